@@ -1,0 +1,69 @@
+# make app     install what is needed into .venv (once) and serve the app on http://localhost:8501
+# make test    lint, then every test
+# make lint    style, format, types, import contracts
+# make bench   measure speed, as ratios
+# make clean   remove .venv and every cache
+#
+# Settings: PYTHON=python3.12 (what .venv is made with), VENV=folder, PORT=8501, ADDRESS=localhost, PYTEST_ARGS="-k name".
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8501
+ADDRESS ?= localhost
+PYTEST_ARGS ?=
+
+bin := $(VENV)/bin
+pip := $(bin)/python -m pip --disable-pip-version-check --quiet install
+# Runs all four, whatever the first ones say. A variable and not `$(MAKE) lint`, which `make -n test` would really run.
+check_style = lint=0; for tool in "ruff check" "ruff format --check" mypy lint-imports; do \
+	echo "$$tool"; $(bin)/$$tool || lint=1; done
+
+.DEFAULT_GOAL := help
+.PHONY: help app test lint bench clean
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+# Only this machine can reach the app, unless ADDRESS says otherwise. Without the flag for it, Streamlit's very first
+# start on a machine waits for an e-mail address to be typed.
+app: $(VENV)/.installed-app
+	@$(bin)/python -m streamlit run app.py --server.address $(ADDRESS) --server.port $(PORT) --server.showEmailPrompt false
+
+# The tests run also after a failed lint, so that one run tells everything; either one fails the target.
+# PYTEST_STATUS_FILE, where set, receives pytest's own exit code: make reports every failure as 2.
+test: $(VENV)/.installed-dev
+	@$(check_style); \
+	$(bin)/python -m pytest $(PYTEST_ARGS); tests=$$?; \
+	if [ -n "$$PYTEST_STATUS_FILE" ]; then echo $$tests > "$$PYTEST_STATUS_FILE"; fi; \
+	if [ $$lint -ne 0 ]; then echo "make test: lint failed (see above the tests)" >&2; fi; \
+	[ $$lint -eq 0 ] && [ $$tests -eq 0 ]
+
+lint: $(VENV)/.installed-dev
+	@$(check_style); exit $$lint
+
+bench: $(VENV)/.installed-app
+	@$(bin)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build ./*.egg-info
+	find app.py bnviz pages benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamps are newer than the requirements they stand for, so a second call installs nothing.
+$(VENV)/.installed-app: requirements.txt | $(VENV)/.created
+	@echo "Installing the app into $(VENV) (PyTorch is large: this takes minutes, once)"
+	@$(pip) -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(VENV)/.created
+	@echo "Installing the app and its test tools into $(VENV) (PyTorch is large: this takes minutes, once)"
+	@$(pip) -r requirements-dev.txt
+	@touch $@ $(VENV)/.installed-app
+
+# A stamp and not bin/python, because a venv that failed half-way has that file too (Debian without python3-venv).
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	echo "bnviz needs Python 3.11 or newer, and '$(PYTHON)' is: $$($(PYTHON) --version 2>&1 | tail -n 1)." >&2; \
+	echo "Name another one: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu it needs the package python3-venv." >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,14 @@
+"""The web app: `streamlit run app.py`.
+
+Streamlit imports this file once as the module `app`, for the server, and runs it as a script for every visitor.
+"""
+
+import streamlit as st
+
+from bnviz.ui.server import lifespan, routes
+
+if __name__ == "app":
+    app = st.App("app.py", lifespan=lifespan, routes=routes())
+else:
+    st.set_page_config(page_title="bnviz: batch normalization, live", page_icon="📊", layout="wide")
+    st.navigation([st.Page("pages/live_lab.py", title="Live lab", default=True)]).run()

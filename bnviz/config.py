@@ -1,0 +1,220 @@
+"""What is trained: an Experiment and its parts, frozen and validated, with every range in one place.
+
+The ranges, titles and help texts declared here are the only ones: the controls, the address bar, the command line
+and every error message read them from these fields (`bnviz.settings`).
+"""
+
+import math
+from dataclasses import replace
+from typing import Any, Literal, get_args
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+Activation = Literal["tanh", "sigmoid", "relu", "leaky_relu", "gelu", "none"]
+Init = Literal[
+    "rand",
+    "rand_fan_in",
+    "normal",
+    "xavier_normal",
+    "xavier_uniform",
+    "he_normal",
+    "he_uniform",
+    "lecun_normal",
+    "orthogonal",
+    "zeros",
+]
+Schedule = Literal["linear", "constant", "cosine"]
+Position = Literal["before", "after"]
+
+ACTIVATIONS: tuple[str, ...] = get_args(Activation)
+INITS: tuple[str, ...] = get_args(Init)
+LETTERS = "ABCDEF"  # variants are named by their place
+
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class BatchNormConfig:
+    """Batch normalization after every hidden linear layer (Ioffe and Szegedy 2015)."""
+
+    eps: float = Field(
+        default=1e-5, ge=1e-12, le=1.0, title="ε", description="Added to the variance before the square root."
+    )
+    momentum: float = Field(
+        default=0.1,
+        ge=0.001,
+        le=1.0,
+        title="Running momentum",
+        description="Share of the newest batch in the running mean and variance, as PyTorch counts it.",
+    )
+    affine: bool = Field(
+        default=True, title="Learn γ and β", description="A learned scale and shift after the normalization."
+    )
+    position: Position = Field(
+        default="before", title="Place", description="Normalize before or after the activation function."
+    )
+
+
+@dataclass(frozen=True, config=_STRICT)
+class NetworkConfig:
+    """A multilayer perceptron, 784 pixels to 10 logits, and how its weights are drawn."""
+
+    hidden_layers: int = Field(
+        default=1, ge=1, le=20, title="Hidden layers", description="Hidden layers between pixels and logits."
+    )
+    width: int = Field(default=128, ge=1, le=512, title="Width", description="Neurons in each hidden layer.")
+    activation: Activation = Field(
+        default="tanh", title="Activation", description="The function applied after every hidden layer."
+    )
+    init: Init = Field(
+        default="rand_fan_in",
+        title="Init",
+        description="How weights are drawn: rand is U[0,1) as it comes, rand_fan_in divides it by √fan_in.",
+    )
+    init_scale: float = Field(
+        default=1.0,
+        ge=1e-4,
+        le=100.0,
+        title="Init scale",
+        description="Every drawn weight is multiplied by this; 0.01 makes the small init.",
+    )
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Variant:
+    """One network of an experiment, with or without batch normalization."""
+
+    network: NetworkConfig = NetworkConfig()
+    batchnorm: BatchNormConfig | None = None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TrainingConfig:
+    """Stochastic gradient descent on the softmax cross-entropy, the same for every variant."""
+
+    batch_size: int = Field(
+        default=32, ge=1, le=1024, title="Batch size", description="Digits in one step; batchnorm needs at least 2."
+    )
+    learning_rate: float = Field(
+        default=0.1, ge=1e-5, le=10.0, title="Learning rate", description="Step length at step 0."
+    )
+    schedule: Schedule = Field(
+        default="linear",
+        title="Schedule",
+        description="How the learning rate goes from its start to its end value over the run.",
+    )
+    final_learning_rate: float = Field(
+        default=0.01,
+        ge=0.0,
+        le=10.0,
+        title="Final rate",
+        description="Learning rate at the last step (linear and cosine schedules).",
+    )
+    momentum: float = Field(
+        default=0.0, ge=0.0, le=0.999, title="Momentum", description="Heavy-ball momentum of SGD; 0 is plain SGD."
+    )
+    weight_decay: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        title="Weight decay",
+        description="L2 penalty on the weights, not on biases, γ or β.",
+    )
+    steps: int = Field(default=1500, ge=1, le=100_000, title="Steps", description="Batches until the run ends.")
+    standardize: bool = Field(
+        default=False,
+        title="Standardize inputs",
+        description="Subtract MNIST's mean pixel (0.1307) and divide by its standard deviation (0.3081).",
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=2**31 - 1,
+        title="Seed",
+        description="Fixes the initial weights and the order of the batches.",
+    )
+
+    def rate(self, step: int) -> float:
+        """Learning rate of one step: `learning_rate` at step 0, `final_learning_rate` at the last one."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        done = min(step / max(self.steps - 1, 1), 1.0)
+        if self.schedule == "cosine":
+            done = (1 - math.cos(math.pi * done)) / 2
+        return self.learning_rate + (self.final_learning_rate - self.learning_rate) * done
+
+    @property
+    def keep_every(self) -> int:
+        """Steps between two kept frames: a multiple of this is a point of the test curves and of the history.
+
+        A function of the experiment alone, so that a run's history does not depend on how fast it was watched.
+        """
+        return max(math.ceil(self.steps / 200), min(100, math.ceil(self.steps / 15)))
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Experiment:
+    """Everything needed to reproduce a run: one training and up to six variants that share its batches."""
+
+    training: TrainingConfig = TrainingConfig()
+    variants: tuple[Variant, ...] = Field(
+        default=(Variant(), Variant(batchnorm=BatchNormConfig())),
+        min_length=1,
+        max_length=len(LETTERS),
+        title="Variants",
+    )
+
+    @model_validator(mode="after")
+    def _a_batch_has_a_variance(self) -> "Experiment":
+        if self.training.batch_size < 2 and any(v.batchnorm for v in self.variants):
+            raise ValueError(BATCH_OF_ONE)
+        return self
+
+    @property
+    def letters(self) -> str:
+        return LETTERS[: len(self.variants)]
+
+    def with_variant(self, index: int, variant: Variant) -> "Experiment":
+        """The same experiment with one variant exchanged."""
+        return replace(self, variants=(*self.variants[:index], variant, *self.variants[index + 1 :]))
+
+
+BATCH_OF_ONE = "batch_size: batchnorm needs a batch size from 2 to 1024, because a batch of one digit has no variance"
+_EXPERIMENT = TypeAdapter(Experiment)
+
+
+def to_json(experiment: Experiment) -> str:
+    return _EXPERIMENT.dump_json(experiment).decode()
+
+
+def to_dict(experiment: Experiment) -> dict[str, Any]:
+    """Plain JSON values, as `from_dict` reads them."""
+    values: dict[str, Any] = _EXPERIMENT.dump_python(experiment, mode="json")
+    return values
+
+
+def from_json(text: str | bytes) -> Experiment:
+    """The experiment a JSON document describes.
+
+    Raises pydantic.ValidationError, which `bnviz.settings.explain` turns into plain sentences.
+    """
+    return _EXPERIMENT.validate_json(text)
+
+
+__all__ = [
+    "ACTIVATIONS",
+    "BATCH_OF_ONE",
+    "INITS",
+    "LETTERS",
+    "BatchNormConfig",
+    "Experiment",
+    "NetworkConfig",
+    "TrainingConfig",
+    "ValidationError",
+    "Variant",
+    "from_json",
+    "replace",
+    "to_dict",
+    "to_json",
+]

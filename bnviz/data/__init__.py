@@ -1,0 +1,17 @@
+"""MNIST: a sample that is always there, the full set where somebody put it, and its download on request."""
+
+from bnviz.data.fetch import DownloadError, DownloadProgress, download
+from bnviz.data.files import FileStatus
+from bnviz.data.mnist import DataName, DataStatus, Digits, load, status
+
+__all__ = [
+    "DataName",
+    "DataStatus",
+    "Digits",
+    "DownloadError",
+    "DownloadProgress",
+    "FileStatus",
+    "download",
+    "load",
+    "status",
+]

@@ -1,0 +1,142 @@
+"""The digits a network learns from: the full MNIST where it is intact, else the bundled sample."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bnviz.data import files
+from bnviz.data.files import FileStatus
+
+DataName = Literal["MNIST", "MNIST sample"]
+
+SAMPLE_FILE = Path(__file__).with_name("mnist_sample.npz")
+SAMPLE_TRAIN_COUNT = 10_000
+SAMPLE_TEST_COUNT = 2_000
+
+
+@dataclass(frozen=True, eq=False)  # two sets are compared by identity: arrays have no single truth value
+class Digits:
+    """A training and a test set of handwritten digits.
+
+    Images are uint8 of shape (digits, 784), row by row, 0 paper to 255 ink; labels are uint8 of shape (digits,),
+    0 to 9. The arrays are read-only because every run in a process shares them: copy them into tensors with
+    `torch.tensor`. `notice` is one sentence when a full MNIST was found but could not be used, otherwise empty.
+    """
+
+    name: DataName
+    train_images: NDArray[np.uint8]
+    train_labels: NDArray[np.uint8]
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.uint8]
+    notice: str = ""
+
+    def __post_init__(self) -> None:
+        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            array.setflags(write=False)
+
+
+@dataclass(frozen=True)
+class DataStatus:
+    """Which data `load` uses, how many digits that is, and the state of each file of the full set."""
+
+    directory: Path
+    in_use: DataName
+    train_count: int
+    test_count: int
+    files: tuple[FileStatus, ...]
+    notice: str = ""
+
+
+def load(name: DataName | None = None) -> Digits:
+    """The full MNIST of the data directory where all four files are intact, else the bundled sample.
+
+    Loaded once in a process, and again when the state of a file changes, as it does after a download. Only the full
+    set imports torchvision (and torch). name="MNIST sample" asks for the sample whatever else there is, so that a run
+    that began with it can be replayed.
+    """
+    if name == "MNIST sample":
+        return _read_sample("")
+    directory = files.data_directory()
+    return _load(directory, files.check_files(files.raw_folder(directory)))
+
+
+def status() -> DataStatus:
+    """What `load` finds, without torch. The first call reads the files of a full set, later ones only look at them."""
+    directory = files.data_directory()
+    found = files.check_files(files.raw_folder(directory))
+    if all(file.ok for file in found):
+        train, _, test, _ = (file.shape[0] for file in files.FILES)
+        return DataStatus(directory, "MNIST", train, test, found)
+    return DataStatus(
+        directory, "MNIST sample", SAMPLE_TRAIN_COUNT, SAMPLE_TEST_COUNT, found, _notice(directory, found)
+    )
+
+
+def read_full(found: Sequence[FileStatus]) -> Digits:
+    """Read four checked files with torchvision. Raises OSError when there is no room to unpack them."""
+    from torchvision.datasets import MNIST
+
+    # torchvision gets a directory of its own: the data directory may be read-only and hold only .gz files, or hold
+    # the processed/*.pt files of old versions, which torchvision prefers and whose content nobody checked.
+    with tempfile.TemporaryDirectory(prefix="bnviz-") as directory:
+        raw = files.raw_folder(Path(directory))
+        raw.mkdir(parents=True)
+        files.copy_unpacked(found, raw)
+        train, test = (MNIST(directory, train=train, download=False) for train in (True, False))
+    return Digits(
+        "MNIST",
+        train.data.numpy().reshape(len(train), -1),
+        train.targets.numpy().astype(np.uint8),
+        test.data.numpy().reshape(len(test), -1),
+        test.targets.numpy().astype(np.uint8),
+    )
+
+
+@lru_cache(maxsize=1)
+def _load(directory: Path, found: tuple[FileStatus, ...]) -> Digits:
+    if not all(file.ok for file in found):
+        return _read_sample(_notice(directory, found))
+    try:
+        return read_full(found)
+    except OSError as error:
+        return _read_sample(_sentence(directory, str(error)))
+
+
+def _read_sample(notice: str) -> Digits:
+    with np.load(SAMPLE_FILE, allow_pickle=False) as arrays:
+        return Digits(
+            "MNIST sample",
+            arrays["train_images"],
+            arrays["train_labels"],
+            arrays["test_images"],
+            arrays["test_labels"],
+            notice,
+        )
+
+
+def _notice(directory: Path, found: Sequence[FileStatus]) -> str:
+    """Why an incomplete or damaged set is not used; empty where there is nothing at all, which is normal."""
+    if all(file.state == "missing" for file in found):
+        return ""
+    reasons = [
+        f"{file.path.name if file.path else file.name} is {_in_words(file.state)}" for file in found if not file.ok
+    ]
+    return _sentence(directory, ", ".join(reasons))
+
+
+def _in_words(state: str) -> str:
+    kind, _, why = state.partition(": ")
+    return f"{kind} ({why})" if why else kind
+
+
+def _sentence(directory: Path, reason: str) -> str:
+    return (
+        f"The MNIST files in {files.raw_folder(directory)} cannot be used: {reason}; the bundled sample of "
+        f"{SAMPLE_TRAIN_COUNT:,} training and {SAMPLE_TEST_COUNT:,} test digits is used instead."
+    )

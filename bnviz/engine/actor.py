@@ -1,0 +1,38 @@
+"""The trainer on a worker, as a Dask actor. Importing this does not import torch; making an actor does."""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from bnviz.config import Experiment
+from bnviz.data import DataName, load
+from bnviz.edits import Edit
+from bnviz.records import Frame
+
+if TYPE_CHECKING:
+    from bnviz.training.batches import Batches
+
+
+@lru_cache(maxsize=2)
+def batches(name: DataName | None) -> "Batches":
+    """The digits as tensors, shared by every run of this process."""
+    from bnviz.training.batches import Batches
+
+    return Batches(load(name))
+
+
+class TrainerActor:
+    """A Trainer that answers from another process; every answer is a Frame."""
+
+    def __init__(self, experiment: Experiment, data: DataName) -> None:
+        import torch
+
+        from bnviz.training.trainer import Trainer
+
+        torch.set_num_threads(1)  # the setting belongs to the calling thread, and actors have one of their own
+        self._trainer = Trainer(experiment.training, experiment.variants, batches(data))
+
+    def advance(self, steps: int | None, seconds: float | None, evaluate: bool) -> Frame:
+        return self._trainer.advance(steps=steps, seconds=seconds, evaluate=evaluate)
+
+    def edit(self, edit: Edit) -> Frame:
+        return self._trainer.edit(edit)

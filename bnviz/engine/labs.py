@@ -1,0 +1,93 @@
+"""Who owns which run: one lab a browser tab, kept for a while after the tab is gone."""
+
+import uuid
+from dataclasses import dataclass
+from threading import Lock, Timer
+
+from bnviz.config import Experiment
+from bnviz.data import status as data_status
+from bnviz.engine.cluster import Engine
+from bnviz.engine.run import Run
+
+GRACE = 120.0  # seconds a run outlives its tab, so that a reload or a broken connection finds it again
+MOST = 64  # runs at once: each holds its networks and its history in memory
+
+
+class TooManyRunsError(RuntimeError):
+    """The server already trains as many experiments as it may."""
+
+
+@dataclass
+class _Lab:
+    run: Run
+    owner: str | None
+    ending: Timer | None = None
+
+
+class Labs:
+    """The runs of one server. A tab is known by the random id that it keeps in its own session storage."""
+
+    def __init__(self, engine: Engine, grace: float = GRACE) -> None:
+        self.engine = engine
+        self._grace = grace
+        self._lock = Lock()
+        self._labs: dict[str, _Lab] = {}
+
+    def __len__(self) -> int:
+        return len(self._labs)
+
+    def claim(self, tab: str, owner: str, experiment: Experiment) -> tuple[str, Run]:
+        """The run of a tab, for the session `owner`: the one it left, or a new one of `experiment`.
+
+        Returns the tab's id with it: another one where a living session already holds that tab, as happens when a
+        browser duplicates a tab together with its storage. Raises TooManyRunsError.
+        """
+        with self._lock:
+            lab = self._labs.get(tab)
+            if lab is not None and lab.owner not in (None, owner):
+                tab, lab = uuid.uuid4().hex, None
+            if lab is None:
+                if len(self._labs) >= MOST:
+                    raise TooManyRunsError(
+                        f"This server already trains {MOST} experiments. Close a tab, or try again in a few minutes."
+                    )
+                lab = self._labs[tab] = _Lab(Run(self.engine, experiment, data_status().in_use), owner)
+            if lab.ending is not None:
+                lab.ending.cancel()
+                lab.ending = None
+            lab.owner = owner
+            return tab, lab.run
+
+    def leave(self, owner: str) -> None:
+        """The session is gone, perhaps only for a moment: its runs end after the grace period unless claimed."""
+        with self._lock:
+            for tab, lab in self._labs.items():
+                if lab.owner == owner:
+                    lab.owner = None
+                    lab.ending = Timer(self._grace, self._end, [tab, lab])
+                    lab.ending.daemon = True
+                    lab.ending.start()
+
+    def renew(self, tab: str, owner: str, experiment: Experiment) -> Run:
+        """Exchange a tab's run for a new one on the data that is there now."""
+        with self._lock:
+            lab = self._labs.get(tab)
+            if lab is not None and lab.owner == owner:
+                del self._labs[tab]
+                lab.run.close()
+        return self.claim(tab, owner, experiment)[1]
+
+    def close(self) -> None:
+        with self._lock:
+            for lab in self._labs.values():
+                if lab.ending is not None:
+                    lab.ending.cancel()
+            self._labs.clear()
+        self.engine.close()
+
+    def _end(self, tab: str, lab: _Lab) -> None:
+        with self._lock:
+            if lab.owner is not None or self._labs.get(tab) is not lab:
+                return
+            del self._labs[tab]
+        lab.run.close()

@@ -1,0 +1,24 @@
+"""Dask preload for the processes of the embedded cluster: they end when the process that started them is gone.
+
+A web server that is killed outright cannot close its cluster; without this its scheduler and workers would stay.
+"""
+
+import os
+import threading
+import time
+
+import click
+from distributed.core import Server
+
+LOOK_EVERY = 2.0  # seconds
+
+
+@click.command()
+@click.option("--owner", type=int, required=True, help="process id of the web server")
+def dask_setup(service: Server, owner: int) -> None:
+    def watch() -> None:
+        while os.getppid() == owner:
+            time.sleep(LOOK_EVERY)
+        os._exit(0)  # a plain exit would wait for the event loop, which waits for the lost owner
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()

@@ -1,0 +1,370 @@
+"""A Run: one experiment being trained, pulled forward by one light thread in the web process.
+
+Pulling gives pause, single steps, pacing and back-pressure for nothing. The thread alone talks to the actor; every
+method of Run only leaves a message for it and returns at once.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import Any, Literal
+
+from distributed import Future, KilledWorker
+
+from bnviz.config import Experiment
+from bnviz.data import DataName
+from bnviz.edits import Edit, plan
+from bnviz.engine.cluster import Engine, EngineUnavailableError
+from bnviz.history import History, View
+from bnviz.records import Frame
+
+logger = logging.getLogger(__name__)
+
+SLICE = 0.08  # seconds of training in one frame: twelve frames a second
+EVALUATE_EVERY = 0.4  # seconds between two looks at the test digits, beside those of the kept frames
+LOOKING = 0.5  # share of the time that frames of a large network may take; evaluations may take a tenth
+RETRIES = 5  # workers lost in a row, without a step in between, before a run gives up
+RETRY_PAUSE = 1.0  # seconds until a lost worker is likely to be back
+SPEEDS: dict[str, float] = {"1": 1, "10": 10, "50": 50, "200": 200, "max": math.inf}  # steps a second
+
+State = Literal["starting", "paused", "playing", "finished", "failed", "closed"]
+
+
+class WorkerLostError(ConnectionError):
+    """The worker that held the trainer is gone."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the transport bar shows. notice: a sentence for the user, at the monotonic time `noticed`."""
+
+    state: State
+    step: int
+    steps_per_second: float
+    catching_up: bool
+    busy: bool
+    notice: str = ""
+    noticed: float = 0.0
+
+    @property
+    def moving(self) -> bool:
+        """Whether what is on the screen is about to change."""
+        return self.busy or self.state in ("starting", "playing")
+
+
+class Run:
+    def __init__(self, engine: Engine, experiment: Experiment, data: DataName) -> None:
+        self._engine = engine
+        self.experiment = experiment  # as last asked for; the thread may be about to apply it
+        self.history = History(experiment)
+        self.data = data
+        self.speed = math.inf  # steps a second, as last asked for
+        self._messages: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._state: State = "starting"
+        self._playing = False
+        self._notice, self._noticed = "", 0.0
+        self._trainer: Future[Any] | None = None
+        self._actor: Any = None  # Dask's proxy for the TrainerActor
+        self._base = self._applied = experiment  # what the trainer began with, and what it runs now
+        self._log: list[tuple[int, Edit]] = []  # (tick, edit): with `_base` all it takes to replay the run
+        self._frame: Frame | None = None
+        self._evaluate_at = 0.0  # monotonic time from which the next frame looks at the test digits
+        self._looked = 0.0  # seconds that the last frame took beside training
+        self._pace = _Pace()
+        self._rate = _Rate()
+        self._counting = Lock()
+        self._told = self._heard = 0  # messages
+        self._tell(lambda: self._load(experiment))
+        Thread(target=self._main, name="bnviz-run", daemon=True).start()
+
+    # -- messages, from any thread ----------------------------------------------------------------------------------
+
+    def play(self) -> None:
+        self._tell(lambda: self._set_playing(True))
+
+    def pause(self) -> None:
+        self._tell(lambda: self._set_playing(False))
+
+    def step(self) -> None:
+        """One batch."""
+        self._tell(self._single_step)
+
+    def reset(self) -> None:
+        """Back to the same initial weights."""
+        self._tell(lambda: self._load(self._applied))
+
+    def set_speed(self, steps_per_second: float) -> None:
+        self.speed = steps_per_second
+        self._tell(lambda: self._set_speed(steps_per_second))
+
+    def edit(self, experiment: Experiment, keep_weights: bool = False) -> None:
+        """Go on with changed settings; while training, they take effect at the next step."""
+        self.experiment = experiment
+        self._tell(lambda: self._edit(experiment, keep_weights))
+
+    def close(self) -> None:
+        self._tell(self._close)
+
+    def _tell(self, message: Callable[[], None]) -> None:
+        with self._counting:
+            self._told += 1
+        self._messages.put(message)
+
+    def view(self) -> View:
+        return self.history.view()
+
+    @property
+    def status(self) -> Status:
+        frame = self._frame
+        behind = bool(frame) and any(v.step > frame.step and not v.diverged for v in frame.variants) if frame else False
+        return Status(
+            self._state,
+            frame.step if frame else 0,
+            self._rate.value,
+            behind,
+            self._heard < self._told,
+            self._notice,
+            self._noticed,
+        )
+
+    # -- the thread -------------------------------------------------------------------------------------------------
+
+    def _main(self) -> None:
+        with self._engine.client.as_current():  # an actor's proxy looks for its client in the calling context
+            self._drive()
+
+    def _drive(self) -> None:
+        losses = 0
+        while self._state != "closed":
+            try:
+                self._work()
+                losses = 0
+            except (WorkerLostError, EngineUnavailableError) as error:
+                losses += 1
+                logger.warning("run lost its worker (%d): %s", losses, error)
+                if losses > RETRIES:
+                    self._fail(f"Training stopped: {error}")
+                    continue
+                self._say("A training worker stopped. The run is replayed on another one …")
+                self._tell(self._replay)
+                time.sleep(RETRY_PAUSE * (losses - 1))
+            except Exception as error:  # whatever the trainer raises, the user must hear of it
+                logger.exception("run failed")
+                self._fail(f"Training stopped: {type(error).__name__}: {error}")
+
+    def _work(self) -> None:
+        """One message, or one stretch of training."""
+        try:
+            self._hear(block=not self._playing)
+        except Empty:
+            self._advance()
+
+    def _hear(self, *, block: bool, timeout: float | None = None) -> None:
+        """Carry out the next message. Raises Empty where none comes."""
+        message = self._messages.get(block, timeout)
+        try:
+            message()
+        finally:
+            self._heard += 1
+
+    def _ask(self, method: str, *args: object) -> Frame:
+        try:
+            frame: Frame = getattr(self._actor, method)(*args).result()
+        except (OSError, CancelledError, KilledWorker) as error:
+            raise WorkerLostError(str(error)) from error
+        except RuntimeError as error:  # Dask's own word for it has no class of its own
+            if "Worker holding Actor was lost" in str(error):
+                raise WorkerLostError(str(error)) from error
+            raise
+        return frame
+
+    def _start_actor(self) -> Frame:
+        self._stop_actor()
+        try:
+            self._trainer = self._engine.start(self._base, self.data)
+            self._actor = self._trainer.result()
+        except (CancelledError, KilledWorker, TimeoutError) as error:
+            raise WorkerLostError(str(error)) from error
+        return self._ask("advance", 0, None, True)
+
+    def _stop_actor(self) -> None:
+        if self._trainer is not None:
+            self._engine.stop(self._trainer)
+            self._trainer = self._actor = None
+
+    def _load(self, experiment: Experiment) -> None:
+        """Start over with `experiment` from step 0; goes on playing if it was."""
+        history = History(experiment)
+        self._base = self._applied = experiment
+        self._log = []
+        self._frame = None
+        frame = self._start_actor()
+        history.add(frame)
+        self.history, self._frame = history, frame
+        self._pace.rebase()
+        self._rate.clear()
+        self._state = "playing" if self._playing else "paused"
+
+    def _advance(self) -> None:
+        assert self._frame is not None
+        steps = None if self._lagging() else self._pace.due()
+        if steps == 0:
+            with suppress(Empty):
+                self._hear(block=True, timeout=self._pace.until_due())
+            return
+        begin = time.monotonic()
+        evaluate = begin >= self._evaluate_at
+        frame = self._ask("advance", steps, max(SLICE, self._looked * (1 / LOOKING - 1)), evaluate)
+        end = time.monotonic()
+        self._looked = max(end - begin - (frame.seconds - self._frame.seconds), 0.0)
+        if evaluate:
+            self._evaluate_at = end + max(EVALUATE_EVERY, 9 * self._looked)
+            self._looked = min(self._looked, SLICE)
+        done = frame.tick - self._frame.tick
+        self._rate.add(done)
+        if steps is not None:
+            self._pace.count(done)
+        self._take(frame)
+
+    def _single_step(self) -> None:
+        if self._frame is None or self._frame.finished:
+            return
+        self._take(self._ask("advance", 1, None, True))
+
+    def _take(self, frame: Frame) -> None:
+        self.history.add(frame)
+        self._frame = frame
+        if frame.finished:
+            self._set_playing(False)
+            self._state = "finished"
+
+    def _edit(self, experiment: Experiment, keep_weights: bool) -> None:
+        edit = plan(self._applied, experiment, keep_weights)
+        if edit is None:
+            return
+        if edit.restarts_all or self._frame is None:
+            self._load(experiment)
+            return
+        tick = self._frame.tick
+        self._log.append((tick, edit))  # before it is sent: a worker that dies of it gets it replayed
+        self._applied = experiment
+        frame = self._ask("edit", edit)
+        self.history.edit(edit, frame)
+        self._frame = frame
+        self._pace.rebase()
+        if not frame.finished:
+            self._state = "playing" if self._playing else "paused"
+
+    def _replay(self) -> None:
+        """Bring a new actor to where the lost one was; the history already holds what it repeats."""
+        goal = self._frame
+        frame = self._start_actor()
+        if goal is None:
+            self._load(self._base)
+            return
+        for tick, edit in self._log:
+            frame = self._repeat(frame, tick)
+            frame = self._ask("edit", edit)
+        recorded = goal.tick
+        frame = self._repeat(frame, recorded)
+        if len(self.history.view().variants) != len(frame.variants):  # the edit that was under way got lost
+            self.history.edit(self._log[-1][1], frame)
+            self._frame = frame
+        self._pace.rebase()
+        self._rate.clear()
+        self._say(f"A training worker stopped. The run was replayed to step {frame.step} and goes on.")
+
+    def _repeat(self, frame: Frame, tick: int) -> Frame:
+        while frame.tick < tick:
+            frame = self._ask("advance", tick - frame.tick, SLICE * 4, False)
+        return frame
+
+    def _lagging(self) -> bool:
+        """A variant that restarted catches up at full speed."""
+        assert self._frame is not None
+        return any(v.step > self._frame.step and not v.diverged for v in self._frame.variants)
+
+    def _set_playing(self, playing: bool) -> None:
+        if self._state == "failed":
+            return
+        self._playing = playing and not (self._frame is not None and self._frame.finished)
+        self._state = "playing" if self._playing else "paused"
+        self._pace.rebase()
+        self._rate.clear()
+
+    def _set_speed(self, steps_per_second: float) -> None:
+        self._pace.set(steps_per_second)
+
+    def _say(self, notice: str) -> None:
+        self._notice, self._noticed = notice, time.monotonic()
+
+    def _fail(self, reason: str) -> None:
+        self._playing = False
+        self._state = "failed"
+        self._say(reason)
+
+    def _close(self) -> None:
+        self._playing = False
+        self._state = "closed"
+        self._stop_actor()
+
+
+class _Pace:
+    """How many steps are due at a given speed, counted from the last change."""
+
+    def __init__(self) -> None:
+        self._speed = math.inf
+        self.rebase()
+
+    def set(self, steps_per_second: float) -> None:
+        self._speed = steps_per_second
+        self.rebase()
+
+    def rebase(self) -> None:
+        self._begin, self._done = time.monotonic(), 0
+
+    def count(self, steps: int) -> None:
+        self._done += steps
+
+    def due(self) -> int | None:
+        """Steps to take now; None at full speed. A pace that cannot be held is not made up for later."""
+        if math.isinf(self._speed):
+            return None
+        due = int((time.monotonic() - self._begin) * self._speed) + 1 - self._done
+        if due > self._speed:  # more than a second behind
+            self.rebase()
+            return 1
+        return max(due, 0)
+
+    def until_due(self) -> float:
+        """Seconds to wait: until the next step is due, and never less than half a slice."""
+        return max(self._begin + self._done / self._speed - time.monotonic(), SLICE / 2)
+
+
+class _Rate:
+    """Steps a second over the last seconds."""
+
+    WINDOW = 2.0
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self._marks: list[tuple[float, int]] = [(time.monotonic(), 0)]
+
+    def add(self, steps: int) -> None:
+        now = time.monotonic()
+        self._marks.append((now, self._marks[-1][1] + steps))
+        while len(self._marks) > 2 and now - self._marks[0][0] > self.WINDOW:
+            self._marks.pop(0)
+
+    @property
+    def value(self) -> float:
+        (t0, n0), (t1, n1) = self._marks[0], self._marks[-1]
+        return (n1 - n0) / (t1 - t0) if t1 > t0 else 0.0

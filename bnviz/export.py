@@ -1,0 +1,222 @@
+"""A run as files: its settings and curves as JSON and CSV, and the same experiment as a plain PyTorch script."""
+
+import csv
+import io
+import json
+import math
+from typing import Any
+
+from bnviz.config import Experiment, Variant, to_dict
+from bnviz.data import DataName
+from bnviz.history import VariantHistory, View
+
+_COLUMNS = ("variant", "step", "seconds", "train_loss", "test_loss", "test_accuracy")
+
+
+def to_json(view: View, data: DataName) -> str:
+    """{"experiment", "data", "markers", "variants"}; NaN and infinite values become null, as JSON has none."""
+    document = {
+        "experiment": to_dict(view.experiment),
+        "data": data,
+        "markers": [{"step": m.step, "seconds": round(m.seconds, 3), "label": m.label} for m in view.markers],
+        "variants": {letter: _curves(h) for letter, h in zip(view.experiment.letters, view.variants, strict=True)},
+    }
+    return json.dumps(document, indent=1, allow_nan=False)
+
+
+def to_csv(view: View) -> str:
+    """One row a point: training losses (mean of the steps since the row before) and test results, by variant."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for letter, history in zip(view.experiment.letters, view.variants, strict=True):
+        curves = _curves(history)
+        rows: dict[int, dict[str, Any]] = {}
+        for group in ("training", "test"):
+            for values in zip(*curves[group].values(), strict=True):
+                point = dict(zip(curves[group], values, strict=True))
+                rows.setdefault(point["step"], {}).update(point)
+        for step in sorted(rows):
+            writer.writerow({"variant": letter} | rows[step])
+    return out.getvalue()
+
+
+def _curves(history: VariantHistory) -> dict[str, dict[str, list[Any]]]:
+    return {
+        "training": {
+            "step": [int(step) for step in history.steps],
+            "seconds": [round(s, 4) for s in history.seconds.tolist()],
+            "train_loss": [_finite(v) for v in history.losses.tolist()],
+        },
+        "test": {
+            "step": [f.step for f in history.frames],
+            "seconds": [round(s, 4) for s in history.frame_seconds],
+            "test_loss": [_finite(f.test_loss) for f in history.frames],
+            "test_accuracy": [_finite(f.test_accuracy) for f in history.frames],
+        },
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def to_script(experiment: Experiment, data: DataName) -> str:
+    """A script with torch and torchvision alone that trains the same networks on the same batches.
+
+    Live edits made with the weights kept are not part of it. It prints every variant's loss, step by step.
+    """
+    t = experiment.training
+    builders = "\n\n".join(
+        _builder(letter, v) for letter, v in zip(experiment.letters, experiment.variants, strict=True)
+    )
+    count = (10_000, 2_000) if data == "MNIST sample" else (60_000, 10_000)
+    networks = ", ".join(f'"{letter}": network_{letter.lower()}' for letter in experiment.letters)
+    return _SCRIPT.format(
+        seed=t.seed,
+        steps=t.steps,
+        batch=t.batch_size,
+        train_count=count[0],
+        test_count=count[1],
+        scaled="((images / 255) - 0.1307) / 0.3081" if t.standardize else "images / 255",
+        rate=_rate(experiment),
+        builders=builders,
+        networks=networks,
+        momentum=t.momentum,
+        decay=t.weight_decay,
+    )
+
+
+def _rate(experiment: Experiment) -> str:
+    t = experiment.training
+    start, end = t.learning_rate, t.final_learning_rate
+    if t.schedule == "constant":
+        return f"{start!r}"
+    done = f"min(step / {max(t.steps - 1, 1)}, 1.0)"
+    if t.schedule == "cosine":
+        done = f"(1 - math.cos(math.pi * {done})) / 2"
+    return f"{start!r} + ({end!r} - {start!r}) * {done}"
+
+
+_DRAW = {
+    "rand": "nn.init.uniform_(w, 0.0, 1.0, generator=g)",
+    "rand_fan_in": "nn.init.uniform_(w, 0.0, 1.0, generator=g).div_(math.sqrt(w.shape[1]))",
+    "normal": "nn.init.normal_(w, generator=g)",
+    "xavier_normal": "nn.init.xavier_normal_(w, generator=g)",
+    "xavier_uniform": "nn.init.xavier_uniform_(w, generator=g)",
+    "he_normal": 'nn.init.kaiming_normal_(w, nonlinearity="relu", generator=g)',
+    "he_uniform": 'nn.init.kaiming_uniform_(w, nonlinearity="relu", generator=g)',
+    "lecun_normal": "nn.init.normal_(w, std=1 / math.sqrt(w.shape[1]), generator=g)",
+    "orthogonal": "nn.init.orthogonal_(w, generator=g)",
+    "zeros": "nn.init.zeros_(w)",
+}
+_MODULE = {
+    "tanh": "nn.Tanh()",
+    "sigmoid": "nn.Sigmoid()",
+    "relu": "nn.ReLU()",
+    "leaky_relu": "nn.LeakyReLU(0.01)",
+    "gelu": "nn.GELU()",
+    "none": "nn.Identity()",
+}
+
+
+def _builder(letter: str, variant: Variant) -> str:
+    net, bn = variant.network, variant.batchnorm
+    norm = f"nn.BatchNorm1d({net.width}, eps={bn.eps!r}, momentum={bn.momentum!r}, affine={bn.affine})" if bn else ""
+    hidden = [f"nn.Linear(fan_in, {net.width})", _MODULE[net.activation]]
+    if bn:
+        hidden.insert(1 if bn.position == "before" else 2, norm)
+    return f"""def network_{letter.lower()}():
+    layers, fan_in = [], 784
+    for _ in range({net.hidden_layers}):
+        layers += [{", ".join(hidden)}]
+        fan_in = {net.width}
+    network = nn.Sequential(*layers, nn.Linear(fan_in, 10))
+    g = torch.Generator().manual_seed(SEED)
+    for layer in network:
+        if isinstance(layer, nn.Linear):
+            w = layer.weight
+            with torch.no_grad():
+                {_DRAW[net.init]}
+                w.mul_({net.init_scale!r})
+                layer.bias.zero_()
+    return network"""
+
+
+_SCRIPT = '''"""An experiment of bnviz as plain PyTorch: python experiment.py [mnist_sample.npz]
+
+Reads MNIST through torchvision (and downloads it into ./data the first time), or the .npz file that is named.
+"""
+
+import math
+import sys
+
+import numpy as np
+import torch
+from torch import nn
+from torchvision.datasets import MNIST
+
+SEED, STEPS, BATCH = {seed}, {steps}, {batch}
+TRAIN_DIGITS, TEST_DIGITS = {train_count}, {test_count}
+
+
+def digits(train):
+    count = TRAIN_DIGITS if train else TEST_DIGITS
+    if len(sys.argv) > 1:
+        name = "train" if train else "test"
+        with np.load(sys.argv[1]) as arrays:
+            images, labels = arrays[f"{{name}}_images"], arrays[f"{{name}}_labels"]
+        images, labels = torch.tensor(images), torch.tensor(labels)
+    else:
+        mnist = MNIST("data", train=train, download=True)
+        images, labels = mnist.data.flatten(1), mnist.targets
+    images = images[:count].float()
+    return {scaled}, labels[:count].long()
+
+
+def batch_at(step, count):
+    """The digits of one step: each epoch is a permutation drawn from the seed and the epoch's number."""
+    epoch, place = divmod(step, count // BATCH)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed((SEED << 20) + epoch))
+    return order[place * BATCH : (place + 1) * BATCH]
+
+
+def learning_rate(step):
+    return {rate}
+
+
+{builders}
+
+
+NETWORKS = {{{networks}}}
+
+
+def main():
+    x_train, y_train = digits(train=True)
+    x_test, y_test = digits(train=False)
+    for name, build in NETWORKS.items():
+        network = build()
+        weights = [layer.weight for layer in network if isinstance(layer, nn.Linear)]
+        others = [p for p in network.parameters() if not any(p is w for w in weights)]
+        groups = [{{"params": weights, "weight_decay": {decay!r}}}, {{"params": others, "weight_decay": 0.0}}]
+        optimizer = torch.optim.SGD(groups, lr=learning_rate(0), momentum={momentum!r})
+        for step in range(STEPS):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step)
+            index = batch_at(step, len(y_train))
+            loss = nn.functional.cross_entropy(network(x_train[index]), y_train[index])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            print(f"{{name}} step {{step}} loss {{loss.item():.6f}}")
+        network.eval()
+        with torch.no_grad():
+            logits = network(x_test)
+        loss = nn.functional.cross_entropy(logits, y_test).item()
+        accuracy = (logits.argmax(1) == y_test).float().mean().item()
+        print(f"{{name}} test loss {{loss:.6f}} accuracy {{accuracy:.4f}}")
+
+
+if __name__ == "__main__":
+    main()
+'''

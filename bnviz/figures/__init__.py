@@ -1,0 +1,16 @@
+"""Records in, Plotly figures out: pure functions that return plain dicts, with no torch and no Streamlit."""
+
+from bnviz.figures.activations import activation_function, activation_histograms, saturation_bars
+from bnviz.figures.curves import accuracy, training_loss
+from bnviz.figures.gradients import gradients
+from bnviz.figures.network_map import network_map
+
+__all__ = [
+    "accuracy",
+    "activation_function",
+    "activation_histograms",
+    "gradients",
+    "network_map",
+    "saturation_bars",
+    "training_loss",
+]

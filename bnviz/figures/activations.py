@@ -1,0 +1,194 @@
+"""One hidden layer: its activation histograms, its saturation bars, and the activation function above its inputs."""
+
+import math
+
+import numpy as np
+
+from bnviz.config import Experiment
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, colored, faded, layout, line, nice_ceiling, typed
+from bnviz.records import BINS, BOUNDED, PROBE_DIGITS, Counts, Floats, Frame, LayerFrame, bin_range
+
+PLACE_NAMES = {
+    "pre_activation": "pre-activation",
+    "normalized": "normalized",
+    "batchnorm_output": "batchnorm output",
+    "post_activation": "post-activation",
+}
+INPUT_RANGE = 6.0  # of the activation function's picture
+
+
+def activation_histograms(frame: Frame, experiment: Experiment, *, layer: int, place: str) -> Figure:
+    """Share of values in each of the fixed bins, all variants over one another; what lies outside is counted."""
+    data, notes, top = [], [], 5.0
+    low, high = _shared_range(experiment, place)
+    for i, found in _layers(frame, layer):
+        counts = found.histograms.get(place)
+        letter = colored(experiment.letters[i], i)
+        if counts is None:
+            notes.append(f"{letter} has no batchnorm: nothing here")
+            continue
+        begin, end = bin_range(place, experiment.variants[i].network.activation)
+        share = counts[1 : BINS + 1] / counts.sum() * 100
+        top = max(top, share.max())
+        data.append(_steps(share, begin, end, COLORS[i], experiment.letters[i]))
+        notes.append(letter + _outside(counts, begin, end))
+    name = PLACE_NAMES[place]
+    x = axis(f"{name}, layer {layer + 1}", range=[low, high])
+    y = axis("values (% a bin)", range=[0, nice_ceiling(top)])
+    alt = f"Histogram of the {name} of layer {layer + 1} at step {frame.step}"
+    return {"data": data, "layout": layout(alt, 300, notes, xaxis=x, yaxis=y)}
+
+
+def saturation_bars(frame: Frame, experiment: Experiment, *, layer: int, bars: str) -> Figure:
+    """A bar a neuron: its mean post-activation over the probe digits, or the share of them that saturate it."""
+    rows = _layers(frame, layer)
+    data: list[Figure] = []
+    height = max(300, 60 + 105 * len(rows))
+    words = [
+        f"{colored(experiment.letters[i], i)}: {found.saturated.mean():.0%} of outputs saturated, "
+        f"{found.always_saturated} neurons always saturated, {found.dead} dead"
+        for i, found in rows
+    ]
+    figure_layout = layout(_saturation_alt(frame, experiment, layer), height, words, bargap=0.15)
+    limit = _mean_limit(rows, experiment)
+    for row, (i, found) in enumerate(rows):
+        suffix = "" if row == 0 else str(row + 1)
+        top = 1 - row / len(rows) - 0.03
+        bottom = 1 - (row + 1) / len(rows) + 0.05
+        values = found.mean if bars == "mean" else found.saturated * 100
+        unit = "mean output %{y:.2f}" if bars == "mean" else "%{y:.0f} % of digits"
+        data.append(
+            {
+                "type": "bar",
+                "x0": 1,
+                "dx": 1,
+                "y": typed(values),
+                "marker": {"color": COLORS[i], "line": {"width": 0}},
+                "xaxis": "x",
+                "yaxis": f"y{suffix}",
+                "hovertemplate": f"{experiment.letters[i]}, neuron %{{x}}<br>{unit}<extra></extra>",
+            }
+        )
+        bounds = [-limit, limit] if bars == "mean" else [0, 100]
+        title = "mean output" if bars == "mean" else "saturated (%)"
+        figure_layout[f"yaxis{suffix}"] = axis(
+            title if len(rows) <= 3 else "", domain=[max(bottom, 0), top], range=bounds, nticks=4, zeroline=True
+        )
+    widest = max((len(found.mean) for _, found in rows), default=1)
+    figure_layout["xaxis"] = axis(
+        f"neuron of layer {layer + 1}", range=[0.4, widest + 0.6], anchor=f"y{len(rows) if len(rows) > 1 else ''}"
+    )
+    return {"data": data, "layout": figure_layout}
+
+
+def activation_function(frame: Frame, experiment: Experiment, *, layer: int) -> Figure:
+    """The activation and its slope; under it, on the same axis, where the layer's inputs to it lie."""
+    kinds = dict.fromkeys(experiment.variants[i].network.activation for i, _ in _layers(frame, layer))
+    x = np.linspace(-INPUT_RANGE, INPUT_RANGE, 121)
+    data: list[Figure] = []
+    for kind in kinds:
+        y, slope = _function(kind, x)
+        data.append(line(x, y, GUIDE, kind, yaxis="y2", line={"width": 2.5}))
+        data.append(line(x, slope, GUIDE, f"slope of {kind}", yaxis="y2", line={"width": 1.5, "dash": "dash"}))
+    notes, highest = [], 5.0
+    for i, found in _layers(frame, layer):
+        counts = found.histograms[input_place(experiment, i)]
+        share = counts[1 : BINS + 1] / counts.sum() * 100
+        begin, end = bin_range("pre_activation", "")
+        highest = max(highest, share.max())
+        data.append(_steps(share, begin, end, COLORS[i], experiment.letters[i]))
+        shown = _share_within(counts, begin, end)
+        notes.append(f"{colored(experiment.letters[i], i)}: {1 - shown:.0%} beyond ±{INPUT_RANGE:g}")
+    top = 1.0 if all(kind in BOUNDED for kind in kinds) else INPUT_RANGE / 2
+    notes = [f"solid: {', '.join(kinds)}, dashed: its slope; {', '.join(notes)} of the inputs"]
+    alt = f"Activation function of layer {layer + 1} above the distribution of its inputs at step {frame.step}"
+    return {
+        "data": data,
+        "layout": layout(
+            alt,
+            300,
+            notes,
+            xaxis=axis(f"input of the activation, layer {layer + 1}", range=[-INPUT_RANGE, INPUT_RANGE]),
+            yaxis=axis("values (% a bin)", domain=[0, 0.4], range=[0, nice_ceiling(highest)], nticks=4),
+            yaxis2=axis("output, slope", domain=[0.48, 1], range=[-1.1 * min(top, 1.0), 1.1 * top], nticks=5),
+        ),
+    }
+
+
+def input_place(experiment: Experiment, index: int) -> str:
+    """Which histogram holds the inputs of a variant's activation function."""
+    bn = experiment.variants[index].batchnorm
+    return "batchnorm_output" if bn and bn.position == "before" else "pre_activation"
+
+
+def _layers(frame: Frame, layer: int) -> list[tuple[int, LayerFrame]]:
+    """The variants that have such a layer, with it."""
+    return [(i, v.layers[layer]) for i, v in enumerate(frame.variants) if layer < len(v.layers)]
+
+
+def _steps(share: Floats, low: float, high: float, color: str, letter: str) -> Figure:
+    """A histogram as one filled outline: cheaper to redraw than bars, and several lie readably over one another."""
+    edges = np.repeat(np.linspace(low, high, BINS + 1), 2)[1:-1]
+    hover = f"{letter}: %{{y:.1f}} % at %{{x:.2f}}<extra></extra>"
+    style = {"width": 1.5}
+    return line(edges, np.repeat(share, 2), color, letter, line=style, hovertemplate=hover) | {
+        "fill": "tozeroy",
+        "fillcolor": faded(color, 0.22),
+    }
+
+
+def _outside(counts: Counts, low: float, high: float) -> str:
+    total = counts.sum()
+    parts = [
+        f"{count / total:.1%} {word}"
+        for count, word in (
+            (counts[0], f"below {low:g}"),
+            (counts[-2], f"above {high:g}"),
+            (counts[-1], "NaN or infinite"),
+        )
+        if count
+    ]
+    return ": " + ", ".join(parts) if parts else ": all inside"
+
+
+def _shared_range(experiment: Experiment, place: str) -> tuple[float, float]:
+    ranges = [bin_range(place, v.network.activation) for v in experiment.variants]
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def _share_within(counts: Counts, low: float, high: float) -> float:
+    """Share of the values within ±INPUT_RANGE."""
+    centers = np.linspace(low, high, BINS + 1)[:-1] + (high - low) / BINS / 2
+    return float(counts[1 : BINS + 1][np.abs(centers) < INPUT_RANGE].sum() / counts.sum())
+
+
+def _mean_limit(rows: list[tuple[int, LayerFrame]], experiment: Experiment) -> float:
+    if all(experiment.variants[i].network.activation in BOUNDED for i, _ in rows):
+        return 1.0
+    largest = [np.abs(found.mean).max(initial=0, where=np.isfinite(found.mean)) for _, found in rows]
+    return nice_ceiling(max(largest, default=1.0))
+
+
+def _function(kind: str, x: Floats) -> tuple[Floats, Floats]:
+    """An activation and its slope, for the picture."""
+    if kind == "tanh":
+        return np.tanh(x), 1 - np.tanh(x) ** 2
+    if kind == "sigmoid":
+        s = 1 / (1 + np.exp(-x))
+        return s, s * (1 - s)
+    if kind == "relu":
+        return np.maximum(x, 0), (x > 0).astype(float)
+    if kind == "leaky_relu":
+        return np.where(x > 0, x, 0.01 * x), np.where(x > 0, 1.0, 0.01)
+    if kind == "gelu":
+        phi = np.array([0.5 * (1 + math.erf(v / math.sqrt(2))) for v in x])
+        return x * phi, phi + x * np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    return x, np.ones_like(x)
+
+
+def _saturation_alt(frame: Frame, experiment: Experiment, layer: int) -> str:
+    parts = [
+        f"{experiment.letters[i]}: {found.saturated.mean():.0%} of outputs saturated, {found.dead} dead neurons"
+        for i, found in _layers(frame, layer)
+    ]
+    return f"Saturation of layer {layer + 1} over {PROBE_DIGITS} digits at step {frame.step}: " + "; ".join(parts)

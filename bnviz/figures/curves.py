@@ -1,0 +1,167 @@
+"""Training loss and test accuracy against steps or seconds."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, guide, layout, line, nice_ceiling, typed
+from bnviz.history import VariantHistory, View
+from bnviz.records import Floats
+
+LN_10 = math.log(10)  # cross-entropy of ten equal probabilities
+SHOWN = 300  # points of one line; a chart is some 400 pixels wide
+TOP = 20.0  # the linear loss axis ends here at the latest
+
+
+def smooth(losses: Floats, window: int) -> Floats:
+    """Mean of the last `window` points, or of as many as there are."""
+    window = max(1, min(window, len(losses)))
+    total = np.cumsum(losses, dtype=np.float64)
+    mean = total.copy()
+    mean[window:] -= total[:-window]
+    return mean / np.minimum(np.arange(1, len(losses) + 1), window)
+
+
+def training_loss(view: View, *, smoothing: int, log: bool, x: str) -> Figure:
+    """Raw loss as a shadow, its mean over the last `smoothing` steps as a line, test loss as points."""
+    experiment = view.experiment
+    data: list[Figure] = []
+    top, bottom = LN_10, LN_10
+    for i, history in enumerate(view.variants):
+        letter, color = experiment.letters[i], COLORS[i]
+        if len(history.losses):
+            at, losses, mean = _loss_line(history, smoothing, x)
+            data.append(line(at, losses, faded(color, 0.25), "", line={"width": 1}, hoverinfo="skip"))
+            data.append(line(at, mean, color, f"{letter} training", hovertemplate=_hover(letter, "training", x)))
+            finite = mean[np.isfinite(mean)]
+            top, bottom = max(top, *finite[:1], finite.max(initial=0)), min(bottom, finite.min(initial=LN_10))
+        at, test = _test_points(view, i, x, "test_loss")
+        data.append(_points(at, test, color, f"{letter} test", hovertemplate=_hover(letter, "test", x)))
+        data.append(_initial(view, i, color, letter))
+        top = max(top, *(f.next_loss for f in history.frames[:1] if math.isfinite(f.next_loss)))
+    y = axis("cross-entropy loss (nats)")
+    if log:
+        y |= {"type": "log", "range": [math.floor(math.log10(max(bottom, 1e-6)) * 4) / 4, math.log10(top) + 0.1]}
+    else:
+        y |= {"range": [0, min(max(2.6, nice_ceiling(top * 1.02)), TOP)]}
+    alt = "Training loss against " + x + _alt(view, "test loss", "test_loss")
+    level = math.log10(LN_10) if log else LN_10
+    shapes = guide(LN_10 if not log else 10**level, "ln 10 = 2.303, knows nothing")
+    return {"data": data, "layout": layout(alt, 320, xaxis=_x_axis(view, x), yaxis=y) | _marked(view, x, shapes)}
+
+
+def accuracy(view: View, *, x: str) -> Figure:
+    """Share of test digits that are recognized, in per cent."""
+    experiment = view.experiment
+    data = []
+    for i in range(len(view.variants)):
+        at, values = _test_points(view, i, x, "test_accuracy")
+        letter = experiment.letters[i]
+        hover = _hover(letter, "test accuracy", x, "%{y:.1f} %")
+        data.append(line(at, values * 100, COLORS[i], letter, hovertemplate=hover) | {"mode": "lines+markers"})
+        data[-1]["marker"] = {"size": 5}
+    y = axis("test accuracy (%)", range=[0, 101])
+    alt = "Test accuracy against " + x + _alt(view, "accuracy", "test_accuracy")
+    shapes = guide(10, "guessing: 10 %")
+    return {"data": data, "layout": layout(alt, 320, xaxis=_x_axis(view, x), yaxis=y) | _marked(view, x, shapes)}
+
+
+def _loss_line(history: VariantHistory, smoothing: int, x: str) -> tuple[Floats, Floats, Floats]:
+    """Position, loss and smoothed loss, at most about SHOWN of each, always with the newest."""
+    mean = smooth(history.losses, round(smoothing / history.stride))
+    at = history.steps if x == "steps" else history.seconds
+    every = 1 << max(0, math.ceil(math.log2(len(at) / SHOWN)))  # a power of two: drawn points stay the same points
+    pick = np.arange(0, len(at), every)
+    if pick[-1] != len(at) - 1:
+        pick = np.append(pick, len(at) - 1)
+    return at[pick], history.losses[pick], mean[pick]
+
+
+def _test_points(view: View, i: int, x: str, name: str) -> tuple[Floats, Floats]:
+    """The kept frames of a variant and, last, the newest look at the test digits."""
+    history = view.variants[i]
+    at = [float(f.step) for f in history.frames] if x == "steps" else list(history.frame_seconds)
+    values = [getattr(f, name) for f in history.frames]
+    newest = view.latest.variants[i] if view.latest else None
+    if newest and (not history.frames or newest.step > history.frames[-1].step):
+        last = float(newest.step) if x == "steps" else (history.seconds[-1] if len(history.seconds) else 0.0)
+        at.append(last)
+        values.append(getattr(newest, name))
+    return np.array(at), np.array(values, dtype=float)
+
+
+def _points(at: Floats, values: Floats, color: str, name: str, **more: Any) -> Figure:
+    marker = {"color": color, "size": 6, "symbol": "circle-open", "line": {"width": 1.5}}
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": typed(at),
+        "y": typed(values),
+        "name": name,
+        "marker": marker,
+    } | more
+
+
+def _initial(view: View, i: int, color: str, letter: str) -> Figure:
+    """Before the first step: the loss of the untrained network on the first batch."""
+    frames = view.variants[i].frames[:1]
+    shown = [f.next_loss for f in frames if f.step == 0]
+    marker = {"color": color, "size": 9, "symbol": "diamond"}
+    hover = f"{letter} before training<br>%{{y:.3f}} nats<extra></extra>"
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": typed([0.0] * len(shown)),
+        "y": typed(shown),
+        "marker": marker,
+        "hovertemplate": hover,
+    }
+
+
+def _x_axis(view: View, x: str) -> Figure:
+    if x == "seconds":
+        longest = max((h.seconds[-1] for h in view.variants if len(h.seconds)), default=0.0)
+        return axis("seconds of training", range=[0, nice_ceiling(max(longest, 1.0))])
+    steps = view.experiment.training.steps
+    reached = max((f.step for f in view.latest.variants), default=0) if view.latest else 0
+    # A long run starts zoomed in and grows in calm steps; a short one has room for its whole course from the start.
+    end = steps if steps <= 3000 else min(steps, nice_ceiling(max(reached * 1.1, 1000)))
+    return axis("step (batches)", range=[-0.01 * end, end * 1.01])
+
+
+def _hover(letter: str, what: str, x: str, value: str = "%{y:.3f} nats") -> str:
+    at = "step %{x:,.0f}" if x == "steps" else "%{x:.1f} s"
+    return f"{letter} {what}<br>{at}<br>{value}<extra></extra>"
+
+
+def _marked(view: View, x: str, shapes: list[Figure]) -> Figure:
+    """Changes made with the weights kept, as labelled vertical lines."""
+    lines = [
+        {
+            "type": "line",
+            "yref": "paper",
+            "x0": at,
+            "x1": at,
+            "y0": 0,
+            "y1": 1,
+            "line": {"color": GUIDE, "width": 1},
+            "label": {
+                "text": marker.label,
+                "textangle": -90,
+                "textposition": "end",
+                "font": {"color": GUIDE, "size": 10},
+                "yanchor": "top",
+            },
+        }
+        for marker in view.markers
+        for at in [marker.step if x == "steps" else marker.seconds]
+    ]
+    return {"shapes": shapes + lines}
+
+
+def _alt(view: View, what: str, name: str) -> str:
+    if view.latest is None:
+        return "; nothing measured yet"
+    values = (f"{view.experiment.letters[i]} {getattr(v, name):.3f}" for i, v in enumerate(view.latest.variants))
+    return f" at step {view.latest.step}: {what} " + ", ".join(values)

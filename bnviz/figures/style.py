@@ -1,0 +1,100 @@
+"""What every figure shares: colours, axes, and arrays in the form that travels cheapest.
+
+A figure is a plain dict of Plotly's schema. The browser adds what depends on the light or dark theme (text and grid
+colours), so only colours that read well on both are named here.
+"""
+
+import base64
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bnviz.config import Experiment
+
+Figure = dict[str, Any]
+
+# One colour a variant, the same in every chart; told apart with the common colour deficiencies (after Okabe and Ito).
+COLORS = ("#E07B00", "#1F77D0", "#009E73", "#CC5FA0", "#9A7A2E", "#6C6FD1")
+GUIDE = "#8A9099"  # reference lines and their words
+
+
+def typed(values: npt.ArrayLike) -> dict[str, str]:
+    """An array as Plotly's typed-array spec: 4 bytes a number instead of its digits as text."""
+    array = np.ascontiguousarray(values, dtype=np.float32)
+    spec = {"dtype": "f4", "bdata": base64.b64encode(array.data).decode()}
+    return spec if array.ndim == 1 else spec | {"shape": ", ".join(map(str, array.shape))}
+
+
+def line(x: npt.ArrayLike, y: npt.ArrayLike, color: str, name: str, **more: Any) -> Figure:
+    style = {"color": color, "width": 2} | more.pop("line", {})
+    return {"type": "scatter", "mode": "lines", "x": typed(x), "y": typed(y), "name": name, "line": style} | more
+
+
+def layout(alt: str, height: int, words: Sequence[str] = (), **more: Any) -> Figure:
+    """uirevision never changes, so that a zoom outlives every update. alt is what a screen reader says.
+
+    words stand above the chart, a line each: text that changes in every frame is dear inside a plot.
+    """
+    return {
+        "height": height,
+        "margin": {"l": 56, "r": 14, "t": 12, "b": 44},
+        "showlegend": False,
+        "uirevision": "keep",
+        "hovermode": "closest",
+        "meta": {"alt": alt, "words": "<br>".join(words)},
+    } | more
+
+
+def axis(title: str, **more: Any) -> Figure:
+    return {"title": {"text": title, "standoff": 8}, "zeroline": False} | more
+
+
+def note(text: str, x: float, y: float, **more: Any) -> Figure:
+    """Words at a place of the plot, in shares of its width and height."""
+    place = {"xref": "paper", "yref": "paper", "x": x, "y": y, "showarrow": False, "align": "left"}
+    return {"text": text, "font": {"size": 12}, "xanchor": "left", "yanchor": "top"} | place | more
+
+
+def guide(value: float, text: str, **more: Any) -> list[Figure]:
+    """A dotted horizontal line across the plot, as a shape."""
+    return [
+        {
+            "type": "line",
+            "xref": "paper",
+            "x0": 0,
+            "x1": 1,
+            "y0": value,
+            "y1": value,
+            "line": {"color": GUIDE, "width": 1, "dash": "dot"},
+            "label": {"text": text, "textposition": "end", "font": {"color": GUIDE, "size": 11}, "yanchor": "bottom"},
+        }
+        | more
+    ]
+
+
+def colored(text: str, index: int) -> str:
+    return f'<span style="color:{COLORS[index]}"><b>{text}</b></span>'
+
+
+def title_of(experiment: Experiment, index: int) -> str:
+    """'A · no batchnorm · rand_fan_in', the letter in its colour."""
+    variant = experiment.variants[index]
+    scale = "" if variant.network.init_scale == 1 else f" × {variant.network.init_scale:g}"
+    norm = "batchnorm" if variant.batchnorm else "no batchnorm"
+    return f"{colored(experiment.letters[index], index)} · {norm} · {variant.network.init}{scale}"
+
+
+def nice_ceiling(value: float) -> float:
+    """The smallest round number that is not below `value`: axes that grow in calm steps."""
+    if not value > 0 or math.isinf(value):
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= value * (1 - 1e-9))
+
+
+def faded(color: str, alpha: float) -> str:
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"

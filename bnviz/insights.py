@@ -1,0 +1,155 @@
+"""Two or three plain sentences that follow from what is on the screen."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from bnviz.history import VariantHistory, View
+from bnviz.records import VariantFrame
+
+LN_10 = math.log(10)
+NEAR = 0.05  # nats around ln 10 that count as knowing nothing
+RECENT = 200  # steps whose mean loss is compared
+MOST = 3  # findings shown at once
+
+
+def findings(view: View) -> list[str]:
+    """The findings that hold now, the most telling first."""
+    if view.latest is None:
+        return []
+    rules: tuple[Callable[[View], Iterator[str]], ...] = (
+        _diverged,
+        _stuck,
+        _before_training,
+        _verdict,
+        _vanishing,
+        _dead,
+        _saturated,
+        _calm,
+    )
+    found = dict.fromkeys(sentence for rule in rules for sentence in rule(view))
+    return list(found)[:MOST]
+
+
+def steps_near_ln_10(history: VariantHistory) -> int:
+    """For how many steps, up to now, the loss has stayed within NEAR of ln 10 (mean over points of 50 steps)."""
+    group = max(1, 50 // history.stride)
+    usable = len(history.losses) // group * group
+    if not usable:
+        return 0
+    means = history.losses[len(history.losses) - usable :].reshape(-1, group).mean(1)
+    away = np.flatnonzero(~(np.abs(means - LN_10) <= NEAR))
+    count = len(means) - (away[-1] + 1 if len(away) else 0)
+    return int(count) * group * history.stride
+
+
+def _named(view: View) -> Iterator[tuple[str, int, VariantFrame]]:
+    assert view.latest is not None
+    yield from ((view.experiment.letters[i], i, v) for i, v in enumerate(view.latest.variants))
+
+
+def _diverged(view: View) -> Iterator[str]:
+    for letter, _, variant in _named(view):
+        if variant.diverged:
+            yield (
+                f"{letter} diverged: its loss stopped being a finite number at step {variant.step:,} and it no longer "
+                "trains. Its curves stay, and the other networks go on."
+            )
+
+
+def _stuck(view: View) -> Iterator[str]:
+    for letter, i, variant in _named(view):
+        steps = 0 if variant.diverged else steps_near_ln_10(view.variants[i])
+        if steps < 150:
+            continue
+        stayed = f"its loss has stayed within {NEAR:g} of ln 10 for {steps:,} steps"
+        layer, share = _most_saturated(variant)
+        activation = view.experiment.variants[i].network.activation
+        if share > 0.5:
+            yield (
+                f"Layer {layer} of {letter}: {share:.0%} of {activation} outputs are saturated, so almost no gradient "
+                f"reaches the weights below; {stayed}."
+            )
+        else:
+            yield f"{letter} has learned nothing yet: {stayed}."
+
+
+def _before_training(view: View) -> Iterator[str]:
+    assert view.latest is not None
+    if view.latest.tick:
+        return
+    for letter, _, variant in _named(view):
+        if variant.next_loss > LN_10 + 0.5:
+            yield (
+                f"Before the first step {letter}'s loss is {variant.next_loss:.2f}, above ln 10 = {LN_10:.2f}: its "
+                "logits are large, so it is sure of itself and mostly wrong."
+            )
+        else:
+            yield (
+                f"Before the first step {letter}'s loss is {variant.next_loss:.2f}, close to ln 10 = {LN_10:.2f}: it "
+                "guesses all ten digits about equally."
+            )
+    for letter, i, variant in _named(view):
+        layer, share = _most_saturated(variant)
+        if share > 0.3:
+            activation = view.experiment.variants[i].network.activation
+            yield f"{share:.0%} of the {activation} outputs in layer {layer} of {letter} are saturated from the start."
+
+
+def _verdict(view: View) -> Iterator[str]:
+    assert view.latest is not None
+    running = [(letter, v) for letter, _, v in _named(view) if not v.diverged and math.isfinite(v.test_loss)]
+    if view.latest.step < RECENT or len(running) < 2:
+        return
+    (best, first), (worst, last) = (f(running, key=lambda found: found[1].test_loss) for f in (min, max))
+    points = (first.test_accuracy - last.test_accuracy) * 100
+    if last.test_loss - first.test_loss < 0.01:
+        yield f"After {view.latest.step:,} steps the test losses are equal to 0.01 ({first.test_loss:.3f})."
+        return
+    yield (
+        f"After {view.latest.step:,} steps {best} leads: test loss {first.test_loss:.2f} against {last.test_loss:.2f} "
+        f"of {worst}, {abs(points):.1f} points {'more' if points >= 0 else 'less'} accuracy."
+    )
+
+
+def _vanishing(view: View) -> Iterator[str]:
+    for letter, _, variant in _named(view):
+        first, last = variant.gradient_norm[0], variant.gradient_norm[-1]
+        if first < 1e-9 < last:
+            yield f"No gradient reaches the first layer of {letter}: its weights do not move at all."
+        elif len(variant.gradient_norm) > 2 and first < last / 100:
+            yield (
+                f"The gradient of {letter} vanishes on its way down: in layer 1 it is {last / first:,.0f} times "
+                "smaller than in the output layer."
+            )
+
+
+def _dead(view: View) -> Iterator[str]:
+    for letter, _, variant in _named(view):
+        for number, layer in enumerate(variant.layers, 1):
+            units = len(layer.mean)
+            if layer.dead >= max(2, units // 10):
+                yield f"Layer {number} of {letter}: {layer.dead} of {units} neurons give every digit the same output."
+                break
+
+
+def _saturated(view: View) -> Iterator[str]:
+    for letter, i, variant in _named(view):
+        layer, share = _most_saturated(variant)
+        activation = view.experiment.variants[i].network.activation
+        if share > 0.2 and activation in ("tanh", "sigmoid"):
+            yield f"Layer {layer} of {letter}: {share:.0%} of {activation} outputs are saturated."
+
+
+def _calm(view: View) -> Iterator[str]:
+    shares = [_most_saturated(v)[1] for _, _, v in _named(view) if not v.diverged]
+    if shares and max(shares) <= 0.2:
+        yield f"No layer has more than {max(shares):.0%} of its outputs saturated: gradients pass."
+
+
+def _most_saturated(variant: VariantFrame) -> tuple[int, float]:
+    """Number of the layer, from 1, and its saturated share."""
+    shares = [float(layer.saturated.mean()) for layer in variant.layers]
+    most = int(np.argmax(shares))
+    return most + 1, shares[most]

@@ -1,0 +1,1 @@
+"""The layers and the stacked networks, in PyTorch."""

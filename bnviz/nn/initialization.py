@@ -1,0 +1,48 @@
+"""How weights are drawn before the first step.
+
+Every scheme draws a matrix in PyTorch's layout (fan_out, fan_in) from one generator, so that the same seed gives the
+same weights here and in `torch.nn.Linear`, and returns its transpose (fan_in, fan_out), the layout of the stack.
+
+| scheme | entries | source |
+|---|---|---|
+| rand | U[0, 1) | |
+| rand_fan_in | U[0, 1) / sqrt(fan_in) | |
+| normal | N(0, 1) | |
+| xavier_normal | N(0, 2 / (fan_in + fan_out)) | Glorot and Bengio 2010, eq. 12 |
+| xavier_uniform | U(-a, a), a = sqrt(6 / (fan_in + fan_out)) | Glorot and Bengio 2010, eq. 16 |
+| he_normal | N(0, 2 / fan_in) | He et al. 2015, eq. 10 |
+| he_uniform | U(-a, a), a = sqrt(6 / fan_in) | He et al. 2015, eq. 10 |
+| lecun_normal | N(0, 1 / fan_in) | LeCun et al. 1998, eq. 16 |
+| orthogonal | a random matrix with orthonormal rows or columns | Saxe et al. 2014 |
+| zeros | 0 | |
+
+The second parameter of N is the variance.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import init
+
+Draw = Callable[[Tensor, Generator], Tensor]
+
+_DRAW: dict[str, Draw] = {
+    "rand": lambda w, g: init.uniform_(w, 0.0, 1.0, generator=g),
+    "rand_fan_in": lambda w, g: init.uniform_(w, 0.0, 1.0, generator=g).div_(math.sqrt(w.shape[1])),
+    "normal": lambda w, g: init.normal_(w, generator=g),
+    "xavier_normal": lambda w, g: init.xavier_normal_(w, generator=g),
+    "xavier_uniform": lambda w, g: init.xavier_uniform_(w, generator=g),
+    "he_normal": lambda w, g: init.kaiming_normal_(w, nonlinearity="relu", generator=g),
+    "he_uniform": lambda w, g: init.kaiming_uniform_(w, nonlinearity="relu", generator=g),
+    "lecun_normal": lambda w, g: init.normal_(w, std=1 / math.sqrt(w.shape[1]), generator=g),
+    "orthogonal": lambda w, g: init.orthogonal_(w, generator=g),
+    "zeros": lambda w, g: init.zeros_(w),
+}
+
+
+def draw(scheme: str, fan_in: int, fan_out: int, scale: float, generator: Generator) -> Tensor:
+    """A weight matrix (fan_in, fan_out), float32, drawn by `scheme` and multiplied by `scale`."""
+    weight = torch.empty(fan_out, fan_in)
+    return _DRAW[scheme](weight, generator).mul_(scale).t().contiguous()

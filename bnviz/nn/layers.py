@@ -1,0 +1,138 @@
+"""Linear layers, activations and the loss for V networks at once, forward and backward written out.
+
+Shapes: V networks, B digits, I inputs and O outputs. A layer keeps what its backward pass needs from the last
+forward pass; `delta` is the gradient of the loss with respect to the layer's output, (V, B, O).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+aten = torch.ops.aten
+LEAK = 0.01  # slope of leaky ReLU below zero
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """One step of stochastic gradient descent, as torch.optim.SGD counts it.
+
+    v <- momentum * v + gradient + weight_decay * w;  w <- w - rate * v
+    """
+
+    rate: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+
+@dataclass
+class Parameter:
+    """Values of one parameter and, once momentum is used, their velocity."""
+
+    value: Tensor
+    velocity: Tensor | None = None
+
+    def moving(self) -> Tensor:
+        if self.velocity is None:
+            self.velocity = torch.zeros_like(self.value)
+        return self.velocity
+
+    def descend(self, gradient: Tensor, sgd: Sgd) -> None:
+        """A step without weight decay, which biases, gamma and beta do not get."""
+        if sgd.momentum:
+            gradient = self.moving().mul_(sgd.momentum).add_(gradient)
+        self.value.sub_(gradient, alpha=sgd.rate)
+
+    @staticmethod
+    def stack(parameters: "list[Parameter]") -> "Parameter":
+        velocity = None
+        if any(p.velocity is not None for p in parameters):
+            velocity = torch.stack([p.moving() for p in parameters])
+        return Parameter(torch.stack([p.value for p in parameters]), velocity)
+
+    def take(self, index: int) -> "Parameter":
+        """A copy of one network's own values."""
+        return Parameter(self.value[index].clone(), None if self.velocity is None else self.velocity[index].clone())
+
+
+@dataclass
+class Linear:
+    """y = x W + b for every network. weight (V, I, O), bias (V, 1, O)."""
+
+    weight: Parameter
+    bias: Parameter
+    x: Tensor = field(default_factory=lambda: torch.empty(0))  # (V, B, I), input of the last forward pass
+    y: Tensor = field(default_factory=lambda: torch.empty(0))  # (V, B, O), its output
+    delta: Tensor = field(default_factory=lambda: torch.empty(0))  # (V, B, O), set by backward
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.x = x
+        self.y = torch.baddbmm(self.bias.value, x, self.weight.value)
+        return self.y
+
+    def backward(self, delta: Tensor, *, to_input: bool = True) -> Tensor | None:
+        """dL/dx = delta W^T; None for the first layer, where nobody asks for it."""
+        self.delta = delta
+        return torch.bmm(delta, self.weight.value.transpose(1, 2)) if to_input else None
+
+    def gradient(self) -> Tensor:
+        """dL/dW = x^T delta, (V, I, O); telemetry only, `update` never needs it as a tensor of its own."""
+        return torch.bmm(self.x.transpose(1, 2), self.delta)
+
+    def next_update(self, sgd: Sgd) -> Tensor:
+        """What `update` would subtract from the weights."""
+        v = self.gradient().add_(self.weight.value, alpha=sgd.weight_decay)
+        if sgd.momentum and self.weight.velocity is not None:
+            v.add_(self.weight.velocity, alpha=sgd.momentum)
+        return v.mul_(sgd.rate)
+
+    def update(self, sgd: Sgd) -> None:
+        """The SGD step, fused into the product x^T delta: no gradient tensor is written and read again."""
+        x_t, w = self.x.transpose(1, 2), self.weight
+        if sgd.momentum:
+            v = w.moving().baddbmm_(x_t, self.delta, beta=sgd.momentum)
+            if sgd.weight_decay:
+                v.add_(w.value, alpha=sgd.weight_decay)
+            w.value.sub_(v, alpha=sgd.rate)
+        else:
+            w.value.baddbmm_(x_t, self.delta, beta=1 - sgd.rate * sgd.weight_decay, alpha=-sgd.rate)
+        self.bias.descend(self.delta.sum(1, keepdim=True), sgd)
+
+
+@dataclass(frozen=True)
+class Activation:
+    """f, and backward(delta, x, y) = delta * f'(x) for y = f(x); steepest is the largest slope of f."""
+
+    f: Callable[[Tensor], Tensor]
+    backward: Callable[[Tensor, Tensor, Tensor], Tensor]
+    steepest: float = 1.0
+
+    def slope(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.backward(torch.ones_like(y), x, y)
+
+
+ACTIVATION: dict[str, Activation] = {
+    "tanh": Activation(torch.tanh, lambda d, x, y: aten.tanh_backward(d, y)),
+    "sigmoid": Activation(torch.sigmoid, lambda d, x, y: aten.sigmoid_backward(d, y), steepest=0.25),
+    "relu": Activation(torch.relu, lambda d, x, y: aten.threshold_backward(d, y, 0)),
+    "leaky_relu": Activation(
+        lambda x: torch.nn.functional.leaky_relu(x, LEAK), lambda d, x, y: aten.leaky_relu_backward(d, x, LEAK, False)
+    ),
+    "gelu": Activation(torch.nn.functional.gelu, lambda d, x, y: aten.gelu_backward(d, x)),
+    "none": Activation(lambda x: x, lambda d, x, y: d),
+}
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean softmax cross-entropy of every network, in nats, and its gradient.
+
+    logits (V, B, 10), labels (B,) -> loss (V,), dL/dlogits (V, B, 10) = (softmax - one-hot) / B
+    """
+    batch = logits.shape[1]
+    index = labels.view(1, batch, 1).expand(logits.shape[0], batch, 1)
+    log_p = torch.log_softmax(logits, 2)
+    loss = -log_p.gather(2, index).mean((1, 2))
+    delta = log_p.exp_()
+    delta.scatter_add_(2, index, torch.full((1, 1, 1), -1.0).expand_as(index))
+    return loss, delta.div_(batch)

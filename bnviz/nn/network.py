@@ -1,0 +1,182 @@
+"""V multilayer perceptrons of one architecture, trained as one: activations (V, B, units), weights (V, in, out).
+
+The networks of a stack may differ in batchnorm. They are kept in the order [batchnorm before the activation, after
+it, none], so that each kind is one contiguous slice of every tensor.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from bnviz.config import Variant
+from bnviz.nn.batchnorm import BatchNormState, Mode, StackedBatchNorm
+from bnviz.nn.initialization import draw
+from bnviz.nn.layers import ACTIVATION, Linear, Parameter, Sgd, cross_entropy
+
+PIXELS, CLASSES = 28 * 28, 10
+_ORDER = {"before": 0, "after": 1, None: 2}
+
+
+@dataclass
+class NetworkState:
+    """All that training changes in one network: weights (I, O) and biases (1, O) of every linear layer, and the
+    batchnorm state of every hidden layer, None without batchnorm."""
+
+    weights: list[Parameter]
+    biases: list[Parameter]
+    batchnorm: list[BatchNormState] | None
+
+    @staticmethod
+    def fresh(variant: Variant, seed: int) -> "NetworkState":
+        """Weights drawn from the seed alone: two variants with one init start from the same weights."""
+        generator = torch.Generator().manual_seed(seed)
+        net = variant.network
+        sizes = [PIXELS, *[net.width] * net.hidden_layers, CLASSES]
+        pairs = list(pairwise(sizes))
+        state = NetworkState(
+            [Parameter(draw(net.init, i, o, net.init_scale, generator)) for i, o in pairs],
+            [Parameter(torch.zeros(1, o)) for _, o in pairs],
+            None,
+        )
+        return state.fit_batchnorm(variant)
+
+    def fit_batchnorm(self, variant: Variant) -> "NetworkState":
+        """Insert fresh batchnorm layers, or drop them, as the variant says; layers that stay keep what they learned."""
+        if variant.batchnorm is None:
+            self.batchnorm = None
+        elif self.batchnorm is None:
+            self.batchnorm = [BatchNormState.fresh(variant.network.width) for _ in range(variant.network.hidden_layers)]
+        return self
+
+
+@dataclass
+class HiddenLayer:
+    """What one hidden layer computed in the last forward pass; x_hat and batchnorm output of the slice that has it."""
+
+    linear: Linear
+    before: StackedBatchNorm | None
+    after: StackedBatchNorm | None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One hidden layer of one network, each (B, units): what the histograms and saturation bars are made from."""
+
+    activation_input: Tensor
+    post_activation: Tensor
+    places: dict[str, Tensor]
+
+
+class Stack:
+    """The networks `members` (indices into the caller's list of variants), which share one architecture."""
+
+    def __init__(self, members: Sequence[int], variants: Sequence[Variant], states: Sequence[NetworkState]) -> None:
+        kind = {i: _ORDER[bn.position if (bn := variants[i].batchnorm) else None] for i in members}
+        self.members = sorted(members, key=lambda i: (kind[i], i))
+        mine = [states[i] for i in self.members]
+        before = [i for i in self.members if kind[i] == 0]
+        after = [i for i in self.members if kind[i] == 1]
+        self.before = slice(0, len(before))
+        self.after = slice(len(before), len(before) + len(after))
+        network = variants[self.members[0]].network
+        self.activation = ACTIVATION[network.activation]
+
+        def linear(layer: int) -> Linear:
+            return Linear(
+                Parameter.stack([s.weights[layer] for s in mine]), Parameter.stack([s.biases[layer] for s in mine])
+            )
+
+        def batchnorm(which: list[int], layer: int) -> StackedBatchNorm | None:
+            found = [
+                (bn, kept[layer]) for i in which if (bn := variants[i].batchnorm) and (kept := states[i].batchnorm)
+            ]
+            return StackedBatchNorm([bn for bn, _ in found], [state for _, state in found]) if found else None
+
+        self.hidden = [
+            HiddenLayer(linear(i), batchnorm(before, i), batchnorm(after, i)) for i in range(network.hidden_layers)
+        ]
+        self.output = linear(network.hidden_layers)
+        self._saved: list[tuple[Tensor, Tensor]] = []  # a layer each: input and output of the activation, (V, B, units)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def state(self, place: int) -> NetworkState:
+        """A copy of the network at one place of the stack."""
+        linears = self.linears()
+        norms: list[BatchNormState] | None = None
+        if place < self.before.stop:
+            norms = [h.before.take(place) for h in self.hidden if h.before]
+        elif place < self.after.stop:
+            norms = [h.after.take(place - self.after.start) for h in self.hidden if h.after]
+        return NetworkState([li.weight.take(place) for li in linears], [li.bias.take(place) for li in linears], norms)
+
+    def linears(self) -> list[Linear]:
+        return [*(h.linear for h in self.hidden), self.output]
+
+    def forward(self, x: Tensor, mode: Mode) -> Tensor:
+        """x (B, 784) -> logits (V, B, 10)."""
+        h = x.expand(len(self), *x.shape)
+        self._saved = []
+        for layer in self.hidden:
+            z = layer.linear.forward(h)
+            if layer.before is not None:
+                z = self._replace(z, self.before, layer.before.forward(z[self.before], mode))
+            y = self.activation.f(z)
+            self._saved.append((z, y))
+            h = y
+            if layer.after is not None:
+                h = self._replace(y, self.after, layer.after.forward(y[self.after], mode))
+        return self.output.forward(h)
+
+    def backward(self, delta: Tensor) -> None:
+        """From the gradient at the logits to the gradient at every linear layer's output."""
+        d = self.output.backward(delta)
+        for i in reversed(range(len(self.hidden))):
+            layer, (z, y) = self.hidden[i], self._saved[i]
+            assert d is not None
+            if layer.after is not None:
+                d = self._replace(d, self.after, layer.after.backward(d[self.after]))
+            d = self.activation.backward(d, z, y)
+            if layer.before is not None:
+                d = self._replace(d, self.before, layer.before.backward(d[self.before]))
+            d = layer.linear.backward(d, to_input=i > 0)
+
+    def losses(self, x: Tensor, labels: Tensor, mode: Mode) -> Tensor:
+        """Forward and backward, but no update: the loss of every network, (V,)."""
+        loss, delta = cross_entropy(self.forward(x, mode), labels)
+        self.backward(delta)
+        return loss
+
+    def update(self, sgd: Sgd) -> None:
+        for layer in self.hidden:
+            layer.linear.update(sgd)
+            for norm in (layer.before, layer.after):
+                if norm is not None:
+                    norm.update(sgd)
+        self.output.update(sgd)
+
+    def trace(self, x: Tensor) -> list[list[Trace]]:
+        """A forward pass with batch statistics that changes nothing: [place in the stack][hidden layer]."""
+        self.forward(x, "probe")
+        return [[self._trace(layer, place) for layer in range(len(self.hidden))] for place in range(len(self))]
+
+    def _trace(self, index: int, place: int) -> Trace:
+        layer, (z, y) = self.hidden[index], self._saved[index]
+        places = {"pre_activation": layer.linear.y[place], "post_activation": y[place]}
+        for norm, group in ((layer.before, self.before), (layer.after, self.after)):
+            if norm is not None and group.start <= place < group.stop:
+                k = place - group.start
+                places["normalized"] = norm.x_hat[k]
+                places["batchnorm_output"] = norm.x_hat[k] * norm.gamma.value[k] + norm.beta.value[k]
+        return Trace(z[place], y[place], places)
+
+    def _replace(self, whole: Tensor, group: slice, part: Tensor) -> Tensor:
+        """`whole` with one slice exchanged, as a new tensor; the part itself where it is the whole."""
+        if part.shape[0] == whole.shape[0]:
+            return part
+        pieces = (whole[: group.start], part, whole[group.stop :])
+        return torch.cat([p for p in pieces if p.shape[0]])

@@ -1,0 +1,43 @@
+"""MNIST in memory as tensors: a batch is one index into it, and a pure function of (seed, batch size, step)."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from bnviz.data import Digits
+
+MEAN_PIXEL, STD_PIXEL = 0.1307, 0.3081  # of the 60,000 training images, pixels scaled to [0, 1]
+
+
+@lru_cache(maxsize=64)
+def _order(seed: int, epoch: int, count: int) -> Tensor:
+    # Each epoch has a generator of its own, so that any step's batch can be had without drawing those before it.
+    return torch.randperm(count, generator=torch.Generator().manual_seed((seed << 20) + epoch))
+
+
+class Batches:
+    """Digits as float32 tensors: images (N, 784) with pixels in [0, 1], or standardized; labels (N,) int64."""
+
+    def __init__(self, digits: Digits) -> None:
+        self.name = digits.name
+        self.train_images = torch.tensor(digits.train_images).float().div_(255)
+        self.train_labels = torch.tensor(digits.train_labels).long()
+        self.test_images = torch.tensor(digits.test_images).float().div_(255)
+        self.test_labels = torch.tensor(digits.test_labels).long()
+
+    def at(self, step: int, *, seed: int, size: int, standardize: bool) -> tuple[Tensor, Tensor]:
+        """The batch of one step, (size, 784) and (size,). An epoch's last, incomplete batch is left out."""
+        epoch, place = divmod(step, len(self.train_labels) // size)
+        index = _order(seed, epoch, len(self.train_labels))[place * size : (place + 1) * size]
+        return _scaled(self.train_images.index_select(0, index), standardize), self.train_labels[index]
+
+    def probe(self, count: int, standardize: bool) -> Tensor:
+        return _scaled(self.train_images[:count], standardize)
+
+    def test(self, count: int | None, standardize: bool) -> tuple[Tensor, Tensor]:
+        return _scaled(self.test_images[:count], standardize), self.test_labels[:count]
+
+
+def _scaled(images: Tensor, standardize: bool) -> Tensor:
+    return images.sub(MEAN_PIXEL).div_(STD_PIXEL) if standardize else images

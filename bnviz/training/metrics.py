@@ -1,0 +1,58 @@
+"""What is measured on a network: pure functions of tensors."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bnviz.nn.layers import Activation
+from bnviz.records import BINS, CONSTANT, FLAT_SLOPE, Counts
+
+
+def histogram(values: Tensor, low: float, high: float) -> Counts:
+    """Counts of `values` in BINS equal bins of [low, high], as (BINS + 3,): below, the bins, above, NaN or infinite.
+
+    Nothing is dropped: the counts add up to the number of values. A value equal to `high` is in the last bin.
+    """
+    total = values.numel()
+    if not values.sum().isfinite():  # one cheap look; copying the finite values out is not
+        values = values[values.isfinite()]
+    counts = torch.histc(values, BINS, low, high).int().tolist()  # which leaves out what lies outside
+    below = int((values < low).sum())
+    above = values.numel() - below - sum(counts)
+    return np.array([below, *counts, above, total - values.numel()], dtype=np.int32)
+
+
+def saturated(activation: Activation, x: Tensor, y: Tensor) -> Tensor:
+    """Where y = f(x) is saturated: f's slope is below 5.9 % of its steepest, which for tanh is |y| > 0.97.
+
+    A unit whose value is NaN counts as saturated: no gradient worth the name passes it.
+    """
+    return ~(activation.slope(x, y).abs() >= FLAT_SLOPE * activation.steepest)
+
+
+def dead_units(y: Tensor) -> Tensor:
+    """Which units, (units,) bool, give the same output for every digit of y (digits, units)."""
+    return ~(y.amax(0) - y.amin(0) >= CONSTANT)
+
+
+def norms(matrices: Tensor) -> Tensor:
+    """L2 norm over one layer's weights or gradients, (V, I, O) -> (V,), float64."""
+    norm: Tensor = torch.linalg.vector_norm(matrices.flatten(1), dim=1)
+    return norm.double()
+
+
+def standard_deviations(matrices: Tensor) -> Tensor:
+    """Standard deviation over one layer's entries, (V, I, O) -> (V,), float64.
+
+    From the norm and the mean, in a third of the time of torch.std; exact enough for entries whose mean is not many
+    times their spread.
+    """
+    count = matrices[0].numel()
+    variance = (norms(matrices).square() - count * matrices.flatten(1).mean(1).double().square()) / max(count - 1, 1)
+    return variance.clamp(min=0).sqrt()
+
+
+def update_to_data(update: Tensor, weight: Tensor) -> Tensor:
+    """log10 of std(update) / std(weights), (V, I, O) -> (V,); NaN where either does not vary (all zeros)."""
+    ratio = standard_deviations(update) / standard_deviations(weight)
+    return torch.where(ratio.isfinite() & (ratio > 0), ratio.log10(), torch.nan)

@@ -1,0 +1,170 @@
+"""Trains all variants of an experiment in lockstep on the same batches, and says after each stretch what it saw."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from bnviz.config import Experiment, TrainingConfig, Variant
+from bnviz.data import load
+from bnviz.edits import Edit
+from bnviz.nn.layers import Sgd
+from bnviz.nn.network import NetworkState, Stack
+from bnviz.records import PROBE_DIGITS, TEST_DIGITS, Frame, VariantFrame
+from bnviz.training import probes
+from bnviz.training.batches import Batches
+
+_UNSEEN = VariantFrame(0, np.empty(0), math.nan, math.nan, math.nan, (), np.empty(0), np.empty(0))
+
+
+class Trainer:
+    """Variants of one architecture train as one stack; different architectures are several stacks.
+
+    A tick is one step of those variants that are least advanced: a variant that restarted catches up first, on the
+    batches it missed, and then goes on in lockstep with the rest. Every tick is a pure function of the ticks and
+    edits before it, so that the same experiment and the same edits at the same ticks give the same bits.
+    """
+
+    def __init__(self, training: TrainingConfig, variants: Sequence[Variant], batches: Batches) -> None:
+        self.training, self.variants, self.batches = training, tuple(variants), batches
+        self.tick, self.seconds = 0, 0.0
+        self.steps = [0] * len(variants)
+        self._diverged = [False] * len(variants)
+        self._states = [NetworkState.fresh(v, training.seed) for v in variants]
+        self._losses: list[list[float]] = [[] for _ in variants]  # since the last frame
+        self._seen = [_UNSEEN for _ in variants]
+        self._stacks: list[Stack] = []  # the variants that moved last; their states in `_states` are out of date
+
+    @property
+    def finished(self) -> bool:
+        return not self._moving()
+
+    def advance(self, *, steps: int | None = None, seconds: float | None = None, evaluate: bool = True) -> Frame:
+        """Train for so many steps or seconds, whichever ends first, but not past the next kept frame.
+
+        steps=0 looks without training. evaluate=False leaves the test results as they were, except in kept frames.
+        """
+        start = time.perf_counter()
+        left = math.inf if steps is None else steps
+        until = math.inf if seconds is None else start + seconds
+        while left > 0 and (moving := self._moving()):
+            step = self._step(moving)
+            left -= 1
+            if self._is_kept(step) or time.perf_counter() >= until:
+                break
+        self.seconds += time.perf_counter() - start
+        return self._frame(evaluate)
+
+    def edit(self, edit: Edit) -> Frame:
+        """Apply a live change; it takes effect at the next step."""
+        self._unstack()
+        old = self.steps, self._diverged, self._states, self._seen
+        self.training, self.variants = edit.experiment.training, edit.experiment.variants
+        self.steps, self._diverged, self._states, self._seen = [], [], [], []
+        for i, variant in enumerate(self.variants):
+            restart = i in edit.restart or i >= len(old[0])
+            fresh = restart or i in edit.redraw
+            state = NetworkState.fresh(variant, self.training.seed) if fresh else old[2][i].fit_batchnorm(variant)
+            self.steps.append(0 if restart else old[0][i])
+            self._diverged.append(False if fresh else old[1][i])
+            self._states.append(state)
+            self._seen.append(_UNSEEN if restart else old[3][i])
+        self._losses = [[] for _ in self.variants]
+        return self._frame(evaluate=True)
+
+    # -- one tick ---------------------------------------------------------------------------------------------------
+
+    def _moving(self) -> list[int]:
+        """The variants of the next tick: of those that still train, the least advanced."""
+        alive = [i for i, s in enumerate(self.steps) if s < self.training.steps and not self._diverged[i]]
+        first = min((self.steps[i] for i in alive), default=0)
+        return [i for i in alive if self.steps[i] == first]
+
+    def _step(self, moving: list[int]) -> int:
+        if moving != sorted(i for stack in self._stacks for i in stack.members):
+            self._unstack()
+            self._stacks = self._group(moving)
+        step = self.steps[moving[0]]
+        x, labels = self._batch(step)
+        sgd = self._sgd(step)
+        for stack in self._stacks:
+            losses = stack.losses(x, labels, "train").tolist()
+            stack.update(sgd)
+            for i, loss in zip(stack.members, losses, strict=True):
+                self._losses[i].append(loss)
+                self.steps[i] += 1
+                self._diverged[i] = not math.isfinite(loss)
+        self.tick += 1
+        return step + 1
+
+    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
+        t = self.training
+        return self.batches.at(step, seed=t.seed, size=t.batch_size, standardize=t.standardize)
+
+    def _sgd(self, step: int) -> Sgd:
+        return Sgd(self.training.rate(step), self.training.momentum, self.training.weight_decay)
+
+    def _is_kept(self, step: int) -> bool:
+        return step % self.training.keep_every == 0 or step >= self.training.steps
+
+    def _group(self, members: Sequence[int]) -> list[Stack]:
+        """One stack for each architecture and step among the members."""
+        groups: dict[tuple[int, int, int, str], list[int]] = {}
+        for i in members:
+            net = self.variants[i].network
+            groups.setdefault((self.steps[i], net.hidden_layers, net.width, net.activation), []).append(i)
+        return [Stack(group, self.variants, self._states) for group in groups.values()]
+
+    def _unstack(self) -> None:
+        for stack in self._stacks:
+            for place, i in enumerate(stack.members):
+                self._states[i] = stack.state(place)
+        self._stacks = []
+
+    # -- what a frame shows -----------------------------------------------------------------------------------------
+
+    def _frame(self, evaluate: bool) -> Frame:
+        for stack in self._stacks or self._group(range(len(self.variants))):
+            self._look(stack, evaluate)
+        alive = [s for s, diverged in zip(self.steps, self._diverged, strict=True) if not diverged] or self.steps
+        return Frame(self.tick, min(alive), self.seconds, self.finished, tuple(self._seen))
+
+    def _look(self, stack: Stack, evaluate: bool) -> None:
+        step = self.steps[stack.members[0]]
+        standardize = self.training.standardize
+        if evaluate or self._is_kept(step):
+            count = None if step >= self.training.steps else TEST_DIGITS
+            tested = probes.evaluate(stack, *self.batches.test(count, standardize))
+        else:
+            seen = [self._seen[i] for i in stack.members]
+            tested = np.array([v.test_loss for v in seen]), np.array([v.test_accuracy for v in seen])
+        activation = self.variants[stack.members[0]].network.activation
+        layers = probes.layers(stack, self.batches.probe(PROBE_DIGITS, standardize), activation)
+        gradients = probes.gradients(stack, *self._batch(step), self._sgd(step))
+        for place, i in enumerate(stack.members):
+            self._seen[i] = VariantFrame(
+                step=step,
+                losses=np.array(self._losses[i]),
+                next_loss=float(gradients.loss[place]),
+                test_loss=float(tested[0][place]),
+                test_accuracy=float(tested[1][place]),
+                layers=layers[place],
+                gradient_norm=gradients.norm[place],
+                update_ratio=gradients.update_ratio[place],
+                diverged=self._diverged[i],
+            )
+            self._losses[i] = []
+
+
+def train(experiment: Experiment, batches: Batches | None = None) -> Iterator[Frame]:
+    """Train an experiment to its end and yield its kept frames, the untrained networks first.
+
+    >>> for frame in train(Experiment()):  # doctest: +SKIP
+    ...     print(frame.step, [v.test_accuracy for v in frame.variants])
+    """
+    trainer = Trainer(experiment.training, experiment.variants, batches or Batches(load()))
+    yield trainer.advance(steps=0)
+    while not trainer.finished:
+        yield trainer.advance()

@@ -1,0 +1,195 @@
+"""The sidebar: every setting of the experiment, drawn from the one table in `bnviz.settings`.
+
+The settings live in session state as one flat table, because Streamlit forgets a widget that is not on the page; the
+address bar always holds those that differ from the defaults.
+"""
+
+from typing import Any
+
+import streamlit as st
+from pydantic import ValidationError
+
+from bnviz.config import LETTERS, Experiment
+from bnviz.figures.style import COLORS
+from bnviz.presets import PRESETS
+from bnviz.settings import (
+    ARCHITECTURE,
+    COUNT,
+    SHARED,
+    VARIANT,
+    Setting,
+    Value,
+    flatten,
+    from_query,
+    table,
+    to_query,
+    unflatten,
+)
+
+_CUSTOM = "custom"
+_NAMES = {
+    "rand": "rand: U[0,1)",
+    "rand_fan_in": "rand / √fan_in",
+    "normal": "normal: N(0,1)",
+    "xavier_normal": "Xavier normal",
+    "xavier_uniform": "Xavier uniform",
+    "he_normal": "He normal",
+    "he_uniform": "He uniform",
+    "lecun_normal": "LeCun normal",
+    "relu": "ReLU",
+    "leaky_relu": "leaky ReLU",
+    "gelu": "GELU",
+    "before": "before the activation",
+    "after": "after the activation",
+}
+
+
+def sidebar() -> tuple[Experiment, bool]:
+    """Draw the controls. Returns the experiment they describe and whether the weights are kept at a change."""
+    _read_address_once()
+    with st.sidebar:
+        _preset()
+        keep = st.toggle(
+            "Keep the weights",
+            key="keep_weights",
+            help="Off: a changed network starts over from the same seed and replays the same batches. On: the change "
+            "is made to the network as it is, and the curves get a marker; a new init still redraws the weights.",
+        )
+        count = _control(COUNT)
+        for letter in LETTERS[: int(count)]:
+            _variant(letter)
+        st.subheader("All networks")
+        with st.expander("Network", expanded=True):
+            for key in ARCHITECTURE:
+                _control(SHARED[key])
+        with st.expander("Training", expanded=True):
+            for key in SHARED:
+                if key not in ARCHITECTURE:
+                    _control(SHARED[key])
+        try:
+            experiment = unflatten(_settings())
+        except ValidationError as error:
+            st.error(f"{error.errors()[0]['ctx']['error']}. The batch size is set to 2.", icon=":material/error:")
+            experiment = unflatten(_settings() | {"batch_size": 2})
+    if dict(st.query_params) != (query := to_query(experiment)):
+        st.query_params.from_dict(query)
+    return experiment, keep
+
+
+def load(experiment: Experiment) -> None:
+    """Set every control; only in a callback or before the controls are drawn."""
+    known = table()
+    settings = st.session_state["settings"] = {k: s.default for k, s in known.items() if k[2:] not in ARCHITECTURE}
+    settings |= flatten(experiment)
+    for letter in LETTERS[1:].lower():
+        st.session_state[f"{letter}_own"] = any(f"{letter}_{k}" in settings for k in ARCHITECTURE)
+    for key, value in settings.items():
+        st.session_state[key] = value
+
+
+def set_value(key: str, value: Value) -> None:
+    """Set one control; only in a callback."""
+    _settings()[key] = st.session_state[key] = value
+
+
+def value(key: str) -> Value:
+    return _settings()[key]
+
+
+def problems() -> list[str]:
+    """What was refused in the address or in a file, until the user dismisses it."""
+    found: list[str] = st.session_state.setdefault("problems", [])
+    return found
+
+
+def _settings() -> dict[str, Value]:
+    settings: dict[str, Value] = st.session_state["settings"]
+    return settings
+
+
+def _read_address_once() -> None:
+    if "settings" not in st.session_state:
+        experiment, found = from_query(dict(st.query_params))
+        load(experiment)
+        problems().extend(found)
+
+
+def _preset() -> None:
+    current = unflatten_or_none(_settings())
+    st.session_state["preset"] = next((k for k, p in PRESETS.items() if p.experiment == current), _CUSTOM)
+    names = {k: p.title for k, p in PRESETS.items()} | {_CUSTOM: "own settings"}
+    options = [*PRESETS, *([_CUSTOM] if st.session_state["preset"] == _CUSTOM else [])]
+
+    def chosen() -> None:
+        if (preset := PRESETS.get(st.session_state["preset"])) is not None:
+            load(preset.experiment)
+
+    st.selectbox("Experiment", options, format_func=names.__getitem__, key="preset", on_change=chosen)
+    if (preset := PRESETS.get(st.session_state["preset"])) is not None:
+        st.caption(preset.help)
+
+
+def unflatten_or_none(settings: dict[str, Value]) -> Experiment | None:
+    try:
+        return unflatten(settings)
+    except ValidationError:
+        return None
+
+
+def _variant(letter: str) -> None:
+    prefix = letter.lower()
+    own = {k: s for k, s in table(letter).items() if k.startswith(f"{prefix}_")}
+    color = COLORS[LETTERS.index(letter)]
+    with st.container(border=True, key=f"variant_{prefix}"):
+        head, switch = st.columns([1, 2], vertical_alignment="center")
+        head.html(f'<span class="bnviz-letter" style="background:{color}">{letter}</span>')
+        with switch:
+            normalized = _control(own[f"{prefix}_batchnorm"])
+        _control(own[f"{prefix}_init"])
+        with st.expander(f"More about {letter}"):
+            _control(own[f"{prefix}_init_scale"])
+            if normalized:
+                for key in VARIANT:
+                    if key.startswith("bn_"):
+                        _control(own[f"{prefix}_{key}"])
+            if letter != "A":
+                _own_architecture(prefix, own)
+
+
+def _own_architecture(prefix: str, own: dict[str, Setting]) -> None:
+    different = st.toggle(
+        "Another architecture",
+        key=f"{prefix}_own",
+        help="Give this network layers, width or activation of its own; otherwise it has those of all networks.",
+    )
+    for key in ARCHITECTURE:
+        if different:
+            _settings().setdefault(f"{prefix}_{key}", _settings()[key])
+            _control(own[f"{prefix}_{key}"])
+        else:
+            _settings().pop(f"{prefix}_{key}", None)
+
+
+def _control(setting: Setting) -> Value:
+    """One widget; its value is also kept in the table of settings."""
+    settings, key = _settings(), setting.key
+    st.session_state.setdefault(key, settings.get(key, setting.default))
+    common: dict[str, Any] = {"key": key, "help": setting.help}
+    found: Value
+    if isinstance(setting.default, bool):
+        found = st.toggle(setting.title, **common)
+    elif setting.choices:
+        found = st.selectbox(setting.title, setting.choices, format_func=lambda c: _NAMES.get(c, c), **common)
+    elif isinstance(setting.default, int):
+        assert setting.low is not None
+        assert setting.high is not None
+        low, high = int(setting.low), int(setting.high)
+        if high <= 20:
+            found = st.slider(setting.title, low, high, step=1, **common)
+        else:
+            found = st.number_input(setting.title, low, high, step=1, **common)
+    else:
+        step = float(setting.default) / 10 or 0.01
+        found = st.number_input(setting.title, setting.low, setting.high, step=step, format="%.6g", **common)
+    settings[key] = found
+    return found

@@ -1,0 +1,153 @@
+"""This tab's run: claimed at every rerun, driven by the transport bar, shown by live charts."""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from bnviz.config import Experiment
+from bnviz.engine.cluster import SCHEDULER, EngineUnavailableError
+from bnviz.engine.labs import Labs, TooManyRunsError
+from bnviz.engine.run import SPEEDS, Run, Status
+from bnviz.history import View
+from bnviz.ui import controls
+from bnviz.ui.server import labs
+from bnviz.ui.tab import assign_tab_id
+
+POLL = 0.08  # seconds between two looks at a moving run; the browser's timer adds a little
+NOTICE = 15.0  # seconds a notice stays
+_SPEED_NAMES = {"1": "1", "10": "10", "50": "50", "200": "200", "max": "max"}
+
+
+@dataclass(frozen=True)
+class _Presence:
+    """One browser connection. Streamlit drops it, and calls leave, when the socket closes, if only for a moment."""
+
+    labs: Labs
+    owner: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def leave(self) -> None:
+        self.labs.leave(self.owner)
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=lambda presence: presence.leave())
+def _presence() -> _Presence:
+    return _Presence(labs())
+
+
+def claim_run(tab: str, experiment: Experiment) -> Run:
+    """The run of this tab; stops the page with a message where there can be none."""
+    try:
+        presence = _presence()
+        owned, run = presence.labs.claim(tab, presence.owner, experiment)
+    except (EngineUnavailableError, TooManyRunsError) as error:
+        st.error(str(error), icon=":material/cloud_off:")
+        if isinstance(error, EngineUnavailableError):
+            st.caption(f"Check {SCHEDULER}, or start the app without it to train on this machine.")
+        st.button("Try again", key="retry")
+        st.stop()
+    if owned != tab:
+        assign_tab_id(owned)
+        st.rerun()
+    return run
+
+
+def renew_run(tab: str, experiment: Experiment) -> None:
+    presence = _presence()
+    presence.labs.renew(tab, presence.owner, experiment)
+
+
+def transport(run: Run) -> None:
+    """Play, step, reset, new seed and speed.
+
+    The buttons have no help of their own: Streamlit doubles a button that has, for small screens.
+    """
+    status = run.status
+    playing = status.state == "playing"
+
+    def new_seed() -> None:
+        controls.set_value("seed", (int(controls.value("seed")) + 1) % 2**31)
+
+    with st.container(horizontal=True, key="transport", vertical_alignment="bottom"):
+        st.button(
+            "Pause" if playing else "Train",
+            key="play",
+            type="primary",
+            icon=":material/pause:" if playing else ":material/play_arrow:",
+            on_click=run.pause if playing else run.play,
+            disabled=status.state in ("finished", "failed"),
+            width=110,
+        )
+        st.button(
+            "Step",
+            key="step",
+            icon=":material/skip_next:",
+            on_click=run.step,
+            disabled=playing or status.state in ("finished", "failed"),
+        )
+        st.button("Reset", key="reset", icon=":material/replay:", on_click=run.reset)
+        st.button("New seed", key="new_seed", icon=":material/casino:", on_click=new_seed)
+        chosen = st.segmented_control(
+            "Speed (steps a second)",
+            list(SPEEDS),
+            default="200",
+            key="speed",
+            format_func=_SPEED_NAMES.__getitem__,
+            required=True,
+            help="Step trains on one batch. Reset goes back to the same initial weights; New seed draws others, and "
+            "another order of the batches.",
+        )
+    speed = SPEEDS[chosen or "200"]
+    if run.speed != speed:
+        run.set_speed(speed)
+
+
+def poll(run: Run, draw: Callable[[View, Status], None]) -> None:
+    """Draw the run now, and again and again while it moves."""
+    watched = run.status
+    drawn = run.view().latest is not None  # a fragment may only fill places that the page's last run filled
+
+    def look() -> None:
+        status, view = run.status, run.view()
+        if drawn and view.latest is not None:
+            draw(view, status)
+        elif status.state == "failed":
+            st.error(status.notice, icon=":material/error:")
+        elif view.latest is not None:
+            st.rerun()
+        else:
+            st.info("A worker is starting. The untrained networks appear in a moment.", icon=":material/hourglass:")
+        # The timer belongs to the whole page's last run: a change of state starts or stops it, and renames buttons.
+        if (status.moving, status.state) != (watched.moving, watched.state):
+            st.rerun()
+
+    st.fragment(look, run_every=POLL if watched.moving else None, key="live")()
+
+
+def status_line(view: View, status: Status, train_digits: int) -> None:
+    """Where the run is, in words that do not jump in width."""
+    training = view.experiment.training
+    step = status.step
+    parts = [f"step {step}", f"epoch {step * training.batch_size / train_digits:.1f}"]
+    if status.state == "playing":
+        parts.append(f"{status.steps_per_second:,.0f} steps/s")
+        left = (training.steps - step) / status.steps_per_second if status.steps_per_second else 0.0
+        parts.append(f"{int(left) // 60}:{int(left) % 60:02d} left")
+    state = {
+        "starting": "starting a worker …",
+        "paused": "ready" if step == 0 else "paused",
+        "playing": "a changed network is catching up" if status.catching_up else "",
+        "finished": "finished",
+        "failed": "stopped",
+        "closed": "closed",
+    }[status.state]
+    st.html(
+        '<div class="bnviz-status" role="status">'
+        + "".join(f"<span>{part}</span>" for part in [*parts, state] if part)
+        + "</div>"
+    )
+    st.progress(min(step / training.steps, 1.0))
+    if status.notice and (status.state == "failed" or time.monotonic() - status.noticed < NOTICE):
+        (st.error if status.state == "failed" else st.info)(status.notice, icon=":material/info:")

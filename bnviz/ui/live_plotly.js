@@ -1,0 +1,117 @@
+// A Plotly chart that lives as long as its place on the page: every new figure goes through Plotly.react on one div,
+// so zoom, hover and the div itself outlive every update.
+
+let plotly;
+function load(url) {
+  plotly ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = url;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => {
+      plotly = undefined; // the next figure tries again
+      reject(new Error(`could not load ${url}`));
+    };
+    document.head.append(script);
+  });
+  return plotly;
+}
+
+const CONFIG = { displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage"], scrollZoom: false };
+const AT_ONCE = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: false } };
+
+// What depends on the light or dark theme, from the app's own colours. Looked up once for all charts of a redraw.
+let theme = { read: -Infinity };
+function themed(div) {
+  if (performance.now() - theme.read < 500) return theme;
+  const style = getComputedStyle(div);
+  const read = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
+  const text = read("--st-text-color", "#31333f");
+  const grid = read("--st-border-color", "rgba(128,128,128,0.25)");
+  const paper = read("--st-background-color", "#ffffff");
+  const font = read("--st-font", "sans-serif");
+  const key = [text, grid, paper, font].join();
+  if (key === theme.key) {
+    theme.read = performance.now();
+    return theme;
+  }
+  const axis = { gridcolor: grid, linecolor: grid, zerolinecolor: grid, tickcolor: grid };
+  const layout = {
+    font: { color: text, family: font, size: 12 },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    hoverlabel: { bgcolor: paper, font: { color: text } },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: grid, activecolor: text },
+    xaxis: axis,
+    yaxis: axis,
+  };
+  // Zero has the colour of an empty panel, so that only what differs from it stands out.
+  const zero = read("--st-secondary-background-color", "#f4f5f7");
+  const scales = {
+    diverging: [[0, "#8a3ab9"], [0.5, zero], [1, "#1f9d55"]],
+    sequential: [[0, zero], [1, "#c2267e"]],
+  };
+  theme = { key, template: { layout }, scales, read: performance.now() };
+  return theme;
+}
+
+// Where only data moved, the axes need not be drawn again: that halves the time. Heatmaps know no such update.
+async function show(div, Plotly, { data, layout }) {
+  const { key, template, scales } = themed(div);
+  const { meta, ...rest } = layout;
+  const shape = key + JSON.stringify(rest) + data.map((trace) => trace.type + trace.name);
+  if (shape === div.bnvizShape && data.every((trace) => trace.type !== "heatmap")) {
+    await Plotly.animate(div, { data, traces: data.map((_, index) => index) }, AT_ONCE);
+  } else {
+    const themedLayout = { ...layout, template, autosize: true };
+    if (meta.scale) themedLayout.coloraxis.colorscale = scales[meta.scale];
+    await Plotly.react(div, data, themedLayout, CONFIG);
+    div.bnvizShape = shape;
+  }
+}
+
+// Only the newest figure is drawn; those that came while the browser was busy are skipped.
+async function draw(div, notes) {
+  if (div.bnvizDrawing) return;
+  div.bnvizDrawing = true;
+  try {
+    while (div.bnvizNext) {
+      const { figure, url } = div.bnvizNext;
+      div.bnvizNext = undefined;
+      const Plotly = await load(url);
+      if (!div.isConnected) return;
+      const { alt, words = "" } = figure.layout.meta;
+      div.setAttribute("aria-label", alt);
+      if (notes.innerHTML !== words) notes.innerHTML = words;
+      await show(div, Plotly, figure);
+      if (!div.dataset.ready) {
+        div.dataset.ready = "true";
+        div.on("plotly_click", (event) => {
+          const { curveNumber, x, y } = event.points[0];
+          div.bnvizClick?.({ curve: curveNumber, x, y });
+        });
+      }
+      div.dataset.updates = Number(div.dataset.updates || 0) + 1;
+    }
+  } finally {
+    div.bnvizDrawing = false;
+  }
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const div = parentElement.querySelector(".bnviz-chart");
+  div.style.height = `${data.figure.layout.height}px`;
+  div.bnvizClick = (point) => setTriggerValue("click", point);
+  div.bnvizNext = data;
+  draw(div, parentElement.querySelector(".bnviz-notes"));
+  if (!div.bnvizSize) {
+    div.bnvizSize = new ResizeObserver(() => {
+      if (div.dataset.ready && div.clientWidth) window.Plotly.Plots.resize(div);
+    });
+    div.bnvizSize.observe(div);
+  }
+  return () => {
+    if (div.isConnected) return; // Streamlit also calls this when a figure is overtaken by the next one
+    div.bnvizSize.disconnect();
+    window.Plotly?.purge(div);
+  };
+}

@@ -1,0 +1,28 @@
+"""What every page has: its style sheet, and messages about what was refused."""
+
+from pathlib import Path
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from bnviz.ui import controls
+
+_STYLE = Path(__file__).with_name("style.css")
+
+
+def style() -> None:
+    st.html(_STYLE)
+
+
+def show_problems() -> None:
+    if found := controls.problems():
+        st.warning("\n".join(f"- {line}" for line in found), icon=":material/warning:")
+        st.button("Dismiss", key="dismiss_problems", on_click=found.clear)
+
+
+def heading(text: str, help: str) -> DeltaGenerator:
+    """The title of a chart, with its explanation behind a question mark. Returns the rest of its row, for options."""
+    key = "heading_" + text.lower().replace(" ", "_")
+    row = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key=key)
+    row.markdown(f"**{text}**", help=help, width="content")
+    return row

@@ -1,0 +1,75 @@
+"""What the web server starts and stops: the engine, and the JavaScript it serves from installed packages."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from bnviz.engine.cluster import Engine, EngineUnavailableError
+from bnviz.engine.labs import Labs
+
+_lock = Lock()
+_labs: list[Labs] = []  # none or one; an engine that could not start is tried again by the next visitor
+
+
+def labs() -> Labs:
+    """The runs of this server; starts the engine on first use. Raises EngineUnavailableError."""
+    with _lock:
+        if not _labs:
+            _labs.append(Labs(Engine.from_environment()))
+        return _labs[0]
+
+
+def _warm_up() -> None:
+    try:
+        labs()
+    except EngineUnavailableError:
+        return  # the first visitor tries again and is told
+
+
+@asynccontextmanager
+async def lifespan(_: Any) -> AsyncIterator[None]:
+    """Start the engine with the server, so that the first visitor need not wait for it; end it with the server."""
+    Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
+    yield
+    with _lock:
+        while _labs:
+            _labs.pop().close()
+
+
+@cache
+def _scripts() -> dict[str, Path]:
+    """Served files by versioned name, so that a browser may keep them for ever."""
+    plotly = Path(str(files("plotly"))) / "package_data" / "plotly.min.js"
+    chart = Path(__file__).with_name("live_plotly.js")
+    digest = hashlib.sha256(chart.read_bytes()).hexdigest()[:12]
+    return {f"plotly-{version('plotly')}.min.js": plotly, f"live_plotly-{digest}.js": chart}
+
+
+def script_url(name: str) -> str:
+    """Where the browser finds 'plotly' or 'live_plotly'."""
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    served = next(served for served in _scripts() if served.startswith(f"{name}-"))
+    return "/".join(filter(None, ["", base, "bnviz", served])) if base else f"/bnviz/{served}"
+
+
+async def _serve_script(request: Request) -> Response:
+    path = _scripts().get(request.path_params["name"])
+    if path is None:
+        return Response(status_code=404)
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    return FileResponse(path, media_type="text/javascript", headers=headers)
+
+
+def routes() -> list[BaseRoute]:
+    return [Route("/bnviz/{name}", _serve_script)]

@@ -1,0 +1,62 @@
+"""Data and files: which digits are used, what leaves the app as a file, and what comes in."""
+
+import streamlit as st
+
+from bnviz import export
+from bnviz.data import status as data_status
+from bnviz.engine.run import Run
+from bnviz.settings import read_json
+from bnviz.ui import controls
+
+
+def data_badge(run: Run) -> None:
+    """Which digits the run learns from."""
+    found = data_status()
+    with st.sidebar:
+        st.subheader("Data")
+        counts = "60,000 + 10,000" if run.data == "MNIST" else "10,000 + 2,000"
+        st.badge(f"{run.data}: {counts} digits", icon=":material/database:", color="gray")
+        if found.notice:
+            st.warning(found.notice, icon=":material/warning:")
+        if run.data == "MNIST sample":
+            st.caption("The first digits of MNIST, bundled with the app. `python -m bnviz data download` fetches all.")
+
+
+def files(run: Run) -> None:
+    """Downloads of this run, and the upload of an experiment."""
+    with st.sidebar, st.expander("Share and export"):
+        st.caption("The address of this page holds every setting: copy it to share the experiment.")
+        st.download_button(
+            "Experiment and history (JSON)",
+            lambda: export.to_json(run.view(), run.data),
+            "bnviz.json",
+            "application/json",
+            key="export_json",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Curves (CSV)",
+            lambda: export.to_csv(run.view()),
+            "bnviz.csv",
+            "text/csv",
+            key="export_csv",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Plain PyTorch script",
+            lambda: export.to_script(run.view().experiment, run.data),
+            "experiment.py",
+            "text/x-python",
+            key="export_script",
+            on_click="ignore",
+            help="The same networks on the same batches, without this app; not the changes made with the weights kept.",
+        )
+        st.file_uploader("Load an experiment (JSON)", type="json", key="import_json", on_change=_import)
+
+
+def _import() -> None:
+    uploaded = st.session_state["import_json"]
+    if uploaded is not None:
+        experiment, found = read_json(uploaded.getvalue())
+        controls.load(experiment)
+        controls.problems().extend(found)

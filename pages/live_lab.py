@@ -1,0 +1,153 @@
+"""The live lab: the same network with and without batch normalization, learning side by side."""
+
+import streamlit as st
+
+from bnviz import figures, insights
+from bnviz.data import status as data_status
+from bnviz.engine.run import Status
+from bnviz.figures.activations import PLACE_NAMES
+from bnviz.history import View
+from bnviz.records import PROBE_DIGITS, SATURATED
+from bnviz.ui import controls, lab, page, sharing
+from bnviz.ui.live_plotly import live_chart
+from bnviz.ui.tab import tab_id
+
+page.style()
+st.title("Batch normalization, live")
+experiment, keep_weights = controls.sidebar()
+page.show_problems()
+tab = tab_id()
+if tab is None:  # the browser answers within the blink of an eye, and the page runs again
+    st.stop()
+
+run = lab.claim_run(tab, experiment)
+if run.experiment != experiment:
+    run.edit(experiment, keep_weights)
+sharing.data_badge(run)
+sharing.files(run)
+lab.transport(run)
+
+status_place, findings_place = st.container(key="status"), st.container(key="findings")
+
+left, right = st.columns(2, gap="large")
+with left:
+    options = page.heading(
+        "Loss",
+        "Cross-entropy on each batch (shadow), its mean over the last steps (line) and on the test digits (circles). "
+        "ln 10 = 2.303 is the loss of a network that gives every digit the same probability.",
+    )
+    with options.popover("View", width="content"):
+        smoothing = st.slider("Smooth over (steps)", 1, 200, 30, key="smoothing")
+        x_axis = st.segmented_control("Across", ["steps", "seconds"], default="steps", key="x_axis", required=True)
+        log_loss = st.toggle("Logarithmic loss", key="log_loss")
+    loss_place = st.container()
+with right:
+    page.heading(
+        "Test accuracy", "Share of test digits recognized, in eval mode: batchnorm uses its running statistics."
+    )
+    accuracy_place = st.container()
+
+options = page.heading(
+    "Network map",
+    f"Every neuron of every hidden layer, over {PROBE_DIGITS} fixed digits: its mean output, or the share of digits "
+    "at which it is saturated. Click a row to look into that layer below.",
+)
+quantity = options.segmented_control(
+    "Colour",
+    ["mean", "saturated"],
+    format_func={"mean": "mean output", "saturated": "saturated share"}.__getitem__,
+    default="mean",
+    key="map_quantity",
+    required=True,
+    label_visibility="collapsed",
+)
+map_place = st.container()
+
+deepest = max(v.network.hidden_layers for v in experiment.variants)
+if st.session_state.get("layer", 1) > deepest:
+    st.session_state["layer"] = deepest
+choose_layer, choose_place, choose_bars = st.columns([1, 3, 2], vertical_alignment="bottom")
+layer = choose_layer.selectbox("Layer", range(1, deepest + 1), key="layer", help="The layer of the charts below.") - 1
+place = choose_place.segmented_control(
+    "Histogram of the",
+    list(PLACE_NAMES),
+    format_func=PLACE_NAMES.__getitem__,
+    default="post_activation",
+    key="place",
+    required=True,
+)
+bars = choose_bars.segmented_control(
+    "Bars show",
+    ["mean", "saturated"],
+    format_func={"mean": "mean output", "saturated": "saturated share"}.__getitem__,
+    default="mean",
+    key="bars",
+    required=True,
+)
+
+left, right = st.columns(2, gap="large")
+with left:
+    page.heading(
+        "Activations",
+        f"Histogram over all neurons of the layer and {PROBE_DIGITS} fixed digits, normalized with that batch's "
+        "statistics, in bins that never change. Values outside them are counted in words.",
+    )
+    activations_place = st.container()
+    page.heading(
+        "Activation function and its inputs",
+        "Where the slope is flat, no gradient passes. Below: the values that reach the activation function.",
+    )
+    function_place = st.container()
+with right:
+    page.heading(
+        "Saturation",
+        f"A bar a neuron. A tanh output is saturated beyond ±{SATURATED}; of the other activations, where the slope "
+        f"is below {1 - SATURATED**2:.1%} of its steepest, which for ReLU means an output of zero. A dead neuron gives "
+        "every digit the same output.",
+    )
+    saturation_place = st.container()
+    page.heading(
+        "Gradients",
+        "For the step about to be taken, a point a layer. Left: L2 norm of the gradient of the layer's weights. Right: "
+        "log₁₀ of the standard deviation of the update over that of the weights; about −3 is a common rule of thumb.",
+    )
+    gradients_place = st.container()
+
+
+def pick_layer() -> None:
+    events = st.session_state["chart_network"]
+    if events.get("click"):
+        st.session_state["layer"] = max(1, min(round(events["click"]["y"]), deepest))
+        st.session_state["layer_picked"] = True
+
+
+def draw(view: View, status: Status) -> None:
+    frame, shown = view.latest, view.experiment
+    assert frame is not None
+    here = min(layer, max(len(v.layers) for v in frame.variants) - 1)
+    with status_place:
+        lab.status_line(view, status, data_status().train_count)
+    with findings_place:
+        lines = "".join(f"<li>{line}</li>" for line in insights.findings(view))
+        st.html(f'<ul class="bnviz-findings" aria-label="Findings">{lines}</ul>')
+    with loss_place:
+        live_chart(figures.training_loss(view, smoothing=smoothing, log=log_loss, x=x_axis), key="chart_loss")
+    with accuracy_place:
+        live_chart(figures.accuracy(view, x=x_axis), key="chart_accuracy")
+    with map_place:
+        live_chart(
+            figures.network_map(frame, shown, quantity=quantity, layer=here), key="chart_network", on_click=pick_layer
+        )
+    with activations_place:
+        live_chart(figures.activation_histograms(frame, shown, layer=here, place=place), key="chart_activations")
+    with saturation_place:
+        live_chart(figures.saturation_bars(frame, shown, layer=here, bars=bars), key="chart_saturation")
+    with function_place:
+        live_chart(figures.activation_function(frame, shown, layer=here), key="chart_function")
+    with gradients_place:
+        live_chart(figures.gradients(frame, shown), key="chart_gradients")
+    if st.session_state.pop("layer_picked", False):
+        st.rerun()
+
+
+lab.poll(run, draw)
