@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.floating]
 Counts = npt.NDArray[np.integer]
 
 PROBE_DIGITS = 256  # activations are measured on the first training digits, the same at every step
-TEST_DIGITS = 2000  # test loss and accuracy while training; the last frame of a run uses the whole test set
+TEST_DIGITS = 1000  # test loss and accuracy while training; the last frame of a run uses the whole test set
 BINS = 60
 PLACES = ("pre_activation", "normalized", "batchnorm_output", "post_activation")
 SATURATED = 0.97  # |tanh| above this counts as saturated

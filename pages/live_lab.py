@@ -7,7 +7,7 @@ from bnviz.data import status as data_status
 from bnviz.engine.run import Status
 from bnviz.figures.activations import PLACE_NAMES
 from bnviz.history import View
-from bnviz.records import PROBE_DIGITS, SATURATED
+from bnviz.records import PROBE_DIGITS, SATURATED, TEST_DIGITS
 from bnviz.ui import controls, lab, page, sharing
 from bnviz.ui.live_plotly import live_chart
 from bnviz.ui.tab import tab_id
@@ -43,7 +43,9 @@ with left:
     loss_place = st.container()
 with right:
     page.heading(
-        "Test accuracy", "Share of test digits recognized, in eval mode: batchnorm uses its running statistics."
+        "Test accuracy",
+        f"Share of the first {TEST_DIGITS:,} test digits that is recognized, in eval mode: batchnorm uses its running "
+        "statistics. The last point of a run is measured on all test digits.",
     )
     accuracy_place = st.container()
 

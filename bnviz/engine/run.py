@@ -27,7 +27,7 @@ from bnviz.records import Frame
 logger = logging.getLogger(__name__)
 
 SLICE = 0.08  # seconds of training in one frame: twelve frames a second
-EVALUATE_EVERY = 0.4  # seconds between two looks at the test digits, beside those of the kept frames
+EVALUATE_EVERY = 1.0  # seconds between two looks at the test digits, beside those of the kept frames
 LOOKING = 0.5  # share of the time that frames of a large network may take; evaluations may take a tenth
 RETRIES = 5  # workers lost in a row, without a step in between, before a run gives up
 RETRY_PAUSE = 1.0  # seconds until a lost worker is likely to be back
