@@ -63,10 +63,32 @@ async function show(div, Plotly, { data, layout }) {
     await Plotly.animate(div, { data, traces: data.map((_, index) => index) }, AT_ONCE);
   } else {
     const themedLayout = { ...layout, template, autosize: true };
+    for (const axis of div.bnvizZoomed ?? []) {
+      themedLayout[axis] = { ...layout[axis], range: [...div._fullLayout[axis].range] };
+    }
     if (meta.scale) themedLayout.coloraxis.colorscale = scales[meta.scale];
     await Plotly.react(div, data, themedLayout, CONFIG);
     div.bnvizShape = shape;
   }
+}
+
+// A reader's zoom lasts until a double click, even when the figure's own range grows meanwhile.
+function watch(div) {
+  div.bnvizZoomed = new Set();
+  div.on("plotly_relayout", (change) => {
+    for (const name of Object.keys(change)) {
+      const [, axis] = name.match(/^([xy]axis\d*)\.range/) ?? [];
+      if (axis) div.bnvizZoomed.add(axis);
+    }
+  });
+  div.on("plotly_doubleclick", () => {
+    div.bnvizZoomed.clear();
+    div.bnvizShape = undefined; // the next figure brings its own ranges back
+  });
+  div.on("plotly_click", (event) => {
+    const { curveNumber, x, y } = event.points[0];
+    div.bnvizClick?.({ curve: curveNumber, x, y });
+  });
 }
 
 // Only the newest figure is drawn; those that came while the browser was busy are skipped.
@@ -85,10 +107,7 @@ async function draw(div, notes) {
       await show(div, Plotly, figure);
       if (!div.dataset.ready) {
         div.dataset.ready = "true";
-        div.on("plotly_click", (event) => {
-          const { curveNumber, x, y } = event.points[0];
-          div.bnvizClick?.({ curve: curveNumber, x, y });
-        });
+        watch(div);
       }
       div.dataset.updates = Number(div.dataset.updates || 0) + 1;
     }

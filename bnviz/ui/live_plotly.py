@@ -12,7 +12,7 @@ import streamlit as st
 from bnviz.figures.style import Figure
 from bnviz.ui.server import script_url
 
-_HTML = '<div class="bnviz-notes"></div><div class="bnviz-chart" role="img"></div>'
+_HTML = '<div class="bnviz-notes"></div><div class="bnviz-chart" role="figure"></div>'
 # The glue travels with every message, the script it loads only once.
 _JS = """const script = import(new URL("%s", location.origin));
 export default async (component) => (await script).default(component);"""

@@ -49,7 +49,9 @@ def files(run: Run) -> None:
             "text/x-python",
             key="export_script",
             on_click="ignore",
-            help="The same networks on the same batches, without this app; not the changes made with the weights kept.",
+        )
+        st.caption(
+            "The script trains the same networks on the same batches; it leaves out changes made with kept weights."
         )
         st.file_uploader("Load an experiment (JSON)", type="json", key="import_json", on_change=_import)
 

@@ -1,0 +1,236 @@
+"""What a person does in the live lab, in a real browser against the real server."""
+
+import json
+import re
+
+import psutil
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, expect
+
+from tests.browser.conftest import CHARTS, Lab, Server, wait_for
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def test_page_opens_at_step_0_with_the_untrained_networks_drawn(lab: Lab) -> None:
+    lab.open("?a_init=rand&b_init=rand")
+    assert lab.step() == 0
+    assert not lab.playing()
+    loss = lab.chart("chart_loss", "div._fullData.filter(t => t.marker?.symbol === 'diamond').map(t => t.y[0])")
+    assert isinstance(loss, list)
+    assert all(value > 3 for value in loss)
+    expect(lab.page.locator(".bnviz-findings")).to_contain_text("Before the first step A's loss is")
+    expect(lab.page.locator(".st-key-chart_saturation .bnviz-notes")).to_contain_text("100% of outputs saturated")
+
+
+def test_every_chart_moves_without_being_mounted_again(lab: Lab) -> None:
+    lab.open("?steps=100000")
+    for key in CHARTS:
+        lab.chart(key, "{ div.marked = true }")
+    before = {key: lab.updates(key) for key in CHARTS}
+    lab.click("play")
+    for key in CHARTS:
+        wait_for(lambda key=key: lab.updates(key) >= before[key] + 15, f"fifteen updates of {key}")
+        assert lab.chart(key, "div.marked") is True
+        assert lab.page.locator(f".st-key-{key} .js-plotly-plot").count() == 1
+    lab.click("play")
+    wait_for(lambda: not lab.playing(), "the pause")
+
+
+def test_pause_stops_and_step_trains_one_batch(lab: Lab) -> None:
+    lab.open("?steps=50000")
+    lab.click("play")
+    lab.wait_for_step(lambda step: step > 20)
+    lab.click("play")
+    wait_for(lambda: not lab.playing(), "the pause")
+    lab.page.wait_for_selector(".st-key-step button:not([disabled])")
+    step = lab.step()
+    lab.click("step")
+    assert lab.wait_for_step(lambda now: now != step) == step + 1
+
+
+def test_a_run_ends_and_reset_goes_back_to_the_same_weights(lab: Lab) -> None:
+    lab.open("?steps=60")
+    first = lab.chart("chart_loss", "div._fullData.filter(t => t.marker?.symbol === 'diamond').map(t => t.y[0])")
+    lab.click("play")
+    lab.wait_for_step(lambda step: step == 60)
+    expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
+    lab.click("reset")
+    lab.wait_for_step(lambda step: step == 0)
+    again = lab.chart("chart_loss", "div._fullData.filter(t => t.marker?.symbol === 'diamond').map(t => t.y[0])")
+    assert again == first
+
+
+def test_flipping_batchnorm_while_training_restarts_that_network_alone(lab: Lab) -> None:
+    lab.open("?steps=50000")
+    lab.click("play")
+    lab.wait_for_step(lambda step: step > 300)
+    seen = lab.updates("chart_network")
+    lab.toggle("b_batchnorm")
+    wait_for(lambda: lab.updates("chart_network") > seen, "a changed chart", seconds=5)
+    wait_for(lambda: lab.parameters().get("b_batchnorm") == "off", "the address")
+    annotation = "div.layout.annotations[1].text"
+    wait_for(lambda: "no batchnorm" in str(lab.chart("chart_network", annotation)), "the network map's title")
+    assert lab.playing()
+    lab.wait_for_step(lambda step: step > 400)
+    curves = lab.chart("chart_loss", "div.calcdata.filter(c => c[0].trace.name.endsWith('training')).map(c => c[0].y)")
+    assert isinstance(curves, list)
+    assert len(curves) == 2
+
+
+def test_keeping_the_weights_leaves_a_labelled_marker(lab: Lab) -> None:
+    lab.open("?steps=50000")
+    lab.toggle("keep_weights")
+    lab.click("play")
+    step = lab.wait_for_step(lambda step: step > 100)
+    lab.toggle("b_batchnorm")
+    labels = "div.layout.shapes.map(s => s.label?.text)"
+    wait_for(lambda: "B: batchnorm off" in (lab.chart("chart_loss", labels) or []), "the marker")  # type: ignore[operator]
+    assert lab.wait_for_step(lambda now: now > step) > step
+
+
+def test_an_init_is_changed_while_training(lab: Lab) -> None:
+    lab.open("?steps=50000")
+    lab.click("play")
+    lab.wait_for_step(lambda step: step > 50)
+    lab.page.locator(".st-key-a_init [role=combobox], .st-key-a_init input").first.click()
+    lab.page.get_by_role("option", name="He normal").click()
+    wait_for(lambda: lab.parameters().get("a_init") == "he_normal", "the address")
+    wait_for(lambda: "he_normal" in str(lab.chart("chart_network", "div.layout.annotations[0].text")), "the change")
+    assert lab.playing()
+
+
+def test_the_address_carries_the_whole_experiment(lab: Lab, chromium: Browser, server: Server) -> None:
+    lab.open("?hidden_layers=3&a_init=rand&width=32&batch_size=16")
+    lab.toggle("a_batchnorm")
+    wait_for(lambda: lab.parameters().get("a_batchnorm") == "on", "the address")
+    other = chromium.new_context()
+    copy = Lab(other.new_page(), server).open(re.sub(r"^[^?]*", "", lab.page.url))
+    assert copy.parameters() == lab.parameters()
+    titles = "div.layout.annotations.map(a => a.text)"
+    assert copy.chart("chart_network", titles) == lab.chart("chart_network", titles)
+    assert copy.complaints == []
+    other.close()
+
+
+def test_a_hostile_address_gets_a_message_and_the_defaults(lab: Lab) -> None:
+    lab.open("?hidden_layers=1000000000&learning_rate=nan&batch_size=-3&nonsense=%3Cscript%3Ealert(1)%3C/script%3E")
+    warning = lab.page.locator("[data-testid=stAlert]")
+    expect(warning).to_contain_text("hidden_layers: '1000000000' is not allowed; give a whole number from 1 to 20")
+    expect(warning).to_contain_text("learning_rate: 'nan' is not allowed; give a number from 1e-05 to 10")
+    expect(warning).to_contain_text("nonsense")
+    assert lab.parameters() == {}
+    lab.click("dismiss_problems")
+    expect(warning).to_have_count(0)
+
+
+def test_reload_finds_the_run_and_another_tab_has_its_own(lab: Lab, context: BrowserContext, server: Server) -> None:
+    lab.open("?steps=100000")
+    lab.click("play")
+    lab.wait_for_step(lambda step: step > 100)
+    other = Lab(context.new_page(), server).open("?steps=100000")
+    assert other.step() == 0
+    assert not other.playing()
+    step = lab.step()
+    lab.page.reload()
+    lab.ready()
+    assert lab.wait_for_step(lambda now: now >= step) >= step
+    assert lab.playing()
+    assert other.complaints == []
+
+
+def test_a_tab_with_copied_storage_gets_a_run_of_its_own(lab: Lab, context: BrowserContext, server: Server) -> None:
+    lab.open("?steps=100000")
+    stored = lab.page.evaluate("sessionStorage.getItem('bnviz-tab')")
+    lab.click("play")
+    lab.wait_for_step(lambda step: step > 50)
+    twin = Lab(context.new_page(), server)
+    twin.page.add_init_script(f"sessionStorage.setItem('bnviz-tab', sessionStorage.getItem('bnviz-tab') ?? '{stored}')")
+    twin.open("?steps=100000")
+    assert twin.step() == 0
+    assert twin.page.evaluate("sessionStorage.getItem('bnviz-tab')") != stored
+    assert twin.complaints == []
+
+
+def test_zoom_outlives_the_updates(lab: Lab) -> None:
+    lab.open("?steps=100000")
+    lab.click("play")
+    lab.wait_for_step(lambda step: step > 50)
+    box = lab.page.locator(".st-key-chart_loss .nsewdrag").first.bounding_box()
+    assert box is not None
+    lab.page.mouse.move(box["x"] + 20, box["y"] + 40)
+    lab.page.mouse.down()
+    lab.page.mouse.move(box["x"] + 150, box["y"] + 120, steps=5)
+    lab.page.mouse.up()
+    wait_for(lambda: lab.chart("chart_loss", "div.layout.xaxis.range[1]") != 1010, "the zoom")  # type: ignore[comparison-overlap]
+    zoomed, seen = lab.chart("chart_loss", "div._fullLayout.xaxis.range"), lab.updates("chart_loss")
+    wait_for(lambda: lab.updates("chart_loss") > seen + 10, "ten updates")
+    assert lab.chart("chart_loss", "div._fullLayout.xaxis.range") == zoomed
+
+
+def test_a_click_on_the_network_map_picks_the_layer_below(lab: Lab) -> None:
+    lab.open("?hidden_layers=4")
+    box = lab.page.locator(".st-key-chart_network .nsewdrag").first.bounding_box()
+    assert box is not None
+    lab.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.62)
+    title = "div.layout.xaxis.title.text"
+    wait_for(lambda: lab.chart("chart_saturation", title) == "neuron of layer 3", "the third layer")
+    assert lab.chart("chart_activations", title) == "post-activation, layer 3"
+
+
+def test_a_killed_worker_is_replaced_and_the_run_goes_on(lab: Lab, server: Server) -> None:
+    lab.open("?steps=100000")
+    lab.click("play")
+    step = lab.wait_for_step(lambda step: step > 100)
+    for worker in server.workers():
+        worker.kill()
+    expect(lab.page.locator("[data-testid=stAlert]")).to_contain_text("A training worker stopped", timeout=30_000)
+    assert lab.wait_for_step(lambda now: now > step + 100) > step
+    wait_for(lambda: len(server.workers()) == 2, "two workers again")
+
+
+def test_the_run_leaves_as_files(lab: Lab) -> None:
+    lab.open("?steps=40")
+    lab.click("play")
+    expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
+    lab.page.get_by_text("Share and export").click()
+    files = {}
+    for key in ("export_json", "export_csv", "export_script"):
+        with lab.page.expect_download() as download:
+            lab.click(key)
+        files[key] = download.value.path().read_text()
+    document = json.loads(files["export_json"])
+    assert document["experiment"]["training"]["steps"] == 40
+    assert len(document["variants"]["A"]["training"]["train_loss"]) == 40
+    assert files["export_csv"].startswith("variant,step,seconds,train_loss")
+    compile(files["export_script"], "experiment.py", "exec")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility_scan_finds_nothing_serious(chromium: Browser, server: Server, scheme: str) -> None:
+    context = chromium.new_context(viewport={"width": 1400, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
+    lab = Lab(context.new_page(), server).open("?a_init=rand")
+    found = Axe().run(lab.page).response["violations"]
+    serious = [
+        f"{v['id']}: {[n['target'] for n in v['nodes']]}" for v in found if v["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    context.close()
+
+
+def test_a_phone_gets_one_column_and_no_sideways_scrolling(chromium: Browser, server: Server) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    lab = Lab(context.new_page(), server).open("?hidden_layers=5&variants=3")
+    assert lab.page.evaluate("document.documentElement.scrollWidth") <= 390
+    boxes = [lab.page.locator(f".st-key-{key} .bnviz-chart").bounding_box() for key in CHARTS]
+    assert all(box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
+    assert lab.complaints == []
+    context.close()
+
+
+def test_the_web_process_never_loads_torch(lab: Lab, server: Server) -> None:
+    lab.open()
+    files = {mapped.path for mapped in psutil.Process(server.process.pid).memory_maps()}
+    assert not [path for path in files if "/torch/" in path]
+    assert any("/torch/" in mapped.path for worker in server.workers() for mapped in worker.memory_maps())
