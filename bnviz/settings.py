@@ -81,7 +81,7 @@ class Setting:
 
 def quoted(text: object) -> str:
     """A stranger's text made safe to repeat in a message: short, one line, no markup."""
-    line = re.sub(r"[^\w .,:;+\-/%()=<>']", "·", str(text))
+    line = re.sub(r"[^\w .,;+\-/%()=']", "·", str(text))
     return f"'{line[:_SHOWN]}…'" if len(line) > _SHOWN else f"'{line}'"
 
 

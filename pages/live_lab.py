@@ -23,7 +23,7 @@ if tab is None:  # the browser answers within the blink of an eye, and the page 
 run = lab.claim_run(tab, experiment)
 if run.experiment != experiment:
     run.edit(experiment, keep_weights)
-sharing.data_badge(run)
+sharing.data_badge(run, lambda: lab.renew_run(tab, experiment))
 sharing.files(run)
 lab.transport(run)
 

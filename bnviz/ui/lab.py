@@ -17,6 +17,7 @@ from bnviz.ui.server import labs
 from bnviz.ui.tab import assign_tab_id
 
 POLL = 0.08  # seconds between two looks at a moving run; the browser's timer adds a little
+SETTLE = 0.2  # seconds a rerun waits at most for what the user has just asked for
 NOTICE = 15.0  # seconds a notice stays
 _SPEED_NAMES = {"1": "1", "10": "10", "50": "50", "200": "200", "max": "max"}
 
@@ -106,6 +107,7 @@ def transport(run: Run) -> None:
 
 def poll(run: Run, draw: Callable[[View, Status], None]) -> None:
     """Draw the run now, and again and again while it moves."""
+    _settle(run)
     watched = run.status
     drawn = run.view().latest is not None  # a fragment may only fill places that the page's last run filled
 
@@ -124,6 +126,13 @@ def poll(run: Run, draw: Callable[[View, Status], None]) -> None:
             st.rerun()
 
     st.fragment(look, run_every=POLL if watched.moving else None, key="live")()
+
+
+def _settle(run: Run) -> None:
+    """Give what was just asked for a moment to happen, so that this very rerun shows it."""
+    end = time.monotonic() + SETTLE
+    while run.status.busy and time.monotonic() < end:
+        time.sleep(0.005)
 
 
 def status_line(view: View, status: Status, train_digits: int) -> None:

@@ -42,6 +42,11 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     """Start the engine with the server, so that the first visitor need not wait for it; end it with the server."""
     Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
     yield
+    stop()
+
+
+def stop() -> None:
+    """End every run and the engine."""
     with _lock:
         while _labs:
             _labs.pop().close()

@@ -1,5 +1,7 @@
 """Data and files: which digits are used, what leaves the app as a file, and what comes in."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from bnviz import export
@@ -9,8 +11,8 @@ from bnviz.settings import read_json
 from bnviz.ui import controls
 
 
-def data_badge(run: Run) -> None:
-    """Which digits the run learns from."""
+def data_badge(run: Run, renew: Callable[[], None]) -> None:
+    """Which digits the run learns from; `renew` starts it again on those that have come since."""
     found = data_status()
     with st.sidebar:
         st.subheader("Data")
@@ -18,7 +20,9 @@ def data_badge(run: Run) -> None:
         st.badge(f"{run.data}: {counts} digits", icon=":material/database:", color="gray")
         if found.notice:
             st.warning(found.notice, icon=":material/warning:")
-        if run.data == "MNIST sample":
+        if found.in_use != run.data:
+            st.button(f"Start again on {found.in_use}: {found.train_count:,} digits", key="renew", on_click=renew)
+        elif run.data == "MNIST sample":
             st.caption("The first digits of MNIST, bundled with the app. `python -m bnviz data download` fetches all.")
 
 

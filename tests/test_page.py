@@ -1,0 +1,93 @@
+"""The live lab's page without a browser: its controls, messages and address, in Streamlit's own test runner."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from bnviz.presets import PRESETS
+from bnviz.settings import to_query
+from bnviz.ui import server
+
+APP = Path(__file__).parents[1] / "app.py"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _engine_ends_with_the_tests() -> Iterator[None]:
+    yield
+    server.stop()
+
+
+def page(**parameters: str) -> AppTest:
+    """The page in its second run, when the browser has told the tab's id."""
+    app = AppTest.from_file(str(APP), default_timeout=90)
+    app.session_state["tab"] = "a-tab-of-a-test"
+    for key, value in parameters.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def address(app: AppTest) -> dict[str, str]:
+    return {key: value[0] if isinstance(value, list) else value for key, value in app.query_params.items()}
+
+
+def test_the_default_page_has_every_control_and_no_complaint() -> None:
+    app = page()
+    keys = {"a_batchnorm", "b_batchnorm", "a_init", "b_init", "hidden_layers", "keep_weights", "speed", "play", "step"}
+    for key in keys | {"reset", "new_seed", "batch_size", "learning_rate", "seed", "a_init_scale", "b_bn_eps"}:
+        assert app.get_by_key(key) if hasattr(app, "get_by_key") else key in app.session_state, key
+    assert [warning.value for warning in app.warning] == []
+    assert [error.value for error in app.error] == []
+
+
+def test_a_control_changes_the_address() -> None:
+    app = page()
+    app.slider(key="hidden_layers").set_value(7)
+    app.toggle(key="a_batchnorm").set_value(True).run()
+    assert address(app) == {"hidden_layers": "7", "a_batchnorm": "on"}
+    app.slider(key="hidden_layers").set_value(1)
+    app.toggle(key="a_batchnorm").set_value(False).run()
+    assert address(app) == {}
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_preset_sets_every_control(name: str) -> None:
+    app = page(hidden_layers="3", a_batchnorm="on", b_bn_eps="0.5", momentum="0.9", variants="4")
+    app.selectbox(key="preset").set_value(name).run()
+    assert address(app) == to_query(PRESETS[name].experiment)
+    assert app.selectbox(key="preset").value == name
+
+
+def test_new_seed_counts_up() -> None:
+    app = page(seed="41")
+    app.button(key="new_seed").click().run()
+    assert app.number_input(key="seed").value == 42
+
+
+def test_an_address_with_another_architecture_for_b_is_taken_and_taken_back() -> None:
+    app = page(width="64", b_width="16")
+    assert app.toggle(key="b_own").value is True
+    assert app.number_input(key="b_width").value == 16
+    app.toggle(key="b_own").set_value(False).run()
+    assert address(app) == {"width": "64"}
+
+
+def test_a_batch_of_one_with_batchnorm_is_refused_by_name() -> None:
+    app = page()
+    app.number_input(key="batch_size").set_value(1).run()
+    assert "batch_size: batchnorm needs a batch size from 2 to 1024" in app.error[0].value
+    assert not app.exception
+
+
+def test_a_hostile_address_gives_one_message_and_the_defaults() -> None:
+    app = page(hidden_layers="1e9", width="-1", a_init="<script>", evil="1", seed="NaN")
+    assert len(app.warning) == 1
+    for field in ("hidden_layers", "width", "a_init", "evil", "seed"):
+        assert field in app.warning[0].value
+    assert "<script>" not in app.warning[0].value
+    assert address(app) == {}
