@@ -25,7 +25,7 @@ if run.experiment != experiment:
     run.edit(experiment, keep_weights)
 sharing.data_badge(run, lambda: lab.renew_run(tab, experiment))
 sharing.files(run)
-lab.transport(run)
+shown_status = lab.transport(run)
 
 status_place, findings_place = st.container(key="status"), st.container(key="findings")
 
@@ -152,4 +152,4 @@ def draw(view: View, status: Status) -> None:
         st.rerun()
 
 
-lab.poll(run, draw)
+lab.poll(run, shown_status, draw)

@@ -60,11 +60,12 @@ def renew_run(tab: str, experiment: Experiment) -> None:
     presence.labs.renew(tab, presence.owner, experiment)
 
 
-def transport(run: Run) -> None:
-    """Play, step, reset, new seed and speed.
+def transport(run: Run) -> Status:
+    """Play, step, reset, new seed and speed. Returns the status that the buttons show.
 
     The buttons have no help of their own: Streamlit doubles a button that has, for small screens.
     """
+    _settle(run)
     status = run.status
     playing = status.state == "playing"
 
@@ -103,12 +104,11 @@ def transport(run: Run) -> None:
     speed = SPEEDS[chosen or "200"]
     if run.speed != speed:
         run.set_speed(speed)
+    return status
 
 
-def poll(run: Run, draw: Callable[[View, Status], None]) -> None:
-    """Draw the run now, and again and again while it moves."""
-    _settle(run)
-    watched = run.status
+def poll(run: Run, watched: Status, draw: Callable[[View, Status], None]) -> None:
+    """Draw the run now, and again and again while it moves; `watched` is its status in the rest of the page."""
     drawn = run.view().latest is not None  # a fragment may only fill places that the page's last run filled
 
     def look() -> None:
