@@ -69,7 +69,7 @@ def sidebar() -> tuple[Experiment, bool]:
         try:
             experiment = unflatten(_settings())
         except ValidationError as error:
-            st.error(f"{error.errors()[0]['ctx']['error']}. The batch size is set to 2.", icon=":material/error:")
+            st.error(f"{error.errors()[0]['ctx']['error']}. The networks train with 2.", icon=":material/error:")
             experiment = unflatten(_settings() | {"batch_size": 2})
     if dict(st.query_params) != (query := to_query(experiment)):
         st.query_params.from_dict(query)

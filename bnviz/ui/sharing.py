@@ -1,6 +1,9 @@
 """Data and files: which digits are used, what leaves the app as a file, and what comes in."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import streamlit as st
 
@@ -11,19 +14,62 @@ from bnviz.settings import read_json
 from bnviz.ui import controls
 
 
+class _Download:
+    """`python -m bnviz data download` in a process of its own: it needs torch, which the web process never loads."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self.problem = ""
+
+    @property
+    def running(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            _, complaint = self._process.communicate()
+            self.problem = complaint.strip().splitlines()[-1] if self._process.returncode and complaint.strip() else ""
+            self._process = None
+        return self._process is not None
+
+    def start(self) -> None:
+        if not self.running:
+            command = [sys.executable, "-m", "bnviz", "data", "download"]
+            root = Path(__file__).parents[2]
+            self._process = subprocess.Popen(
+                command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
+
+
+@st.cache_resource(show_spinner=False)
+def _download() -> _Download:
+    return _Download()
+
+
 def data_badge(run: Run, renew: Callable[[], None]) -> None:
     """Which digits the run learns from; `renew` starts it again on those that have come since."""
-    found = data_status()
     with st.sidebar:
         st.subheader("Data")
         counts = "60,000 + 10,000" if run.data == "MNIST" else "10,000 + 2,000"
         st.badge(f"{run.data}: {counts} digits", icon=":material/database:", color="gray")
-        if found.notice:
-            st.warning(found.notice, icon=":material/warning:")
-        if found.in_use != run.data:
-            st.button(f"Start again on {found.in_use}: {found.train_count:,} digits", key="renew", on_click=renew)
-        elif run.data == "MNIST sample":
-            st.caption("The first digits of MNIST, bundled with the app. `python -m bnviz data download` fetches all.")
+        download = _download()
+        watched = download.running
+
+        def look() -> None:
+            found = data_status()
+            if found.notice and not download.running:
+                st.warning(found.notice, icon=":material/warning:")
+            if found.in_use != run.data:
+                st.button(f"Start again on {found.in_use}: {found.train_count:,} digits", key="renew", on_click=renew)
+            elif download.running:
+                done = sum(file.ok for file in found.files)
+                st.progress(done / len(found.files), f"Downloading MNIST: {done} of {len(found.files)} files")
+            elif run.data == "MNIST sample":
+                st.caption("The first digits of MNIST, bundled with the app.")
+                if download.problem:
+                    st.warning(download.problem, icon=":material/cloud_off:")
+                st.button("Download all 70,000 digits", key="download", on_click=download.start)
+            if download.running != watched:
+                st.rerun()
+
+        st.fragment(look, run_every=1.0 if watched else None, key="data")()
 
 
 def files(run: Run) -> None:
