@@ -100,13 +100,13 @@ def _flip(browser: Browser, server: Server) -> float:
     """Median of five flips while training at 200 steps a second."""
     lab = _lab(browser, server).open("?steps=100000")
     lab.click("play")
-    times = []
+    times: list[float] = []
     for _ in range(5):
         time.sleep(SETTLED)
         lab.page.evaluate(_FLIP)
         lab.toggle("b_batchnorm")
         lab.page.wait_for_function("window.bnvizFlip !== undefined")
-        times.append(lab.page.evaluate("window.bnvizFlip") / 1000)
+        times.append(float(lab.page.evaluate("window.bnvizFlip")) / 1000)
     _close(lab)
     return sorted(times)[2]
 

@@ -1,5 +1,7 @@
 """The live lab: the same network with and without batch normalization, learning side by side."""
 
+from functools import partial
+
 import streamlit as st
 
 from bnviz import figures, insights
@@ -23,7 +25,7 @@ if tab is None:  # the browser answers within the blink of an eye, and the page 
 run = lab.claim_run(tab, experiment)
 if run.experiment != experiment:
     run.edit(experiment, keep_weights)
-sharing.data_badge(run, lambda: lab.renew_run(tab, experiment))
+sharing.data_badge(run, partial(lab.renew_run, tab, experiment))
 sharing.files(run)
 shown_status = lab.transport(run)
 

@@ -39,7 +39,7 @@ def training_loss(view: View, *, smoothing: int, log: bool, x: str) -> Figure:
         at, test = _test_points(view, i, x, "test_loss")
         data.append(_points(at, test, color, f"{letter} test", hovertemplate=_hover(letter, "test", x)))
         data.append(_initial(view, i, color, letter))
-        top = max(top, *(f.next_loss for f in history.frames[:1] if math.isfinite(f.next_loss)))
+        top = max([top, *(f.next_loss for f in history.frames[:1] if math.isfinite(f.next_loss))])
     y = axis("cross-entropy loss (nats)")
     if log:
         y |= {"type": "log", "range": [math.floor(math.log10(max(bottom, 1e-6)) * 4) / 4, math.log10(top) + 0.1]}
@@ -149,7 +149,7 @@ def _marked(view: View, x: str, shapes: list[Figure]) -> Figure:
             "label": {
                 "text": marker.label,
                 "textangle": -90,
-                "textposition": "end",
+                "textposition": "middle",
                 "font": {"color": GUIDE, "size": 10},
                 "yanchor": "top",
             },

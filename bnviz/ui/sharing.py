@@ -25,7 +25,8 @@ class _Download:
     def running(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
             _, complaint = self._process.communicate()
-            self.problem = complaint.strip().splitlines()[-1] if self._process.returncode and complaint.strip() else ""
+            last = complaint.strip().rpartition("\n")[2].removeprefix("bnviz data download: ")
+            self.problem = last if self._process.returncode else ""
             self._process = None
         return self._process is not None
 
