@@ -56,15 +56,7 @@ options = page.heading(
     f"Every neuron of every hidden layer, over {PROBE_DIGITS} fixed digits: its mean output, or the share of digits "
     "at which it is saturated. Click a row to look into that layer below.",
 )
-quantity = options.segmented_control(
-    "Colour",
-    ["mean", "saturated"],
-    format_func={"mean": "mean output", "saturated": "saturated share"}.__getitem__,
-    default="mean",
-    key="map_quantity",
-    required=True,
-    label_visibility="collapsed",
-)
+quantity = page.choose_quantity(options, "Colour", "map_quantity", labelled=False)
 map_place = st.container()
 
 deepest = max(v.network.hidden_layers for v in experiment.variants)
@@ -80,14 +72,7 @@ place = choose_place.segmented_control(
     key="place",
     required=True,
 )
-bars = choose_bars.segmented_control(
-    "Bars show",
-    ["mean", "saturated"],
-    format_func={"mean": "mean output", "saturated": "saturated share"}.__getitem__,
-    default="mean",
-    key="bars",
-    required=True,
-)
+bars = page.choose_quantity(choose_bars, "Bars show", "bars", labelled=True)
 
 left, right = st.columns(2, gap="large")
 with left:

@@ -4,86 +4,93 @@ import numpy as np
 
 from bnviz.config import Experiment
 from bnviz.figures.style import Figure, axis, layout, nice_ceiling, note, title_of, typed
-from bnviz.records import BOUNDED, Frame
+from bnviz.records import BOUNDED, Floats, Frame
 
-HEAD, GAP = 26, 12  # pixels above a variant's strips, for its title, and below them
+HEAD, GAP, FOOT = 26, 12, 84  # pixels: a variant's title, the room below its strips, axis title and colour bar
 
 
 def network_map(frame: Frame, experiment: Experiment, *, quantity: str, layer: int) -> Figure:
-    """Each variant's layers from top to bottom, coloured by mean post-activation or by saturated share.
+    """Each variant's layers from top to bottom, coloured by mean post-activation ("mean") or by share ("saturated").
 
     `layer`, counted from 0, is framed. Cells carry their layer, from 1, as y: a click picks it.
     """
     rows = [len(v.layers) for v in frame.variants]
     strip = max(11, min(30, 220 // max(rows)))
     heights = [HEAD + GAP + strip * count for count in rows]
-    foot = 84
     total = sum(heights)
-    limit = _limit(frame, experiment) if quantity == "mean" else 1.0
     data: list[Figure] = []
-    figure_layout = layout(_alt(frame, experiment), total + foot, margin={"l": 56, "r": 14, "t": 0, "b": foot})
-    annotations, shapes, above = [], [], 0.0
+    annotations, shapes = [], []
+    axes: Figure = {}
     for i, variant in enumerate(frame.variants):
-        top, bottom = 1 - (above + HEAD) / total, 1 - (above + HEAD + strip * rows[i]) / total
-        above += heights[i]
         suffix = "" if i == 0 else str(i + 1)
+        above = sum(heights[:i]) + HEAD
+        domain = [max(1 - (above + strip * rows[i]) / total, 0), 1 - above / total]
         cells = np.array([getattr(found, quantity) for found in variant.layers])
-        last = i == len(frame.variants) - 1
-        data.append(
-            {
-                "type": "heatmap",
-                "z": typed(cells * (1 if quantity == "mean" else 100)),
-                "x0": 1,
-                "dx": 1,
-                "y0": 1,
-                "dy": 1,
-                "xaxis": f"x{suffix}",
-                "yaxis": f"y{suffix}",
-                "coloraxis": "coloraxis",
-                "xgap": 1 if cells.shape[1] <= 160 else 0,
-                "ygap": 1,
-                "hovertemplate": _hover(experiment.letters[i], quantity),
-            }
-        )
-        figure_layout[f"xaxis{suffix}"] = axis(
-            "neuron" if last else "",
-            anchor=f"y{suffix}",
-            showgrid=False,
-            showticklabels=last,
-            range=[0.5, cells.shape[1] + 0.5],
-        )
-        figure_layout[f"yaxis{suffix}"] = axis(
-            "layer" if strip * rows[i] > 50 else "",
-            anchor=f"x{suffix}",
-            domain=[max(bottom, 0), top],
-            range=[rows[i] + 0.5, 0.5],
-            tickvals=_ticks(rows[i]),
-            showgrid=False,
-            fixedrange=True,
-        )
-        annotations.append(note(title_of(experiment, i), 0, top, yanchor="bottom", yshift=2))
+        data.append(_strips(cells if quantity == "mean" else cells * 100, suffix, experiment.letters[i], quantity))
+        axes |= _axes(suffix, cells.shape, domain, last=i == len(rows) - 1, named=strip * rows[i] > 50)
+        annotations.append(note(title_of(experiment, i), 0, domain[1], yanchor="bottom", yshift=2))
         if layer < rows[i]:
             shapes.append(_frame_of(layer, cells.shape[1], suffix))
-    scale, title = ("diverging", "mean output") if quantity == "mean" else ("sequential", "saturated (%)")
-    figure_layout["meta"]["scale"] = scale  # its colours belong to the light or dark theme
-    figure_layout["coloraxis"] = {
-        "cmin": -limit if quantity == "mean" else 0,
-        "cmax": limit if quantity == "mean" else 100,
-        "colorbar": {
-            "title": {"text": title, "side": "top"},
-            "orientation": "h",
-            "thickness": 8,
-            "len": 0.5,
-            "x": 0.5,
-            "yref": "container",
-            "y": 0,
-            "yanchor": "bottom",
-            "ypad": 0,
-            "outlinewidth": 0,
-            "nticks": 5,
-        },
+    margin = {"l": 56, "r": 14, "t": 0, "b": FOOT}
+    figure_layout = layout(_alt(frame, experiment), total + FOOT, margin=margin, annotations=annotations, shapes=shapes)
+    figure_layout["meta"]["scale"] = "diverging" if quantity == "mean" else "sequential"  # coloured by the theme
+    limits = (
+        {"cmin": -(top := _limit(frame, experiment)), "cmax": top} if quantity == "mean" else {"cmin": 0, "cmax": 100}
+    )
+    figure_layout["coloraxis"] = limits | {"colorbar": _color_bar(quantity)}
+    return {"data": data, "layout": figure_layout | axes}
+
+
+def _strips(cells: Floats, suffix: str, letter: str, quantity: str) -> Figure:
+    value = "mean output %{z:.2f}" if quantity == "mean" else "%{z:.0f} % of digits saturated"
+    return {
+        "type": "heatmap",
+        "z": typed(cells),
+        "x0": 1,
+        "dx": 1,
+        "y0": 1,
+        "dy": 1,
+        "xaxis": f"x{suffix}",
+        "yaxis": f"y{suffix}",
+        "coloraxis": "coloraxis",
+        "xgap": 1 if cells.shape[1] <= 160 else 0,
+        "ygap": 1,
+        "hovertemplate": f"{letter}, layer %{{y}}, neuron %{{x}}<br>{value}<extra></extra>",
     }
-    return {"data": data, "layout": figure_layout | {"annotations": annotations, "shapes": shapes}}
+
+
+def _axes(suffix: str, shape: tuple[int, ...], domain: list[float], *, last: bool, named: bool) -> Figure:
+    rows, units = shape
+    x = axis(
+        "neuron" if last else "", anchor=f"y{suffix}", showgrid=False, showticklabels=last, range=[0.5, units + 0.5]
+    )
+    y = axis(
+        "layer" if named else "",
+        anchor=f"x{suffix}",
+        domain=domain,
+        range=[rows + 0.5, 0.5],
+        tickvals=list(range(1, rows + 1)) if rows <= 10 else [1, *range(5, rows + 1, 5)],
+        showgrid=False,
+        fixedrange=True,
+    )
+    return {f"xaxis{suffix}": x, f"yaxis{suffix}": y}
+
+
+def _color_bar(quantity: str) -> Figure:
+    """Below the strips, where it takes no width from them."""
+    return {
+        "title": {"text": "mean output" if quantity == "mean" else "saturated (%)", "side": "top"},
+        "orientation": "h",
+        "thickness": 8,
+        "len": 0.5,
+        "x": 0.5,
+        "yref": "container",
+        "y": 0,
+        "yanchor": "bottom",
+        "ypad": 0,
+        "outlinewidth": 0,
+        "nticks": 5,
+    }
 
 
 def _limit(frame: Frame, experiment: Experiment) -> float:
@@ -94,15 +101,6 @@ def _limit(frame: Frame, experiment: Experiment) -> float:
         np.abs(found.mean).max(initial=0, where=np.isfinite(found.mean)) for v in frame.variants for found in v.layers
     ]
     return nice_ceiling(max(largest, default=1.0))
-
-
-def _hover(letter: str, quantity: str) -> str:
-    value = "mean output %{z:.2f}" if quantity == "mean" else "%{z:.0f} % of digits saturated"
-    return f"{letter}, layer %{{y}}, neuron %{{x}}<br>{value}<extra></extra>"
-
-
-def _ticks(rows: int) -> list[int]:
-    return list(range(1, rows + 1)) if rows <= 10 else [1, *range(5, rows + 1, 5)]
 
 
 def _frame_of(layer: int, units: int, suffix: str) -> Figure:

@@ -26,3 +26,18 @@ def heading(text: str, help: str) -> DeltaGenerator:
     row = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key=key)
     row.markdown(f"**{text}**", help=help, width="content")
     return row
+
+
+def choose_quantity(place: DeltaGenerator, label: str, key: str, *, labelled: bool) -> str:
+    """Mean output or saturated share of the neurons."""
+    names = {"mean": "mean output", "saturated": "saturated share"}
+    chosen: str = place.segmented_control(
+        label,
+        list(names),
+        format_func=names.__getitem__,
+        default="mean",
+        key=key,
+        required=True,
+        label_visibility="visible" if labelled else "collapsed",
+    )
+    return chosen
