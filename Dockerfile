@@ -20,10 +20,9 @@ RUN if [ -n "$TORCH_INDEX" ]; then \
     fi \
     && pip install --no-cache-dir -r requirements.txt
 
-# Readable whatever the umask of the checkout, and written by nobody, but for static/: Streamlit serves files from
-# there and nowhere else, and the app puts the installed plotly.min.js into it when it starts.
+# Readable whatever the umask of the checkout, and written by nobody.
 COPY . .
-RUN chmod -R a+rX . && install -d -o bnviz -g bnviz static
+RUN chmod -R a+rX .
 
 # The code is found from any process and folder (PYTHONPATH: workers are processes of their own).
 # Streamlit: listen on every interface of the container, ask nothing and report nothing, watch no files (they never

@@ -48,7 +48,7 @@ class Server:
         self.log = folder / "server.log"
         environment = os.environ | {"BNVIZ_DATA_DIR": str(folder / "data"), "HOME": str(folder)}
         environment.pop("BNVIZ_SCHEDULER", None)
-        options = ["--server.port", str(port), "--server.address", "127.0.0.1"]
+        options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "streamlit", "run", "app.py", *options],
