@@ -177,7 +177,7 @@ def digits(train):
 def batch_at(step, count):
     """The digits of one step: each epoch is a permutation drawn from the seed and the epoch's number."""
     epoch, place = divmod(step, count // BATCH)
-    order = torch.randperm(count, generator=torch.Generator().manual_seed((SEED << 20) + epoch))
+    order = np.random.default_rng((SEED, epoch)).permutation(count)
     return order[place * BATCH : (place + 1) * BATCH]
 
 

@@ -49,6 +49,10 @@ def _named(view: View) -> Iterator[tuple[str, int, VariantFrame]]:
     yield from ((view.experiment.letters[i], i, v) for i, v in enumerate(view.latest.variants))
 
 
+def _training(view: View) -> Iterator[tuple[str, int, VariantFrame]]:
+    yield from (found for found in _named(view) if not found[2].diverged)
+
+
 def _diverged(view: View) -> Iterator[str]:
     for letter, _, variant in _named(view):
         if variant.diverged:
@@ -80,7 +84,9 @@ def _before_training(view: View) -> Iterator[str]:
     if view.latest.tick:
         return
     for letter, _, variant in _named(view):
-        if variant.next_loss > LN_10 + 0.5:
+        if not math.isfinite(variant.next_loss):
+            yield f"Before the first step {letter}'s loss is not a finite number: its logits are too large to compute."
+        elif variant.next_loss > LN_10 + 0.5:
             yield (
                 f"Before the first step {letter}'s loss is {variant.next_loss:.2f}, above ln 10 = {LN_10:.2f}: its "
                 "logits are large, so it is sure of itself and mostly wrong."
@@ -99,7 +105,7 @@ def _before_training(view: View) -> Iterator[str]:
 
 def _verdict(view: View) -> Iterator[str]:
     assert view.latest is not None
-    running = [(letter, v) for letter, _, v in _named(view) if not v.diverged and math.isfinite(v.test_loss)]
+    running = [(letter, v) for letter, _, v in _training(view) if math.isfinite(v.test_loss)]
     if view.latest.step < RECENT or len(running) < 2:
         return
     (best, first), (worst, last) = (f(running, key=lambda found: found[1].test_loss) for f in (min, max))
@@ -114,11 +120,11 @@ def _verdict(view: View) -> Iterator[str]:
 
 
 def _vanishing(view: View) -> Iterator[str]:
-    for letter, _, variant in _named(view):
+    for letter, _, variant in _training(view):
         first, last = variant.gradient_norm[0], variant.gradient_norm[-1]
-        if first < 1e-9 < last:
+        if first < 1e-9:
             yield f"No gradient reaches the first layer of {letter}: its weights do not move at all."
-        elif len(variant.gradient_norm) > 2 and first < last / 100:
+        elif len(variant.gradient_norm) > 2 and first < last / 100 < math.inf:
             yield (
                 f"The gradient of {letter} vanishes on its way down: in layer 1 it is {last / first:,.0f} times "
                 "smaller than in the output layer."
@@ -126,7 +132,7 @@ def _vanishing(view: View) -> Iterator[str]:
 
 
 def _dead(view: View) -> Iterator[str]:
-    for letter, _, variant in _named(view):
+    for letter, _, variant in _training(view):
         for number, layer in enumerate(variant.layers, 1):
             units = len(layer.mean)
             if layer.dead >= max(2, units // 10):
@@ -135,7 +141,7 @@ def _dead(view: View) -> Iterator[str]:
 
 
 def _saturated(view: View) -> Iterator[str]:
-    for letter, i, variant in _named(view):
+    for letter, i, variant in _training(view):
         layer, share = _most_saturated(variant)
         activation = view.experiment.variants[i].network.activation
         if share > 0.2 and activation in ("tanh", "sigmoid"):
@@ -143,8 +149,8 @@ def _saturated(view: View) -> Iterator[str]:
 
 
 def _calm(view: View) -> Iterator[str]:
-    shares = [_most_saturated(v)[1] for _, _, v in _named(view) if not v.diverged]
-    if shares and max(shares) <= 0.2:
+    shares = [_most_saturated(v)[1] for _, _, v in _training(view)]
+    if shares and max(shares) <= 0.2 and not any(_vanishing(view)):
         yield f"No layer has more than {max(shares):.0%} of its outputs saturated: gradients pass."
 
 

@@ -81,7 +81,7 @@ class Setting:
 
 def quoted(text: object) -> str:
     """A stranger's text made safe to repeat in a message: short, one line, no markup."""
-    line = re.sub(r"[^\w .,;+\-/%()=']", "·", str(text))
+    line = re.sub(r"[^\w .,;+\-/%()=']|(?<=www)\.", "·", str(text), flags=re.IGNORECASE)
     return f"'{line[:_SHOWN]}…'" if len(line) > _SHOWN else f"'{line}'"
 
 
@@ -170,7 +170,7 @@ def _text(value: Value) -> str:
     return (
         ("on" if value else "off")
         if isinstance(value, bool)
-        else f"{value:.12g}"
+        else repr(value).removesuffix(".0")
         if isinstance(value, float)
         else str(value)
     )
@@ -211,9 +211,11 @@ def read_json(text: str | bytes) -> tuple[Experiment, list[str]]:
         try:
             return from_json(json.dumps(document)), problems
         except ValidationError as error:
-            problem = error.errors(include_url=False)[0]
-            problems.append(f"{explain(problem)}. The default is used.")
-            _use_default(document, problem["loc"] or ("training", "batch_size"))
+            found = error.errors(include_url=False)
+            outer = {p["loc"][:n] for p in found for n in range(len(p["loc"]))}  # wrong only for what they hold
+            for problem in (p for p in found if p["loc"] not in outer):
+                problems.append(f"{explain(problem)}. The default is used.")
+                _use_default(document, problem["loc"] or ("training", "batch_size"))
 
 
 def explain(problem: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from bnviz.data import status as data_status
 from bnviz.engine.run import Status
 from bnviz.figures.activations import PLACE_NAMES
 from bnviz.history import View
-from bnviz.records import PROBE_DIGITS, SATURATED, TEST_DIGITS
+from bnviz.records import PROBE_DIGITS, SATURATED, TEST_DIGITS, Frame
 from bnviz.ui import controls, lab, page, sharing
 from bnviz.ui.live_plotly import live_chart
 from bnviz.ui.tab import tab_id
@@ -110,9 +110,8 @@ def pick_layer() -> None:
         st.session_state["layer_picked"] = True
 
 
-def draw(view: View, status: Status) -> None:
-    frame, shown = view.latest, view.experiment
-    assert frame is not None
+def draw(view: View, frame: Frame, status: Status) -> None:
+    shown = view.experiment
     here = min(layer, max(len(v.layers) for v in frame.variants) - 1)
     with status_place:
         lab.status_line(view, status, data_status().train_count)

@@ -446,14 +446,10 @@ class TestBuildingTheSample:
 
 
 @pytest.mark.full_mnist
-@pytest.mark.skipif(
-    "BNVIZ_FULL_MNIST" not in os.environ, reason="set BNVIZ_FULL_MNIST to a folder with the four MNIST .gz files"
-)
 class TestTheFullSet:
     @pytest.fixture
-    def full(self, directory: Path) -> data.Digits:
-        (directory / "MNIST").mkdir(parents=True)
-        (directory / "MNIST" / "raw").symlink_to(os.environ["BNVIZ_FULL_MNIST"], target_is_directory=True)
+    def full(self, full_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> data.Digits:
+        monkeypatch.setenv("BNVIZ_DATA_DIR", str(full_mnist))
         return data.load()
 
     def test_has_60_000_training_and_10_000_test_digits(self, full: data.Digits) -> None:

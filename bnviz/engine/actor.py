@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=2)
-def batches(name: DataName | None) -> "Batches":
-    """The digits as tensors, shared by every run of this process."""
+def batches(name: DataName) -> "Batches":
+    """The digits as tensors, shared by every run of this process. Raises FileNotFoundError where they are not here."""
     from bnviz.training.batches import Batches
 
-    return Batches(load(name))
+    digits = load(name)
+    if digits.name != name:  # on a shared cluster the worker has a disk of its own
+        raise FileNotFoundError(f"the full {name} is not on the worker's machine. {digits.notice}".rstrip())
+    return Batches(digits)
 
 
 class TrainerActor:

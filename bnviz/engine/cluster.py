@@ -1,12 +1,14 @@
 """The Dask cluster: one of our own on this machine, or the shared one that BNVIZ_SCHEDULER names."""
 
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from dask import config as dask_config
 from distributed import Client, Future
+from distributed.client import ClosedClientError
 from distributed.deploy.subprocess import SubprocessCluster
 
 from bnviz.config import Experiment
@@ -15,7 +17,9 @@ from bnviz.engine.actor import TrainerActor
 
 SCHEDULER = "BNVIZ_SCHEDULER"
 WORKERS = 2
+CONNECT_TIMEOUT = 10.0  # seconds until a scheduler must have answered
 START_TIMEOUT = 60.0  # seconds, for a worker that imports torch on a busy machine
+START_LOOK = 1.0  # seconds between two looks whether the worker that makes a trainer is still there
 
 
 class EngineUnavailableError(ConnectionError):
@@ -31,11 +35,13 @@ class Engine:
         Raises EngineUnavailableError where nobody answers there.
         """
         self._lock = Lock()
-        self._cluster = None if address else _own_cluster()
+        self._cluster: Any = None
         try:
-            self.client = Client(address or self._cluster, timeout=10, set_as_default=False)
+            if not address:
+                self._cluster = _own_cluster()
+            self.client = Client(address or self._cluster, timeout=CONNECT_TIMEOUT, set_as_default=False)
             self.client.wait_for_workers(1, timeout=START_TIMEOUT)
-        except (OSError, TimeoutError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # nobody there, no address at all, no process started
             self.close()
             where = f"{SCHEDULER}={address}" if address else "the cluster of this machine"
             raise EngineUnavailableError(f"No training worker answers at {where}: {error}") from error
@@ -45,21 +51,29 @@ class Engine:
         return Engine(os.environ.get(SCHEDULER) or None)
 
     def start(self, experiment: Experiment, data: DataName) -> "Future[Any]":
-        """A new TrainerActor on the worker that holds the fewest; the future's result is Dask's proxy for it."""
+        """A new TrainerActor on the worker that holds the fewest; the future's result is Dask's proxy for it.
+
+        Where every worker was lost, waits for one. Raises EngineUnavailableError where none comes back.
+        """
         with self._lock:  # two runs that start at once must not count the same free worker
-            load = self.load()
-            if not load:
-                raise EngineUnavailableError("No training worker is left; one is being started again.")
-            worker = min(load, key=lambda address: (load[address], address))
-            future = self.client.submit(
-                TrainerActor, experiment, data, actor=True, pure=False, workers=[worker], allow_other_workers=True
-            )
-            future.result(timeout=START_TIMEOUT)
-            return future
+            while True:
+                worker = self._freest_worker()
+                future = self.client.submit(
+                    TrainerActor, experiment, data, actor=True, pure=False, workers=[worker], allow_other_workers=True
+                )
+                made = False
+                try:
+                    made = self._is_made(future, worker)
+                    if made:
+                        return future
+                finally:
+                    if not made:
+                        self.stop(future)
 
     def stop(self, trainer: "Future[Any]") -> None:
         """Free a trainer now; the proxy alone would wait for Python's garbage collection."""
-        self.client.cancel([trainer], force=True)
+        with suppress(ClosedClientError):  # its trainers went with it
+            self.client.cancel([trainer], force=True)
 
     def load(self) -> dict[str, int]:
         """Trainers on each worker, by the worker's address."""
@@ -72,6 +86,26 @@ class Engine:
         if self._cluster is not None:
             self._cluster.close(timeout=10)
 
+    def _is_made(self, trainer: "Future[Any]", worker: str) -> bool:
+        """Wait for a new trainer; False where its worker was lost, for Dask would wait for that very one to be back."""
+        until = time.monotonic() + START_TIMEOUT
+        while worker in self.load():
+            try:
+                trainer.result(timeout=START_LOOK)
+                return True
+            except TimeoutError:
+                if time.monotonic() > until:
+                    raise
+        return False
+
+    def _freest_worker(self) -> str:
+        while not (load := self.load()):
+            try:
+                self.client.wait_for_workers(1, timeout=START_TIMEOUT)
+            except TimeoutError as error:
+                raise EngineUnavailableError("No training worker is left.") from error
+        return min(load, key=lambda address: (load[address], address))
+
 
 def _actors_by_worker(dask_scheduler: Any = None) -> dict[str, int]:
     return {address: len(worker.actors) for address, worker in dask_scheduler.workers.items()}
@@ -82,13 +116,13 @@ def _own_cluster() -> Any:
     owner = ["--owner", str(os.getpid())]
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    dask_config.set({"distributed.worker.memory.terminate": False})
     return SubprocessCluster(
         n_workers=WORKERS,
         threads_per_worker=1,
         dashboard_address=None,  # type: ignore[arg-type]  # annotated as str, documented to take None
         scheduler_kwargs={"preload": ["bnviz.engine.lifeline"], "preload_argv": [owner]},
         worker_kwargs={
+            "memory_limit": 0,  # else a worker at its limit takes no new run, or is ended with all its runs, and again
             "preload": ["bnviz.engine.worker"],
             "preload_nanny": ["bnviz.engine.lifeline"],
             "preload_nanny_argv": [owner],

@@ -82,6 +82,7 @@ class Labs:
             for lab in self._labs.values():
                 if lab.ending is not None:
                     lab.ending.cancel()
+                lab.run.close()
             self._labs.clear()
         self.engine.close()
 

@@ -3,11 +3,13 @@
 A web server that is killed outright cannot close its cluster; without this its scheduler and workers would stay.
 """
 
+import logging
 import os
 import threading
 import time
 
 import click
+from distributed import Scheduler
 from distributed.core import Server
 
 LOOK_EVERY = 2.0  # seconds
@@ -21,4 +23,8 @@ def dask_setup(service: Server, owner: int) -> None:
             time.sleep(LOOK_EVERY)
         os._exit(0)  # a plain exit would wait for the event loop, which waits for the lost owner
 
+    if isinstance(service, Scheduler):
+        # Its stderr is a pipe that nobody reads: once it is full, after some 500 runs, the scheduler hangs for ever.
+        os.dup2(1, 2)
+        logging.getLogger("distributed").setLevel(logging.WARNING)  # or it says of every run that it is gone
     threading.Thread(target=watch, name="lifeline", daemon=True).start()

@@ -9,13 +9,12 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any, Literal
 
-from distributed import Future, KilledWorker
+from distributed import BaseActorFuture, Future, KilledWorker
 
 from bnviz.config import Experiment
 from bnviz.data import DataName
@@ -29,6 +28,7 @@ logger = logging.getLogger(__name__)
 SLICE = 0.08  # seconds of training in one frame: twelve frames a second
 EVALUATE_EVERY = 1.0  # seconds between two looks at the test digits, beside those of the kept frames
 LOOKING = 0.5  # share of the time that frames of a large network may take; evaluations may take a tenth
+LOOK_EVERY = 1.0  # seconds between two looks whether a worker that does not answer is still there
 RETRIES = 5  # workers lost in a row, without a step in between, before a run gives up
 RETRY_PAUSE = 1.0  # seconds until a lost worker is likely to be back
 SPEEDS: dict[str, float] = {"1": 1, "10": 10, "50": 50, "200": 200, "max": math.inf}  # steps a second
@@ -70,7 +70,8 @@ class Run:
         self._playing = False
         self._notice, self._noticed = "", 0.0
         self._trainer: Future[Any] | None = None
-        self._actor: Any = None  # Dask's proxy for the TrainerActor
+        self._actor: Any = None  # Dask's proxy for the TrainerActor; None where it was lost
+        self._before = 0.0  # seconds of training that a replayed trainer does not count
         self._base = self._applied = experiment  # what the trainer began with, and what it runs now
         self._log: list[tuple[int, Edit]] = []  # (tick, edit): with `_base` all it takes to replay the run
         self._frame: Frame | None = None
@@ -78,6 +79,7 @@ class Run:
         self._looked = 0.0  # seconds that the last frame took beside training
         self._pace = _Pace()
         self._rate = _Rate()
+        self._closing = Event()
         self._counting = Lock()
         self._told = self._heard = 0  # messages
         self._tell(lambda: self._load(experiment))
@@ -97,7 +99,8 @@ class Run:
 
     def reset(self) -> None:
         """Back to the same initial weights."""
-        self._tell(lambda: self._load(self._applied))
+        experiment = self.experiment
+        self._tell(lambda: self._load(experiment))
 
     def set_speed(self, steps_per_second: float) -> None:
         self.speed = steps_per_second
@@ -109,7 +112,8 @@ class Run:
         self._tell(lambda: self._edit(experiment, keep_weights))
 
     def close(self) -> None:
-        self._tell(self._close)
+        self._closing.set()
+        self._tell(lambda: None)  # wakes the thread
 
     def _tell(self, message: Callable[[], None]) -> None:
         with self._counting:
@@ -128,7 +132,7 @@ class Run:
             frame.step if frame else 0,
             self._rate.value,
             behind,
-            self._heard < self._told,
+            self._heard < self._told and self._state != "closed",
             self._notice,
             self._noticed,
         )
@@ -140,83 +144,104 @@ class Run:
             self._drive()
 
     def _drive(self) -> None:
-        losses = 0
-        while self._state != "closed":
+        while not self._closing.is_set():
             try:
                 self._work()
-                losses = 0
             except (WorkerLostError, EngineUnavailableError) as error:
-                losses += 1
-                logger.warning("run lost its worker (%d): %s", losses, error)
-                if losses > RETRIES:
-                    self._fail(f"Training stopped: {error}")
-                    continue
-                self._say("A training worker stopped. The run is replayed on another one …")
-                self._tell(self._replay)
-                time.sleep(RETRY_PAUSE * (losses - 1))
+                self._fail(f"Training stopped: {error}")
             except Exception as error:  # whatever the trainer raises, the user must hear of it
-                logger.exception("run failed")
-                self._fail(f"Training stopped: {type(error).__name__}: {error}")
+                if not self._closing.is_set():
+                    logger.exception("run failed")
+                    self._fail(f"Training stopped: {type(error).__name__}: {error}")
+        self._playing = False
+        self._state = "closed"
+        self._stop_actor()
 
     def _work(self) -> None:
         """One message, or one stretch of training."""
         try:
-            self._hear(block=not self._playing)
+            message = self._messages.get(timeout=self._patience())
         except Empty:
-            self._advance()
-
-    def _hear(self, *, block: bool, timeout: float | None = None) -> None:
-        """Carry out the next message. Raises Empty where none comes."""
-        message = self._messages.get(block, timeout)
+            self._insist(self._advance)
+            return
         try:
-            message()
+            self._insist(message)
         finally:
             self._heard += 1
 
+    def _patience(self) -> float | None:
+        """Seconds to wait for a message; None: as long as it takes."""
+        if not self._playing:
+            return None
+        return 0.0 if self._lagging() or self._pace.due() != 0 else self._pace.until_due()
+
+    def _insist(self, action: Callable[[], None]) -> None:
+        """Carry out `action`, once more on another worker where its own is lost under it."""
+        losses = 0
+        while not self._closing.is_set():
+            try:
+                action()
+                return
+            except WorkerLostError as error:
+                losses += 1
+                logger.warning("run lost its worker (%d): %s", losses, error)
+                if losses > RETRIES:
+                    raise WorkerLostError(f"the worker was lost {losses} times in a row. Reset starts over.") from error
+                self._actor = None
+                self._say("A training worker stopped. The run is replayed on another one …")
+                self._closing.wait(RETRY_PAUSE * (losses - 1))
+
     def _ask(self, method: str, *args: object) -> Frame:
         try:
-            frame: Frame = getattr(self._actor, method)(*args).result()
+            frame = self._answer(getattr(self._actor, method)(*args))
         except (OSError, CancelledError, KilledWorker) as error:
             raise WorkerLostError(str(error)) from error
         except RuntimeError as error:  # Dask's own word for it has no class of its own
             if "Worker holding Actor was lost" in str(error):
                 raise WorkerLostError(str(error)) from error
             raise
-        return frame
+        return replace(frame, seconds=frame.seconds + self._before)
 
-    def _start_actor(self) -> Frame:
+    def _answer(self, answer: "BaseActorFuture[Frame]") -> Frame:
+        """What the actor says. Dask alone looks for half a minute for a worker that is lost in a bad moment."""
+        while True:
+            try:
+                return answer.result(timeout=LOOK_EVERY)
+            except TimeoutError:
+                if self._trainer is None or self._trainer.status != "finished":  # an actor that was lost is no result
+                    raise
+
+    def _start_actor(self, experiment: Experiment) -> Frame:
         self._stop_actor()
         try:
-            self._trainer = self._engine.start(self._base, self.data)
+            self._trainer = self._engine.start(experiment, self.data)
             self._actor = self._trainer.result()
         except (CancelledError, KilledWorker, TimeoutError) as error:
             raise WorkerLostError(str(error)) from error
         return self._ask("advance", 0, None, True)
 
     def _stop_actor(self) -> None:
-        if self._trainer is not None:
-            self._engine.stop(self._trainer)
-            self._trainer = self._actor = None
+        trainer, self._trainer, self._actor, self._before = self._trainer, None, None, 0.0
+        if trainer is not None:
+            self._engine.stop(trainer)
 
     def _load(self, experiment: Experiment) -> None:
         """Start over with `experiment` from step 0; goes on playing if it was."""
+        frame = self._start_actor(experiment)
         history = History(experiment)
+        history.add(frame)
         self._base = self._applied = experiment
         self._log = []
-        self._frame = None
-        frame = self._start_actor()
-        history.add(frame)
         self.history, self._frame = history, frame
         self._pace.rebase()
         self._rate.clear()
-        self._state = "playing" if self._playing else "paused"
+        self._settle()
 
     def _advance(self) -> None:
+        self._recover()
         assert self._frame is not None
         steps = None if self._lagging() else self._pace.due()
         if steps == 0:
-            with suppress(Empty):
-                self._hear(block=True, timeout=self._pace.until_due())
             return
         begin = time.monotonic()
         evaluate = begin >= self._evaluate_at
@@ -233,8 +258,9 @@ class Run:
         self._take(frame)
 
     def _single_step(self) -> None:
-        if self._frame is None or self._frame.finished:
+        if self._frame is None or self._frame.finished or self._state == "failed":
             return
+        self._recover()
         self._take(self._ask("advance", 1, None, True))
 
     def _take(self, frame: Frame) -> None:
@@ -242,7 +268,6 @@ class Run:
         self._frame = frame
         if frame.finished:
             self._set_playing(False)
-            self._state = "finished"
 
     def _edit(self, experiment: Experiment, keep_weights: bool) -> None:
         edit = plan(self._applied, experiment, keep_weights)
@@ -251,34 +276,30 @@ class Run:
         if edit.restarts_all or self._frame is None:
             self._load(experiment)
             return
-        tick = self._frame.tick
-        self._log.append((tick, edit))  # before it is sent: a worker that dies of it gets it replayed
-        self._applied = experiment
+        self._recover()
         frame = self._ask("edit", edit)
+        self._log.append((self._frame.tick, edit))
+        self._applied = experiment
         self.history.edit(edit, frame)
         self._frame = frame
         self._pace.rebase()
-        if not frame.finished:
-            self._state = "playing" if self._playing else "paused"
+        self._settle()
 
-    def _replay(self) -> None:
-        """Bring a new actor to where the lost one was; the history already holds what it repeats."""
+    def _recover(self) -> None:
+        """Where the trainer was lost, bring a new one to where it was; the history already holds what it repeats."""
         goal = self._frame
-        frame = self._start_actor()
-        if goal is None:
-            self._load(self._base)
+        if self._actor is not None or goal is None:
             return
+        frame = self._start_actor(self._base)
         for tick, edit in self._log:
             frame = self._repeat(frame, tick)
             frame = self._ask("edit", edit)
-        recorded = goal.tick
-        frame = self._repeat(frame, recorded)
-        if len(self.history.view().variants) != len(frame.variants):  # the edit that was under way got lost
-            self.history.edit(self._log[-1][1], frame)
-            self._frame = frame
+        frame = self._repeat(frame, goal.tick)
+        self._before = goal.seconds - frame.seconds
         self._pace.rebase()
         self._rate.clear()
-        self._say(f"A training worker stopped. The run was replayed to step {frame.step} and goes on.")
+        why = "" if self._state == "failed" else "A training worker stopped. "
+        self._say(f"{why}The run was replayed to step {frame.step} and goes on.")
 
     def _repeat(self, frame: Frame, tick: int) -> Frame:
         while frame.tick < tick:
@@ -293,10 +314,15 @@ class Run:
     def _set_playing(self, playing: bool) -> None:
         if self._state == "failed":
             return
-        self._playing = playing and not (self._frame is not None and self._frame.finished)
-        self._state = "playing" if self._playing else "paused"
+        self._playing = playing
         self._pace.rebase()
         self._rate.clear()
+        self._settle()
+
+    def _settle(self) -> None:
+        finished = self._frame is not None and self._frame.finished
+        self._playing = self._playing and not finished
+        self._state = "finished" if finished else "playing" if self._playing else "paused"
 
     def _set_speed(self, steps_per_second: float) -> None:
         self._pace.set(steps_per_second)
@@ -308,10 +334,6 @@ class Run:
         self._playing = False
         self._state = "failed"
         self._say(reason)
-
-    def _close(self) -> None:
-        self._playing = False
-        self._state = "closed"
         self._stop_actor()
 
 

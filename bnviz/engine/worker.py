@@ -4,6 +4,7 @@ import os
 
 from distributed import Worker
 
+from bnviz.data import status
 from bnviz.engine.actor import batches
 
 NICE = 10  # training gives way to the web server and the browser on the same machine
@@ -15,4 +16,4 @@ def dask_setup(worker: Worker) -> None:
     os.nice(NICE)
     # One thread a worker: a second one gave small networks from 1.1 times the speed to a third of it.
     torch.set_num_threads(1)
-    batches(None)
+    batches(status().in_use)  # by the name that runs ask for; under another they would be loaded again

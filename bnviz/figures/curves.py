@@ -17,10 +17,11 @@ TOP = 20.0  # the linear loss axis ends here at the latest
 def smooth(losses: Floats, window: int) -> Floats:
     """Mean of the last `window` points, or of as many as there are."""
     window = max(1, min(window, len(losses)))
-    total = np.cumsum(losses, dtype=np.float64)
-    mean = total.copy()
-    mean[window:] -= total[:-window]
-    return mean / np.minimum(np.arange(1, len(losses) + 1), window)
+    finite = np.isfinite(losses)  # of a network that diverged and was redrawn, some are not
+    total = np.cumsum([np.where(finite, losses, 0.0), finite], axis=1)
+    total[:, window:] -= total[:, :-window].copy()
+    mean: Floats = np.divide(total[0], total[1], out=np.full(len(losses), np.nan), where=finite)
+    return mean
 
 
 def training_loss(view: View, *, smoothing: int, log: bool, x: str) -> Figure:

@@ -89,7 +89,9 @@ class StackedBatchNorm:
 
     def update(self, sgd: Sgd) -> None:
         if self.affine is not None:
-            self.delta_gamma.mul_(self.affine)
-            self.delta_beta.mul_(self.affine)
+            for gradient, velocity in ((self.delta_gamma, self.gamma.velocity), (self.delta_beta, self.beta.velocity)):
+                gradient.mul_(self.affine)
+                if velocity is not None:  # of a layer that was affine until now
+                    velocity.mul_(self.affine)
         self.gamma.descend(self.delta_gamma, sgd)
         self.beta.descend(self.delta_beta, sgd)

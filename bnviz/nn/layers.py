@@ -119,7 +119,7 @@ ACTIVATION: dict[str, Activation] = {
     "leaky_relu": Activation(
         lambda x: torch.nn.functional.leaky_relu(x, LEAK), lambda d, x, y: aten.leaky_relu_backward(d, x, LEAK, False)
     ),
-    "gelu": Activation(torch.nn.functional.gelu, lambda d, x, y: aten.gelu_backward(d, x)),
+    "gelu": Activation(torch.nn.functional.gelu, lambda d, x, y: aten.gelu_backward(d, x), steepest=1.1289),
     "none": Activation(lambda x: x, lambda d, x, y: d),
 }
 

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
@@ -52,7 +53,8 @@ class Trainer:
         while left > 0 and (moving := self._moving()):
             step = self._step(moving)
             left -= 1
-            if self._is_kept(step) or time.perf_counter() >= until:
+            diverged = any(self._diverged[i] for i in moving)  # a frame must show it before the others go on
+            if diverged or self._is_kept(step) or time.perf_counter() >= until:
                 break
         self.seconds += time.perf_counter() - start
         return self._frame(evaluate)
@@ -129,7 +131,9 @@ class Trainer:
         for stack in self._stacks or self._group(range(len(self.variants))):
             self._look(stack, evaluate)
         alive = [s for s, diverged in zip(self.steps, self._diverged, strict=True) if not diverged] or self.steps
-        return Frame(self.tick, min(alive), self.seconds, self.finished, tuple(self._seen))
+        frame = Frame(self.tick, min(alive), self.seconds, self.finished, tuple(self._seen))
+        self._seen = [replace(v, losses=_UNSEEN.losses) for v in self._seen]  # each loss is told once
+        return frame
 
     def _look(self, stack: Stack, evaluate: bool) -> None:
         step = self.steps[stack.members[0]]

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import streamlit as st
+from streamlit.errors import StreamlitInvalidLayoutContextError
 
 from bnviz.config import Experiment
 from bnviz.engine.cluster import SCHEDULER, EngineUnavailableError
 from bnviz.engine.labs import Labs, TooManyRunsError
 from bnviz.engine.run import SPEEDS, Run, Status
 from bnviz.history import View
+from bnviz.records import Frame
 from bnviz.ui import controls
 from bnviz.ui.server import labs
 from bnviz.ui.tab import assign_tab_id
@@ -107,14 +109,20 @@ def transport(run: Run) -> Status:
     return status
 
 
-def poll(run: Run, watched: Status, draw: Callable[[View, Status], None]) -> None:
-    """Draw the run now, and again and again while it moves; `watched` is its status in the rest of the page."""
+def poll(run: Run, watched: Status, draw: Callable[[View, Frame, Status], None]) -> None:
+    """Draw the run now, and again and again while it moves; `watched` is its status in the rest of the page.
+
+    `draw` fills places of the page around it: what does not move is sent once, not ten times a second.
+    """
     drawn = run.view().latest is not None  # a fragment may only fill places that the page's last run filled
 
     def look() -> None:
         status, view = run.status, run.view()
         if drawn and view.latest is not None:
-            draw(view, status)
+            try:
+                draw(view, view.latest, status)
+            except StreamlitInvalidLayoutContextError:  # another click cut the page's last run short of this
+                st.rerun()
         elif status.state == "failed":
             st.error(status.notice, icon=":material/error:")
         elif view.latest is not None:

@@ -7,6 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from bnviz.ui import controls
 
+PROBLEMS = 12  # shown at once
 _STYLE = Path(__file__).with_name("style.css")
 
 
@@ -16,7 +17,9 @@ def style() -> None:
 
 def show_problems() -> None:
     if found := controls.problems():
-        st.warning("\n".join(f"- {line}" for line in found), icon=":material/warning:")
+        lines = [f"- {line}" for line in found[:PROBLEMS]]
+        more = [f"- … and {len(found) - PROBLEMS:,} more"] if len(found) > PROBLEMS else []
+        st.warning("\n".join(lines + more), icon=":material/warning:")
         st.button("Dismiss", key="dismiss_problems", on_click=found.clear)
 
 

@@ -168,4 +168,4 @@ def lab(context: BrowserContext, server: Server) -> Iterator[Lab]:
     opened = Lab(context.new_page(), server)
     yield opened
     assert opened.complaints == []
-    assert "Traceback" not in server.log.read_text()
+    assert "Uncaught app execution" not in server.log.read_text()

@@ -1,0 +1,141 @@
+"""What several tests build from: every experiment there is (a hypothesis strategy), made-up frames, short runs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import strategies as st
+
+from bnviz.config import LETTERS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
+from bnviz.edits import Edit
+from bnviz.history import History, View
+from bnviz.records import BINS, PLACES, Frame, LayerFrame, VariantFrame
+from bnviz.settings import SHARED, VARIANT, Setting, Value
+
+if TYPE_CHECKING:
+    from bnviz.training.batches import Batches
+    from bnviz.training.trainer import Trainer
+
+# -- experiments ----------------------------------------------------------------------------------------------------
+
+
+def values_of(setting: Setting) -> st.SearchStrategy[Value]:
+    """Every value a setting may have."""
+    if isinstance(setting.default, bool):
+        return st.booleans()
+    if setting.choices:
+        return st.sampled_from(setting.choices)
+    assert setting.low is not None
+    assert setting.high is not None
+    if isinstance(setting.default, int):
+        return st.integers(int(setting.low), int(setting.high))
+    return st.floats(setting.low, setting.high)
+
+
+def _configs(config: Callable[..., Any], table: Mapping[str, Setting], prefix: str = "") -> st.SearchStrategy[Any]:
+    names = [f.name for f in fields(config)]  # type: ignore[arg-type]
+    return st.builds(config, **{name: values_of(table[prefix + name]) for name in names})
+
+
+batchnorms: st.SearchStrategy[BatchNormConfig] = _configs(BatchNormConfig, VARIANT, "bn_")
+networks: st.SearchStrategy[NetworkConfig] = _configs(NetworkConfig, SHARED | VARIANT)
+trainings: st.SearchStrategy[TrainingConfig] = _configs(TrainingConfig, SHARED)
+variants: st.SearchStrategy[Variant] = st.builds(Variant, networks, st.none() | batchnorms)
+
+
+def _trainable(training: TrainingConfig, found: Sequence[Variant]) -> bool:
+    return training.batch_size > 1 or not any(v.batchnorm for v in found)
+
+
+experiments: st.SearchStrategy[Experiment] = (
+    st.tuples(trainings, st.lists(variants, min_size=1, max_size=len(LETTERS)).map(tuple))
+    .filter(lambda parts: _trainable(*parts))
+    .map(lambda parts: Experiment(*parts))
+)
+
+
+def twins(network: NetworkConfig | None = None, **training: Any) -> Experiment:
+    """The same network without and with batchnorm."""
+    network = network or NetworkConfig(width=12)
+    return Experiment(TrainingConfig(**training), (Variant(network), Variant(network, BatchNormConfig())))
+
+
+# -- made-up frames -------------------------------------------------------------------------------------------------
+
+
+def layer_frame(
+    units: int = 10, *, saturated: float = 0.0, mean: float = 0.0, dead: int = 0, places: Sequence[str] = PLACES
+) -> LayerFrame:
+    counts = np.zeros(BINS + 3, dtype=np.int32)
+    counts[BINS // 2] = 256 * units
+    return LayerFrame(
+        mean=np.full(units, mean, dtype=np.float32),
+        saturated=np.full(units, saturated, dtype=np.float32),
+        dead=dead,
+        always_saturated=0,
+        histograms={place: counts.copy() for place in places},
+    )
+
+
+def variant_frame(step: int = 0, losses: npt.ArrayLike = (), **changes: Any) -> VariantFrame:
+    """A calm network: nothing saturated or dead, the same gradient in every layer."""
+    layers = changes.pop("layers", (layer_frame(),))
+    calm: dict[str, Any] = {
+        "next_loss": 1.0,
+        "test_loss": 1.0,
+        "test_accuracy": 0.6,
+        "gradient_norm": np.full(len(layers) + 1, 0.1),
+        "update_ratio": np.full(len(layers) + 1, -3.0),
+    }
+    return VariantFrame(step=step, losses=np.array(losses, dtype=np.float64), layers=layers, **calm | changes)
+
+
+def frame(*found: VariantFrame, seconds: float = 0.0, finished: bool = False, tick: int | None = None) -> Frame:
+    step = min(v.step for v in found)
+    return Frame(step if tick is None else tick, step, seconds, finished, found)
+
+
+def view_of(experiment: Experiment, *frames: Frame) -> View:
+    history = History(experiment)
+    for found in frames:
+        history.add(found)
+    return history.view()
+
+
+# -- real, short runs -----------------------------------------------------------------------------------------------
+
+
+def trainer_of(experiment: Experiment, batches: "Batches") -> "Trainer":
+    from bnviz.training.trainer import Trainer
+
+    return Trainer(experiment.training, experiment.variants, batches)
+
+
+def frames_of(
+    experiment: Experiment, batches: "Batches", *, at_most: int | None = None, edits: Mapping[int, Edit] | None = None
+) -> list[Frame]:
+    """Every frame of a run that is advanced `at_most` steps at a time and edited at the given ticks."""
+    trainer, edits = trainer_of(experiment, batches), dict(edits or {})
+    found = [trainer.advance(steps=0)]
+    while not trainer.finished:
+        if trainer.tick in edits:
+            found.append(trainer.edit(edits.pop(trainer.tick)))
+            continue
+        until = min((tick for tick in edits), default=None)
+        steps = [n for n in (at_most, until - trainer.tick if until is not None else None) if n is not None]
+        found.append(trainer.advance(steps=min(steps, default=None)))
+    return found
+
+
+def losses_of(frames: Sequence[Frame], index: int) -> np.ndarray:
+    """All training losses of one variant that the frames tell of, in their order."""
+    return np.concatenate([f.variants[index].losses for f in frames])
+
+
+def history_of(experiment: Experiment, frames: Sequence[Frame]) -> History:
+    history = History(experiment)
+    for found in frames:
+        history.add(found)
+    return history

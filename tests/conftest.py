@@ -1,0 +1,76 @@
+"""What the tests share: one thread for torch, the bundled digits as tensors, and the full MNIST where it is named."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+if TYPE_CHECKING:
+    from bnviz.engine.cluster import Engine
+    from bnviz.training.batches import Batches
+
+FULL_MNIST = "BNVIZ_FULL_MNIST"
+
+# A property is judged by what holds, never by how long it took on a busy machine.
+hypothesis.settings.register_profile("bnviz", deadline=None, max_examples=60)
+hypothesis.settings.load_profile("bnviz")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if FULL_MNIST in os.environ:
+        return
+    skip = pytest.mark.skip(reason=f"set {FULL_MNIST} to a folder with the four MNIST .gz files")
+    for item in items:
+        if item.get_closest_marker("full_mnist"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def one_thread() -> None:
+    """As in a worker: how many threads share a sum decides its last bits."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def batches(one_thread: None) -> "Batches":
+    """The bundled sample."""
+    from bnviz.data import load
+    from bnviz.training.batches import Batches
+
+    return Batches(load("MNIST sample"))
+
+
+@pytest.fixture(scope="session")
+def full_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with the full MNIST."""
+    directory = tmp_path_factory.mktemp("full-mnist")
+    (directory / "MNIST").mkdir()
+    (directory / "MNIST" / "raw").symlink_to(os.environ[FULL_MNIST], target_is_directory=True)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Engine]":
+    """The real thing: a scheduler and two workers in processes of their own, on the bundled sample."""
+    from bnviz.engine.cluster import Engine
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BNVIZ_DATA_DIR", str(tmp_path_factory.mktemp("no-mnist")))
+        engine = Engine()
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def engine(cluster: "Engine") -> "Iterator[Engine]":
+    """The engine with both its workers, one of which the test before may have killed, and no run."""
+    from running import wait_until
+
+    cluster.client.wait_for_workers(2, timeout=60)
+    yield cluster
+    wait_until(lambda: not any(cluster.load().values()), "every run to be gone")

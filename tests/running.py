@@ -1,0 +1,91 @@
+"""What the tests of live runs share: waiting with an end, killing a worker, and comparing what two runs left."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from bnviz.config import Experiment
+from bnviz.engine.cluster import Engine
+from bnviz.engine.run import Run
+
+
+def wait_until(condition: Callable[[], object], what: str, timeout: float = 60.0) -> None:
+    """Look again and again; fails, naming `what`, where the condition does not come true."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, f"waited {timeout:g} s in vain for {what}"
+        time.sleep(0.005)
+
+
+def settled(run: Run) -> Run:
+    """The run once it has carried out everything it was told."""
+    wait_until(lambda: not run.status.busy, f"the run to come to rest: {run.status}")
+    return run
+
+
+def played(run: Run) -> Run:
+    """The run once it has played to its end."""
+    run.set_speed(float("inf"))
+    run.play()
+    ended(run)
+    return run
+
+
+def ended(run: Run) -> Run:
+    wait_until(lambda: run.status.state in ("finished", "failed"), "the end of the run")
+    assert run.status.state == "finished", run.status.notice
+    return run
+
+
+def reached(run: Run, step: int) -> Run:
+    wait_until(lambda: run.status.step >= step, f"step {step}")
+    return run
+
+
+def stepped(run: Run, steps: int) -> Run:
+    """The run after exactly so many single steps."""
+    for _ in range(steps):
+        run.step()
+    return settled(run)
+
+
+def worker_of(engine: Engine) -> int:
+    """Process id of the worker that holds the one run there is."""
+    (address,) = [address for address, count in engine.load().items() if count]
+    return worker_at(engine, address)
+
+
+def worker_at(engine: Engine, address: str) -> int:
+    pid: int = engine.client.run(os.getpid, workers=[address])[address]
+    return pid
+
+
+def kill(*pids: int) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def record(run: Run) -> Any:
+    """All that a run's history holds, to the bit, but for the seconds: two runs that went alike have equal records."""
+    view = run.view()
+    return _plain((view.experiment, view.variants, view.markers))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Experiment):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        named = (f.name for f in fields(value))
+        return {name: _plain(getattr(value, name)) for name in named if name not in ("seconds", "frame_seconds")}
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
+    return value.hex() if isinstance(value, float) else value
