@@ -14,7 +14,7 @@ from bnviz.engine.cluster import Engine
 from bnviz.engine.run import Run
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout: float = 60.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, timeout: float = 120.0) -> None:
     """Look again and again; fails, naming `what`, where the condition does not come true."""
     end = time.monotonic() + timeout
     while not condition():

@@ -33,7 +33,6 @@ from running import (
 
 from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, Variant, replace
 from bnviz.data import DataName
-from bnviz.edits import plan
 from bnviz.engine import cluster as cluster_module
 from bnviz.engine import run as run_module
 from bnviz.engine.cluster import Engine, EngineUnavailableError
@@ -542,7 +541,6 @@ class TestTheEmbeddedCluster:
         with pytest.raises(EngineUnavailableError, match="the cluster of this machine"):
             Engine()
 
-    @pytest.mark.slow
     def test_ends_when_its_owner_is_killed(self) -> None:
         script = (
             "import psutil, signal\n"
@@ -634,11 +632,3 @@ class TestASharedCluster:
                     lambda: not any(client.run(lambda dask_worker: len(dask_worker.state.actors)).values()),
                     "the shared worker to free the trainer",
                 )
-
-
-def test_what_the_tests_call_a_restart_and_a_kept_weight_is_one() -> None:
-    restart, keep = plan(TWINS, XAVIER, keep_weights=False), plan(TWINS, LOWER_RATE, keep_weights=True)
-    assert restart is not None
-    assert keep is not None
-    assert (restart.restart, restart.label) == (frozenset({0}), "")
-    assert (keep.restart, keep.label) == (frozenset(), "learning rate 0.05")

@@ -27,4 +27,5 @@ def dask_setup(service: Server, owner: int) -> None:
         # Its stderr is a pipe that nobody reads: once it is full, after some 500 runs, the scheduler hangs for ever.
         os.dup2(1, 2)
         logging.getLogger("distributed").setLevel(logging.WARNING)  # or it says of every run that it is gone
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # or a page of traceback for every run of a lost worker
     threading.Thread(target=watch, name="lifeline", daemon=True).start()

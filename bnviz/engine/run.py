@@ -93,6 +93,10 @@ class Run:
     def pause(self) -> None:
         self._tell(lambda: self._set_playing(False))
 
+    def toggle(self) -> None:
+        """Play where it pauses, pause where it plays: each call turns round what the one before it did."""
+        self._tell(lambda: self._set_playing(not self._playing))
+
     def step(self) -> None:
         """One batch."""
         self._tell(self._single_step)
@@ -183,6 +187,8 @@ class Run:
                 action()
                 return
             except WorkerLostError as error:
+                if self._closing.is_set():
+                    return
                 losses += 1
                 logger.warning("run lost its worker (%d): %s", losses, error)
                 if losses > RETRIES:

@@ -80,7 +80,7 @@ def transport(run: Run) -> Status:
             key="play",
             type="primary",
             icon=":material/pause:" if playing else ":material/play_arrow:",
-            on_click=run.pause if playing else run.play,
+            on_click=run.toggle,
             disabled=status.state in ("finished", "failed"),
             width=110,
         )
