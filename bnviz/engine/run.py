@@ -20,6 +20,7 @@ from bnviz.config import Experiment
 from bnviz.data import DataName
 from bnviz.edits import Edit, plan
 from bnviz.engine.cluster import Engine, EngineUnavailableError
+from bnviz.engine.pace import Pace, Rate
 from bnviz.history import History, View
 from bnviz.records import Frame
 
@@ -77,8 +78,8 @@ class Run:
         self._frame: Frame | None = None
         self._evaluate_at = 0.0  # monotonic time from which the next frame looks at the test digits
         self._looked = 0.0  # seconds that the last frame took beside training
-        self._pace = _Pace()
-        self._rate = _Rate()
+        self._pace = Pace()
+        self._rate = Rate()
         self._closing = Event()
         self._counting = Lock()
         self._told = self._heard = 0  # messages
@@ -341,58 +342,3 @@ class Run:
         self._state = "failed"
         self._say(reason)
         self._stop_actor()
-
-
-class _Pace:
-    """How many steps are due at a given speed, counted from the last change."""
-
-    def __init__(self) -> None:
-        self._speed = math.inf
-        self.rebase()
-
-    def set(self, steps_per_second: float) -> None:
-        self._speed = steps_per_second
-        self.rebase()
-
-    def rebase(self) -> None:
-        self._begin, self._done = time.monotonic(), 0
-
-    def count(self, steps: int) -> None:
-        self._done += steps
-
-    def due(self) -> int | None:
-        """Steps to take now; None at full speed. A pace that cannot be held is not made up for later."""
-        if math.isinf(self._speed):
-            return None
-        due = int((time.monotonic() - self._begin) * self._speed) + 1 - self._done
-        if due > self._speed:  # more than a second behind
-            self.rebase()
-            return 1
-        return max(due, 0)
-
-    def until_due(self) -> float:
-        """Seconds to wait: until the next step is due, and never less than half a slice."""
-        return max(self._begin + self._done / self._speed - time.monotonic(), SLICE / 2)
-
-
-class _Rate:
-    """Steps a second over the last seconds."""
-
-    WINDOW = 2.0
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        self._marks: list[tuple[float, int]] = [(time.monotonic(), 0)]
-
-    def add(self, steps: int) -> None:
-        now = time.monotonic()
-        self._marks.append((now, self._marks[-1][1] + steps))
-        while len(self._marks) > 2 and now - self._marks[0][0] > self.WINDOW:
-            self._marks.pop(0)
-
-    @property
-    def value(self) -> float:
-        (t0, n0), (t1, n1) = self._marks[0], self._marks[-1]
-        return (n1 - n0) / (t1 - t0) if t1 > t0 else 0.0
