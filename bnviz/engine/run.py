@@ -151,28 +151,25 @@ class Run:
     def _drive(self) -> None:
         while not self._closing.is_set():
             try:
-                self._work()
-            except (WorkerLostError, EngineUnavailableError) as error:
-                self._fail(f"Training stopped: {error}")
-            except Exception as error:  # whatever the trainer raises, the user must hear of it
-                if not self._closing.is_set():
-                    logger.exception("run failed")
-                    self._fail(f"Training stopped: {type(error).__name__}: {error}")
+                message = self._messages.get(timeout=self._patience())
+            except Empty:
+                self._carry_out(self._advance)  # one stretch of training
+            else:
+                self._carry_out(message)
+                self._heard += 1
         self._playing = False
         self._state = "closed"
         self._stop_actor()
 
-    def _work(self) -> None:
-        """One message, or one stretch of training."""
+    def _carry_out(self, action: Callable[[], None]) -> None:
         try:
-            message = self._messages.get(timeout=self._patience())
-        except Empty:
-            self._insist(self._advance)
-            return
-        try:
-            self._insist(message)
-        finally:
-            self._heard += 1
+            self._insist(action)
+        except (WorkerLostError, EngineUnavailableError) as error:
+            self._fail(f"Training stopped: {error}")
+        except Exception as error:  # whatever the trainer raises, the user must hear of it
+            if not self._closing.is_set():
+                logger.exception("run failed")
+                self._fail(f"Training stopped: {type(error).__name__}: {error}")
 
     def _patience(self) -> float | None:
         """Seconds to wait for a message; None: as long as it takes."""
