@@ -70,7 +70,12 @@ def _shown(value: Value) -> str:
 
 def _experiment(arguments: argparse.Namespace) -> Experiment:
     """Raises ValueError with one clear line."""
+    given = {k.removeprefix("setting_"): v for k, v in vars(arguments).items() if k.startswith("setting_")}
+    given = {k: v for k, v in given.items() if v is not None}
     if arguments.experiment:
+        if given:
+            names = ", ".join(f"--{k.replace('_', '-')}" for k in given)
+            raise ValueError(f"--experiment: the file holds every setting; leave out {names}")
         try:
             experiment, problems = read_json(Path(arguments.experiment).read_bytes())
         except OSError as error:
@@ -78,8 +83,7 @@ def _experiment(arguments: argparse.Namespace) -> Experiment:
         if problems:
             raise ValueError(problems[0])
         return experiment
-    given = {k.removeprefix("setting_"): v for k, v in vars(arguments).items() if k.startswith("setting_")}
-    values = {(k if k in SHARED else f"a_{k}"): v for k, v in given.items() if v is not None}
+    values = {(k if k in SHARED else f"a_{k}"): v for k, v in given.items()}
     try:
         return unflatten({"variants": 1} | values)
     except ValidationError as error:

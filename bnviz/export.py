@@ -7,21 +7,31 @@ import math
 from typing import Any
 
 from bnviz.config import Experiment, Variant, to_dict
-from bnviz.data import DataName
+from bnviz.data import COUNTS, DataName
 from bnviz.history import VariantHistory, View
+from bnviz.records import VariantFrame
 
 _COLUMNS = ("variant", "step", "seconds", "train_loss", "test_loss", "test_accuracy")
 
 
 def to_json(view: View, data: DataName) -> str:
-    """{"experiment", "data", "markers", "variants"}; NaN and infinite values become null, as JSON has none."""
+    """{"experiment", "data", "markers", "variants"}; NaN and infinite values become null, as JSON has none.
+
+    Histograms are counts as in `records.LayerFrame`: below the bins of `records.bin_range`, the bins, above, NaN.
+    """
     document = {
         "experiment": to_dict(view.experiment),
         "data": data,
-        "markers": [{"step": m.step, "seconds": round(m.seconds, 3), "label": m.label} for m in view.markers],
-        "variants": {letter: _curves(h) for letter, h in zip(view.experiment.letters, view.variants, strict=True)},
+        "markers": [
+            {"label": m.label, "step": {view.experiment.letters[i]: step for i, (step, _) in m.at.items()}}
+            for m in view.markers
+        ],
+        "variants": {
+            letter: _curves(history) | {"frames": [_network(f) for f in history.frames]}
+            for letter, history in zip(view.experiment.letters, view.variants, strict=True)
+        },
     }
-    return json.dumps(document, indent=1, allow_nan=False)
+    return json.dumps(document, allow_nan=False)
 
 
 def to_csv(view: View) -> str:
@@ -57,6 +67,25 @@ def _curves(history: VariantHistory) -> dict[str, dict[str, list[Any]]]:
     }
 
 
+def _network(frame: VariantFrame) -> dict[str, Any]:
+    """What a kept frame says of the network itself; a layer each, hidden layers and, for gradients, the output."""
+    return {
+        "step": frame.step,
+        "gradient_norm": [_finite(v) for v in frame.gradient_norm.tolist()],
+        "update_to_data_log10": [_finite(v) for v in frame.update_ratio.tolist()],
+        "layers": [
+            {
+                "mean_output": _finite(float(layer.mean.mean())),
+                "saturated": float(layer.saturated.mean()),
+                "always_saturated": layer.always_saturated,
+                "dead": layer.dead,
+                "histograms": {place: counts.tolist() for place, counts in layer.histograms.items()},
+            }
+            for layer in frame.layers
+        ],
+    }
+
+
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
@@ -70,7 +99,7 @@ def to_script(experiment: Experiment, data: DataName) -> str:
     builders = "\n\n".join(
         _builder(letter, v) for letter, v in zip(experiment.letters, experiment.variants, strict=True)
     )
-    count = (10_000, 2_000) if data == "MNIST sample" else (60_000, 10_000)
+    count = COUNTS[data]
     networks = ", ".join(f'"{letter}": network_{letter.lower()}' for letter in experiment.letters)
     return _SCRIPT.format(
         seed=t.seed,

@@ -16,11 +16,10 @@ _NOTHING = np.empty(0)
 
 @dataclass(frozen=True)
 class Marker:
-    """A change that was made with the weights kept."""
+    """A change that was made with the weights kept. at: for each variant that went on, its own step and seconds."""
 
-    step: int
-    seconds: float
     label: str
+    at: dict[int, tuple[int, float]]
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class _Track:
 
 
 class History:
-    """The frames of one run. `revision` changes with every addition."""
+    """The frames of one run."""
 
     def __init__(self, experiment: Experiment) -> None:
         self._lock = Lock()
@@ -99,7 +98,6 @@ class History:
         self._tracks = [_Track() for _ in experiment.variants]
         self._latest: Frame | None = None
         self._markers: list[Marker] = []
-        self.revision = 0
 
     def add(self, frame: Frame) -> None:
         with self._lock:
@@ -112,8 +110,12 @@ class History:
             self._experiment = edit.experiment
             tracks = self._tracks + [_Track() for _ in range(count)]
             self._tracks = [_Track() if i in edit.restart else tracks[i] for i in range(count)]
+            went_on = [i for i in range(count) if i not in edit.restart]
+            kept = (Marker(m.label, {i: m.at[i] for i in went_on if i in m.at}) for m in self._markers)
+            self._markers = [marker for marker in kept if marker.at]
             if edit.label:
-                self._markers.append(Marker(frame.step, frame.seconds, edit.label))
+                at = {i: (frame.variants[i].step, self._tracks[i].seconds) for i in went_on}
+                self._markers.append(Marker(edit.label, at))
             self._add(frame)
 
     def view(self) -> View:
@@ -129,4 +131,3 @@ class History:
             if variant.step % keep_every == 0 or frame.finished or variant.diverged:
                 track.keep(variant)
         self._latest = frame
-        self.revision += 1

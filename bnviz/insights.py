@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from bnviz.history import VariantHistory, View
-from bnviz.records import VariantFrame
+from bnviz.records import BOUNDED, VariantFrame
 
 LN_10 = math.log(10)
 NEAR = 0.05  # nats around ln 10 that count as knowing nothing
@@ -54,11 +54,12 @@ def _training(view: View) -> Iterator[tuple[str, int, VariantFrame]]:
 
 
 def _diverged(view: View) -> Iterator[str]:
+    others = "the other networks go on" if any(_training(view)) else "none is left"
     for letter, _, variant in _named(view):
         if variant.diverged:
             yield (
                 f"{letter} diverged: its loss stopped being a finite number at step {variant.step:,} and it no longer "
-                "trains. Its curves stay, and the other networks go on."
+                f"trains. Its curves stay; {others}."
             )
 
 
@@ -70,7 +71,7 @@ def _stuck(view: View) -> Iterator[str]:
         stayed = f"its loss has stayed within {NEAR:g} of ln 10 for {steps:,} steps"
         layer, share = _most_saturated(variant)
         activation = view.experiment.variants[i].network.activation
-        if share > 0.5:
+        if share > 0.5 and activation in BOUNDED:
             yield (
                 f"Layer {layer} of {letter}: {share:.0%} of {activation} outputs are saturated, so almost no gradient "
                 f"reaches the weights below; {stayed}."
@@ -88,7 +89,7 @@ def _before_training(view: View) -> Iterator[str]:
             yield f"Before the first step {letter}'s loss is not a finite number: its logits are too large to compute."
         elif variant.next_loss > LN_10 + 0.5:
             yield (
-                f"Before the first step {letter}'s loss is {variant.next_loss:.2f}, above ln 10 = {LN_10:.2f}: its "
+                f"Before the first step {letter}'s loss is {_loss(variant)}, above ln 10 = {LN_10:.2f}: its "
                 "logits are large, so it is sure of itself and mostly wrong."
             )
         else:
@@ -98,16 +99,16 @@ def _before_training(view: View) -> Iterator[str]:
             )
     for letter, i, variant in _named(view):
         layer, share = _most_saturated(variant)
-        if share > 0.3:
-            activation = view.experiment.variants[i].network.activation
+        activation = view.experiment.variants[i].network.activation
+        if share > 0.3 and activation in BOUNDED:
             yield f"{share:.0%} of the {activation} outputs in layer {layer} of {letter} are saturated from the start."
 
 
 def _verdict(view: View) -> Iterator[str]:
     assert view.latest is not None
     running = [(letter, v) for letter, _, v in _training(view) if math.isfinite(v.test_loss)]
-    if view.latest.step < RECENT or len(running) < 2:
-        return
+    if view.latest.step < RECENT or len(running) < 2 or len({v.step for _, v in running}) > 1:
+        return  # too early, or a network that started over has not caught up yet
     (best, first), (worst, last) = (f(running, key=lambda found: found[1].test_loss) for f in (min, max))
     points = (first.test_accuracy - last.test_accuracy) * 100
     if last.test_loss - first.test_loss < 0.01:
@@ -123,7 +124,7 @@ def _vanishing(view: View) -> Iterator[str]:
     for letter, _, variant in _training(view):
         first, last = variant.gradient_norm[0], variant.gradient_norm[-1]
         if first < 1e-9:
-            yield f"No gradient reaches the first layer of {letter}: its weights do not move at all."
+            yield f"No gradient reaches the first layer of {letter}."
         elif len(variant.gradient_norm) > 2 and first < last / 100 < math.inf:
             yield (
                 f"The gradient of {letter} vanishes on its way down: in layer 1 it is {last / first:,.0f} times "
@@ -144,14 +145,19 @@ def _saturated(view: View) -> Iterator[str]:
     for letter, i, variant in _training(view):
         layer, share = _most_saturated(variant)
         activation = view.experiment.variants[i].network.activation
-        if share > 0.2 and activation in ("tanh", "sigmoid"):
+        if share > 0.2 and activation in BOUNDED:
             yield f"Layer {layer} of {letter}: {share:.0%} of {activation} outputs are saturated."
 
 
 def _calm(view: View) -> Iterator[str]:
-    shares = [_most_saturated(v)[1] for _, _, v in _training(view)]
+    bounded = [v for _, i, v in _training(view) if view.experiment.variants[i].network.activation in BOUNDED]
+    shares = [_most_saturated(v)[1] for v in bounded]
     if shares and max(shares) <= 0.2 and not any(_vanishing(view)):
         yield f"No layer has more than {max(shares):.0%} of its outputs saturated: gradients pass."
+
+
+def _loss(variant: VariantFrame) -> str:
+    return f"{variant.next_loss:.2f}" if variant.next_loss < 1000 else f"{variant.next_loss:.2g}"
 
 
 def _most_saturated(variant: VariantFrame) -> tuple[int, float]:

@@ -19,7 +19,7 @@ PLACES = ("pre_activation", "normalized", "batchnorm_output", "post_activation")
 SATURATED = 0.97  # |tanh| above this counts as saturated
 FLAT_SLOPE = 1 - SATURATED**2  # the same point as a share of the activation's steepest slope
 CONSTANT = 1e-3  # a neuron whose output varies less than this over the probe digits is dead
-BOUNDED = ("tanh", "sigmoid")
+BOUNDED = ("tanh", "sigmoid")  # flat at both ends; half of a healthy ReLU layer is flat and no cause for alarm
 
 
 def bin_range(place: str, activation: str) -> tuple[float, float]:
@@ -72,7 +72,8 @@ class VariantFrame:
 class Frame:
     """One moment of a run: `tick` counts every step of the trainer and is its deterministic clock.
 
-    step is the step of the least advanced variant that still trains. seconds is time spent training.
+    step is the step of the least advanced variant that has not diverged, or the last one where all have. seconds is
+    time spent training.
     """
 
     tick: int

@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from bnviz import figures, insights
-from bnviz.data import status as data_status
+from bnviz.data import COUNTS
 from bnviz.engine.run import Status
 from bnviz.figures.activations import PLACE_NAMES
 from bnviz.history import View
@@ -39,9 +39,18 @@ with left:
         "ln 10 = 2.303 is the loss of a network that gives every digit the same probability.",
     )
     with options.popover("View", width="content"):
-        smoothing = st.slider("Smooth over (steps)", 1, 200, 30, key="smoothing")
-        x_axis = st.segmented_control("Across", ["steps", "seconds"], default="steps", key="x_axis", required=True)
-        log_loss = st.toggle("Logarithmic loss", key="log_loss")
+        smoothing = st.slider(
+            "Smooth over (steps)", 1, 200, 30, key="smoothing", help="The line is the mean loss of so many steps."
+        )
+        x_axis = st.segmented_control(
+            "Across",
+            ["steps", "seconds"],
+            default="steps",
+            key="x_axis",
+            required=True,
+            help="Steps, or seconds of training: networks that train in lockstep take the same time.",
+        )
+        log_loss = st.toggle("Logarithmic loss", key="log_loss", help="Shows small differences near zero.")
     loss_place = st.container()
 with right:
     page.heading(
@@ -70,7 +79,9 @@ place = choose_place.segmented_control(
     format_func=PLACE_NAMES.__getitem__,
     default="post_activation",
     key="place",
+    wrap=True,
     required=True,
+    help="Linear output, then normalized to mean 0 and variance 1, scaled by γ and shifted by β, then activated.",
 )
 bars = page.choose_quantity(choose_bars, "Bars show", "bars", labelled=True)
 
@@ -114,7 +125,7 @@ def draw(view: View, frame: Frame, status: Status) -> None:
     shown = view.experiment
     here = min(layer, max(len(v.layers) for v in frame.variants) - 1)
     with status_place:
-        lab.status_line(view, status, data_status().train_count)
+        lab.status_line(view, status, COUNTS[run.data][0])
     with findings_place:
         lines = "".join(f"<li>{line}</li>" for line in insights.findings(view))
         st.html(f'<ul class="bnviz-findings" aria-label="Findings">{lines}</ul>')

@@ -73,7 +73,8 @@ def kill(*pids: int) -> None:
 def record(run: Run) -> Any:
     """All that a run's history holds, to the bit, but for the seconds: two runs that went alike have equal records."""
     view = run.view()
-    return _plain((view.experiment, view.variants, view.markers))
+    markers = [(marker.label, [(i, step) for i, (step, _) in marker.at.items()]) for marker in view.markers]
+    return _plain((view.experiment, view.variants, markers))
 
 
 def _plain(value: Any) -> Any:

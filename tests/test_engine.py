@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -73,8 +74,9 @@ def kept(run: Run, place: int) -> list[int]:
     return [frame.step for frame in run.view().variants[place].frames]
 
 
-def markers(run: Run) -> list[tuple[int, str]]:
-    return [(marker.step, marker.label) for marker in run.view().markers]
+def markers(run: Run) -> list[tuple[str, dict[int, int]]]:
+    """The label of each marker, and the step at which each variant has it."""
+    return [(marker.label, {i: step for i, (step, _) in marker.at.items()}) for marker in run.view().markers]
 
 
 class TestTransport:
@@ -129,7 +131,7 @@ class TestTransport:
         run.step()
         settled(run).close()
         assert run.status.step == 3
-        assert markers(run) == [(2, "learning rate 0.05")]
+        assert markers(run) == [("learning rate 0.05", {0: 2, 1: 2})]
 
     def test_reset_goes_back_to_the_same_weights_and_batches(self, start: Start) -> None:
         run = played(start())
@@ -222,7 +224,7 @@ class TestEdits:
         run.edit(LOWER_RATE, keep_weights=True)
         settled(run)
         assert run.status.step == 30
-        assert markers(run) == [(30, "learning rate 0.05")]
+        assert markers(run) == [("learning rate 0.05", {0: 30, 1: 30})]
         played(run)
         for place in (0, 1):
             np.testing.assert_array_equal(losses(run, place)[:30], before[place])
@@ -233,7 +235,7 @@ class TestEdits:
         run = stepped(start(), 10)
         run.edit(TWINS.with_variant(0, Variant(NetworkConfig(width=12), BatchNormConfig())), keep_weights=True)
         played(run)
-        assert markers(run) == [(10, "A: batchnorm on")]
+        assert markers(run) == [("A: batchnorm on", {0: 10, 1: 10})]
         assert "normalized" in run.view().variants[0].frames[-1].layers[0].histograms
 
     def test_changed_training_without_the_weights_restarts_all(self, start: Start) -> None:
@@ -471,7 +473,8 @@ class TestARealError:
 
 
 class TestManyRuns:
-    def test_ten_share_two_workers_evenly(self, start: Start, engine: Engine) -> None:
+    def test_ten_share_two_workers_evenly(self, start: Start, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(run_module, "SLICE", 0.02)  # many turns each in a few seconds
         runs = [start(LONG) for _ in range(10)]
         assert list(engine.load().values()) == [5, 5]
         for run in runs:
@@ -602,10 +605,26 @@ class TestASharedCluster:
         with pytest.raises(EngineUnavailableError, match=r"BNVIZ_SCHEDULER=tcp://127\.0\.0\.1:1\b"):
             Engine("tcp://127.0.0.1:1")
 
+    def test_that_is_something_else_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cluster_module, "CONNECT_TIMEOUT", 1.0)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+            with pytest.raises(EngineUnavailableError, match=f"BNVIZ_SCHEDULER={address}"):
+                Engine(address)
+
     @pytest.mark.parametrize("address", ["nonsense", "tcp://127.0.0.1:port", "http://127.0.0.1:8786"])
     def test_whose_address_is_none_is_named(self, address: str) -> None:
         with pytest.raises(EngineUnavailableError, match=f"BNVIZ_SCHEDULER={address}"):
             Engine(address)
+
+    def test_that_does_not_answer_leaves_no_client_to_be_collected(self) -> None:
+        def clients() -> int:
+            return sum(type(thing) is Client for thing in gc.get_objects())
+
+        before = clients()
+        with pytest.raises(EngineUnavailableError):
+            Engine("nonsense")
+        assert clients() == before
 
     def test_trains_and_outlives_the_engine(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         contact = tmp_path / "scheduler.json"

@@ -87,7 +87,7 @@ class TestTheJsonFile:
         change = Edit(twins(), label="A: init normal")
         history.edit(change, frame(variant_frame(7), variant_frame(7), seconds=1.23456))
         document = strict(export.to_json(history.view(), "MNIST"))
-        assert document["markers"] == [{"step": 7, "seconds": 1.235, "label": "A: init normal"}]
+        assert document["markers"] == [{"label": "A: init normal", "step": {"A": 7, "B": 7}}]
 
     def test_of_a_run_that_has_not_begun_is_empty(self) -> None:
         document = strict(export.to_json(History(twins()).view(), "MNIST"))

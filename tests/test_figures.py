@@ -250,7 +250,7 @@ class TestTheLossChart:
     @pytest.mark.parametrize("log", [False, True])
     def test_marks_ln_10_and_every_change_that_kept_the_weights(self, log: bool) -> None:
         history = History(twins())
-        history.add(frame(variant_frame(0), variant_frame(0)))
+        history.add(frame(variant_frame(9, [1.0] * 9), variant_frame(9, [1.0] * 9), seconds=1.5))
         history.edit(Edit(twins(), label="A: init normal"), frame(variant_frame(9), variant_frame(9), seconds=1.5))
         guide, marker = loss(history.view(), log=log)["layout"]["shapes"]
         assert guide["y0"] == guide["y1"] == pytest.approx(math.log(10))

@@ -185,7 +185,18 @@ class TestALiveChange:
         history.edit(
             Edit(twins(steps=300), label="A: init rand"), frame(variant_frame(40), variant_frame(40), seconds=4)
         )
-        assert history.view().markers == (Marker(40, 4, "A: init rand"),)
+        seconds = history.view().variants[0].frame_seconds[-1]
+        assert history.view().markers == (Marker("A: init rand", {0: (40, seconds), 1: (40, seconds)}),)
+
+    def test_marks_each_variant_at_its_own_step_and_forgets_one_that_starts_over(self) -> None:
+        history = self.history()
+        edit = Edit(twins(steps=300), label="batch size 8")
+        history.edit(edit, frame(variant_frame(80), variant_frame(30)))
+        assert {i: step for i, (step, _) in history.view().markers[0].at.items()} == {0: 80, 1: 30}
+        history.edit(Edit(twins(steps=300), restart=frozenset({0})), frame(variant_frame(0), variant_frame(30)))
+        assert list(history.view().markers[0].at) == [1]
+        history.edit(Edit(twins(steps=300), restart=frozenset({1})), frame(variant_frame(0), variant_frame(0)))
+        assert history.view().markers == ()
 
     def test_may_add_a_variant_and_take_it_away(self) -> None:
         history, two = self.history(), twins(steps=300)
@@ -218,15 +229,6 @@ class TestReading:
         history.add(latest)
         assert history.view().latest is latest
         assert track(history).frames == ()
-
-    def test_raises_the_revision_with_every_addition(self) -> None:
-        history = History(ONE)
-        revisions = [history.revision]
-        history.add(frame(variant_frame(0)))
-        revisions.append(history.revision)
-        history.edit(Edit(ONE), frame(variant_frame(0)))
-        revisions.append(history.revision)
-        assert len(set(revisions)) == 3
 
     def test_gives_a_view_that_later_frames_do_not_change(self) -> None:
         history = History(ONE)

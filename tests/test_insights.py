@@ -194,6 +194,10 @@ class TestTheVerdict:
         view = at_step(199, network(199, test_loss=0.5), network(199, test_loss=0.3))
         assert found(view, "test loss") == []
 
+    def test_waits_for_a_network_that_catches_up(self) -> None:
+        view = at_step(300, network(800, test_loss=0.3), network(300, test_loss=0.5))
+        assert found(view, "test loss") == []
+
     def test_needs_two_networks_that_still_train(self) -> None:
         view = at_step(500, network(500, diverged=True, test_loss=math.nan), network(500))
         assert found(view, "test loss") == []

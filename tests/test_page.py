@@ -55,6 +55,28 @@ def test_a_control_changes_the_address() -> None:
     assert address(app) == {}
 
 
+def test_the_preset_of_the_settings_is_named_at_once() -> None:
+    app = page()
+    app.slider(key="hidden_layers").set_value(7).run()
+    assert app.selectbox(key="preset").value == "custom"
+    app.slider(key="hidden_layers").set_value(1).run()
+    assert app.selectbox(key="preset").value == "start"
+
+
+def test_another_architecture_outlives_the_network_that_has_it() -> None:
+    app = page(variants="3", c_width="16")
+    app.slider(key="variants").set_value(2).run()
+    app.slider(key="variants").set_value(3).run()
+    assert app.toggle(key="c_own").value is True
+    assert address(app) == {"variants": "3", "c_width": "16"}
+
+
+@pytest.mark.parametrize(("base", "path"), [("", "/bnviz/plotly-"), ("lab/one", "/lab/one/bnviz/plotly-")])
+def test_scripts_are_found_under_the_base_path(base: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.get_option", lambda _: base)
+    assert server.script_url("plotly").startswith(path)
+
+
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_a_preset_sets_every_control(name: str) -> None:
     app = page(hidden_layers="3", a_batchnorm="on", b_bn_eps="0.5", momentum="0.9", variants="4")

@@ -2,9 +2,10 @@
 
 from bnviz.data.fetch import DownloadError, DownloadProgress, download
 from bnviz.data.files import FileStatus
-from bnviz.data.mnist import DataName, DataStatus, Digits, load, status
+from bnviz.data.mnist import COUNTS, DataName, DataStatus, Digits, load, status
 
 __all__ = [
+    "COUNTS",
     "DataName",
     "DataStatus",
     "Digits",

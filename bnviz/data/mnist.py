@@ -18,6 +18,10 @@ DataName = Literal["MNIST", "MNIST sample"]
 SAMPLE_FILE = Path(__file__).with_name("mnist_sample.npz")
 SAMPLE_TRAIN_COUNT = 10_000
 SAMPLE_TEST_COUNT = 2_000
+COUNTS: dict[DataName, tuple[int, int]] = {  # training and test digits
+    "MNIST": (files.FILES[0].shape[0], files.FILES[2].shape[0]),
+    "MNIST sample": (SAMPLE_TRAIN_COUNT, SAMPLE_TEST_COUNT),
+}
 
 
 @dataclass(frozen=True, eq=False)  # two sets are compared by identity: arrays have no single truth value
@@ -73,9 +77,7 @@ def status() -> DataStatus:
     if all(file.ok for file in found):
         train, _, test, _ = (file.shape[0] for file in files.FILES)
         return DataStatus(directory, "MNIST", train, test, found)
-    return DataStatus(
-        directory, "MNIST sample", SAMPLE_TRAIN_COUNT, SAMPLE_TEST_COUNT, found, _notice(directory, found)
-    )
+    return DataStatus(directory, "MNIST sample", *COUNTS["MNIST sample"], found, _notice(directory, found))
 
 
 def read_full(found: Sequence[FileStatus]) -> Digits:

@@ -9,6 +9,7 @@ from typing import Any
 
 from distributed import Client, Future
 from distributed.client import ClosedClientError
+from distributed.comm.core import CommClosedError
 from distributed.deploy.subprocess import SubprocessCluster
 
 from bnviz.config import Experiment
@@ -18,6 +19,7 @@ from bnviz.engine.actor import TrainerActor
 SCHEDULER = "BNVIZ_SCHEDULER"
 WORKERS = 2
 CONNECT_TIMEOUT = 10.0  # seconds until a scheduler must have answered
+CLOSE_TIMEOUT = 5.0
 START_TIMEOUT = 60.0  # seconds, for a worker that imports torch on a busy machine
 START_LOOK = 1.0  # seconds between two looks whether the worker that makes a trainer is still there
 
@@ -35,15 +37,19 @@ class Engine:
         Raises EngineUnavailableError where nobody answers there.
         """
         self._lock = Lock()
+        self._address = address
+        self._open()
+
+    def _open(self) -> None:
         self._cluster: Any = None
         try:
-            if not address:
+            if not self._address:
                 self._cluster = _own_cluster()
-            self.client = Client(address or self._cluster, timeout=CONNECT_TIMEOUT, set_as_default=False)
+            self.client = Client(self._address or self._cluster, timeout=CONNECT_TIMEOUT, set_as_default=False)
             self.client.wait_for_workers(1, timeout=START_TIMEOUT)
         except (OSError, ValueError, RuntimeError) as error:  # nobody there, no address at all, no process started
             self.close()
-            where = f"{SCHEDULER}={address}" if address else "the cluster of this machine"
+            where = f"{SCHEDULER}={self._address}" if self._address else "the cluster of this machine"
             raise EngineUnavailableError(f"No training worker answers at {where}: {error}") from error
 
     @staticmethod
@@ -56,6 +62,9 @@ class Engine:
         Where every worker was lost, waits for one. Raises EngineUnavailableError where none comes back.
         """
         with self._lock:  # two runs that start at once must not count the same free worker
+            if self.client.status != "running":  # the scheduler itself was lost
+                self.close()
+                self._open()
             while True:
                 worker = self._freest_worker()
                 future = self.client.submit(
@@ -72,11 +81,14 @@ class Engine:
 
     def stop(self, trainer: "Future[Any]") -> None:
         """Free a trainer now; the proxy alone would wait for Python's garbage collection."""
-        with suppress(ClosedClientError):  # its trainers went with it
-            self.client.cancel([trainer], force=True)
+        if trainer.client is self.client and self.client.status == "running":  # else it went with its scheduler
+            with suppress(ClosedClientError):
+                self.client.cancel([trainer], force=True)
 
     def load(self) -> dict[str, int]:
-        """Trainers on each worker, by the worker's address."""
+        """Trainers on each worker, by the worker's address. Raises CommClosedError where the scheduler is lost."""
+        if self.client.scheduler is None:
+            raise CommClosedError("the scheduler was lost")
         counts: dict[str, int] = self.client.run_on_scheduler(_actors_by_worker)
         return counts
 
@@ -84,7 +96,12 @@ class Engine:
         if hasattr(self, "client"):
             self.client.close(timeout=5)
         if self._cluster is not None:
-            self._cluster.close(timeout=10)
+            processes = [worker.process for worker in self._cluster.workers.values() if worker.process is not None]
+            with suppress(TimeoutError):  # as where its scheduler was killed, who would have told the workers
+                self._cluster.close(timeout=CLOSE_TIMEOUT)
+            for process in processes:
+                if process.returncode is None:
+                    process.kill()  # a nanny, whose worker ends with it
 
     def _is_made(self, trainer: "Future[Any]", worker: str) -> bool:
         """Wait for a new trainer; False where its worker was lost, for Dask would wait for that very one to be back."""

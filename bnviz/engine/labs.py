@@ -7,8 +7,9 @@ from threading import Lock, Timer
 from bnviz.config import Experiment
 from bnviz.data import status as data_status
 from bnviz.engine.cluster import Engine
-from bnviz.engine.run import Run
+from bnviz.engine.run import SPEEDS, Run
 
+FIRST_SPEED = "200"  # smooth to watch: a run of 1,500 steps takes some eight seconds
 GRACE = 120.0  # seconds a run outlives its tab, so that a reload or a broken connection finds it again
 MOST = 64  # runs at once: each holds its networks and its history in memory
 
@@ -52,6 +53,7 @@ class Labs:
                         f"This server already trains {MOST} experiments. Close a tab, or try again in a few minutes."
                     )
                 lab = self._labs[tab] = _Lab(Run(self.engine, experiment, data_status().in_use), owner)
+                lab.run.set_speed(SPEEDS[FIRST_SPEED])
             if lab.ending is not None:
                 lab.ending.cancel()
                 lab.ending = None

@@ -15,6 +15,7 @@ from threading import Event, Lock, Thread
 from typing import Any, Literal
 
 from distributed import BaseActorFuture, Future, KilledWorker
+from distributed.comm.core import CommClosedError
 
 from bnviz.config import Experiment
 from bnviz.data import DataName
@@ -84,7 +85,7 @@ class Run:
         self._counting = Lock()
         self._told = self._heard = 0  # messages
         self._tell(lambda: self._load(experiment))
-        Thread(target=self._main, name="bnviz-run", daemon=True).start()
+        Thread(target=self._drive, name="bnviz-run", daemon=True).start()
 
     # -- messages, from any thread ----------------------------------------------------------------------------------
 
@@ -144,10 +145,6 @@ class Run:
 
     # -- the thread -------------------------------------------------------------------------------------------------
 
-    def _main(self) -> None:
-        with self._engine.client.as_current():  # an actor's proxy looks for its client in the calling context
-            self._drive()
-
     def _drive(self) -> None:
         while not self._closing.is_set():
             try:
@@ -197,7 +194,8 @@ class Run:
 
     def _ask(self, method: str, *args: object) -> Frame:
         try:
-            frame = self._answer(getattr(self._actor, method)(*args))
+            with self._engine.client.as_current():  # an actor's proxy looks for its client in the calling context
+                frame = self._answer(getattr(self._actor, method)(*args))
         except (OSError, CancelledError, KilledWorker) as error:
             raise WorkerLostError(str(error)) from error
         except RuntimeError as error:  # Dask's own word for it has no class of its own
@@ -220,7 +218,7 @@ class Run:
         try:
             self._trainer = self._engine.start(experiment, self.data)
             self._actor = self._trainer.result()
-        except (CancelledError, KilledWorker, TimeoutError) as error:
+        except (CancelledError, CommClosedError, KilledWorker, TimeoutError) as error:
             raise WorkerLostError(str(error)) from error
         return self._ask("advance", 0, None, True)
 

@@ -13,7 +13,8 @@ NICE = 10  # training gives way to the web server and the browser on the same ma
 def dask_setup(worker: Worker) -> None:
     import torch
 
-    os.nice(NICE)
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(NICE)
     # One thread a worker: a second one gave small networks from 1.1 times the speed to a third of it.
     torch.set_num_threads(1)
     batches(status().in_use)  # by the name that runs ask for; under another they would be loaded again

@@ -6,14 +6,9 @@ import numpy as np
 
 from bnviz.config import Experiment
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, colored, faded, layout, line, nice_ceiling, typed
-from bnviz.records import BINS, BOUNDED, PROBE_DIGITS, Counts, Floats, Frame, LayerFrame, bin_range
+from bnviz.records import BINS, BOUNDED, PLACES, PROBE_DIGITS, Counts, Floats, Frame, LayerFrame, bin_range
 
-PLACE_NAMES = {
-    "pre_activation": "pre-activation",
-    "normalized": "normalized",
-    "batchnorm_output": "batchnorm output",
-    "post_activation": "post-activation",
-}
+PLACE_NAMES = dict(zip(PLACES, ("pre-activation", "normalized", "batchnorm output", "post-activation"), strict=True))
 INPUT_RANGE = 6.0  # of the activation function's picture
 
 
@@ -32,6 +27,7 @@ def activation_histograms(frame: Frame, experiment: Experiment, *, layer: int, p
         top = max(top, share.max())
         data.append(_steps(share, begin, end, COLORS[i], experiment.letters[i]))
         notes.append(letter + _outside(counts, begin, end))
+    notes += _absent(frame, experiment, layer)
     name = PLACE_NAMES[place]
     x = axis(f"{name}, layer {layer + 1}", range=[low, high])
     y = axis("values (% a bin)", range=[0, nice_ceiling(top)])
@@ -48,7 +44,8 @@ def saturation_bars(frame: Frame, experiment: Experiment, *, layer: int, bars: s
         f"{colored(experiment.letters[i], i)}: {found.saturated.mean():.0%} of outputs saturated, "
         f"{found.always_saturated} neurons always saturated, {found.dead} dead"
         for i, found in rows
-    ]
+        if not frame.variants[i].diverged
+    ] + _absent(frame, experiment, layer)
     figure_layout = layout(_saturation_alt(frame, experiment, layer), height, words, bargap=0.15)
     limit = _mean_limit(rows, experiment)
     for row, (i, found) in enumerate(rows):
@@ -98,7 +95,8 @@ def activation_function(frame: Frame, experiment: Experiment, *, layer: int) -> 
         highest = max(highest, share.max())
         data.append(_steps(share, begin, end, COLORS[i], experiment.letters[i]))
         shown = _share_within(counts, begin, end)
-        notes.append(f"{colored(experiment.letters[i], i)}: {1 - shown:.0%} beyond ±{INPUT_RANGE:g}")
+        if not frame.variants[i].diverged:
+            notes.append(f"{colored(experiment.letters[i], i)}: {1 - shown:.0%} beyond ±{INPUT_RANGE:g}")
     top = 1.0 if all(kind in BOUNDED for kind in kinds) else INPUT_RANGE / 2
     notes = [f"solid: {', '.join(kinds)}, dashed: its slope; {', '.join(notes)} of the inputs"]
     alt = f"Activation function of layer {layer + 1} above the distribution of its inputs at step {frame.step}"
@@ -124,6 +122,17 @@ def input_place(experiment: Experiment, index: int) -> str:
 def _layers(frame: Frame, layer: int) -> list[tuple[int, LayerFrame]]:
     """The variants that have such a layer, with it."""
     return [(i, v.layers[layer]) for i, v in enumerate(frame.variants) if layer < len(v.layers)]
+
+
+def _absent(frame: Frame, experiment: Experiment, layer: int) -> list[str]:
+    """A line for each variant that has nothing to show here."""
+    lines = []
+    for i, variant in enumerate(frame.variants):
+        if layer >= len(variant.layers):
+            lines.append(f"{colored(experiment.letters[i], i)} has no layer {layer + 1}")
+        elif variant.diverged:
+            lines.append(f"{colored(experiment.letters[i], i)} diverged: its values are no numbers")
+    return lines
 
 
 def _steps(share: Floats, low: float, high: float, color: str, letter: str) -> Figure:

@@ -11,6 +11,8 @@ from bnviz.records import Floats
 
 LN_10 = math.log(10)  # cross-entropy of ten equal probabilities
 SHOWN = 300  # points of one line; a chart is some 400 pixels wide
+LOG_TICKS = [digit * 10.0**power for power in range(-6, 7) for digit in (1, 2, 5)]
+LOG_TEXT = [f"{tick:g}" for tick in LOG_TICKS]
 TOP = 20.0  # the linear loss axis ends here at the latest
 
 
@@ -43,12 +45,12 @@ def training_loss(view: View, *, smoothing: int, log: bool, x: str) -> Figure:
         top = max([top, *(f.next_loss for f in history.frames[:1] if math.isfinite(f.next_loss))])
     y = axis("cross-entropy loss (nats)")
     if log:
-        y |= {"type": "log", "range": [math.floor(math.log10(max(bottom, 1e-6)) * 4) / 4, math.log10(top) + 0.1]}
+        low = math.floor(math.log10(max(bottom / 2, 1e-6)) * 4) / 4
+        y |= {"type": "log", "range": [low, math.log10(top) + 0.1], "tickvals": LOG_TICKS, "ticktext": LOG_TEXT}
     else:
         y |= {"range": [0, min(max(2.6, nice_ceiling(top * 1.02)), TOP)]}
     alt = "Training loss against " + x + _alt(view, "test loss", "test_loss")
-    level = math.log10(LN_10) if log else LN_10
-    shapes = guide(LN_10 if not log else 10**level, "ln 10 = 2.303, knows nothing")
+    shapes = guide(LN_10, "ln 10 = 2.303, knows nothing")
     return {"data": data, "layout": layout(alt, 320, xaxis=_x_axis(view, x), yaxis=y) | _marked(view, x, shapes)}
 
 
@@ -64,7 +66,7 @@ def accuracy(view: View, *, x: str) -> Figure:
         data[-1]["marker"] = {"size": 5}
     y = axis("test accuracy (%)", range=[0, 101])
     alt = "Test accuracy against " + x + _alt(view, "accuracy", "test_accuracy")
-    shapes = guide(10, "guessing: 10 %")
+    shapes = guide(10, "guessing: 10%")
     return {"data": data, "layout": layout(alt, 320, xaxis=_x_axis(view, x), yaxis=y) | _marked(view, x, shapes)}
 
 
@@ -156,7 +158,7 @@ def _marked(view: View, x: str, shapes: list[Figure]) -> Figure:
             },
         }
         for marker in view.markers
-        for at in [marker.step if x == "steps" else marker.seconds]
+        for at in sorted({place[0 if x == "steps" else 1] for place in marker.at.values()})
     ]
     return {"shapes": shapes + lines}
 

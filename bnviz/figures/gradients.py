@@ -14,8 +14,10 @@ def gradients(frame: Frame, experiment: Experiment) -> Figure:
     """Left the L2 norm of the weights' gradient, right the update-to-data ratio, a point a layer."""
     data = []
     norms: list[Floats] = []
+    count = max(len(v.gradient_norm) for v in frame.variants)
     for i, variant in enumerate(frame.variants):
         layers = np.arange(1, len(variant.gradient_norm) + 1)
+        layers[-1] = count  # the output layers of all variants stand above one another
         norm = np.maximum(np.nan_to_num(variant.gradient_norm, nan=np.nan, posinf=np.nan), FLOOR)
         norms.append(norm)
         letter, marker = experiment.letters[i], {"mode": "lines+markers", "marker": {"size": 7}}
@@ -26,7 +28,6 @@ def gradients(frame: Frame, experiment: Experiment) -> Figure:
         hover = f"{letter}, layer %{{x}}<br>10^%{{y:.2f}}<extra></extra>"
         ratio = line(layers, variant.update_ratio, COLORS[i], letter, xaxis="x2", yaxis="y2", hovertemplate=hover)
         data.append(ratio | marker)
-    count = max(len(v.gradient_norm) for v in frame.variants)
     low, high = _decades(np.concatenate(norms))
     ticks = {"tickvals": _ticks(count), "ticktext": [*(str(t) for t in _ticks(count)[:-1]), "out"]}
     x = axis("layer", range=[0.5, count + 0.5], **ticks)
@@ -53,7 +54,7 @@ def gradients(frame: Frame, experiment: Experiment) -> Figure:
             margin={"l": 56, "r": 14, "t": 26, "b": 44},
             xaxis=x | {"domain": [0, 0.45]},
             xaxis2=x | {"domain": [0.57, 1], "anchor": "y2"},
-            yaxis=axis("", type="log", range=[low, high], exponentformat="power", dtick=max(1, (high - low) // 4)),
+            yaxis=axis("", type="log", range=[low, high], exponentformat="e", dtick=max(1, (high - low) // 4)),
             yaxis2=axis("", anchor="x2", range=[-6.2, 0.2]),
             shapes=[shape],
             annotations=words,

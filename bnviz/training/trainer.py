@@ -130,8 +130,10 @@ class Trainer:
     def _frame(self, evaluate: bool) -> Frame:
         for stack in self._stacks or self._group(range(len(self.variants))):
             self._look(stack, evaluate)
-        alive = [s for s, diverged in zip(self.steps, self._diverged, strict=True) if not diverged] or self.steps
-        frame = Frame(self.tick, min(alive), self.seconds, self.finished, tuple(self._seen))
+        alive = [s for s, diverged in zip(self.steps, self._diverged, strict=True) if not diverged]
+        frame = Frame(
+            self.tick, min(alive) if alive else max(self.steps), self.seconds, self.finished, tuple(self._seen)
+        )
         self._seen = [replace(v, losses=_UNSEEN.losses) for v in self._seen]  # each loss is told once
         return frame
 

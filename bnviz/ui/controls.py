@@ -48,7 +48,7 @@ def sidebar() -> tuple[Experiment, bool]:
     """Draw the controls. Returns the experiment they describe and whether the weights are kept at a change."""
     _read_address_once()
     with st.sidebar:
-        _preset()
+        top = st.container()  # the preset is named last, when the settings are known
         keep = st.toggle(
             "Keep the weights",
             key="keep_weights",
@@ -71,6 +71,8 @@ def sidebar() -> tuple[Experiment, bool]:
         except ValidationError as error:
             st.error(f"{error.errors()[0]['ctx']['error']}. The networks train with 2.", icon=":material/error:")
             experiment = unflatten(_settings() | {"batch_size": 2})
+        with top:
+            _preset(experiment)
     if dict(st.query_params) != (query := to_query(experiment)):
         st.query_params.from_dict(query)
     return experiment, keep
@@ -78,18 +80,13 @@ def sidebar() -> tuple[Experiment, bool]:
 
 def load(experiment: Experiment) -> None:
     """Set every control; only in a callback or before the controls are drawn."""
-    known = table()
-    settings = st.session_state["settings"] = {k: s.default for k, s in known.items() if k[2:] not in ARCHITECTURE}
-    settings |= flatten(experiment)
-    for letter in LETTERS[1:].lower():
-        st.session_state[f"{letter}_own"] = any(f"{letter}_{k}" in settings for k in ARCHITECTURE)
-    for key, value in settings.items():
-        st.session_state[key] = value
+    defaults = {k: s.default for k, s in table().items() if k in SHARED or k[2:] not in ARCHITECTURE}
+    st.session_state["settings"] = defaults | flatten(experiment)
 
 
 def set_value(key: str, value: Value) -> None:
     """Set one control; only in a callback."""
-    _settings()[key] = st.session_state[key] = value
+    _settings()[key] = value
 
 
 def value(key: str) -> Value:
@@ -114,8 +111,7 @@ def _read_address_once() -> None:
         problems().extend(found)
 
 
-def _preset() -> None:
-    current = unflatten_or_none(_settings())
+def _preset(current: Experiment) -> None:
     st.session_state["preset"] = next((k for k, p in PRESETS.items() if p.experiment == current), _CUSTOM)
     names = {k: p.title for k, p in PRESETS.items()} | {_CUSTOM: "own settings"}
     options = [*PRESETS, *([_CUSTOM] if st.session_state["preset"] == _CUSTOM else [])]
@@ -127,13 +123,6 @@ def _preset() -> None:
     st.selectbox("Experiment", options, format_func=names.__getitem__, key="preset", on_change=chosen)
     if (preset := PRESETS.get(st.session_state["preset"])) is not None:
         st.caption(preset.help)
-
-
-def unflatten_or_none(settings: dict[str, Value]) -> Experiment | None:
-    try:
-        return unflatten(settings)
-    except ValidationError:
-        return None
 
 
 def _variant(letter: str) -> None:
@@ -157,39 +146,51 @@ def _variant(letter: str) -> None:
 
 
 def _own_architecture(prefix: str, own: dict[str, Setting]) -> None:
-    different = st.toggle(
+    keys = {f"{prefix}_{key}": key for key in ARCHITECTURE}
+
+    def changed() -> None:
+        for key, shared in keys.items():
+            if st.session_state[f"{prefix}_own"]:
+                _settings()[key] = _settings()[shared]
+            else:
+                _settings().pop(key, None)
+
+    st.session_state[f"{prefix}_own"] = different = any(key in _settings() for key in keys)
+    st.toggle(
         "Another architecture",
         key=f"{prefix}_own",
         help="Give this network layers, width or activation of its own; otherwise it has those of all networks.",
+        on_change=changed,
     )
-    for key in ARCHITECTURE:
-        if different:
-            _settings().setdefault(f"{prefix}_{key}", _settings()[key])
-            _control(own[f"{prefix}_{key}"])
-        else:
-            _settings().pop(f"{prefix}_{key}", None)
+    if different:
+        for key in keys:
+            _control(own[key])
 
 
 def _control(setting: Setting) -> Value:
     """One widget; its value is also kept in the table of settings."""
     settings, key = _settings(), setting.key
-    st.session_state.setdefault(key, settings.get(key, setting.default))
-    common: dict[str, Any] = {"key": key, "help": setting.help}
-    found: Value
+
+    def changed() -> None:
+        _settings()[key] = st.session_state[key]
+
+    # The table is the truth and the widget shows it: a rerun that is cut short, or a widget that was away from the
+    # page, comes back with Streamlit's default, which must never count as a choice.
+    st.session_state[key] = settings.setdefault(key, setting.default)
+    common: dict[str, Any] = {"key": key, "help": setting.help, "on_change": changed}
     if isinstance(setting.default, bool):
-        found = st.toggle(setting.title, **common)
+        st.toggle(setting.title, **common)
     elif setting.choices:
-        found = st.selectbox(setting.title, setting.choices, format_func=lambda c: _NAMES.get(c, c), **common)
+        st.selectbox(setting.title, setting.choices, format_func=lambda c: _NAMES.get(c, c), **common)
     elif isinstance(setting.default, int):
         assert setting.low is not None
         assert setting.high is not None
         low, high = int(setting.low), int(setting.high)
         if high <= 20:
-            found = st.slider(setting.title, low, high, step=1, **common)
+            st.slider(setting.title, low, high, step=1, **common)
         else:
-            found = st.number_input(setting.title, low, high, step=1, **common)
+            st.number_input(setting.title, low, high, step=1, **common)
     else:
         step = float(setting.default) / 10 or 0.01
-        found = st.number_input(setting.title, setting.low, setting.high, step=step, format="%.6g", **common)
-    settings[key] = found
-    return found
+        st.number_input(setting.title, setting.low, setting.high, step=step, format="%.6g", **common)
+    return settings[key]

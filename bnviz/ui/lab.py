@@ -21,7 +21,6 @@ from bnviz.ui.tab import assign_tab_id
 POLL = 0.08  # seconds between two looks at a moving run; the browser's timer adds a little
 SETTLE = 0.2  # seconds a rerun waits at most for what the user has just asked for
 NOTICE = 15.0  # seconds a notice stays
-_SPEED_NAMES = {"1": "1", "10": "10", "50": "50", "200": "200", "max": "max"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,10 @@ def transport(run: Run) -> Status:
     The buttons have no help of their own: Streamlit doubles a button that has, for small screens.
     """
     _settle(run)
+    # A reload finds the run at the speed it had. Fixed for the session: another default would be another widget.
+    first = st.session_state.setdefault(
+        "first_speed", next(name for name, speed in SPEEDS.items() if speed == run.speed)
+    )
     status = run.status
     playing = status.state == "playing"
 
@@ -96,14 +99,13 @@ def transport(run: Run) -> Status:
         chosen = st.segmented_control(
             "Speed (steps a second)",
             list(SPEEDS),
-            default="200",
+            default=first,
             key="speed",
-            format_func=_SPEED_NAMES.__getitem__,
             required=True,
-            help="Step trains on one batch. Reset goes back to the same initial weights; New seed draws others, and "
-            "another order of the batches.",
+            help="From one step a second to as fast as it goes. Step trains on one batch. Reset goes back to the same "
+            "initial weights; New seed draws others, and another order of the batches.",
         )
-    speed = SPEEDS[chosen or "200"]
+    speed = SPEEDS[chosen or first]
     if run.speed != speed:
         run.set_speed(speed)
     return status
@@ -136,6 +138,15 @@ def poll(run: Run, watched: Status, draw: Callable[[View, Frame, Status], None])
     st.fragment(look, run_every=POLL if watched.moving else None, key="live")()
 
 
+def _time(steps: int, steps_per_second: float) -> str:
+    """0:05, 12:00, 3:05:00; a dash while nothing is known yet."""
+    if not steps_per_second:
+        return "–"
+    minutes, seconds = divmod(int(steps / steps_per_second), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
 def _settle(run: Run) -> None:
     """Give what was just asked for a moment to happen, so that this very rerun shows it."""
     end = time.monotonic() + SETTLE
@@ -150,8 +161,7 @@ def status_line(view: View, status: Status, train_digits: int) -> None:
     parts = [f"step {step}", f"epoch {step * training.batch_size / train_digits:.1f}"]
     if status.state == "playing":
         parts.append(f"{status.steps_per_second:,.0f} steps/s")
-        left = (training.steps - step) / status.steps_per_second if status.steps_per_second else 0.0
-        parts.append(f"{int(left) // 60}:{int(left) % 60:02d} left")
+        parts.append(f"{_time(training.steps - step, status.steps_per_second)} left")
     state = {
         "starting": "starting a worker …",
         "paused": "ready" if step == 0 else "paused",

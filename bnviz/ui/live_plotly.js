@@ -16,7 +16,7 @@ function load(url) {
   return plotly;
 }
 
-const CONFIG = { displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage"], scrollZoom: false };
+const CONFIG = { displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage", "autoScale2d", "resetScale2d"], scrollZoom: false };
 const AT_ONCE = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: false } };
 
 // What depends on the light or dark theme, from the app's own colours. Looked up once for all charts of a redraw.

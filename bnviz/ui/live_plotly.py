@@ -25,18 +25,16 @@ def _component() -> Callable[..., Any]:
     return renderer
 
 
-def live_chart(figure: Figure, *, key: str, on_click: Callable[[], None] | None = None) -> dict[str, Any] | None:
+def live_chart(figure: Figure, *, key: str, on_click: Callable[[], None] | None = None) -> None:
     """Draw `figure` in the chart `key`.
 
-    Returns what was clicked since the last run, {curve, x, y}, or None; on_click is called before the run it causes.
+    on_click is called before the rerun that a click causes; st.session_state[key]["click"] is then {curve, x, y}.
     """
-    clicked = _component()(
+    _component()(
         data={"figure": figure, "url": script_url("plotly")},
         key=key,
         on_click_change=on_click or _ignore,
     )
-    point: dict[str, Any] | None = clicked.click
-    return point
 
 
 def _ignore() -> None:

@@ -42,5 +42,6 @@ def choose_quantity(place: DeltaGenerator, label: str, key: str, *, labelled: bo
         key=key,
         required=True,
         label_visibility="visible" if labelled else "collapsed",
+        help="Mean over the digits, or the share of digits at which the neuron is saturated." if labelled else None,
     )
     return chosen

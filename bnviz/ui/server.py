@@ -1,5 +1,6 @@
 """What the web server starts and stops: the engine, and the JavaScript it serves from installed packages."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,8 @@ from starlette.routing import BaseRoute, Route
 
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs
+
+STOP_TIMEOUT = 5.0  # seconds
 
 _lock = Lock()
 _labs: list[Labs] = []  # none or one; an engine that could not start is tried again by the next visitor
@@ -42,14 +45,17 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     """Start the engine with the server, so that the first visitor need not wait for it; end it with the server."""
     Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
     yield
-    stop()
+    await asyncio.to_thread(stop)
 
 
 def stop() -> None:
-    """End every run and the engine."""
-    with _lock:
-        while _labs:
-            _labs.pop().close()
+    """End every run and the engine; one that is still starting ends itself when this process is gone."""
+    if _lock.acquire(timeout=STOP_TIMEOUT):
+        try:
+            while _labs:
+                _labs.pop().close()
+        finally:
+            _lock.release()
 
 
 @cache
@@ -65,7 +71,7 @@ def script_url(name: str) -> str:
     """Where the browser finds 'plotly' or 'live_plotly'."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     served = next(served for served in _scripts() if served.startswith(f"{name}-"))
-    return "/".join(filter(None, ["", base, "bnviz", served])) if base else f"/bnviz/{served}"
+    return f"/{base}/bnviz/{served}" if base else f"/bnviz/{served}"
 
 
 async def _serve_script(request: Request) -> Response:

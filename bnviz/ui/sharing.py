@@ -4,10 +4,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 import streamlit as st
 
 from bnviz import export
+from bnviz.data import COUNTS
 from bnviz.data import status as data_status
 from bnviz.engine.run import Run
 from bnviz.settings import read_json
@@ -18,11 +20,16 @@ class _Download:
     """`python -m bnviz data download` in a process of its own: it needs torch, which the web process never loads."""
 
     def __init__(self) -> None:
+        self._lock = Lock()  # every session of the server asks
         self._process: subprocess.Popen[str] | None = None
         self.problem = ""
 
     @property
     def running(self) -> bool:
+        with self._lock:
+            return self._look()
+
+    def _look(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
             _, complaint = self._process.communicate()
             last = complaint.strip().rpartition("\n")[2].removeprefix("bnviz data download: ")
@@ -31,12 +38,13 @@ class _Download:
         return self._process is not None
 
     def start(self) -> None:
-        if not self.running:
-            command = [sys.executable, "-m", "bnviz", "data", "download"]
-            root = Path(__file__).parents[2]
-            self._process = subprocess.Popen(
-                command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-            )
+        command = [sys.executable, "-m", "bnviz", "data", "download"]
+        root = Path(__file__).parents[2]
+        with self._lock:
+            if not self._look():
+                self._process = subprocess.Popen(
+                    command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+                )
 
 
 @st.cache_resource(show_spinner=False)
@@ -48,8 +56,8 @@ def data_badge(run: Run, renew: Callable[[], None]) -> None:
     """Which digits the run learns from; `renew` starts it again on those that have come since."""
     with st.sidebar:
         st.subheader("Data")
-        counts = "60,000 + 10,000" if run.data == "MNIST" else "10,000 + 2,000"
-        st.badge(f"{run.data}: {counts} digits", icon=":material/database:", color="gray")
+        training, test = COUNTS[run.data]
+        st.badge(f"{run.data}: {training:,} + {test:,} digits", icon=":material/database:", color="gray")
         download = _download()
         watched = download.running
 
