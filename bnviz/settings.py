@@ -196,16 +196,23 @@ def from_query(params: Mapping[str, str]) -> tuple[Experiment, list[str]]:
         return unflatten(values), [*problems, f"{BATCH_OF_ONE}. The default, {SHARED['batch_size'].default}, is used."]
 
 
+class NoExperimentError(ValueError):
+    """The document is no experiment at all, so there is nothing to fill up with defaults."""
+
+
 def read_json(text: str | bytes) -> tuple[Experiment, list[str]]:
-    """An exported JSON document's experiment, and a sentence for each field that was refused; its default is used."""
+    """An exported JSON document's experiment, and a sentence for each field that was refused; its default is used.
+
+    Raises NoExperimentError.
+    """
     try:
         document = parse_json(text)
-    except ValueError:
-        return Experiment(), ["This is not a JSON document. The default experiment is used."]
+    except ValueError as error:
+        raise NoExperimentError("This is not a JSON document.") from error
     if isinstance(document, dict) and "experiment" in document:
         document = document["experiment"]
     if not isinstance(document, dict):
-        return Experiment(), ["experiment: give a JSON object with training and variants. The default is used."]
+        raise NoExperimentError("experiment: give a JSON object with training and variants.")
     problems: list[str] = []
     while True:
         try:

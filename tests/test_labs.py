@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from builders import twins
-from running import played, record, settled, stepped, wait_until
+from running import played, reached, record, settled, stepped, wait_until
 
 from bnviz.config import replace
 from bnviz.engine import labs as labs_module
@@ -14,6 +14,7 @@ from bnviz.engine.labs import GRACE, Labs, TooManyRunsError
 from bnviz.engine.run import Run
 
 TWINS = twins(steps=300)
+LONG = twins(steps=100_000)
 OTHER = replace(TWINS, training=replace(TWINS.training, seed=7))
 
 MakeLabs = Callable[[float], Labs]
@@ -94,10 +95,16 @@ class TestLeaving:
         stepped(run, 1)
         assert run.status.step == 6
 
-    def test_lets_the_run_train_on_for_a_while(self, labs: Labs) -> None:
-        _, run = labs.claim("tab", "owner", TWINS)
+    def test_holds_a_playing_run_until_somebody_is_back(self, labs: Labs) -> None:
+        _, run = labs.claim("tab", "owner", LONG)
+        run.play()
+        reached(run, 5)
         labs.leave("owner")
-        assert played(run).status.step == 300
+        step = settled(run).status.step
+        assert stepped(run, 1).status.step == step + 1
+        labs.claim("tab", "back again", LONG)
+        reached(run, step + 10)
+        assert run.status.state == "playing"
 
     def test_ends_the_run_after_the_grace_period(self, make_labs: MakeLabs, engine: Engine) -> None:
         labs = make_labs(0.2)

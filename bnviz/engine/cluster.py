@@ -1,5 +1,6 @@
 """The Dask cluster: one of our own on this machine, or the shared one that BNVIZ_SCHEDULER names."""
 
+import asyncio
 import os
 import time
 from contextlib import suppress
@@ -9,8 +10,9 @@ from typing import Any
 
 from distributed import Client, Future
 from distributed.client import ClosedClientError
-from distributed.comm.core import CommClosedError
+from distributed.comm.core import CommClosedError, connect
 from distributed.deploy.subprocess import SubprocessCluster
+from distributed.security import Security
 
 from bnviz.config import Experiment
 from bnviz.data import DataName
@@ -38,17 +40,20 @@ class Engine:
         """
         self._lock = Lock()
         self._address = address
+        self._closed = False
         self._open()
 
     def _open(self) -> None:
         self._cluster: Any = None
         try:
-            if not self._address:
+            if self._address:
+                asyncio.run(_call(self._address))
+            else:
                 self._cluster = _own_cluster()
             self.client = Client(self._address or self._cluster, timeout=CONNECT_TIMEOUT, set_as_default=False)
             self.client.wait_for_workers(1, timeout=START_TIMEOUT)
         except (OSError, ValueError, RuntimeError) as error:  # nobody there, no address at all, no process started
-            self.close()
+            self._shut()
             where = f"{SCHEDULER}={self._address}" if self._address else "the cluster of this machine"
             raise EngineUnavailableError(f"No training worker answers at {where}: {error}") from error
 
@@ -62,8 +67,10 @@ class Engine:
         Where every worker was lost, waits for one. Raises EngineUnavailableError where none comes back.
         """
         with self._lock:  # two runs that start at once must not count the same free worker
+            if self._closed:
+                raise EngineUnavailableError("The training engine is closed.")
             if self.client.status != "running":  # the scheduler itself was lost
-                self.close()
+                self._shut()
                 self._open()
             while True:
                 worker = self._freest_worker()
@@ -93,6 +100,10 @@ class Engine:
         return counts
 
     def close(self) -> None:
+        self._closed = True
+        self._shut()
+
+    def _shut(self) -> None:
         if hasattr(self, "client"):
             self.client.close(timeout=5)
         if self._cluster is not None:
@@ -126,6 +137,17 @@ class Engine:
 
 def _actors_by_worker(dask_scheduler: Any = None) -> dict[str, int]:
     return {address: len(worker.actors) for address, worker in dask_scheduler.workers.items()}
+
+
+async def _call(address: str) -> None:
+    """Raises OSError or ValueError where no scheduler answers. So would a Client, but it waits for ever for one that
+    says nothing; and where it gives up it stays behind, and blocks for seconds the thread that comes to collect it."""
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):  # connect's own timeout does not count the handshake
+            comm = await connect(address, **Security().get_connection_args("client"))
+            await comm.close()
+    except TimeoutError as error:
+        raise TimeoutError(f"no answer within {CONNECT_TIMEOUT:g} s") from error
 
 
 def _own_cluster() -> Any:

@@ -57,15 +57,17 @@ class Labs:
             if lab.ending is not None:
                 lab.ending.cancel()
                 lab.ending = None
+                lab.run.hold(False)
             lab.owner = owner
             return tab, lab.run
 
     def leave(self, owner: str) -> None:
-        """The session is gone, perhaps only for a moment: its runs end after the grace period unless claimed."""
+        """The session is gone, perhaps only for a moment: its runs wait for it, and end after the grace period."""
         with self._lock:
             for tab, lab in self._labs.items():
                 if lab.owner == owner:
                     lab.owner = None
+                    lab.run.hold(True)
                     lab.ending = Timer(self._grace, self._end, [tab, lab])
                     lab.ending.daemon = True
                     lab.ending.start()

@@ -69,7 +69,7 @@ class Run:
         self.speed = math.inf  # steps a second, as last asked for
         self._messages: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._state: State = "starting"
-        self._playing = False
+        self._playing = self._held = False
         self._notice, self._noticed = "", 0.0
         self._trainer: Future[Any] | None = None
         self._actor: Any = None  # Dask's proxy for the TrainerActor; None where it was lost
@@ -98,6 +98,10 @@ class Run:
     def toggle(self) -> None:
         """Play where it pauses, pause where it plays: each call turns round what the one before it did."""
         self._tell(lambda: self._set_playing(not self._playing))
+
+    def hold(self, held: bool) -> None:
+        """Train no further while nobody looks; what is playing goes on where it was once it is let go."""
+        self._tell(lambda: self._set_held(held))
 
     def step(self) -> None:
         """One batch."""
@@ -170,7 +174,7 @@ class Run:
 
     def _patience(self) -> float | None:
         """Seconds to wait for a message; None: as long as it takes."""
-        if not self._playing:
+        if not self._playing or self._held:
             return None
         return 0.0 if self._lagging() or self._pace.due() != 0 else self._pace.until_due()
 
@@ -312,6 +316,11 @@ class Run:
         """A variant that restarted catches up at full speed."""
         assert self._frame is not None
         return any(v.step > self._frame.step and not v.diverged for v in self._frame.variants)
+
+    def _set_held(self, held: bool) -> None:
+        self._held = held
+        self._pace.rebase()
+        self._rate.clear()
 
     def _set_playing(self, playing: bool) -> None:
         if self._state == "failed":

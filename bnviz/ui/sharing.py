@@ -12,7 +12,7 @@ from bnviz import export
 from bnviz.data import COUNTS
 from bnviz.data import status as data_status
 from bnviz.engine.run import Run
-from bnviz.settings import read_json
+from bnviz.settings import NoExperimentError, read_json
 from bnviz.ui import controls
 
 
@@ -118,6 +118,10 @@ def files(run: Run) -> None:
 def _import() -> None:
     uploaded = st.session_state["import_json"]
     if uploaded is not None:
-        experiment, found = read_json(uploaded.getvalue())
+        try:
+            experiment, found = read_json(uploaded.getvalue())
+        except NoExperimentError as error:
+            controls.problems().append(f"{error} The settings stay as they are.")
+            return
         controls.load(experiment)
         controls.problems().extend(found)

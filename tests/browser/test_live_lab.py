@@ -55,7 +55,7 @@ def test_a_run_ends_and_reset_goes_back_to_the_same_weights(lab: Lab) -> None:
     first = lab.chart("chart_loss", "div._fullData.filter(t => t.marker?.symbol === 'diamond').map(t => t.y[0])")
     lab.click("play")
     lab.wait_for_step(lambda step: step == 60)
-    expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
+    expect(lab.page.locator(".st-key-status")).to_contain_text("finished", timeout=30_000)
     lab.click("reset")
     lab.wait_for_step(lambda step: step == 0)
     again = lab.chart("chart_loss", "div._fullData.filter(t => t.marker?.symbol === 'diamond').map(t => t.y[0])")
@@ -193,7 +193,7 @@ def test_a_killed_worker_is_replaced_and_the_run_goes_on(lab: Lab, server: Serve
 def test_the_run_leaves_as_files(lab: Lab) -> None:
     lab.open("?steps=40")
     lab.click("play")
-    expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
+    expect(lab.page.locator(".st-key-status")).to_contain_text("finished", timeout=30_000)
     lab.page.get_by_text("Share and export").click()
     files = {}
     for key in ("export_json", "export_csv", "export_script"):
