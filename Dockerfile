@@ -1,6 +1,6 @@
 FROM python:3.13-slim
 
-# The wheels on this index carry no GPU libraries (some 4 GB less). Empty: take torch where everything else comes from,
+# The wheels on this index carry no GPU libraries, most of the size. Empty: take torch where everything else comes from,
 # which on Linux brings the CUDA build: docker build --build-arg TORCH_INDEX= .
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 

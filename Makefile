@@ -2,6 +2,7 @@
 # make test    lint, then every test
 # make lint    style, format, types, import contracts
 # make bench   measure speed, as ratios
+# make bench-browser  measure how smoothly Chromium shows the app
 # make clean   remove .venv and every cache
 #
 # Settings: PYTHON=python3.12 (what .venv is made with), VENV=folder, PORT=8501, ADDRESS=localhost, PYTEST_ARGS="-k name".
@@ -19,7 +20,7 @@ check_style = lint=0; for tool in "ruff check" "ruff format --check" mypy lint-i
 	echo "$$tool"; $(bin)/$$tool || lint=1; done
 
 .DEFAULT_GOAL := help
-.PHONY: help app test lint bench clean
+.PHONY: help app test lint bench bench-browser clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -43,6 +44,9 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-app
 	@$(bin)/python -m benchmarks
+
+bench-browser: $(VENV)/.installed-dev
+	@$(bin)/python -m benchmarks.browser
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build ./*.egg-info

@@ -1,4 +1,4 @@
-"""`python -m benchmarks` (or `make bench`): every benchmark; exits with 1 where a target is missed."""
+"""`python -m benchmarks` (or `make bench`): the trainer's speed; exits with 1 where a target is missed."""
 
 import sys
 

@@ -79,6 +79,18 @@ def test_flipping_batchnorm_while_training_restarts_that_network_alone(lab: Lab)
     assert len(curves) == 2
 
 
+def test_flipping_a_switch_again_and_again_changes_nothing_else(lab: Lab) -> None:
+    lab.open("?steps=100000")
+    lab.click("play")
+    lab.wait_for_step(lambda step: step > 50)
+    for _ in range(6):
+        lab.toggle("b_batchnorm")
+        lab.page.wait_for_timeout(150)  # as fast as a hand: each click cuts the rerun of the one before short
+    wait_for(lambda: "· batchnorm" in str(lab.chart("chart_network", "div.layout.annotations[1].text")), "batchnorm")
+    wait_for(lambda: lab.parameters() == {"steps": "100000"}, "the address of the default settings")
+    assert lab.playing()
+
+
 def test_keeping_the_weights_leaves_a_labelled_marker(lab: Lab) -> None:
     lab.open("?steps=50000")
     lab.toggle("keep_weights")
