@@ -27,7 +27,7 @@ def activation_histograms(frame: Frame, experiment: Experiment, *, layer: int, p
         top = max(top, share.max())
         data.append(_steps(share, begin, end, COLORS[i], experiment.letters[i]))
         notes.append(letter + _outside(counts, begin, end))
-    notes += _absent(frame, experiment, layer)
+    notes += _without_layer(frame, experiment, layer)
     name = PLACE_NAMES[place]
     x = axis(f"{name}, layer {layer + 1}", range=[low, high])
     y = axis("values (% a bin)", range=[0, nice_ceiling(top)])
@@ -45,7 +45,8 @@ def saturation_bars(frame: Frame, experiment: Experiment, *, layer: int, bars: s
         f"{found.always_saturated} neurons always saturated, {found.dead} dead"
         for i, found in rows
         if not frame.variants[i].diverged
-    ] + _absent(frame, experiment, layer)
+    ]
+    words += _diverged(frame, experiment) + _without_layer(frame, experiment, layer)
     figure_layout = layout(_saturation_alt(frame, experiment, layer), height, words, bargap=0.15)
     limit = _mean_limit(rows, experiment)
     for row, (i, found) in enumerate(rows):
@@ -98,7 +99,8 @@ def activation_function(frame: Frame, experiment: Experiment, *, layer: int) -> 
         if not frame.variants[i].diverged:
             notes.append(f"{colored(experiment.letters[i], i)}: {1 - shown:.0%} beyond ±{INPUT_RANGE:g}")
     top = 1.0 if all(kind in BOUNDED for kind in kinds) else INPUT_RANGE / 2
-    notes = [f"solid: {', '.join(kinds)}, dashed: its slope; {', '.join(notes)} of the inputs"]
+    shares = f"; {', '.join(notes)} of the inputs" if notes else ""
+    notes = [f"solid: {', '.join(kinds)}, dashed: its slope{shares}", *_diverged(frame, experiment)]
     alt = f"Activation function of layer {layer + 1} above the distribution of its inputs at step {frame.step}"
     return {
         "data": data,
@@ -124,15 +126,14 @@ def _layers(frame: Frame, layer: int) -> list[tuple[int, LayerFrame]]:
     return [(i, v.layers[layer]) for i, v in enumerate(frame.variants) if layer < len(v.layers)]
 
 
-def _absent(frame: Frame, experiment: Experiment, layer: int) -> list[str]:
-    """A line for each variant that has nothing to show here."""
-    lines = []
-    for i, variant in enumerate(frame.variants):
-        if layer >= len(variant.layers):
-            lines.append(f"{colored(experiment.letters[i], i)} has no layer {layer + 1}")
-        elif variant.diverged:
-            lines.append(f"{colored(experiment.letters[i], i)} diverged: its values are no numbers")
-    return lines
+def _without_layer(frame: Frame, experiment: Experiment, layer: int) -> list[str]:
+    names = (colored(experiment.letters[i], i) for i, v in enumerate(frame.variants) if layer >= len(v.layers))
+    return [f"{name} has no layer {layer + 1}" for name in names]
+
+
+def _diverged(frame: Frame, experiment: Experiment) -> list[str]:
+    names = (colored(experiment.letters[i], i) for i, variant in enumerate(frame.variants) if variant.diverged)
+    return [f"{name} diverged: its values are no numbers" for name in names]
 
 
 def _steps(share: Floats, low: float, high: float, color: str, letter: str) -> Figure:

@@ -166,7 +166,7 @@ def status_line(view: View, status: Status, train_digits: int) -> None:
         "starting": "starting a worker …",
         "paused": "ready" if step == 0 else "paused",
         "playing": "a changed network is catching up" if status.catching_up else "",
-        "finished": "finished",
+        "finished": "finished" if step >= training.steps else "all networks diverged",
         "failed": "stopped",
         "closed": "closed",
     }[status.state]
