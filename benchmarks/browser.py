@@ -1,4 +1,4 @@
-"""`python -m benchmarks.browser` (or `make bench-browser`): how smoothly a real Chromium shows the live lab of a real server.
+"""`make bench-browser`: how smoothly a real Chromium shows the live lab of a real server.
 
 Every chart is on the page; Chromium renders in software on the cores that also train. Absolute figures of this machine,
 each beside what the live lab promises.

@@ -105,7 +105,8 @@ class Engine:
 
     def _shut(self) -> None:
         if hasattr(self, "client"):
-            self.client.close(timeout=5)
+            with suppress(TimeoutError):  # the cluster must end even so
+                self.client.close(timeout=CLOSE_TIMEOUT)
         if self._cluster is not None:
             processes = [worker.process for worker in self._cluster.workers.values() if worker.process is not None]
             with suppress(TimeoutError):  # as where its scheduler was killed, who would have told the workers
