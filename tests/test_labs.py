@@ -156,7 +156,8 @@ class TestRenewing:
         monkeypatch.setattr(labs_module, "MOST", 1)
         _, old = labs.claim("tab", "owner", TWINS)
         settled(old)
-        new = labs.renew("tab", "owner", OTHER)
+        tab, new = labs.renew("tab", "owner", OTHER)
+        assert tab == "tab"
         assert new is not old
         assert settled(new).view().experiment == OTHER
         assert labs.claim("tab", "owner", TWINS) == ("tab", new)
@@ -165,7 +166,10 @@ class TestRenewing:
 
     def test_never_ends_another_ones_run(self, labs: Labs) -> None:
         _, run = labs.claim("tab", "owner", TWINS)
-        assert labs.renew("tab", "another", TWINS) is not run
+        tab, other = labs.renew("tab", "another", TWINS)
+        assert tab != "tab"
+        assert other is not run
+        assert labs.claim("tab", "another", TWINS) == (tab, other)
         assert stepped(run, 1).status.step == 1
         assert labs.claim("tab", "owner", TWINS) == ("tab", run)
 

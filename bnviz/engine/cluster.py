@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -47,7 +48,8 @@ class Engine:
         self._cluster: Any = None
         try:
             if self._address:
-                asyncio.run(_call(self._address))
+                with ThreadPoolExecutor(1) as caller:  # this thread may have an event loop that runs already
+                    caller.submit(lambda address=self._address: asyncio.run(_call(address))).result()
             else:
                 self._cluster = _own_cluster()
             self.client = Client(self._address or self._cluster, timeout=CONNECT_TIMEOUT, set_as_default=False)

@@ -44,22 +44,26 @@ class Labs:
         browser duplicates a tab together with its storage. Raises TooManyRunsError.
         """
         with self._lock:
-            lab = self._labs.get(tab)
-            if lab is not None and lab.owner not in (None, owner):
-                tab, lab = uuid.uuid4().hex, None
-            if lab is None:
-                if len(self._labs) >= MOST:
-                    raise TooManyRunsError(
-                        f"This server already trains {MOST} experiments. Close a tab, or try again in a few minutes."
-                    )
-                lab = self._labs[tab] = _Lab(Run(self.engine, experiment, data_status().in_use), owner)
-                lab.run.set_speed(SPEEDS[FIRST_SPEED])
-            if lab.ending is not None:
-                lab.ending.cancel()
-                lab.ending = None
-                lab.run.hold(False)
-            lab.owner = owner
-            return tab, lab.run
+            return self._claim(tab, owner, experiment)
+
+    def _claim(self, tab: str, owner: str, experiment: Experiment) -> tuple[str, Run]:
+        lab = self._labs.get(tab)
+        if lab is not None and lab.owner not in (None, owner):
+            mine = (found for found in self._labs.items() if found[1].owner == owner)
+            tab, lab = next(mine, (uuid.uuid4().hex, None))
+        if lab is None:
+            if len(self._labs) >= MOST:
+                raise TooManyRunsError(
+                    f"This server already trains {MOST} experiments. Close a tab, or try again in a few minutes."
+                )
+            lab = self._labs[tab] = _Lab(Run(self.engine, experiment, data_status().in_use), owner)
+            lab.run.set_speed(SPEEDS[FIRST_SPEED])
+        if lab.ending is not None:
+            lab.ending.cancel()
+            lab.ending = None
+            lab.run.hold(False)
+        lab.owner = owner
+        return tab, lab.run
 
     def leave(self, owner: str) -> None:
         """The session is gone, perhaps only for a moment: its runs wait for it, and end after the grace period."""
@@ -72,14 +76,14 @@ class Labs:
                     lab.ending.daemon = True
                     lab.ending.start()
 
-    def renew(self, tab: str, owner: str, experiment: Experiment) -> Run:
-        """Exchange a tab's run for a new one on the data that is there now."""
+    def renew(self, tab: str, owner: str, experiment: Experiment) -> tuple[str, Run]:
+        """Exchange a tab's run for a new one on the data that is there now; returns as claim does."""
         with self._lock:
             lab = self._labs.get(tab)
             if lab is not None and lab.owner == owner:
                 del self._labs[tab]
                 lab.run.close()
-        return self.claim(tab, owner, experiment)[1]
+            return self._claim(tab, owner, experiment)
 
     def close(self) -> None:
         with self._lock:

@@ -58,7 +58,9 @@ def claim_run(tab: str, experiment: Experiment) -> Run:
 
 def renew_run(tab: str, experiment: Experiment) -> None:
     presence = _presence()
-    presence.labs.renew(tab, presence.owner, experiment)
+    owned, _ = presence.labs.renew(tab, presence.owner, experiment)
+    if owned != tab:
+        assign_tab_id(owned)
 
 
 def transport(run: Run) -> Status:

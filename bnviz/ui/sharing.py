@@ -66,7 +66,9 @@ def data_badge(run: Run, renew: Callable[[], None]) -> None:
             if found.notice and not download.running:
                 st.warning(found.notice, icon=":material/warning:")
             if found.in_use != run.data:
-                st.button(f"Start again on {found.in_use}: {found.train_count:,} digits", key="renew", on_click=renew)
+                if st.button(f"Start again on {found.in_use}: {found.train_count:,} digits", key="renew"):
+                    renew()
+                    st.rerun()
             elif download.running:
                 done = sum(file.ok for file in found.files)
                 st.progress(done / len(found.files), f"Downloading MNIST: {done} of {len(found.files)} files")
