@@ -49,7 +49,7 @@ class Engine:
         try:
             if self._address:
                 with ThreadPoolExecutor(1) as caller:  # this thread may have an event loop that runs already
-                    caller.submit(lambda address=self._address: asyncio.run(_call(address))).result()
+                    caller.submit(asyncio.run, _call(self._address)).result()
             else:
                 self._cluster = _own_cluster()
             self.client = Client(self._address or self._cluster, timeout=CONNECT_TIMEOUT, set_as_default=False)
