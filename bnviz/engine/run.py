@@ -95,10 +95,6 @@ class Run:
     def pause(self) -> None:
         self._tell(lambda: self._set_playing(False))
 
-    def toggle(self) -> None:
-        """Play where it pauses, pause where it plays: each call turns round what the one before it did."""
-        self._tell(lambda: self._set_playing(not self._playing))
-
     def hold(self, held: bool) -> None:
         """Train no further while nobody looks; what is playing goes on where it was once it is let go."""
         self._tell(lambda: self._set_held(held))

@@ -85,7 +85,7 @@ def transport(run: Run) -> Status:
             key="play",
             type="primary",
             icon=":material/pause:" if playing else ":material/play_arrow:",
-            on_click=run.toggle,
+            on_click=run.pause if playing else run.play,  # no toggle: Streamlit may call twice for one click
             disabled=status.state in ("finished", "failed"),
             width=110,
         )

@@ -62,7 +62,7 @@ class Server:
     def workers(self) -> list[psutil.Process]:
         """The processes that hold the trainers: the nannies' children."""
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return [child for child in children if "spawn_main" in _command(child)]
 
     def stop(self) -> None:
         self.process.terminate()
@@ -75,6 +75,13 @@ class Server:
                 return answer.read() == b"ok" and len(self.workers()) == 2
         except OSError:
             return False
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it ended since it was listed
+        return ""
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = START) -> None:

@@ -40,8 +40,10 @@ def test_every_chart_moves_without_being_mounted_again(lab: Lab) -> None:
 
 def test_pause_stops_and_step_trains_one_batch(lab: Lab) -> None:
     lab.open("?steps=50000")
+    lab.speed("max")
     lab.click("play")
     lab.wait_for_step(lambda step: step > 20)
+    wait_for(lab.playing, "the button to say Pause")
     lab.click("play")
     wait_for(lambda: not lab.playing(), "the pause")
     lab.page.wait_for_selector(".st-key-step button:not([disabled])")
