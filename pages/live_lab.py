@@ -11,7 +11,7 @@ from bnviz.figures.activations import PLACE_NAMES
 from bnviz.history import View
 from bnviz.records import PROBE_DIGITS, SATURATED, TEST_DIGITS, Frame
 from bnviz.ui import controls, lab, page, sharing
-from bnviz.ui.live_plotly import live_chart
+from bnviz.ui.live_plotly import live_chart, send
 from bnviz.ui.tab import tab_id
 
 page.style()
@@ -29,7 +29,7 @@ sharing.data_badge(run, partial(lab.renew_run, tab, experiment))
 sharing.files(run)
 shown_status = lab.transport(run)
 
-status_place, findings_place = st.container(key="status"), st.container(key="findings")
+live_place = st.container()
 
 left, right = st.columns(2, gap="large")
 with left:
@@ -51,14 +51,22 @@ with left:
             help="Steps, or seconds of training: networks that train in lockstep take the same time.",
         )
         log_loss = st.toggle("Logarithmic loss", key="log_loss", help="Shows small differences near zero.")
-    loss_place = st.container()
+    live_chart("chart_loss")
 with right:
     page.heading(
         "Test accuracy",
         f"Share of the first {TEST_DIGITS:,} test digits that is recognized, in eval mode: batchnorm uses its running "
         "statistics. The last point of a run is measured on all test digits.",
     )
-    accuracy_place = st.container()
+    live_chart("chart_accuracy")
+
+deepest = max(v.network.hidden_layers for v in experiment.variants)
+
+
+def pick_layer() -> None:
+    if point := st.session_state["chart_network"].get("click"):
+        st.session_state["layer"] = max(1, min(round(point["y"]), deepest))
+
 
 options = page.heading(
     "Network map",
@@ -66,9 +74,8 @@ options = page.heading(
     "at which it is saturated. Click a row to look into that layer below.",
 )
 quantity = page.choose_quantity(options, "Colour", "map_quantity", labelled=False)
-map_place = st.container()
+live_chart("chart_network", on_click=pick_layer)
 
-deepest = max(v.network.hidden_layers for v in experiment.variants)
 if st.session_state.get("layer", 1) > deepest:
     st.session_state["layer"] = deepest
 choose_layer, choose_place, choose_bars = st.columns([1, 3, 2], vertical_alignment="bottom")
@@ -92,12 +99,12 @@ with left:
         f"Histogram over all neurons of the layer and {PROBE_DIGITS} fixed digits, normalized with that batch's "
         "statistics, in bins that never change. Values outside them are counted in words.",
     )
-    activations_place = st.container()
+    live_chart("chart_activations")
     page.heading(
         "Activation function and its inputs",
         "Where the slope is flat, no gradient passes. Below: the values that reach the activation function.",
     )
-    function_place = st.container()
+    live_chart("chart_function")
 with right:
     page.heading(
         "Saturation",
@@ -105,48 +112,35 @@ with right:
         f"is below {1 - SATURATED**2:.1%} of its steepest, which for ReLU means an output of zero. A dead neuron gives "
         "every digit the same output.",
     )
-    saturation_place = st.container()
+    live_chart("chart_saturation")
     page.heading(
         "Gradients",
         "For the step about to be taken, a point a layer. Left: L2 norm of the gradient of the layer's weights. Right: "
         "log₁₀ of the standard deviation of the update over that of the weights; about −3 is a common rule of thumb.",
     )
-    gradients_place = st.container()
-
-
-def pick_layer() -> None:
-    events = st.session_state["chart_network"]
-    if events.get("click"):
-        st.session_state["layer"] = max(1, min(round(events["click"]["y"]), deepest))
-        st.session_state["layer_picked"] = True
+    live_chart("chart_gradients")
 
 
 def draw(view: View, frame: Frame, status: Status) -> None:
     shown = view.experiment
     here = min(layer, max(len(v.layers) for v in frame.variants) - 1)
-    with status_place:
+    with st.container(key="status"):
         lab.status_line(view, status, COUNTS[run.data][0])
-    with findings_place:
-        lines = "".join(f"<li>{line}</li>" for line in insights.findings(view))
+    lines = "".join(f"<li>{line}</li>" for line in insights.findings(view))
+    with st.container(key="findings"):
         st.html(f'<ul class="bnviz-findings" aria-label="Findings">{lines}</ul>')
-    with loss_place:
-        live_chart(figures.training_loss(view, smoothing=smoothing, log=log_loss, x=x_axis), key="chart_loss")
-    with accuracy_place:
-        live_chart(figures.accuracy(view, x=x_axis), key="chart_accuracy")
-    with map_place:
-        live_chart(
-            figures.network_map(frame, shown, quantity=quantity, layer=here), key="chart_network", on_click=pick_layer
-        )
-    with activations_place:
-        live_chart(figures.activation_histograms(frame, shown, layer=here, place=place), key="chart_activations")
-    with saturation_place:
-        live_chart(figures.saturation_bars(frame, shown, layer=here, bars=bars), key="chart_saturation")
-    with function_place:
-        live_chart(figures.activation_function(frame, shown, layer=here), key="chart_function")
-    with gradients_place:
-        live_chart(figures.gradients(frame, shown), key="chart_gradients")
-    if st.session_state.pop("layer_picked", False):
-        st.rerun()
+    send(
+        {
+            "chart_loss": figures.training_loss(view, smoothing=smoothing, log=log_loss, x=x_axis),
+            "chart_accuracy": figures.accuracy(view, x=x_axis),
+            "chart_network": figures.network_map(frame, shown, quantity=quantity, layer=here),
+            "chart_activations": figures.activation_histograms(frame, shown, layer=here, place=place),
+            "chart_saturation": figures.saturation_bars(frame, shown, layer=here, bars=bars),
+            "chart_function": figures.activation_function(frame, shown, layer=here),
+            "chart_gradients": figures.gradients(frame, shown),
+        }
+    )
 
 
-lab.poll(run, shown_status, draw)
+with live_place:
+    lab.poll(run, shown_status, draw)

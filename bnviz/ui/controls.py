@@ -112,16 +112,17 @@ def _read_address_once() -> None:
 
 
 def _preset(current: Experiment) -> None:
-    st.session_state["preset"] = next((k for k, p in PRESETS.items() if p.experiment == current), _CUSTOM)
+    name = _show("preset", next((k for k, p in PRESETS.items() if p.experiment == current), _CUSTOM))
     names = {k: p.title for k, p in PRESETS.items()} | {_CUSTOM: "own settings"}
-    options = [*PRESETS, *([_CUSTOM] if st.session_state["preset"] == _CUSTOM else [])]
+    options = [*PRESETS, *([_CUSTOM] if name == _CUSTOM else [])]
 
     def chosen() -> None:
         if (preset := PRESETS.get(st.session_state["preset"])) is not None:
             load(preset.experiment)
 
-    st.selectbox("Experiment", options, format_func=names.__getitem__, key="preset", on_change=chosen)
-    if (preset := PRESETS.get(st.session_state["preset"])) is not None:
+    index = options.index(str(name))
+    st.selectbox("Experiment", options, index, format_func=names.__getitem__, key="preset", on_change=chosen)
+    if (preset := PRESETS.get(str(name))) is not None:
         st.caption(preset.help)
 
 
@@ -155,9 +156,10 @@ def _own_architecture(prefix: str, own: dict[str, Setting]) -> None:
             else:
                 _settings().pop(key, None)
 
-    st.session_state[f"{prefix}_own"] = different = any(key in _settings() for key in keys)
+    different = bool(_show(f"{prefix}_own", any(key in _settings() for key in keys)))
     st.toggle(
         "Another architecture",
+        different,
         key=f"{prefix}_own",
         help="Give this network layers, width or activation of its own; otherwise it has those of all networks.",
         on_change=changed,
@@ -167,6 +169,30 @@ def _own_architecture(prefix: str, own: dict[str, Setting]) -> None:
             _control(own[key])
 
 
+def drawn() -> None:
+    """Call at the end of a page's rerun, when the browser has all of it."""
+    _unsent().clear()
+
+
+def _unsent() -> set[str]:
+    """Widgets whose value was set in reruns of which the browser may not have seen the end."""
+    keys: set[str] = st.session_state.setdefault("unsent", set())
+    return keys
+
+
+def _show(key: str, value: Value) -> Value:
+    """Let a widget show what the table of settings says; the return value is its default, should it be new.
+
+    The table is the truth: a rerun that is cut short, or a widget that was away from the page, comes back with
+    Streamlit's default, which must never count as a choice. Only a difference is assigned, because Streamlit sends an
+    assigned value to the browser, where it would undo a click that is on its way.
+    """
+    if key in st.session_state and (st.session_state[key] != value or key in _unsent()):
+        st.session_state[key] = value
+        _unsent().add(key)
+    return value
+
+
 def _control(setting: Setting) -> Value:
     """One widget; its value is also kept in the table of settings."""
     settings, key = _settings(), setting.key
@@ -174,23 +200,22 @@ def _control(setting: Setting) -> Value:
     def changed() -> None:
         _settings()[key] = st.session_state[key]
 
-    # The table is the truth and the widget shows it: a rerun that is cut short, or a widget that was away from the
-    # page, comes back with Streamlit's default, which must never count as a choice.
-    st.session_state[key] = settings.setdefault(key, setting.default)
+    value = _show(key, settings.setdefault(key, setting.default))
     common: dict[str, Any] = {"key": key, "help": setting.help, "on_change": changed}
     if isinstance(setting.default, bool):
-        st.toggle(setting.title, **common)
+        st.toggle(setting.title, bool(value), **common)
     elif setting.choices:
-        st.selectbox(setting.title, setting.choices, format_func=lambda c: _NAMES.get(c, c), **common)
+        index = setting.choices.index(str(value))
+        st.selectbox(setting.title, setting.choices, index, format_func=lambda c: _NAMES.get(c, c), **common)
     elif isinstance(setting.default, int):
         assert setting.low is not None
         assert setting.high is not None
         low, high = int(setting.low), int(setting.high)
         if high <= 20:
-            st.slider(setting.title, low, high, step=1, **common)
+            st.slider(setting.title, low, high, int(value), step=1, **common)
         else:
-            st.number_input(setting.title, low, high, step=1, **common)
+            st.number_input(setting.title, low, high, int(value), step=1, **common)
     else:
         step = float(setting.default) / 10 or 0.01
-        st.number_input(setting.title, setting.low, setting.high, step=step, format="%.6g", **common)
+        st.number_input(setting.title, setting.low, setting.high, float(value), step=step, format="%.6g", **common)
     return settings[key]

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import streamlit as st
-from streamlit.errors import StreamlitInvalidLayoutContextError
 
 from bnviz.config import Experiment
 from bnviz.engine.cluster import SCHEDULER, EngineUnavailableError
@@ -15,7 +14,7 @@ from bnviz.engine.run import SPEEDS, Run, Status
 from bnviz.history import View
 from bnviz.records import Frame
 from bnviz.ui import controls
-from bnviz.ui.server import labs
+from bnviz.ui.server import labs, wait_until_sent
 from bnviz.ui.tab import assign_tab_id
 
 POLL = 0.08  # seconds between two looks at a moving run; the browser's timer adds a little
@@ -76,9 +75,7 @@ def transport(run: Run) -> Status:
     status = run.status
     playing = status.state == "playing"
 
-    def new_seed() -> None:
-        controls.set_value("seed", (int(controls.value("seed")) + 1) % 2**31)
-
+    next_seed = (int(controls.value("seed")) + 1) % 2**31  # not counted in the callback: Streamlit may call it twice
     with st.container(horizontal=True, key="transport", vertical_alignment="bottom"):
         st.button(
             "Pause" if playing else "Train",
@@ -97,7 +94,13 @@ def transport(run: Run) -> Status:
             disabled=playing or status.state in ("finished", "failed"),
         )
         st.button("Reset", key="reset", icon=":material/replay:", on_click=run.reset)
-        st.button("New seed", key="new_seed", icon=":material/casino:", on_click=new_seed)
+        st.button(
+            "New seed",
+            key="new_seed",
+            icon=":material/casino:",
+            on_click=controls.set_value,
+            args=("seed", next_seed),
+        )
         chosen = st.segmented_control(
             "Speed (steps a second)",
             list(SPEEDS),
@@ -116,28 +119,32 @@ def transport(run: Run) -> Status:
 def poll(run: Run, watched: Status, draw: Callable[[View, Frame, Status], None]) -> None:
     """Draw the run now, and again and again while it moves; `watched` is its status in the rest of the page.
 
-    `draw` fills places of the page around it: what does not move is sent once, not ten times a second.
+    Call it last, in the place that `draw` fills: what does not move is sent once, not ten times a second.
     """
-    drawn = run.view().latest is not None  # a fragment may only fill places that the page's last run filled
+    ticking = False
+
+    def outdated() -> bool:
+        """Whether the rest of the page must change: the timer starts or stops with it, and buttons are renamed."""
+        status = run.status
+        return (status.moving, status.state) != (watched.moving, watched.state)
 
     def look() -> None:
+        if ticking and outdated():
+            st.rerun()
         status, view = run.status, run.view()
-        if drawn and view.latest is not None:
-            try:
-                draw(view, view.latest, status)
-            except StreamlitInvalidLayoutContextError:  # another click cut the page's last run short of this
-                st.rerun()
+        if view.latest is not None:
+            draw(view, view.latest, status)
         elif status.state == "failed":
             st.error(status.notice, icon=":material/error:")
-        elif view.latest is not None:
-            st.rerun()
         else:
             st.info("A worker is starting. The untrained networks appear in a moment.", icon=":material/hourglass:")
-        # The timer belongs to the whole page's last run: a change of state starts or stops it, and renames buttons.
-        if (status.moving, status.state) != (watched.moving, watched.state):
-            st.rerun()
 
     st.fragment(look, run_every=POLL if watched.moving else None, key="live")()
+    ticking = True
+    wait_until_sent()
+    controls.drawn()
+    if not watched.moving and outdated():  # no tick will come to find it
+        st.rerun()
 
 
 def _time(steps: int, steps_per_second: float) -> str:

@@ -92,7 +92,7 @@ function watch(div) {
 }
 
 // Only the newest figure is drawn; those that came while the browser was busy are skipped.
-async function draw(div, notes) {
+async function draw(div) {
   if (div.bnvizDrawing) return;
   div.bnvizDrawing = true;
   try {
@@ -102,6 +102,8 @@ async function draw(div, notes) {
       const Plotly = await load(url);
       if (!div.isConnected) return;
       const { alt, words = "" } = figure.layout.meta;
+      const notes = div.previousElementSibling;
+      div.style.height = `${figure.layout.height}px`;
       div.setAttribute("aria-label", alt);
       if (notes.innerHTML !== words) notes.innerHTML = words;
       await show(div, Plotly, figure);
@@ -116,12 +118,27 @@ async function draw(div, notes) {
   }
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
+const divs = new Map(); // the charts on the page, by key
+const waiting = new Map(); // figures that came before their chart
+
+function deliver(key, figure, url) {
+  const div = divs.get(key);
+  if (!div) {
+    waiting.set(key, { figure, url });
+    return;
+  }
+  div.bnvizNext = { figure, url };
+  draw(div);
+}
+
+// The place of one chart: mounted once, and left alone by reruns of the page.
+export function chart({ data: { key, url, figure }, parentElement, setTriggerValue }) {
   const div = parentElement.querySelector(".bnviz-chart");
-  div.style.height = `${data.figure.layout.height}px`;
   div.bnvizClick = (point) => setTriggerValue("click", point);
-  div.bnvizNext = data;
-  draw(div, parentElement.querySelector(".bnviz-notes"));
+  divs.set(key, div);
+  const next = figure ? { figure, url } : waiting.get(key);
+  waiting.delete(key);
+  if (next) deliver(key, next.figure, next.url);
   if (!div.bnvizSize) {
     div.bnvizSize = new ResizeObserver(() => {
       if (div.dataset.ready && div.clientWidth) window.Plotly.Plots.resize(div);
@@ -129,8 +146,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
     div.bnvizSize.observe(div);
   }
   return () => {
-    if (div.isConnected) return; // Streamlit also calls this when a figure is overtaken by the next one
+    if (div.isConnected) return; // Streamlit also calls this when new data overtakes the old
     div.bnvizSize.disconnect();
     window.Plotly?.purge(div);
+    if (divs.get(key) === div) divs.delete(key);
   };
+}
+
+// New figures for charts of the page: one message for all of them.
+export function figures({ data }) {
+  for (const [key, figure] of Object.entries(data.figures)) deliver(key, figure, data.url);
+  return () => {};
 }

@@ -1,9 +1,10 @@
-"""live_chart: a Plotly chart that is updated in place, for every chart that moves.
+"""Plotly charts that are updated in place, for every chart that moves.
 
-st.plotly_chart mounts a new chart for every change of its data: it flickers and loses zoom and hover.
+st.plotly_chart mounts a new chart for every change of its data: it flickers and loses zoom and hover. Here a chart is a
+lasting place on the page, and one message brings the new figures of all charts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -15,26 +16,31 @@ from bnviz.ui.server import script_url
 _HTML = '<div class="bnviz-notes"></div><div class="bnviz-chart" role="figure"></div>'
 # The glue travels with every message, the script it loads only once.
 _JS = """const script = import(new URL("%s", location.origin));
-export default async (component) => (await script).default(component);"""
+export default async (component) => (await script).%s(component);"""
 
 
 @cache
-def _component() -> Callable[..., Any]:
-    js = _JS % script_url("live_plotly")
-    renderer: Callable[..., Any] = st.components.v2.component("bnviz_chart", html=_HTML, js=js, isolate_styles=False)
+def _component(name: str, html: str = "") -> Callable[..., Any]:
+    js = _JS % (script_url("live_plotly"), name)
+    renderer: Callable[..., Any] = st.components.v2.component(f"bnviz_{name}", html=html, js=js, isolate_styles=False)
     return renderer
 
 
-def live_chart(figure: Figure, *, key: str, on_click: Callable[[], None] | None = None) -> None:
-    """Draw `figure` in the chart `key`.
+def live_chart(key: str, figure: Figure | None = None, *, on_click: Callable[[], None] | None = None) -> None:
+    """The chart `key`, empty until it is given a figure here or by `send`.
 
     on_click is called before the rerun that a click causes; st.session_state[key]["click"] is then {curve, x, y}.
     """
-    _component()(
-        data={"figure": figure, "url": script_url("plotly")},
-        key=key,
-        on_click_change=on_click or _ignore,
+    _component("chart", _HTML)(
+        data={"key": key, "url": script_url("plotly"), "figure": figure}, key=key, on_click_change=on_click or _ignore
     )
+
+
+def send(figures: Mapping[str, Figure]) -> None:
+    """New figures for charts of the page, by key."""
+    # Not in the page's flow: an element without height still takes the gap between two elements.
+    with st.container(key="figures_sent"):
+        _component("figures")(data={"figures": figures, "url": script_url("plotly")}, key="figures")
 
 
 def _ignore() -> None:

@@ -20,8 +20,10 @@ from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs
 
 STOP_TIMEOUT = 5.0  # seconds
+SENDING = 0.03  # seconds of the server's loop: Streamlit sends what waits every 5 ms
 
 _lock = Lock()
+_loops: list[asyncio.AbstractEventLoop] = []  # none or one: the loop that sends messages to browsers
 _labs: list[Labs] = []  # none or one; an engine that could not start is tried again by the next visitor
 
 
@@ -44,7 +46,9 @@ def _warm_up() -> None:
 async def lifespan(_: Any) -> AsyncIterator[None]:
     """Start the engine with the server, so that the first visitor need not wait for it; end it with the server."""
     Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
+    _loops.append(asyncio.get_running_loop())
     yield
+    _loops.clear()
     await asyncio.to_thread(stop)
 
 
@@ -56,6 +60,16 @@ def stop() -> None:
                 _labs.pop().close()
         finally:
             _lock.release()
+
+
+def wait_until_sent() -> None:
+    """Wait until what this rerun has drawn so far is on its way to the browser; for the script's thread.
+
+    Streamlit drops a fragment's messages that still wait to be sent when the next run of that fragment begins, and then
+    reports the rerun that drew them as finished: the browser would remove their charts and mount them anew.
+    """
+    for loop in _loops:
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(SENDING), loop).result(STOP_TIMEOUT)
 
 
 @cache
