@@ -4,14 +4,13 @@ from functools import partial
 
 import streamlit as st
 
-from bnviz import figures, insights
-from bnviz.data import COUNTS
-from bnviz.engine.run import Status
+from bnviz import figures
 from bnviz.figures.activations import PLACE_NAMES
+from bnviz.figures.style import Figure
 from bnviz.history import View
 from bnviz.records import PROBE_DIGITS, SATURATED, TEST_DIGITS, Frame
 from bnviz.ui import controls, lab, page, sharing
-from bnviz.ui.live_plotly import live_chart, send
+from bnviz.ui.live_plotly import live_chart
 from bnviz.ui.tab import tab_id
 
 page.style()
@@ -29,7 +28,7 @@ sharing.data_badge(run, partial(lab.renew_run, tab, experiment))
 sharing.files(run)
 shown_status = lab.transport(run)
 
-live_place = st.container()
+live_place = st.container(key="status")
 
 left, right = st.columns(2, gap="large")
 with left:
@@ -121,26 +120,20 @@ with right:
     live_chart("chart_gradients")
 
 
-def draw(view: View, frame: Frame, status: Status) -> None:
+def draw(view: View, frame: Frame) -> dict[str, Figure]:
     shown = view.experiment
     here = min(layer, max(len(v.layers) for v in frame.variants) - 1)
-    with st.container(key="status"):
-        lab.status_line(view, status, COUNTS[run.data][0])
-    lines = "".join(f"<li>{line}</li>" for line in insights.findings(view))
-    with st.container(key="findings"):
-        st.html(f'<ul class="bnviz-findings" aria-label="Findings">{lines}</ul>')
-    send(
-        {
-            "chart_loss": figures.training_loss(view, smoothing=smoothing, log=log_loss, x=x_axis),
-            "chart_accuracy": figures.accuracy(view, x=x_axis),
-            "chart_network": figures.network_map(frame, shown, quantity=quantity, layer=here),
-            "chart_activations": figures.activation_histograms(frame, shown, layer=here, place=place),
-            "chart_saturation": figures.saturation_bars(frame, shown, layer=here, bars=bars),
-            "chart_function": figures.activation_function(frame, shown, layer=here),
-            "chart_gradients": figures.gradients(frame, shown),
-        }
-    )
+    return {
+        "chart_loss": figures.training_loss(view, smoothing=smoothing, log=log_loss, x=x_axis),
+        "chart_accuracy": figures.accuracy(view, x=x_axis),
+        "chart_network": figures.network_map(frame, shown, quantity=quantity, layer=here),
+        "chart_activations": figures.activation_histograms(frame, shown, layer=here, place=place),
+        "chart_saturation": figures.saturation_bars(frame, shown, layer=here, bars=bars),
+        "chart_function": figures.activation_function(frame, shown, layer=here),
+        "chart_gradients": figures.gradients(frame, shown),
+    }
 
 
 with live_place:
-    lab.poll(run, shown_status, draw)
+    lab.follow(run, shown_status, draw)
+controls.drawn()

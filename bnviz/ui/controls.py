@@ -25,6 +25,7 @@ from bnviz.settings import (
     to_query,
     unflatten,
 )
+from bnviz.ui.server import wait_until_sent
 
 _CUSTOM = "custom"
 _NAMES = {
@@ -170,8 +171,10 @@ def _own_architecture(prefix: str, own: dict[str, Setting]) -> None:
 
 
 def drawn() -> None:
-    """Call at the end of a page's rerun, when the browser has all of it."""
-    _unsent().clear()
+    """Call at the end of a page's rerun: what the browser has been told to show is not told again."""
+    if _unsent():
+        wait_until_sent()
+        _unsent().clear()
 
 
 def _unsent() -> set[str]:

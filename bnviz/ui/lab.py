@@ -4,22 +4,31 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import escape
+from typing import Any
 
 import streamlit as st
 
+from bnviz import insights
 from bnviz.config import Experiment
+from bnviz.data import COUNTS
 from bnviz.engine.cluster import SCHEDULER, EngineUnavailableError
 from bnviz.engine.labs import Labs, TooManyRunsError
 from bnviz.engine.run import SPEEDS, Run, Status
+from bnviz.figures.style import Figure
 from bnviz.history import View
 from bnviz.records import Frame
-from bnviz.ui import controls
-from bnviz.ui.server import labs, wait_until_sent
+from bnviz.ui import controls, live_plotly
+from bnviz.ui.feed import Feed
+from bnviz.ui.server import labs
 from bnviz.ui.tab import assign_tab_id
 
-POLL = 0.08  # seconds between two looks at a moving run; the browser's timer adds a little
 SETTLE = 0.2  # seconds a rerun waits at most for what the user has just asked for
 NOTICE = 15.0  # seconds a notice stays
+_LIVE = (
+    '<div class="bnviz-status"></div><div class="bnviz-notice" role="status"></div>'
+    '<ul class="bnviz-findings" aria-label="Findings"></ul>'
+)
 
 
 @dataclass(frozen=True)
@@ -28,8 +37,10 @@ class _Presence:
 
     labs: Labs
     owner: str = field(default_factory=lambda: uuid.uuid4().hex)
+    feed: Feed = field(default_factory=Feed)
 
     def leave(self) -> None:
+        self.feed.close()
         self.labs.leave(self.owner)
 
 
@@ -116,35 +127,31 @@ def transport(run: Run) -> Status:
     return status
 
 
-def poll(run: Run, watched: Status, draw: Callable[[View, Frame, Status], None]) -> None:
-    """Draw the run now, and again and again while it moves; `watched` is its status in the rest of the page.
+def follow(run: Run, watched: Status, draw: Callable[[View, Frame], dict[str, Figure]]) -> None:
+    """Show the run, now and whenever it moves; `watched` is its status in the rest of the page.
 
-    Call it last, in the place that `draw` fills: what does not move is sent once, not ten times a second.
+    `draw` gives figures by the key of their chart; it runs in another thread and must not call Streamlit.
     """
-    ticking = False
 
-    def outdated() -> bool:
-        """Whether the rest of the page must change: the timer starts or stops with it, and buttons are renamed."""
-        status = run.status
-        return (status.moving, status.state) != (watched.moving, watched.state)
+    def state() -> object:
+        frame, status = run.view().latest, run.status
+        return id(frame), frame and frame.seconds, status, _noticed(status)
 
-    def look() -> None:
-        if ticking and outdated():
-            st.rerun()
-        status, view = run.status, run.view()
-        if view.latest is not None:
-            draw(view, view.latest, status)
-        elif status.state == "failed":
-            st.error(status.notice, icon=":material/error:")
-        else:
-            st.info("A worker is starting. The untrained networks appear in a moment.", icon=":material/hourglass:")
+    def news() -> dict[str, Any]:
+        view, status = run.view(), run.status
+        return {
+            "html": {
+                "bnviz-status": _status_line(view, status, COUNTS[run.data][0]),
+                "bnviz-notice": _notice(view, status),
+                "bnviz-findings": "".join(f"<li>{line}</li>" for line in insights.findings(view)),
+            },
+            "figures": draw(view, view.latest) if view.latest is not None else {},
+            "rerun": status.state != watched.state,  # buttons have other names
+        }
 
-    st.fragment(look, run_every=POLL if watched.moving else None, key="live")()
-    ticking = True
-    wait_until_sent()
-    controls.drawn()
-    if not watched.moving and outdated():  # no tick will come to find it
-        st.rerun()
+    presence = _presence()
+    presence.feed.show(state, news)
+    live_plotly.follow(presence.feed.token, _LIVE)
 
 
 def _time(steps: int, steps_per_second: float) -> str:
@@ -163,8 +170,8 @@ def _settle(run: Run) -> None:
         time.sleep(0.005)
 
 
-def status_line(view: View, status: Status, train_digits: int) -> None:
-    """Where the run is, in words that do not jump in width."""
+def _status_line(view: View, status: Status, train_digits: int) -> str:
+    """Where the run is, in words that do not jump in width, and as a bar."""
     training = view.experiment.training
     step = status.step
     parts = [f"step {step}", f"epoch {step * training.batch_size / train_digits:.1f}"]
@@ -179,11 +186,15 @@ def status_line(view: View, status: Status, train_digits: int) -> None:
         "failed": "stopped",
         "closed": "closed",
     }[status.state]
-    st.html(
-        '<div class="bnviz-status" role="status">'
-        + "".join(f"<span>{part}</span>" for part in [*parts, state] if part)
-        + "</div>"
-    )
-    st.progress(min(step / training.steps, 1.0))
-    if status.notice and (status.state == "failed" or time.monotonic() - status.noticed < NOTICE):
-        (st.error if status.state == "failed" else st.info)(status.notice, icon=":material/info:")
+    words = "".join(f"<span>{part}</span>" for part in [*parts, state] if part)
+    return f'{words}<progress max="{training.steps}" value="{step}" aria-label="Steps done"></progress>'
+
+
+def _noticed(status: Status) -> bool:
+    return bool(status.notice) and (status.state == "failed" or time.monotonic() - status.noticed < NOTICE)
+
+
+def _notice(view: View, status: Status) -> str:
+    if _noticed(status):
+        return escape(status.notice)
+    return "" if view.latest else "A worker is starting. The untrained networks appear in a moment."

@@ -125,10 +125,10 @@ function deliver(key, figure, url) {
   const div = divs.get(key);
   if (!div) {
     waiting.set(key, { figure, url });
-    return;
+    return undefined;
   }
   div.bnvizNext = { figure, url };
-  draw(div);
+  return draw(div);
 }
 
 // The place of one chart: mounted once, and left alone by reruns of the page.
@@ -153,8 +153,44 @@ export function chart({ data: { key, url, figure }, parentElement, setTriggerVal
   };
 }
 
-// New figures for charts of the page: one message for all of them.
-export function figures({ data }) {
-  for (const [key, figure] of Object.entries(data.figures)) deliver(key, figure, data.url);
-  return () => {};
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+const screen = () => new Promise(requestAnimationFrame); // comes late where the browser is busy, never in a hidden tab
+
+async function ask({ url, plotly }, place, rerun, signal) {
+  let seen = "";
+  const shown = new Map(); // HTML by class
+  let asked; // the state of the page that is known to be out of date
+  while (!signal.aborted) {
+    const answer = await fetch(`${url}?seen=${seen}`, { signal }).catch(() => undefined);
+    if (answer?.status === 404) return; // another connection: the page will run again, with another address
+    if (answer?.status === 200) {
+      const news = await answer.json();
+      seen = news.version;
+      for (const [name, html] of Object.entries(news.html)) {
+        if (shown.get(name) !== html) place.querySelector(`.${name}`).innerHTML = html;
+        shown.set(name, html);
+      }
+      await Promise.all(Object.entries(news.figures).map(([key, figure]) => deliver(key, figure, plotly)));
+      if (news.rerun && asked !== news.page) rerun((asked = news.page));
+    } else if (answer?.status !== 204 && !signal.aborted) {
+      await pause(1); // the server is away for a moment
+    }
+    await screen();
+  }
+}
+
+// Whatever moves on the page: one question after the other, each when the last answer has been drawn.
+let follower = { url: "" };
+export function follow({ data, parentElement, setTriggerValue }) {
+  if (follower.url !== data.url || follower.place !== parentElement) {
+    follower.stop?.();
+    const controller = new AbortController();
+    follower = { url: data.url, place: parentElement, stop: () => controller.abort() };
+    ask(data, parentElement, (page) => setTriggerValue("rerun", page), controller.signal);
+  }
+  return () => {
+    if (parentElement.isConnected) return;
+    follower.stop?.();
+    follower = { url: "" };
+  };
 }

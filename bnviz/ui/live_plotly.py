@@ -1,19 +1,19 @@
 """Plotly charts that are updated in place, for every chart that moves.
 
 st.plotly_chart mounts a new chart for every change of its data: it flickers and loses zoom and hover. Here a chart is a
-lasting place on the page, and one message brings the new figures of all charts.
+lasting place on the page; its figures come with a rerun, or with the news that the page follows.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import streamlit as st
 
 from bnviz.figures.style import Figure
-from bnviz.ui.server import script_url
+from bnviz.ui.server import feed_url, script_url
 
-_HTML = '<div class="bnviz-notes"></div><div class="bnviz-chart" role="figure"></div>'
+_CHART = '<div class="bnviz-notes"></div><div class="bnviz-chart" role="figure"></div>'
 # The glue travels with every message, the script it loads only once.
 _JS = """const script = import(new URL("%s", location.origin));
 export default async (component) => (await script).%s(component);"""
@@ -27,21 +27,24 @@ def _component(name: str, html: str = "") -> Callable[..., Any]:
 
 
 def live_chart(key: str, figure: Figure | None = None, *, on_click: Callable[[], None] | None = None) -> None:
-    """The chart `key`, empty until it is given a figure here or by `send`.
+    """The chart `key`, empty until it is given a figure here or by the news.
 
     on_click is called before the rerun that a click causes; st.session_state[key]["click"] is then {curve, x, y}.
     """
-    _component("chart", _HTML)(
+    _component("chart", _CHART)(
         data={"key": key, "url": script_url("plotly"), "figure": figure}, key=key, on_click_change=on_click or _ignore
     )
 
 
-def send(figures: Mapping[str, Figure]) -> None:
-    """New figures for charts of the page, by key."""
-    # Not in the page's flow: an element without height still takes the gap between two elements.
-    with st.container(key="figures_sent"):
-        _component("figures")(data={"figures": figures, "url": script_url("plotly")}, key="figures")
+def follow(token: str, html: str) -> None:
+    """Follow the news of a feed: figures by the key of their chart, and inner HTML by the class of its part of `html`.
+
+    News may also say "rerun": the page then runs again, once.
+    """
+    _component("follow", html)(
+        data={"url": feed_url(token), "plotly": script_url("plotly")}, key="news", on_rerun_change=_ignore
+    )
 
 
 def _ignore() -> None:
-    """A click on a chart that has no use for it."""
+    """A click on a chart that has no use for it, or a rerun that speaks for itself."""

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs
+from bnviz.ui.feed import serve_news
 
 STOP_TIMEOUT = 5.0  # seconds
 SENDING = 0.03  # seconds of the server's loop: Streamlit sends what waits every 5 ms
@@ -63,10 +64,9 @@ def stop() -> None:
 
 
 def wait_until_sent() -> None:
-    """Wait until what this rerun has drawn so far is on its way to the browser; for the script's thread.
+    """Wait until what this rerun has drawn is on its way to the browser; for the script's thread.
 
-    Streamlit drops a fragment's messages that still wait to be sent when the next run of that fragment begins, and then
-    reports the rerun that drew them as finished: the browser would remove their charts and mount them anew.
+    What still waits to be sent when the next rerun begins is dropped, even of a rerun that has ended.
     """
     for loop in _loops:
         asyncio.run_coroutine_threadsafe(asyncio.sleep(SENDING), loop).result(STOP_TIMEOUT)
@@ -83,9 +83,17 @@ def _scripts() -> dict[str, Path]:
 
 def script_url(name: str) -> str:
     """Where the browser finds 'plotly' or 'live_plotly'."""
+    return _url(next(served for served in _scripts() if served.startswith(f"{name}-")))
+
+
+def feed_url(token: str) -> str:
+    """Where the browser asks for news."""
+    return _url(f"news/{token}")
+
+
+def _url(path: str) -> str:
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    served = next(served for served in _scripts() if served.startswith(f"{name}-"))
-    return f"/{base}/bnviz/{served}" if base else f"/bnviz/{served}"
+    return f"/{base}/bnviz/{path}" if base else f"/bnviz/{path}"
 
 
 async def _serve_script(request: Request) -> Response:
@@ -97,4 +105,4 @@ async def _serve_script(request: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
-    return [Route("/bnviz/{name}", _serve_script)]
+    return [Route("/bnviz/{name}", _serve_script), Route("/bnviz/news/{token}", serve_news)]

@@ -82,14 +82,37 @@ def test_flipping_batchnorm_while_training_restarts_that_network_alone(lab: Lab)
 
 
 def test_flipping_a_switch_again_and_again_changes_nothing_else(lab: Lab) -> None:
-    lab.open("?steps=100000")
+    lab.open("?steps=100000&b_bn_eps=0.001&b_bn_affine=off")
+    settings = lab.parameters()
+    for key in CHARTS:
+        lab.chart(key, "{ div.marked = true }")
+    lab.speed("max")
     lab.click("play")
     lab.wait_for_step(lambda step: step > 50)
-    for _ in range(6):
+    title = "div.layout.annotations[1].text"
+    for flip in range(1, 13):
         lab.toggle("b_batchnorm")
-        lab.page.wait_for_timeout(150)  # as fast as a hand: each click cuts the rerun of the one before short
-    wait_for(lambda: "· batchnorm" in str(lab.chart("chart_network", "div.layout.annotations[1].text")), "batchnorm")
-    wait_for(lambda: lab.parameters() == {"steps": "100000"}, "the address of the default settings")
+        if flip % 3:  # and sometimes as fast as a hand, which cuts the rerun of the click before short
+            word = "no batchnorm" if flip % 2 else "· batchnorm"
+            wait_for(lambda word=word: word in str(lab.chart("chart_network", title)), f"flip {flip}", seconds=10)
+        else:
+            lab.page.wait_for_timeout(150)
+    wait_for(lambda: lab.parameters() == settings, "the address of the settings before")
+    wait_for(lambda: "· batchnorm" in str(lab.chart("chart_network", title)), "batchnorm")
+    assert lab.playing()
+    assert [key for key in CHARTS if not lab.chart(key, "div.marked")] == []
+
+
+def test_every_click_counts_once(lab: Lab) -> None:
+    lab.open("?steps=100000")
+    for _ in range(10):
+        lab.click("step")
+    lab.wait_for_step(lambda step: step == 10)
+    lab.click("play")
+    lab.wait_for_step(lambda step: step > 50)
+    for seed in range(1, 6):
+        lab.click("new_seed")
+        wait_for(lambda seed=seed: lab.parameters().get("seed") == str(seed), "the next seed", seconds=10)
     assert lab.playing()
 
 
@@ -199,7 +222,7 @@ def test_a_killed_worker_is_replaced_and_the_run_goes_on(lab: Lab, server: Serve
     step = lab.wait_for_step(lambda step: step > 100)
     for worker in server.workers():
         worker.kill()
-    expect(lab.page.locator("[data-testid=stAlert]")).to_contain_text("A training worker stopped", timeout=30_000)
+    expect(lab.page.locator(".bnviz-notice")).to_contain_text("A training worker stopped", timeout=30_000)
     assert lab.wait_for_step(lambda now: now > step + 100) > step
     wait_for(lambda: len(server.workers()) == 2, "two workers again")
 
