@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bnviz.config import Variant
-from bnviz.nn.batchnorm import BatchNormState, Mode, StackedBatchNorm
+from bnviz.nn.stacked import BatchNormState, Mode, StackedBatchNorm
 from bnviz.nn.initialization import draw
 from bnviz.nn.layers import ACTIVATION, Linear, Parameter, Sgd, cross_entropy
 

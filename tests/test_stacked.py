@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bnviz.config import BatchNormConfig, replace
-from bnviz.nn.batchnorm import BatchNormState, Mode, StackedBatchNorm
+from bnviz.nn.stacked import BatchNormState, Mode, StackedBatchNorm
 from bnviz.nn.layers import Parameter, Sgd
 
 
