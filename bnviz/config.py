@@ -26,6 +26,8 @@ Init = Literal[
 ]
 Schedule = Literal["linear", "constant", "cosine"]
 Position = Literal["before", "after"]
+Running = Literal["variance", "std"]
+Inference = Literal["running", "population", "batch"]
 
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 INITS: tuple[str, ...] = get_args(Init)
@@ -53,6 +55,40 @@ class BatchNormConfig:
     )
     position: Position = Field(
         default="before", title="Place", description="Normalize before or after the activation function."
+    )
+    cumulative: bool = Field(
+        default=False,
+        title="Cumulative average",
+        description="Weigh all batches alike in the running statistics, instead of by the running momentum.",
+    )
+    running: Running = Field(
+        default="variance",
+        title="Running average of",
+        description="The variance, as usual, or the standard deviation.",
+    )
+    inference: Inference = Field(
+        default="running",
+        title="Eval mode uses",
+        description="The running statistics; the population statistics, averaged over training batches of the finished "
+        "network; or those of the batch at hand, as with track_running_stats=False.",
+    )
+    bessel: bool = Field(
+        default=False,
+        title="Normalize with Bessel's correction",
+        description="Divide by the unbiased standard deviation of the batch, with B − 1 in place of B.",
+    )
+    detach: bool = Field(
+        default=False,
+        title="No gradient through the statistics",
+        description="Treat mean and variance as constants in the backward pass, as gradient descent must not.",
+    )
+    noise: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        title="Noise on the statistics",
+        description="While training, the mean moves by this many standard deviations and the log of the standard "
+        "deviation by this much, times a normal deviate for each unit and batch.",
     )
 
 

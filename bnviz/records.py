@@ -14,6 +14,9 @@ Counts = npt.NDArray[np.integer]
 
 PROBE_DIGITS = 256  # activations are measured on the first training digits, the same at every step
 TEST_DIGITS = 1000  # test loss and accuracy while training; the last frame of a run uses the whole test set
+POPULATION_DIGITS = 2000  # population statistics while training; the last frame of a run takes all training digits
+INFERENCE_DIGITS = 500  # test digits on which the modes of inference are compared
+BATCH_SIZES = (2, 8, 32, 128)  # of training mode, at inference
 BINS = 60
 PLACES = ("pre_activation", "normalized", "batchnorm_output", "post_activation")
 SATURATED = 0.97  # |tanh| above this counts as saturated
@@ -48,6 +51,31 @@ class LayerFrame:
 
 
 @dataclass(frozen=True)
+class Statistics:
+    """Mean and variance of every unit of one batchnorm layer, each (units,): what the layer keeps (running), what it
+    sees in the batch of the next step, and what they stand for (population). The variances are unbiased."""
+
+    running_mean: Floats
+    running_var: Floats
+    batch_mean: Floats
+    batch_var: Floats
+    population_mean: Floats
+    population_var: Floats
+
+
+@dataclass(frozen=True)
+class InferenceFrame:
+    """How one network with batchnorm fares at inference.
+
+    losses: test loss in "eval" mode, with "population" statistics, and with those of batches of 2, 8, 32, 128 digits.
+    layers: one for each hidden layer.
+    """
+
+    losses: dict[str, float]
+    layers: tuple[Statistics, ...]
+
+
+@dataclass(frozen=True)
 class VariantFrame:
     """One variant after `step` updates.
 
@@ -55,6 +83,7 @@ class VariantFrame:
     next_loss: loss on the batch of step `step`, before its update. Losses are mean cross-entropies in nats.
     gradient_norm, update_ratio: (linear layers,) L2 norm of the loss gradient of a layer's weights, and
     log10(std(next update) / std(weights)), both for the batch of step `step`.
+    inference: only where a trainer was asked to watch it.
     """
 
     step: int
@@ -66,6 +95,7 @@ class VariantFrame:
     gradient_norm: Floats
     update_ratio: Floats
     diverged: bool = False
+    inference: InferenceFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -81,3 +111,16 @@ class Frame:
     seconds: float
     finished: bool
     variants: tuple[VariantFrame, ...]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Class probabilities of one digit, (10,), by the company in which it is asked.
+
+    evaluated: (3, 10) in eval mode: alone, and among 31 and 255 others. trained: batch size -> (draws, 10) in training
+    mode, among others drawn anew each time. alone: why training mode refuses a batch of this digit alone.
+    """
+
+    evaluated: Floats
+    trained: dict[int, Floats]
+    alone: str

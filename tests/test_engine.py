@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -275,6 +276,38 @@ class TestEdits:
 
 
 EDITS = {"no edit": None, "weights kept": (LOWER_RATE, True), "one variant restarted": (XAVIER, False)}
+
+
+class TestQuestions:
+    def test_are_answered_while_training_and_change_nothing(
+        self, start: Start, undisturbed: Callable[..., Any]
+    ) -> None:
+        expected = undisturbed()
+        run = start()
+        run.play()
+        for _ in range(3):
+            inputs = run.inspect("layer_inputs", variant=1, layer=0, units=[0, 3], digits=40).result(30)
+            assert inputs.shape == (40, 2)
+        assert record(played(run)) == expected
+
+    def test_that_are_wrong_are_refused_and_stop_no_run(self, start: Start) -> None:
+        run = start()
+        with pytest.raises(ValueError, match="units: give 0 to 11"):
+            run.inspect("layer_inputs", variant=0, layer=0, units=[12], digits=5).result(30)
+        played(run)
+
+    def test_are_answered_by_another_worker_where_the_first_is_lost(self, start: Start, engine: Engine) -> None:
+        run = stepped(start(), 5)
+        before = run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8).result(30)
+        kill(worker_of(engine))
+        after = run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8).result(60)
+        assert after.tobytes() == before.tobytes()
+
+    def test_to_a_run_that_ends_are_not_left_open(self, start: Start) -> None:
+        run = start()
+        run.close()
+        with pytest.raises((ConnectionError, CancelledError)):
+            run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8).result(30)
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bnviz.config import ACTIVATIONS, BatchNormConfig, NetworkConfig, Variant
-from bnviz.nn.stacked import Mode, StackedBatchNorm
 from bnviz.nn.layers import ACTIVATION, LEAK, Sgd, cross_entropy
 from bnviz.nn.network import CLASSES, PIXELS, NetworkState, Stack
+from bnviz.nn.stacked import Mode, StackedBatchNorm
 from bnviz.training import probes
 
 BATCH = 7

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bnviz.config import BatchNormConfig, replace
-from bnviz.nn.stacked import BatchNormState, Mode, StackedBatchNorm
 from bnviz.nn.layers import Parameter, Sgd
+from bnviz.nn.stacked import BatchNormState, Mode, StackedBatchNorm
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,7 +1,7 @@
 """The trainer on a worker, as a Dask actor. Importing this does not import torch; making an actor does."""
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bnviz.config import Experiment
 from bnviz.data import DataName, load
@@ -24,18 +24,25 @@ def batches(name: DataName) -> "Batches":
 
 
 class TrainerActor:
-    """A Trainer that answers from another process; every answer is a Frame."""
+    """A Trainer that answers from another process; every answer but that of `inspect` is a Frame."""
 
-    def __init__(self, experiment: Experiment, data: DataName) -> None:
+    def __init__(self, experiment: Experiment, data: DataName, watch_inference: bool = False) -> None:
         import torch
 
         from bnviz.training.trainer import Trainer
 
         torch.set_num_threads(1)  # the setting belongs to the calling thread, and actors have one of their own
-        self._trainer = Trainer(experiment.training, experiment.variants, batches(data))
+        digits = batches(data)
+        self._trainer = Trainer(experiment.training, experiment.variants, digits, watch_inference=watch_inference)
 
     def advance(self, steps: int | None, seconds: float | None, evaluate: bool) -> Frame:
         return self._trainer.advance(steps=steps, seconds=seconds, evaluate=evaluate)
 
     def edit(self, edit: Edit) -> Frame:
         return self._trainer.edit(edit)
+
+    def inspect(self, question: str, **arguments: Any) -> Any:
+        """What a function of `bnviz.training.inspection` says of the trainer."""
+        from bnviz.training import inspection
+
+        return inspection.QUESTIONS[question](self._trainer, **arguments)

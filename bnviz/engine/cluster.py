@@ -63,7 +63,7 @@ class Engine:
     def from_environment() -> "Engine":
         return Engine(os.environ.get(SCHEDULER) or None)
 
-    def start(self, experiment: Experiment, data: DataName) -> "Future[Any]":
+    def start(self, experiment: Experiment, data: DataName, watch_inference: bool = False) -> "Future[Any]":
         """A new TrainerActor on the worker that holds the fewest; the future's result is Dask's proxy for it.
 
         Where every worker was lost, waits for one. Raises EngineUnavailableError where none comes back.
@@ -77,7 +77,14 @@ class Engine:
             while True:
                 worker = self._freest_worker()
                 future = self.client.submit(
-                    TrainerActor, experiment, data, actor=True, pure=False, workers=[worker], allow_other_workers=True
+                    TrainerActor,
+                    experiment,
+                    data,
+                    watch_inference,
+                    actor=True,
+                    pure=False,
+                    workers=[worker],
+                    allow_other_workers=True,
                 )
                 made = False
                 try:

@@ -1,8 +1,9 @@
-"""Who owns which run: one lab a browser tab, kept for a while after the tab is gone."""
+"""Who owns which run: one lab for a page of a browser tab, kept for a while after the tab is gone."""
 
 import uuid
 from dataclasses import dataclass
 from threading import Lock, Timer
+from typing import Literal
 
 from bnviz.config import Experiment
 from bnviz.data import status as data_status
@@ -12,6 +13,9 @@ from bnviz.engine.run import SPEEDS, Run
 FIRST_SPEED = "200"  # smooth to watch: a run of 1,500 steps takes some eight seconds
 GRACE = 120.0  # seconds a run outlives its tab, so that a reload or a broken connection finds it again
 MOST = 64  # runs at once: each holds its networks and its history in memory
+
+
+Page = Literal["live", "inference"]  # a tab has a run on each of these pages, once it has been there
 
 
 class TooManyRunsError(RuntimeError):
@@ -32,31 +36,32 @@ class Labs:
         self.engine = engine
         self._grace = grace
         self._lock = Lock()
-        self._labs: dict[str, _Lab] = {}
+        self._labs: dict[tuple[str, Page], _Lab] = {}
 
     def __len__(self) -> int:
         return len(self._labs)
 
-    def claim(self, tab: str, owner: str, experiment: Experiment) -> tuple[str, Run]:
-        """The run of a tab, for the session `owner`: the one it left, or a new one of `experiment`.
+    def claim(self, tab: str, owner: str, experiment: Experiment, page: Page = "live") -> tuple[str, Run]:
+        """The run of a tab's page, for the session `owner`: the one it left, or a new one of `experiment`.
 
         Returns the tab's id with it: another one where a living session already holds that tab, as happens when a
         browser duplicates a tab together with its storage. Raises TooManyRunsError.
         """
         with self._lock:
-            return self._claim(tab, owner, experiment)
+            return self._claim(tab, owner, experiment, page)
 
-    def _claim(self, tab: str, owner: str, experiment: Experiment) -> tuple[str, Run]:
-        lab = self._labs.get(tab)
-        if lab is not None and lab.owner not in (None, owner):
-            mine = (found for found in self._labs.items() if found[1].owner == owner)
-            tab, lab = next(mine, (uuid.uuid4().hex, None))
+    def _claim(self, tab: str, owner: str, experiment: Experiment, page: Page) -> tuple[str, Run]:
+        if any(lab.owner not in (None, owner) for (other, _), lab in self._labs.items() if other == tab):
+            mine = (other for (other, _), lab in self._labs.items() if lab.owner == owner)
+            tab = next(mine, uuid.uuid4().hex)
+        lab = self._labs.get((tab, page))
         if lab is None:
             if len(self._labs) >= MOST:
                 raise TooManyRunsError(
                     f"This server already trains {MOST} experiments. Close a tab, or try again in a few minutes."
                 )
-            lab = self._labs[tab] = _Lab(Run(self.engine, experiment, data_status().in_use), owner)
+            run = Run(self.engine, experiment, data_status().in_use, watch_inference=page == "inference")
+            lab = self._labs[tab, page] = _Lab(run, owner)
             lab.run.set_speed(SPEEDS[FIRST_SPEED])
         if lab.ending is not None:
             lab.ending.cancel()
@@ -68,22 +73,22 @@ class Labs:
     def leave(self, owner: str) -> None:
         """The session is gone, perhaps only for a moment: its runs wait for it, and end after the grace period."""
         with self._lock:
-            for tab, lab in self._labs.items():
+            for key, lab in self._labs.items():
                 if lab.owner == owner:
                     lab.owner = None
                     lab.run.hold(True)
-                    lab.ending = Timer(self._grace, self._end, [tab, lab])
+                    lab.ending = Timer(self._grace, self._end, [key, lab])
                     lab.ending.daemon = True
                     lab.ending.start()
 
     def renew(self, tab: str, owner: str, experiment: Experiment) -> tuple[str, Run]:
         """Exchange a tab's run for a new one on the data that is there now; returns as claim does."""
         with self._lock:
-            lab = self._labs.get(tab)
+            lab = self._labs.get((tab, "live"))
             if lab is not None and lab.owner == owner:
-                del self._labs[tab]
+                del self._labs[tab, "live"]
                 lab.run.close()
-            return self._claim(tab, owner, experiment)
+            return self._claim(tab, owner, experiment, "live")
 
     def close(self) -> None:
         with self._lock:
@@ -94,9 +99,9 @@ class Labs:
             self._labs.clear()
         self.engine.close()
 
-    def _end(self, tab: str, lab: _Lab) -> None:
+    def _end(self, key: tuple[str, Page], lab: _Lab) -> None:
         with self._lock:
-            if lab.owner is not None or self._labs.get(tab) is not lab:
+            if lab.owner is not None or self._labs.get(key) is not lab:
                 return
-            del self._labs[tab]
+            del self._labs[key]
         lab.run.close()

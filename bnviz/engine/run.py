@@ -4,6 +4,7 @@ Pulling gives pause, single steps, pacing and back-pressure for nothing. The thr
 method of Run only leaves a message for it and returns at once.
 """
 
+import concurrent.futures
 import logging
 import math
 import time
@@ -13,6 +14,7 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Any, Literal
+from weakref import WeakSet
 
 from distributed import BaseActorFuture, Future, KilledWorker
 from distributed.comm.core import CommClosedError
@@ -61,8 +63,11 @@ class Status:
 
 
 class Run:
-    def __init__(self, engine: Engine, experiment: Experiment, data: DataName) -> None:
+    def __init__(
+        self, engine: Engine, experiment: Experiment, data: DataName, *, watch_inference: bool = False
+    ) -> None:
         self._engine = engine
+        self._watch_inference = watch_inference
         self.experiment = experiment  # as last asked for; the thread may be about to apply it
         self.history = History(experiment)
         self.data = data
@@ -84,6 +89,7 @@ class Run:
         self._closing = Event()
         self._counting = Lock()
         self._told = self._heard = 0  # messages
+        self._questions: WeakSet[concurrent.futures.Future[Any]] = WeakSet()
         self._tell(lambda: self._load(experiment))
         Thread(target=self._drive, name="bnviz-run", daemon=True).start()
 
@@ -116,6 +122,18 @@ class Run:
         """Go on with changed settings; while training, they take effect at the next step."""
         self.experiment = experiment
         self._tell(lambda: self._edit(experiment, keep_weights))
+
+    def inspect(self, question: str, **arguments: Any) -> "concurrent.futures.Future[Any]":
+        """Ask about the networks as they are (`bnviz.training.inspection`); nothing about the run changes.
+
+        The answer is an error where the question was wrong, or where the run has failed or ended.
+        """
+        answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self._questions.add(answer)
+        self._tell(lambda: self._inspect(answer, question, arguments))
+        if self._state == "closed":
+            answer.cancel()
+        return answer
 
     def close(self) -> None:
         self._closing.set()
@@ -156,6 +174,7 @@ class Run:
                 self._heard += 1
         self._playing = False
         self._state = "closed"
+        self._drop_questions()
         self._stop_actor()
 
     def _carry_out(self, action: Callable[[], None]) -> None:
@@ -193,18 +212,21 @@ class Run:
                 self._closing.wait(RETRY_PAUSE * (losses - 1))
 
     def _ask(self, method: str, *args: object) -> Frame:
+        frame: Frame = self._call(method, *args)
+        return replace(frame, seconds=frame.seconds + self._before)
+
+    def _call(self, method: str, *args: object, **named: object) -> Any:
         try:
             with self._engine.client.as_current():  # an actor's proxy looks for its client in the calling context
-                frame = self._answer(getattr(self._actor, method)(*args))
+                return self._answer(getattr(self._actor, method)(*args, **named))
         except (OSError, CancelledError, KilledWorker) as error:
             raise WorkerLostError(str(error)) from error
         except RuntimeError as error:  # Dask's own word for it has no class of its own
             if "Worker holding Actor was lost" in str(error):
                 raise WorkerLostError(str(error)) from error
             raise
-        return replace(frame, seconds=frame.seconds + self._before)
 
-    def _answer(self, answer: "BaseActorFuture[Frame]") -> Frame:
+    def _answer(self, answer: "BaseActorFuture[Any]") -> Any:
         """What the actor says. Dask alone looks for half a minute for a worker that is lost in a bad moment."""
         while True:
             try:
@@ -216,7 +238,7 @@ class Run:
     def _start_actor(self, experiment: Experiment) -> Frame:
         self._stop_actor()
         try:
-            self._trainer = self._engine.start(experiment, self.data)
+            self._trainer = self._engine.start(experiment, self.data, self._watch_inference)
             self._actor = self._trainer.result()
         except (CancelledError, CommClosedError, KilledWorker, TimeoutError) as error:
             raise WorkerLostError(str(error)) from error
@@ -264,6 +286,20 @@ class Run:
             return
         self._recover()
         self._take(self._ask("advance", 1, None, True))
+
+    def _inspect(self, answer: "concurrent.futures.Future[Any]", question: str, arguments: dict[str, Any]) -> None:
+        if self._frame is None or self._state == "failed":
+            answer.set_exception(WorkerLostError("there is no trainer to ask"))
+            return
+        self._recover()
+        try:
+            answer.set_result(self._call("inspect", question, **arguments))
+        except ValueError as error:  # a question that cannot be answered is no reason to stop the run
+            answer.set_exception(error)
+
+    def _drop_questions(self) -> None:
+        for question in list(self._questions):
+            question.cancel()  # without effect on those that have been answered
 
     def _take(self, frame: Frame) -> None:
         self.history.add(frame)
@@ -340,5 +376,6 @@ class Run:
     def _fail(self, reason: str) -> None:
         self._playing = False
         self._state = "failed"
+        self._drop_questions()
         self._say(reason)
         self._stop_actor()

@@ -4,7 +4,7 @@ The networks of a stack may differ in batchnorm. They are kept in the order [bat
 it, none], so that each kind is one contiguous slice of every tensor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from bnviz.config import Variant
-from bnviz.nn.stacked import BatchNormState, Mode, StackedBatchNorm
 from bnviz.nn.initialization import draw
 from bnviz.nn.layers import ACTIVATION, Linear, Parameter, Sgd, cross_entropy
+from bnviz.nn.stacked import BatchNormState, Mode, StackedBatchNorm
 
 PIXELS, CLASSES = 28 * 28, 10
 _ORDER = {"before": 0, "after": 1, None: 2}
@@ -41,14 +41,15 @@ class NetworkState:
             [Parameter(torch.zeros(1, o)) for _, o in pairs],
             None,
         )
-        return state.fit_batchnorm(variant)
+        return state.fit_batchnorm(variant, seed)
 
-    def fit_batchnorm(self, variant: Variant) -> "NetworkState":
+    def fit_batchnorm(self, variant: Variant, seed: int) -> "NetworkState":
         """Insert fresh batchnorm layers, or drop them, as the variant says; layers that stay keep what they learned."""
         if variant.batchnorm is None:
             self.batchnorm = None
         elif self.batchnorm is None:
-            self.batchnorm = [BatchNormState.fresh(variant.network.width) for _ in range(variant.network.hidden_layers)]
+            layers = range(variant.network.hidden_layers)
+            self.batchnorm = [BatchNormState.fresh(variant.network.width, (seed, layer)) for layer in layers]
         return self
 
 
@@ -106,16 +107,41 @@ class Stack:
 
     def state(self, place: int) -> NetworkState:
         """A copy of the network at one place of the stack."""
-        linears = self.linears()
-        norms: list[BatchNormState] | None = None
-        if place < self.before.stop:
-            norms = [h.before.take(place) for h in self.hidden if h.before]
-        elif place < self.after.stop:
-            norms = [h.after.take(place - self.after.start) for h in self.hidden if h.after]
-        return NetworkState([li.weight.take(place) for li in linears], [li.bias.take(place) for li in linears], norms)
+        linears, norms = self.linears(), [norm.take(k) for norm, k in self.norms_of(place)]
+        return NetworkState(
+            [li.weight.take(place) for li in linears], [li.bias.take(place) for li in linears], norms or None
+        )
 
     def linears(self) -> list[Linear]:
         return [*(h.linear for h in self.hidden), self.output]
+
+    def norms(self) -> list[StackedBatchNorm]:
+        return [norm for h in self.hidden for norm in (h.before, h.after) if norm is not None]
+
+    def norms_of(self, place: int) -> list[tuple[StackedBatchNorm, int]]:
+        """The batchnorm layers of the network at one place of the stack, each with the network's place in it."""
+        if place < self.before.stop:
+            return [(h.before, place) for h in self.hidden if h.before]
+        if place < self.after.stop:
+            return [(h.after, place - self.after.start) for h in self.hidden if h.after]
+        return []
+
+    def measure_population(self, batches: Iterable[Tensor]) -> None:
+        """Take the population statistics of every batchnorm layer, for eval mode, from batches (B, 784) of one size.
+
+        E[x] = mean of the batch means, Var[x] = B / (B - 1) * mean of the batch variances (Ioffe and Szegedy 2015,
+        algorithm 2, step 10).
+        """
+        norms, count = self.norms(), 0
+        sums = [torch.zeros(2, *norm.running_mean.shape) for norm in norms]
+        for x in batches:
+            self.forward(x, "probe")
+            count += 1
+            for total, norm in zip(sums, norms, strict=True):
+                total += torch.stack([norm.mean, norm.unbiased])
+        for total, norm in zip(sums, norms, strict=True):
+            mean, var = total / count
+            norm.population = mean, var
 
     def forward(self, x: Tensor, mode: Mode) -> Tensor:
         """x (B, 784) -> logits (V, B, 10)."""
@@ -167,11 +193,9 @@ class Stack:
     def _trace(self, index: int, place: int) -> Trace:
         layer, (z, y) = self.hidden[index], self._saved[index]
         places = {"pre_activation": layer.linear.y[place], "post_activation": y[place]}
-        for norm, group in ((layer.before, self.before), (layer.after, self.after)):
-            if norm is not None and group.start <= place < group.stop:
-                k = place - group.start
-                places["normalized"] = norm.x_hat[k]
-                places["batchnorm_output"] = norm.x_hat[k] * norm.gamma.value[k] + norm.beta.value[k]
+        for norm, k in self.norms_of(place)[index : index + 1]:
+            places["normalized"] = norm.x_hat[k]
+            places["batchnorm_output"] = norm.x_hat[k] * norm.gamma.value[k] + norm.beta.value[k]
         return Trace(z[place], y[place], places)
 
     def _replace(self, whole: Tensor, group: slice, part: Tensor) -> Tensor:

@@ -5,51 +5,74 @@ mu = mean_B(x);  sigma^2 = mean_B((x - mu)^2);  x_hat = (x - mu) / sqrt(sigma^2 
 (Ioffe and Szegedy 2015, algorithm 1.) In eval mode mu and sigma^2 are the running statistics. Following PyTorch,
 running <- (1 - momentum) * running + momentum * batch, and the running variance takes the unbiased estimate
 (Bessel's correction, B / (B - 1)). Shapes: V networks, B digits, C units; x (V, B, C), every statistic (V, 1, C).
+
+The options of `BatchNormConfig` are columns, (V, 1, 1), so that networks with different ones share a stack. A column is
+None where no network departs from the usual, and then costs nothing.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from bnviz.config import BatchNormConfig
 from bnviz.nn.layers import Parameter, Sgd
 
-Mode = Literal["train", "probe", "eval"]  # probe: batch statistics, but the running statistics stay as they are
+# probe: batch statistics, but the running ones stay as they are. population: eval mode with population statistics.
+Mode = Literal["train", "probe", "eval", "population"]
 
 
 @dataclass
 class BatchNormState:
-    """What one layer of one network has learned: gamma, beta, running mean and running variance, each (1, C)."""
+    """What one layer of one network has learned: gamma, beta, running mean and running variance, each (1, C).
+
+    batches counts the training batches it has seen. seed says which noise it gets.
+    """
 
     gamma: Parameter
     beta: Parameter
     running_mean: Tensor
     running_var: Tensor
+    batches: int = 0
+    seed: tuple[int, ...] = (0,)
 
     @staticmethod
-    def fresh(units: int) -> "BatchNormState":
+    def fresh(units: int, seed: tuple[int, ...] = (0,)) -> "BatchNormState":
         one, zero = torch.ones(1, units), torch.zeros(1, units)
-        return BatchNormState(Parameter(one), Parameter(zero), zero.clone(), one.clone())
+        return BatchNormState(Parameter(one), Parameter(zero), zero.clone(), one.clone(), seed=seed)
 
 
 class StackedBatchNorm:
     """One batchnorm layer of V networks, each with its own settings."""
 
     def __init__(self, configs: Sequence[BatchNormConfig], states: Sequence[BatchNormState]) -> None:
-        def column(values: list[float]) -> Tensor:
+        def column(values: Sequence[float]) -> Tensor:
             return torch.tensor(values).view(-1, 1, 1)
+
+        def unusual(values: Sequence[float]) -> Tensor | None:
+            return column(values) if any(values) else None
 
         self.eps = column([c.eps for c in configs])
         self.momentum = column([c.momentum for c in configs])
         # A layer that is not affine keeps gamma = 1 and beta = 0: its gradients are masked.
         self.affine = None if all(c.affine for c in configs) else column([float(c.affine) for c in configs])
+        self.cumulative = unusual([c.cumulative for c in configs])
+        self.running_std = unusual([c.running == "std" for c in configs])
+        self.from_population = unusual([c.inference == "population" for c in configs])
+        self.from_batch = unusual([c.inference == "batch" for c in configs])
+        self.bessel = unusual([c.bessel for c in configs])
+        self.detach = unusual([c.detach for c in configs])
+        self.noise = unusual([c.noise for c in configs])
         self.gamma = Parameter.stack([s.gamma for s in states])
         self.beta = Parameter.stack([s.beta for s in states])
         self.running_mean = torch.stack([s.running_mean for s in states])
         self.running_var = torch.stack([s.running_var for s in states])
+        self.batches = [s.batches for s in states]
+        self.seeds = [s.seed for s in states]
+        self.population: tuple[Tensor, Tensor] | None = None  # mean and variance, once measured
 
     def take(self, index: int) -> BatchNormState:
         """A copy of one network's state."""
@@ -58,33 +81,50 @@ class StackedBatchNorm:
             self.beta.take(index),
             self.running_mean[index].clone(),
             self.running_var[index].clone(),
+            self.batches[index],
+            self.seeds[index],
         )
 
     def forward(self, x: Tensor, mode: Mode) -> Tensor:
         """(V, B, C) -> (V, B, C). Raises ValueError for a batch of one in train or probe mode."""
-        if mode == "eval":
-            mean, var = self.running_mean, self.running_var
+        if mode in ("eval", "population"):
+            measured = self.population if mode == "population" else None
+            mean, var = measured or self._at_inference(x)
+            self.inverse_std = torch.rsqrt(var + self.eps)
+            self.x_hat = (x - mean).mul_(self.inverse_std)
         else:
             batch = x.shape[1]
             if batch < 2:
                 raise ValueError(f"batch statistics need a batch of at least 2 digits, got {batch}; use eval mode")
             var, mean = torch.var_mean(x, 1, keepdim=True, correction=0)
+            unbiased = var * (batch / (batch - 1))
             if mode == "train":
-                self.running_mean.lerp_(mean, self.momentum)
-                self.running_var.lerp_(var * (batch / (batch - 1)), self.momentum)
-        self.inverse_std = torch.rsqrt(var + self.eps)
-        self.x_hat = (x - mean).mul_(self.inverse_std)
+                self._track(mean, unbiased)
+            if self.bessel is not None:
+                var = torch.where(self.bessel, unbiased, var)
+            self.mean, self.unbiased = mean, unbiased  # for whoever averages them over batches
+            if self.noise is not None and mode == "train":
+                self._disturbed(x, mean, var)
+            else:
+                self.inverse_std = torch.rsqrt(var + self.eps)
+                self.x_hat = self.clean = (x - mean).mul_(self.inverse_std)
         return torch.addcmul(self.beta.value, self.x_hat, self.gamma.value)
 
     def backward(self, delta: Tensor) -> Tensor:
         """dL/dx from dL/dy, through the batch statistics.
 
         dL/dx = gamma / sqrt(sigma^2 + eps) * (dL/dy - mean_B(dL/dy) - x_hat mean_B(dL/dy x_hat))
+
+        With Bessel's correction the last mean divides by B - 1; detached statistics leave dL/dy alone.
         """
         self.delta_beta = delta.sum(1, keepdim=True)
         self.delta_gamma = (delta * self.x_hat).sum(1, keepdim=True)
-        batch = delta.shape[1]
-        through_statistics = torch.addcmul(self.delta_beta, self.x_hat, self.delta_gamma)
+        batch, from_variance = delta.shape[1], self.delta_gamma
+        if self.bessel is not None:
+            from_variance = from_variance * (1 + self.bessel / (batch - 1))  # B / (B - 1) where it is used
+        through_statistics = torch.addcmul(self.delta_beta, self.clean, from_variance)
+        if self.detach is not None:
+            through_statistics *= ~self.detach
         return delta.sub(through_statistics, alpha=1 / batch).mul_(self.gamma.value * self.inverse_std)
 
     def update(self, sgd: Sgd) -> None:
@@ -95,3 +135,44 @@ class StackedBatchNorm:
                     velocity.mul_(self.affine)
         self.gamma.descend(self.delta_gamma, sgd)
         self.beta.descend(self.delta_beta, sgd)
+
+    def _track(self, mean: Tensor, unbiased: Tensor) -> None:
+        """One batch more in the running statistics."""
+        self.batches = [count + 1 for count in self.batches]
+        momentum = self.momentum
+        if self.cumulative is not None:
+            share = torch.tensor([1 / count for count in self.batches]).view(-1, 1, 1)
+            momentum = torch.where(self.cumulative, share, momentum)
+        self.running_mean.lerp_(mean, momentum)
+        if self.running_std is None:
+            self.running_var.lerp_(unbiased, momentum)
+        else:
+            of_std = self.running_var.sqrt().lerp(unbiased.sqrt(), momentum).square_()
+            self.running_var = torch.where(self.running_std, of_std, self.running_var.lerp(unbiased, momentum))
+
+    def _at_inference(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, var = self.running_mean, self.running_var
+        if self.from_population is not None and self.population is not None:
+            mean = torch.where(self.from_population, self.population[0], mean)
+            var = torch.where(self.from_population, self.population[1], var)
+        if self.from_batch is not None:
+            batch_var, batch_mean = torch.var_mean(x, 1, keepdim=True, correction=0)
+            mean, var = torch.where(self.from_batch, batch_mean, mean), torch.where(self.from_batch, batch_var, var)
+        return mean, var
+
+    def _disturbed(self, x: Tensor, mean: Tensor, var: Tensor) -> None:
+        """mu' = mu + noise * sigma * e1;  sigma'^2 = sigma^2 * exp(2 * noise * e2), with e1, e2 ~ N(0, 1) a unit.
+
+        The offset and the factor count as constants for the gradient. In the manner of the noisy batchnorm of Santurkar
+        et al. 2018, section 2.2; drawn from (seed, batch), so that a replayed run gets the same.
+        """
+        assert self.noise is not None
+        drawn = [
+            np.random.default_rng((*seed, count)).standard_normal((2, 1, x.shape[2]))
+            for seed, count in zip(self.seeds, self.batches, strict=True)
+        ]
+        shift, stretch = torch.from_numpy(np.stack(drawn, 1)).to(x.dtype) * self.noise
+        factor = torch.exp(2 * stretch)
+        self.inverse_std = torch.rsqrt(var * factor + self.eps)
+        self.x_hat = (x - mean - shift * var.sqrt()).mul_(self.inverse_std)
+        self.clean = (x - mean) * (self.inverse_std * factor)

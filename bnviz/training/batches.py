@@ -1,5 +1,6 @@
 """MNIST in memory as tensors: a batch is one index into it, and a pure function of (seed, batch size, step)."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -32,14 +33,21 @@ class Batches:
         """The batch of one step, (size, 784) and (size,). An epoch's last, incomplete batch is left out."""
         epoch, place = divmod(step, len(self.train_labels) // size)
         index = _order(seed, epoch, len(self.train_labels))[place * size : (place + 1) * size]
-        return _scaled(self.train_images.index_select(0, index), standardize), self.train_labels[index]
+        return scaled(self.train_images.index_select(0, index), standardize), self.train_labels[index]
+
+    def population(self, count: int | None, *, size: int, standardize: bool) -> Iterator[Tensor]:
+        """The first `count` training digits, or all, in batches (size, 784); a last, incomplete one is left out."""
+        images = self.train_images[:count]
+        for batch in images[: len(images) // size * size].split(size):
+            yield scaled(batch, standardize)
 
     def probe(self, count: int, standardize: bool) -> Tensor:
-        return _scaled(self.train_images[:count], standardize)
+        return scaled(self.train_images[:count], standardize)
 
     def test(self, count: int | None, standardize: bool) -> tuple[Tensor, Tensor]:
-        return _scaled(self.test_images[:count], standardize), self.test_labels[:count]
+        return scaled(self.test_images[:count], standardize), self.test_labels[:count]
 
 
-def _scaled(images: Tensor, standardize: bool) -> Tensor:
+def scaled(images: Tensor, standardize: bool) -> Tensor:
+    """Pixels in [0, 1] as the networks get them."""
     return images.sub(MEAN_PIXEL).div_(STD_PIXEL) if standardize else images

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from bnviz.nn.layers import Activation, Sgd
 from bnviz.nn.network import Stack, Trace
-from bnviz.records import Floats, LayerFrame, bin_range
+from bnviz.nn.stacked import Mode, StackedBatchNorm
+from bnviz.records import BATCH_SIZES, Floats, InferenceFrame, LayerFrame, Statistics, bin_range
 from bnviz.training import metrics
 
 EVALUATION_CHUNK = 500  # test digits in one forward pass: their activations stay in the cache
@@ -31,15 +32,43 @@ def gradients(stack: Stack, x: Tensor, labels: Tensor, sgd: Sgd) -> Gradients:
     return Gradients(loss.numpy(), norm.numpy(), ratio.numpy())
 
 
-def evaluate(stack: Stack, images: Tensor, labels: Tensor) -> tuple[Floats, Floats]:
-    """Loss and accuracy in eval mode, each (V,)."""
+def evaluate(
+    stack: Stack, images: Tensor, labels: Tensor, mode: Mode = "eval", chunk: int = EVALUATION_CHUNK
+) -> tuple[Floats, Floats]:
+    """Loss and accuracy, each (V,)."""
     loss, right = torch.zeros(len(stack)), torch.zeros(len(stack))
-    for x, y in zip(images.split(EVALUATION_CHUNK), labels.split(EVALUATION_CHUNK), strict=True):
-        logits = stack.forward(x, "eval")
+    for x, y in zip(images.split(chunk), labels.split(chunk), strict=True):
+        logits = stack.forward(x, mode)
         log_p = torch.log_softmax(logits, 2)
         loss -= log_p.gather(2, y.view(1, -1, 1).expand(len(stack), -1, 1)).sum((1, 2))
         right += (logits.argmax(2) == y).sum(1)
     return (loss / len(labels)).numpy(), (right / len(labels)).numpy()
+
+
+def inference(stack: Stack, images: Tensor, labels: Tensor, next_batch: Tensor) -> list[InferenceFrame | None]:
+    """Where each network with batchnorm stands at inference, by place; its population must have been measured."""
+    modes: list[tuple[str, Mode, int]] = [
+        ("eval", "eval", EVALUATION_CHUNK),
+        ("population", "population", EVALUATION_CHUNK),
+    ]
+    modes += [(str(size), "probe", size) for size in BATCH_SIZES]
+    found = {}
+    for name, mode, chunk in modes:
+        whole = len(labels) // min(chunk, len(labels)) * chunk  # no last batch that is smaller
+        found[name] = evaluate(stack, images[:whole], labels[:whole], mode, chunk)[0]
+    stack.forward(next_batch, "probe")
+    frames: list[InferenceFrame | None] = []
+    for place in range(len(stack)):
+        norms = stack.norms_of(place)
+        losses = {name: float(loss[place]) for name, loss in found.items()}
+        frames.append(InferenceFrame(losses, tuple(_statistics(norm, k) for norm, k in norms)) if norms else None)
+    return frames
+
+
+def _statistics(norm: StackedBatchNorm, place: int) -> Statistics:
+    assert norm.population is not None
+    six = (norm.running_mean, norm.running_var, norm.mean, norm.unbiased, *norm.population)
+    return Statistics(*(tensor[place, 0].numpy().copy() for tensor in six))
 
 
 def layers(stack: Stack, probe: Tensor, activation: str) -> list[tuple[LayerFrame, ...]]:

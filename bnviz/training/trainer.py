@@ -13,7 +13,7 @@ from bnviz.data import load
 from bnviz.edits import Edit
 from bnviz.nn.layers import Sgd
 from bnviz.nn.network import NetworkState, Stack
-from bnviz.records import PROBE_DIGITS, TEST_DIGITS, Frame, VariantFrame
+from bnviz.records import INFERENCE_DIGITS, POPULATION_DIGITS, PROBE_DIGITS, TEST_DIGITS, Frame, VariantFrame
 from bnviz.training import probes
 from bnviz.training.batches import Batches
 
@@ -28,8 +28,11 @@ class Trainer:
     edits before it, so that the same experiment and the same edits at the same ticks give the same bits.
     """
 
-    def __init__(self, training: TrainingConfig, variants: Sequence[Variant], batches: Batches) -> None:
+    def __init__(
+        self, training: TrainingConfig, variants: Sequence[Variant], batches: Batches, *, watch_inference: bool = False
+    ) -> None:
         self.training, self.variants, self.batches = training, tuple(variants), batches
+        self._watch_inference = watch_inference
         self.tick, self.seconds = 0, 0.0
         self.steps = [0] * len(variants)
         self._diverged = [False] * len(variants)
@@ -68,13 +71,22 @@ class Trainer:
         for i, variant in enumerate(self.variants):
             restart = i in edit.restart or i >= len(old[0])
             fresh = restart or i in edit.redraw
-            state = NetworkState.fresh(variant, self.training.seed) if fresh else old[2][i].fit_batchnorm(variant)
+            seed = self.training.seed
+            state = NetworkState.fresh(variant, seed) if fresh else old[2][i].fit_batchnorm(variant, seed)
             self.steps.append(0 if restart else old[0][i])
             self._diverged.append(False if fresh else old[1][i])
             self._states.append(state)
             self._seen.append(_UNSEEN if restart else old[3][i])
         self._losses = [[] for _ in self.variants]
         return self._frame(evaluate=True)
+
+    def copy_of(self, variant: int) -> Stack:
+        """A copy of one network as it is now, as a stack of its own."""
+        state = self._states[variant]
+        for stack in self._stacks:
+            if variant in stack.members:
+                state = stack.state(stack.members.index(variant))
+        return Stack([0], [self.variants[variant]], [state])
 
     # -- one tick ---------------------------------------------------------------------------------------------------
 
@@ -104,6 +116,10 @@ class Trainer:
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
         t = self.training
         return self.batches.at(step, seed=t.seed, size=t.batch_size, standardize=t.standardize)
+
+    def population(self, count: int | None) -> Iterator[Tensor]:
+        """The first training digits in batches of the size that is trained on."""
+        return self.batches.population(count, size=self.training.batch_size, standardize=self.training.standardize)
 
     def _sgd(self, step: int) -> Sgd:
         return Sgd(self.training.rate(step), self.training.momentum, self.training.weight_decay)
@@ -140,12 +156,18 @@ class Trainer:
     def _look(self, stack: Stack, evaluate: bool) -> None:
         step = self.steps[stack.members[0]]
         standardize = self.training.standardize
+        seen = [self._seen[i] for i in stack.members]
+        tested = np.array([v.test_loss for v in seen]), np.array([v.test_accuracy for v in seen])
+        inference = [v.inference for v in seen]
         if evaluate or self._is_kept(step):
-            count = None if step >= self.training.steps else TEST_DIGITS
-            tested = probes.evaluate(stack, *self.batches.test(count, standardize))
-        else:
-            seen = [self._seen[i] for i in stack.members]
-            tested = np.array([v.test_loss for v in seen]), np.array([v.test_accuracy for v in seen])
+            last = step >= self.training.steps
+            norms = [self.variants[i].batchnorm for i in stack.members]
+            if self._watch_inference or any(bn and bn.inference == "population" for bn in norms):
+                stack.measure_population(self.population(None if last else POPULATION_DIGITS))
+            tested = probes.evaluate(stack, *self.batches.test(None if last else TEST_DIGITS, standardize))
+            if self._watch_inference:
+                few = self.batches.test(INFERENCE_DIGITS, standardize)
+                inference = probes.inference(stack, *few, self._batch(step)[0])
         activation = self.variants[stack.members[0]].network.activation
         layers = probes.layers(stack, self.batches.probe(PROBE_DIGITS, standardize), activation)
         gradients = probes.gradients(stack, *self._batch(step), self._sgd(step))
@@ -160,6 +182,7 @@ class Trainer:
                 gradient_norm=gradients.norm[place],
                 update_ratio=gradients.update_ratio[place],
                 diverged=self._diverged[i],
+                inference=inference[place],
             )
             self._losses[i] = []
 

@@ -1,0 +1,74 @@
+"""Questions about a trainer's networks, answered on copies: the trainer stays as it was."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bnviz.nn.network import CLASSES, Stack
+from bnviz.nn.stacked import Mode
+from bnviz.records import BATCH_SIZES, POPULATION_DIGITS, Answers, Floats
+from bnviz.training.batches import scaled
+from bnviz.training.trainer import Trainer
+
+COMPANIES = (0, 31, 255)  # other digits beside the one that is asked about, in eval mode
+DRAWS = 12  # batches of each size, in training mode
+
+
+def layer_inputs(trainer: Trainer, *, variant: int, layer: int, units: Sequence[int], digits: int) -> Floats:
+    """What reaches the batchnorm of one hidden layer, (digits, units), over the first training digits.
+
+    Without batchnorm: the pre-activations. Raises ValueError for a network, layer or unit that is not there.
+    """
+    if not 0 <= variant < len(trainer.variants):
+        raise ValueError(f"variant: give 0 to {len(trainer.variants) - 1}, got {variant}")
+    network = trainer.variants[variant].network
+    if not 0 <= layer < network.hidden_layers:
+        raise ValueError(f"layer: give 0 to {network.hidden_layers - 1}, got {layer}")
+    if not all(0 <= unit < network.width for unit in units):
+        raise ValueError(f"units: give 0 to {network.width - 1}, got {list(units)}")
+    net = trainer.copy_of(variant)
+    trace = net.trace(trainer.batches.probe(digits, trainer.training.standardize))[0][layer]
+    batchnorm = trainer.variants[variant].batchnorm
+    place = "post_activation" if batchnorm and batchnorm.position == "after" else "pre_activation"
+    return trace.places[place][:, list(units)].numpy().copy()
+
+
+def answers(trainer: Trainer, *, variant: int, pixels: Floats, seed: int) -> Answers:
+    """What a network with batchnorm says of one digit, pixels (784,) from 0 to 255, alone and in company."""
+    net, t = trainer.copy_of(variant), trainer.training
+    batchnorm = trainer.variants[variant].batchnorm
+    if batchnorm is None:
+        raise ValueError("variant: only a network with batchnorm can answer differently in company")
+    if batchnorm.inference == "population":
+        net.measure_population(trainer.population(POPULATION_DIGITS))
+    digit = scaled(torch.as_tensor(np.asarray(pixels)).float().div(255).view(1, -1), t.standardize)
+    others, _ = trainer.batches.test(None, t.standardize)
+    generator = np.random.default_rng(seed)
+
+    def among(size: int, mode: Mode, fill: int = 0) -> Tensor:
+        company = others[torch.from_numpy(generator.choice(len(others), size, replace=False))]
+        # One shape for every company: a matrix product of another shape may round its last bit differently.
+        empty = torch.zeros(fill, digit.shape[1])
+        return _probabilities(net, torch.cat([digit, company, empty]), mode)[0]
+
+    most = max(COMPANIES)
+    evaluated = [among(size, "eval", 0 if batchnorm.inference == "batch" else most - size) for size in COMPANIES]
+    trained = {size: [among(size - 1, "probe") for _ in range(DRAWS)] for size in BATCH_SIZES}
+    try:
+        _probabilities(net, digit, "probe")
+    except ValueError as error:
+        alone = str(error)
+    return Answers(
+        torch.stack(evaluated).numpy(), {size: torch.stack(drawn).numpy() for size, drawn in trained.items()}, alone
+    )
+
+
+def _probabilities(net: Stack, images: Tensor, mode: Mode) -> Tensor:
+    """(B, 784) -> (B, 10)"""
+    return torch.softmax(net.forward(images, mode), 2).view(-1, CLASSES)
+
+
+QUESTIONS: dict[str, Callable[..., Any]] = {"layer_inputs": layer_inputs, "answers": answers}

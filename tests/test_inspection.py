@@ -1,0 +1,134 @@
+"""Watching inference and asking about a network: what is answered, and that nothing changes by it."""
+
+import numpy as np
+import pytest
+import torch
+from builders import trainer_of
+
+from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
+from bnviz.records import BATCH_SIZES, INFERENCE_DIGITS, POPULATION_DIGITS
+from bnviz.training.batches import Batches
+from bnviz.training.inspection import COMPANIES, DRAWS, answers, layer_inputs
+from bnviz.training.trainer import Trainer
+
+SMALL = NetworkConfig(hidden_layers=2, width=12)
+TWINS = Experiment(TrainingConfig(steps=60), (Variant(SMALL, BatchNormConfig()), Variant(SMALL)))
+
+
+def watched(batches: Batches, experiment: Experiment = TWINS) -> Trainer:
+    return Trainer(experiment.training, experiment.variants, batches, watch_inference=True)
+
+
+def pixels(batches: Batches, place: int = 0) -> np.ndarray:
+    return (batches.test_images[place] * 255).numpy()
+
+
+class TestWatchingInference:
+    def test_changes_no_bit_of_the_training(self, batches: Batches) -> None:
+        plain, seen = trainer_of(TWINS, batches), watched(batches)
+        while not plain.finished:
+            a, b = plain.advance(), seen.advance()
+            for one, other in zip(a.variants, b.variants, strict=True):
+                assert one.losses.tobytes() == other.losses.tobytes()
+                assert one.test_loss == other.test_loss
+
+    def test_tells_of_networks_with_batchnorm_only(self, batches: Batches) -> None:
+        frame = watched(batches).advance(steps=0)
+        assert frame.variants[0].inference is not None
+        assert len(frame.variants[0].inference.layers) == 2
+        assert frame.variants[1].inference is None
+
+    def test_finds_the_population_of_the_first_layer(self, batches: Batches) -> None:
+        trainer = watched(batches)
+        found = trainer.advance(steps=10).variants[0].inference
+        assert found is not None
+        inputs = layer_inputs(trainer, variant=0, layer=0, units=range(12), digits=POPULATION_DIGITS)
+        whole = inputs[: POPULATION_DIGITS // 32 * 32]
+        np.testing.assert_allclose(found.layers[0].population_mean, whole.mean(0), rtol=1e-3, atol=1e-4)
+        within = np.mean([part.var(0, ddof=1) for part in np.split(whole, len(whole) // 32)], axis=0)
+        np.testing.assert_allclose(found.layers[0].population_var, within, rtol=1e-3)
+
+    def test_sees_the_running_statistics_approach_the_population(self, batches: Batches) -> None:
+        trainer = watched(batches)
+        first = trainer.advance(steps=0).variants[0].inference
+        while not trainer.finished:
+            last = trainer.advance().variants[0].inference
+        assert first is not None
+        assert last is not None
+        errors = [np.abs(f.layers[0].running_mean - f.layers[0].population_mean).mean() for f in (first, last)]
+        assert errors[1] < errors[0] / 2
+
+    def test_compares_the_modes_on_the_same_digits(self, batches: Batches) -> None:
+        trainer = watched(batches)
+        found = trainer.advance(steps=30).variants[0].inference
+        assert found is not None
+        assert list(found.losses) == ["eval", "population", *map(str, BATCH_SIZES)]
+        net = trainer.copy_of(0)
+        images, labels = batches.test(INFERENCE_DIGITS, False)
+        expected = torch.nn.functional.cross_entropy(net.forward(images, "eval")[0], labels)
+        assert found.losses["eval"] == pytest.approx(expected.item(), rel=1e-5)
+        assert found.losses["2"] > found.losses["128"]  # two digits say little about the mean
+
+    def test_is_told_again_by_frames_that_did_not_look(self, batches: Batches) -> None:
+        trainer = watched(batches)
+        known = trainer.advance(steps=0).variants[0].inference
+        later = trainer.advance(steps=1, evaluate=False).variants[0].inference
+        assert known is not None
+        assert later is known
+
+
+class TestOneDigit:
+    def test_gets_the_same_answer_to_the_bit_in_eval_mode_whatever_its_company(self, batches: Batches) -> None:
+        trainer = watched(batches)
+        trainer.advance(steps=30)
+        for seed in range(5):
+            found = answers(trainer, variant=0, pixels=pixels(batches, seed), seed=seed)
+            assert found.evaluated.shape == (len(COMPANIES), 10)
+            assert all(row.tobytes() == found.evaluated[0].tobytes() for row in found.evaluated)
+
+    def test_gets_another_answer_in_every_training_batch(self, batches: Batches) -> None:
+        trainer = watched(batches)
+        trainer.advance(steps=30)
+        found = answers(trainer, variant=0, pixels=pixels(batches), seed=0)
+        assert {size: drawn.shape for size, drawn in found.trained.items()} == dict.fromkeys(BATCH_SIZES, (DRAWS, 10))
+        spread = [found.trained[size].std(0).mean() for size in BATCH_SIZES]
+        assert spread == sorted(spread, reverse=True)  # the larger the batch, the less the company matters
+        assert spread[-1] > 0
+
+    def test_is_refused_alone_in_training_mode(self, batches: Batches) -> None:
+        found = answers(watched(batches), variant=0, pixels=pixels(batches), seed=0)
+        assert "at least 2 digits, got 1" in found.alone
+
+    def test_without_running_statistics_is_at_the_mercy_of_its_company_in_eval_mode_too(self, batches: Batches) -> None:
+        experiment = Experiment(variants=(Variant(SMALL, BatchNormConfig(inference="batch")),))
+        found = answers(watched(batches, experiment), variant=0, pixels=pixels(batches), seed=0)
+        assert not np.allclose(found.evaluated[1], found.evaluated[2])
+
+    def test_can_only_be_asked_of_a_network_with_batchnorm(self, batches: Batches) -> None:
+        with pytest.raises(ValueError, match="batchnorm"):
+            answers(watched(batches), variant=1, pixels=pixels(batches), seed=0)
+
+
+def test_questions_leave_the_trainer_as_it_was(batches: Batches) -> None:
+    asked, left_alone = trainer_of(TWINS, batches), trainer_of(TWINS, batches)
+    for _ in range(3):
+        answers(asked, variant=0, pixels=pixels(batches), seed=1)
+        layer_inputs(asked, variant=1, layer=1, units=[0], digits=50)
+        a, b = asked.advance(steps=5), left_alone.advance(steps=5)
+        assert [v.losses.tobytes() for v in a.variants] == [v.losses.tobytes() for v in b.variants]
+        assert [v.test_loss for v in a.variants] == [v.test_loss for v in b.variants]
+
+
+@pytest.mark.parametrize(
+    ("question", "field"),
+    [
+        ({"variant": 2, "layer": 0, "units": [0]}, "variant: give 0 to 1"),
+        ({"variant": 0, "layer": 2, "units": [0]}, "layer: give 0 to 1"),
+        ({"variant": 0, "layer": 0, "units": [12]}, "units: give 0 to 11"),
+    ],
+)
+def test_a_question_about_what_is_not_there_is_refused(
+    batches: Batches, question: dict[str, object], field: str
+) -> None:
+    with pytest.raises(ValueError, match=field):
+        layer_inputs(watched(batches), digits=5, **question)  # type: ignore[arg-type]
