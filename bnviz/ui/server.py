@@ -76,13 +76,15 @@ def wait_until_sent() -> None:
 def _scripts() -> dict[str, Path]:
     """Served files by versioned name, so that a browser may keep them for ever."""
     plotly = Path(str(files("plotly"))) / "package_data" / "plotly.min.js"
-    chart = Path(__file__).with_name("live_plotly.js")
-    digest = hashlib.sha256(chart.read_bytes()).hexdigest()[:12]
-    return {f"plotly-{version('plotly')}.min.js": plotly, f"live_plotly-{digest}.js": chart}
+    own = {
+        f"{script.stem}-{hashlib.sha256(script.read_bytes()).hexdigest()[:12]}.js": script
+        for script in Path(__file__).parent.glob("*.js")
+    }
+    return {f"plotly-{version('plotly')}.min.js": plotly} | own
 
 
 def script_url(name: str) -> str:
-    """Where the browser finds 'plotly' or 'live_plotly'."""
+    """Where the browser finds 'plotly', or a script of this folder by its stem."""
     return _url(next(served for served in _scripts() if served.startswith(f"{name}-")))
 
 

@@ -38,9 +38,10 @@ CHARTS = (
 
 
 class Server:
-    """`streamlit run app.py` in a process of its own, with the bundled digits."""
+    """`streamlit run` of a script in a process of its own, with the bundled digits; ready when its workers are."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, script: str = "app.py", workers: int = 2) -> None:
+        self._expected_workers = workers
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -51,7 +52,7 @@ class Server:
         options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "app.py", *options],
+                [sys.executable, "-m", "streamlit", "run", script, *options],
                 cwd=ROOT,
                 env=environment,
                 stdout=log,
@@ -72,7 +73,7 @@ class Server:
         assert self.process.poll() is None, self.log.read_text()
         try:
             with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2) as answer:
-                return answer.read() == b"ok" and len(self.workers()) == 2
+                return answer.read() == b"ok" and len(self.workers()) == self._expected_workers
         except OSError:
             return False
 
