@@ -4,11 +4,19 @@ Streamlit imports this file once as the module `app`, for the server, and runs i
 """
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from bnviz.ui.server import lifespan, routes
 
 if __name__ == "app":
+    # Else a server's very first visitor, where the address is that of another page, gets it without this file.
+    PagesManager.uses_pages_directory = False
     app = st.App("app.py", lifespan=lifespan, routes=routes())
 else:
     st.set_page_config(page_title="bnviz: batch normalization, live", page_icon="📊", layout="wide")
-    st.navigation([st.Page("pages/live_lab.py", title="Live lab", default=True)]).run()
+    st.navigation(
+        [
+            st.Page("pages/live_lab.py", title="Live lab", default=True),
+            st.Page("pages/training_and_inference.py", title="Training and inference"),
+        ]
+    ).run()

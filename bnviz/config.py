@@ -186,7 +186,12 @@ class TrainingConfig:
 
         A function of the experiment alone, so that a run's history does not depend on how fast it was watched.
         """
-        return max(math.ceil(self.steps / 200), min(100, math.ceil(self.steps / 15)))
+        return max(self.watch_every, min(100, math.ceil(self.steps / 15)))
+
+    @property
+    def watch_every(self) -> int:
+        """The same for a run whose inference is watched, whose curves need every point that the history can hold."""
+        return math.ceil(self.steps / 200)
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -90,9 +90,10 @@ class _Track:
 
 
 class History:
-    """The frames of one run."""
+    """The frames of one run; more of them are kept of one whose inference is watched."""
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, *, watch_inference: bool = False) -> None:
+        self._watch_inference = watch_inference
         self._lock = Lock()
         self._experiment = experiment
         self._tracks = [_Track() for _ in experiment.variants]
@@ -123,7 +124,8 @@ class History:
             return View(self._experiment, tuple(t.view() for t in self._tracks), self._latest, tuple(self._markers))
 
     def _add(self, frame: Frame) -> None:
-        keep_every = self._experiment.training.keep_every
+        training = self._experiment.training
+        keep_every = training.watch_every if self._watch_inference else training.keep_every
         passed = frame.seconds - (self._latest.seconds if self._latest else 0.0)
         for track, variant in zip(self._tracks, frame.variants, strict=True):
             if len(variant.losses):

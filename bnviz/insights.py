@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from bnviz.estimates import error, watched
 from bnviz.history import VariantHistory, View
-from bnviz.records import BOUNDED, VariantFrame
+from bnviz.records import BATCH_SIZES, BOUNDED, Answers, VariantFrame
 
 LN_10 = math.log(10)
 NEAR = 0.05  # nats around ln 10 that count as knowing nothing
@@ -30,6 +31,47 @@ def findings(view: View) -> list[str]:
     )
     found = dict.fromkeys(sentence for rule in rules for sentence in rule(view))
     return list(found)[:MOST]
+
+
+def inference_findings(view: View) -> list[str]:
+    """What a watched network shows of batchnorm's two modes, over the units of its first layer."""
+    found = watched(view)
+    if not found:
+        return []
+    step, frame = found[-1]
+    running, batch = (error(frame.layers[0], kind, "mean") for kind in ("running", "batch"))
+    losses = frame.losses
+    sentences = [
+        f"After {step:,} steps the running means of layer 1 are {running:.2f} standard deviations off those of the "
+        f"population, the means of one batch {batch:.2f}."
+    ]
+    if all(math.isfinite(loss) for loss in losses.values()):
+        few, many = str(BATCH_SIZES[0]), str(BATCH_SIZES[-1])
+        sentences.append(
+            f"Test loss: {losses['eval']:.3f} in eval mode, {losses['population']:.3f} with population statistics; in "
+            f"training mode {losses[many]:.3f} in batches of {many}, {losses[few]:.3f} in batches of {few}."
+        )
+    return sentences
+
+
+def company(found: Answers) -> list[str]:
+    """One digit's answers in words, in Markdown."""
+    alone = found.evaluated[0]
+    apart = float(np.abs(found.evaluated - alone).max())
+    same = "the same to the last bit" if apart == 0 else f"with probabilities up to {apart:.1%} apart"
+    best = int(alone.argmax())
+    sentences = [
+        f"**Eval mode** says **{best}** ({alone[best]:.1%}): alone, among 31 and among 255 other digits {same}.",
+        f"**Training mode, alone**: refused. *{found.alone[0].upper()}{found.alone[1:]}.*",
+    ]
+    for size, drawn in found.trained.items():
+        agree = int((drawn.argmax(1) == best).sum())
+        low, high = float(drawn[:, best].min()), float(drawn[:, best].max())
+        sentences.append(
+            f"**Training mode, batches of {size}**: {agree} of {len(drawn)} say {best}; with the company its "
+            f"probability goes from {low:.1%} to {high:.1%}."
+        )
+    return sentences
 
 
 def steps_near_ln_10(history: VariantHistory) -> int:

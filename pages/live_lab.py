@@ -26,7 +26,7 @@ if run.experiment != experiment:
     run.edit(experiment, keep_weights)
 sharing.data_badge(run, partial(lab.renew_run, tab, experiment))
 sharing.files(run)
-shown_status = lab.transport(run)
+shown_status = lab.transport(run, partial(controls.set_value, "seed"))
 
 live_place = st.container(key="status")
 

@@ -43,6 +43,6 @@ class TrainerActor:
 
     def inspect(self, question: str, **arguments: Any) -> Any:
         """What a function of `bnviz.training.inspection` says of the trainer."""
-        from bnviz.training import inspection
+        from bnviz.training.inspection import QUESTIONS
 
-        return inspection.QUESTIONS[question](self._trainer, **arguments)
+        return QUESTIONS[question](self._trainer, **arguments)

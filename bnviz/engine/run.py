@@ -69,7 +69,7 @@ class Run:
         self._engine = engine
         self._watch_inference = watch_inference
         self.experiment = experiment  # as last asked for; the thread may be about to apply it
-        self.history = History(experiment)
+        self.history = History(experiment, watch_inference=watch_inference)
         self.data = data
         self.speed = math.inf  # steps a second, as last asked for
         self._messages: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -252,7 +252,7 @@ class Run:
     def _load(self, experiment: Experiment) -> None:
         """Start over with `experiment` from step 0; goes on playing if it was."""
         frame = self._start_actor(experiment)
-        history = History(experiment)
+        history = History(experiment, watch_inference=self._watch_inference)
         history.add(frame)
         self._base = self._applied = experiment
         self._log = []

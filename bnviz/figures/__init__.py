@@ -3,14 +3,21 @@
 from bnviz.figures.activations import activation_function, activation_histograms, saturation_bars
 from bnviz.figures.curves import accuracy, training_loss
 from bnviz.figures.gradients import gradients
+from bnviz.figures.inference import answers, bessel, digit, inference_losses, running_statistics, statistics_error
 from bnviz.figures.network_map import network_map
 
 __all__ = [
     "accuracy",
     "activation_function",
     "activation_histograms",
+    "answers",
+    "bessel",
+    "digit",
     "gradients",
+    "inference_losses",
     "network_map",
+    "running_statistics",
     "saturation_bars",
+    "statistics_error",
     "training_loss",
 ]

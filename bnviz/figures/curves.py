@@ -51,7 +51,7 @@ def training_loss(view: View, *, smoothing: int, log: bool, x: str) -> Figure:
         y |= {"range": [0, min(max(2.6, nice_ceiling(top * 1.02)), TOP)]}
     alt = "Training loss against " + x + _alt(view, "test loss", "test_loss")
     shapes = guide(LN_10, "ln 10 = 2.303, knows nothing")
-    return {"data": data, "layout": layout(alt, 320, xaxis=_x_axis(view, x), yaxis=y) | _marked(view, x, shapes)}
+    return {"data": data, "layout": layout(alt, 320, xaxis=x_axis(view, x), yaxis=y) | marked(view, x, shapes)}
 
 
 def accuracy(view: View, *, x: str) -> Figure:
@@ -67,7 +67,7 @@ def accuracy(view: View, *, x: str) -> Figure:
     y = axis("test accuracy (%)", range=[0, 101])
     alt = "Test accuracy against " + x + _alt(view, "accuracy", "test_accuracy")
     shapes = guide(10, "guessing: 10%")
-    return {"data": data, "layout": layout(alt, 320, xaxis=_x_axis(view, x), yaxis=y) | _marked(view, x, shapes)}
+    return {"data": data, "layout": layout(alt, 320, xaxis=x_axis(view, x), yaxis=y) | marked(view, x, shapes)}
 
 
 def _loss_line(history: VariantHistory, smoothing: int, x: str) -> tuple[Floats, Floats, Floats]:
@@ -122,7 +122,8 @@ def _initial(view: View, i: int, color: str, letter: str) -> Figure:
     }
 
 
-def _x_axis(view: View, x: str) -> Figure:
+def x_axis(view: View, x: str) -> Figure:
+    """Steps, or seconds of training."""
     if x == "seconds":
         longest = max((h.seconds[-1] for h in view.variants if len(h.seconds)), default=0.0)
         return axis("seconds of training", range=[0, nice_ceiling(max(longest, 1.0))])
@@ -138,7 +139,7 @@ def _hover(letter: str, what: str, x: str, value: str = "%{y:.3f} nats") -> str:
     return f"{letter} {what}<br>{at}<br>{value}<extra></extra>"
 
 
-def _marked(view: View, x: str, shapes: list[Figure]) -> Figure:
+def marked(view: View, x: str, shapes: list[Figure]) -> Figure:
     """Changes made with the weights kept, as labelled vertical lines."""
     lines = [
         {

@@ -66,9 +66,21 @@ def answers(trainer: Trainer, *, variant: int, pixels: Floats, seed: int) -> Ans
     )
 
 
+def test_digit(trainer: Trainer, *, place: int) -> tuple[Floats, int]:
+    """Pixels (784,) from 0 to 255 and label of one test digit."""
+    count = len(trainer.batches.test_labels)
+    if not 0 <= place < count:
+        raise ValueError(f"place: give 0 to {count - 1}, got {place}")
+    return (trainer.batches.test_images[place] * 255).round().numpy(), int(trainer.batches.test_labels[place])
+
+
 def _probabilities(net: Stack, images: Tensor, mode: Mode) -> Tensor:
     """(B, 784) -> (B, 10)"""
     return torch.softmax(net.forward(images, mode), 2).view(-1, CLASSES)
 
 
-QUESTIONS: dict[str, Callable[..., Any]] = {"layer_inputs": layer_inputs, "answers": answers}
+QUESTIONS: dict[str, Callable[..., Any]] = {
+    "layer_inputs": layer_inputs,
+    "answers": answers,
+    "test_digit": test_digit,
+}

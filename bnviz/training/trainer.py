@@ -125,7 +125,8 @@ class Trainer:
         return Sgd(self.training.rate(step), self.training.momentum, self.training.weight_decay)
 
     def _is_kept(self, step: int) -> bool:
-        return step % self.training.keep_every == 0 or step >= self.training.steps
+        every = self.training.watch_every if self._watch_inference else self.training.keep_every
+        return step % every == 0 or step >= self.training.steps
 
     def _group(self, members: Sequence[int]) -> list[Stack]:
         """One stack for each architecture and step among the members."""

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -13,17 +14,18 @@ from bnviz import insights
 from bnviz.config import Experiment
 from bnviz.data import COUNTS
 from bnviz.engine.cluster import SCHEDULER, EngineUnavailableError
-from bnviz.engine.labs import Labs, TooManyRunsError
-from bnviz.engine.run import SPEEDS, Run, Status
+from bnviz.engine.labs import Labs, Page, TooManyRunsError
+from bnviz.engine.run import SPEEDS, Run, Status, WorkerLostError
 from bnviz.figures.style import Figure
 from bnviz.history import View
 from bnviz.records import Frame
-from bnviz.ui import controls, live_plotly
+from bnviz.ui import live_plotly
 from bnviz.ui.feed import Feed
 from bnviz.ui.server import labs
 from bnviz.ui.tab import assign_tab_id
 
 SETTLE = 0.2  # seconds a rerun waits at most for what the user has just asked for
+ANSWER = 10.0  # seconds to wait for an answer about a network
 NOTICE = 15.0  # seconds a notice stays
 _LIVE = (
     '<div class="bnviz-status"></div><div class="bnviz-notice" role="status"></div>'
@@ -49,11 +51,11 @@ def _presence() -> _Presence:
     return _Presence(labs())
 
 
-def claim_run(tab: str, experiment: Experiment) -> Run:
-    """The run of this tab; stops the page with a message where there can be none."""
+def claim_run(tab: str, experiment: Experiment, page: Page = "live") -> Run:
+    """This tab's run of a page; stops the page with a message where there can be none."""
     try:
         presence = _presence()
-        owned, run = presence.labs.claim(tab, presence.owner, experiment)
+        owned, run = presence.labs.claim(tab, presence.owner, experiment, page)
     except (EngineUnavailableError, TooManyRunsError) as error:
         st.error(str(error), icon=":material/cloud_off:")
         if isinstance(error, EngineUnavailableError):
@@ -73,7 +75,26 @@ def renew_run(tab: str, experiment: Experiment) -> None:
         assign_tab_id(owned)
 
 
-def transport(run: Run) -> Status:
+def find_run(tab: str) -> Run | None:
+    """This tab's run of the live lab, where it has been there; None also where no engine answers."""
+    try:
+        presence = _presence()
+    except EngineUnavailableError:
+        return None
+    return presence.labs.find(tab, presence.owner)
+
+
+def ask(run: Run, question: str, **arguments: Any) -> Any:
+    """The run's answer about its networks; None, with a sentence on the page, where there is none."""
+    try:
+        return run.inspect(question, **arguments).result(ANSWER)
+    except (TimeoutError, CancelledError, WorkerLostError) as error:
+        why = "took too long" if isinstance(error, TimeoutError) else "has stopped"
+        st.info(f"The worker {why}; this part shows again when it answers.", icon=":material/hourglass:")
+        return None
+
+
+def transport(run: Run, choose_seed: Callable[[int], None]) -> Status:
     """Play, step, reset, new seed and speed. Returns the status that the buttons show.
 
     The buttons have no help of their own: Streamlit doubles a button that has, for small screens.
@@ -86,7 +107,9 @@ def transport(run: Run) -> Status:
     status = run.status
     playing = status.state == "playing"
 
-    next_seed = (int(controls.value("seed")) + 1) % 2**31  # not counted in the callback: Streamlit may call it twice
+    # Not counted in the callback: Streamlit may call it twice.
+    next_seed = (run.experiment.training.seed + 1) % 2**31
+
     with st.container(horizontal=True, key="transport", vertical_alignment="bottom"):
         st.button(
             "Pause" if playing else "Train",
@@ -109,8 +132,8 @@ def transport(run: Run) -> Status:
             "New seed",
             key="new_seed",
             icon=":material/casino:",
-            on_click=controls.set_value,
-            args=("seed", next_seed),
+            on_click=choose_seed,
+            args=(next_seed,),
         )
         chosen = st.segmented_control(
             "Speed (steps a second)",
@@ -127,10 +150,16 @@ def transport(run: Run) -> Status:
     return status
 
 
-def follow(run: Run, watched: Status, draw: Callable[[View, Frame], dict[str, Figure]]) -> None:
+def follow(
+    run: Run,
+    watched: Status,
+    draw: Callable[[View, Frame], dict[str, Figure]],
+    findings: Callable[[View], list[str]] = insights.findings,
+) -> None:
     """Show the run, now and whenever it moves; `watched` is its status in the rest of the page.
 
-    `draw` gives figures by the key of their chart; it runs in another thread and must not call Streamlit.
+    `draw` gives figures by the key of their chart, `findings` sentences; they run in another thread and must not call
+    Streamlit.
     """
 
     def state() -> object:
@@ -143,7 +172,7 @@ def follow(run: Run, watched: Status, draw: Callable[[View, Frame], dict[str, Fi
             "html": {
                 "bnviz-status": _status_line(view, status, COUNTS[run.data][0]),
                 "bnviz-notice": _notice(view, status),
-                "bnviz-findings": "".join(f"<li>{line}</li>" for line in insights.findings(view)),
+                "bnviz-findings": "".join(f"<li>{line}</li>" for line in findings(view)),
             },
             "figures": draw(view, view.latest) if view.latest is not None else {},
             "rerun": status.state != watched.state,  # buttons have other names

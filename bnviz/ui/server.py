@@ -15,6 +15,7 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
+from streamlit.runtime.pages_manager import PagesManager
 
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs
@@ -46,6 +47,8 @@ def _warm_up() -> None:
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
     """Start the engine with the server, so that the first visitor need not wait for it; end it with the server."""
+    # As st.navigation says in every rerun; without it the server's first visitor gets the files of pages/ one by one.
+    PagesManager.uses_pages_directory = False
     Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
     _loops.append(asyncio.get_running_loop())
     yield

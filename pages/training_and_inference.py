@@ -1,0 +1,154 @@
+"""Training and inference: which mean and variance batchnorm uses when, and what follows for the answers."""
+
+from typing import cast
+
+import streamlit as st
+
+from bnviz import estimates, figures, insights
+from bnviz.config import BatchNormConfig, Experiment, Inference, TrainingConfig, Variant, replace
+from bnviz.engine.run import Run
+from bnviz.figures.style import Figure
+from bnviz.history import View
+from bnviz.records import INFERENCE_DIGITS, POPULATION_DIGITS, Frame
+from bnviz.ui import lab, page
+from bnviz.ui.live_plotly import live_chart
+from bnviz.ui.one_digit import show_one_digit
+from bnviz.ui.tab import tab_id
+
+MOMENTA = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+INFERENCE = {"running": "running statistics", "population": "population statistics", "batch": "the batch at hand"}
+START = Experiment(TrainingConfig(), (Variant(batchnorm=BatchNormConfig()),))
+
+page.style()
+st.title("Training and inference")
+tab = tab_id()
+if tab is None:  # the browser answers within the blink of an eye, and the page runs again
+    st.stop()
+run = lab.claim_run(tab, START, "inference")
+now = run.experiment.variants[0]
+assert now.batchnorm is not None
+
+st.markdown(
+    "In training, batchnorm normalizes every unit with the mean and variance of the **batch**. At inference there may "
+    "be one digit and no batch, and an answer must not depend on its company: so the layer uses averages that it has "
+    "gathered **while training** (Ioffe and Szegedy 2015, section 3.1 and algorithm 2)."
+)
+
+
+def choose_seed(seed: int) -> None:
+    run.edit(replace(run.experiment, training=replace(run.experiment.training, seed=seed)))
+
+
+shown_status = lab.transport(run, choose_seed)
+live_place = st.container(key="status")
+
+with st.container(horizontal=True, key="inference_settings", vertical_alignment="bottom"):
+    momentum = st.select_slider(
+        "Running momentum m",
+        MOMENTA,
+        now.batchnorm.momentum,
+        key="bn_momentum",
+        width=250,
+        disabled=now.batchnorm.cumulative,
+    )
+    cumulative = st.toggle("Cumulative average", now.batchnorm.cumulative, key="bn_cumulative")
+    batch_size = st.select_slider(
+        "Batch size", (2, 4, 8, 16, 32, 64, 128), run.experiment.training.batch_size, key="bn_batch_size", width=200
+    )
+    inference = st.selectbox(
+        "Eval mode uses",
+        list(INFERENCE),
+        list(INFERENCE).index(now.batchnorm.inference),
+        format_func=INFERENCE.__getitem__,
+        key="bn_inference",
+        width=200,
+    )
+    unit = st.number_input("Unit", 1, now.network.width, 1, key="bn_unit", width=120) - 1
+batchnorm = replace(now.batchnorm, momentum=momentum, cumulative=cumulative, inference=cast(Inference, inference))
+experiment = Experiment(replace(run.experiment.training, batch_size=batch_size), (replace(now, batchnorm=batchnorm),))
+if experiment != run.experiment:
+    run.edit(experiment, keep_weights=True)
+
+page.heading(
+    "Running statistics",
+    "The statistics that one unit sees in a batch jump about; the running averages follow them, slowly for a small "
+    f"momentum. What they stand for is the population: the same statistics over {POPULATION_DIGITS:,} training digits, "
+    "in batches of the size that is trained on, for the network as it is at that step.",
+)
+formula, picture = st.columns([1, 3], gap="large")
+with formula:
+    share = r"\tfrac{1}{n}" if cumulative else f"{momentum:g}"
+    st.latex(rf"\begin{{gathered}} r \leftarrow (1 - m)\, r + m\, b \\ m = {share} \end{{gathered}}")
+    st.caption(
+        "r: running mean or variance, b: that of the batch (for the variance, the unbiased one), as PyTorch counts the "
+        "momentum. The cumulative average gives each of the n batches so far the same weight: exact for a network that "
+        "stands still, but it never forgets the untrained one."
+    )
+with picture:
+    live_chart("chart_running_stats")
+
+left, right = st.columns(2, gap="large")
+with left:
+    page.heading(
+        "Error of the statistics",
+        "Over all units of layer 1. A large momentum forgets quickly and stays as noisy as a batch; a small one is "
+        "calm but late: while the network still changes, its average is of networks that are gone.",
+    )
+    live_chart("chart_statistics_error")
+with right:
+    page.heading(
+        "Test loss by statistics",
+        f"The same network on the same {INFERENCE_DIGITS} test digits: with its running statistics (eval mode), with "
+        "those of the population, and in training mode, where each batch of test digits is normalized by itself.",
+    )
+    live_chart("chart_inference")
+
+
+def draw(view: View, _: Frame) -> dict[str, Figure]:
+    return {
+        "chart_running_stats": figures.running_statistics(view, layer=0, unit=unit),
+        "chart_statistics_error": figures.statistics_error(view, layer=0),
+        "chart_inference": figures.inference_losses(view),
+    }
+
+
+with live_place:
+    lab.follow(run, shown_status, draw, insights.inference_findings)
+
+
+@st.fragment
+def show_bessel(run: Run, unit: int) -> None:
+    inputs = lab.ask(run, "layer_inputs", variant=0, layer=0, units=[unit], digits=POPULATION_DIGITS)
+    if inputs is not None:
+        found = estimates.variance_estimates(inputs[:, 0], (2, 4, 8, 16, 32, 64, 128))
+        live_chart("chart_bessel", figures.bessel(found))
+    st.button("Measure the network as it is now", key="measure_bessel")
+
+
+page.heading(
+    "Bessel's correction",
+    "The mean of a batch lies in the middle of that very batch, so squared distances to it come out too small, on "
+    "average by the factor (B − 1)/B. Batchnorm normalizes with the biased variance, and keeps the unbiased one for "
+    "inference.",
+)
+formula, picture = st.columns([1, 3], gap="large")
+with formula:
+    st.latex(
+        r"\begin{gathered} s^2 = \tfrac{1}{B} \textstyle\sum_{i} (x_i - \bar x)^2 \\ "
+        r"\hat\sigma^2 = \tfrac{B}{B-1}\, s^2 \end{gathered}"
+    )
+    st.caption(
+        f"{estimates.ESTIMATES:,} random batches of each size from unit {unit + 1}'s inputs over {POPULATION_DIGITS:,} "
+        "digits. Box: the middle half; whiskers: 5 % to 95 %. (Ioffe and Szegedy 2015, algorithm 2, step 10.)"
+    )
+with picture:
+    show_bessel(run, unit)
+
+
+page.heading(
+    "One digit, in different company",
+    "In training mode the other digits of the batch decide the mean and variance, so one digit gets many answers. In "
+    "eval mode its answer is its own, unless the layer keeps no running statistics (track_running_stats=False in "
+    "PyTorch, 'the batch at hand' above).",
+)
+show_one_digit(run)
