@@ -4,12 +4,13 @@ import csv
 import io
 import json
 import math
+from pathlib import Path
 from typing import Any
 
-from bnviz.config import Experiment, Variant, to_dict
+from bnviz.config import BatchNormConfig, Experiment, Variant, to_dict
 from bnviz.data import COUNTS, DataName
 from bnviz.history import VariantHistory, View
-from bnviz.records import VariantFrame
+from bnviz.records import EVALUATION_CHUNK, VariantFrame
 
 _COLUMNS = ("variant", "step", "seconds", "train_loss", "test_loss", "test_accuracy")
 
@@ -93,7 +94,9 @@ def _finite(value: float) -> float | None:
 def to_script(experiment: Experiment, data: DataName) -> str:
     """A script with torch and torchvision alone that trains the same networks on the same batches.
 
-    Live edits made with the weights kept are not part of it. It prints every variant's loss, step by step.
+    Live edits made with the weights kept are not part of it. It prints every variant's loss, step by step. Where
+    torch's own batchnorm lacks an option, the script brings this package's layer with it; noise is drawn by another
+    generator there, so that its curve is another sample.
     """
     t = experiment.training
     builders = "\n\n".join(
@@ -101,6 +104,10 @@ def to_script(experiment: Experiment, data: DataName) -> str:
     )
     count = COUNTS[data]
     networks = ", ".join(f'"{letter}": network_{letter.lower()}' for letter in experiment.letters)
+    norms = {letter: v.batchnorm for letter, v in zip(experiment.letters, experiment.variants, strict=True)}
+    layer = f"\n\n{_LAYER.read_text(encoding='utf-8').rstrip()}" if any(map(_is_unusual, norms.values())) else ""
+    measured = [letter for letter, bn in norms.items() if bn and bn.inference == "population"]
+    population = _POPULATION.format(names=measured) if measured else ""
     return _SCRIPT.format(
         seed=t.seed,
         steps=t.steps,
@@ -109,6 +116,9 @@ def to_script(experiment: Experiment, data: DataName) -> str:
         test_count=count[1],
         scaled="((images / 255) - 0.1307) / 0.3081" if t.standardize else "images / 255",
         rate=_rate(experiment),
+        layer=layer,
+        population=population,
+        chunk=EVALUATION_CHUNK,
         builders=builders,
         networks=networks,
         momentum=t.momentum,
@@ -149,9 +159,30 @@ _MODULE = {
 }
 
 
+_LAYER = Path(__file__).parent / "nn" / "batchnorm.py"  # read, never imported here: it needs torch
+
+
+def _is_unusual(bn: BatchNormConfig | None) -> bool:
+    """Whether torch.nn.BatchNorm1d cannot do it."""
+    return bn is not None and (
+        bn.bessel or bn.detach or bn.noise > 0 or bn.running == "std" or bn.inference == "population"
+    )
+
+
+def _batchnorm(units: int, bn: BatchNormConfig) -> str:
+    momentum = None if bn.cumulative else bn.momentum
+    usual = f"{units}, eps={bn.eps!r}, momentum={momentum!r}, affine={bn.affine}"
+    if bn.inference == "batch":
+        usual += ", track_running_stats=False"
+    if not _is_unusual(bn):
+        return f"nn.BatchNorm1d({usual})"
+    running = "standard deviation" if bn.running == "std" else "variance"
+    return f"BatchNorm({usual}, bessel={bn.bessel}, running={running!r}, detach={bn.detach}, noise={bn.noise!r})"
+
+
 def _builder(letter: str, variant: Variant) -> str:
     net, bn = variant.network, variant.batchnorm
-    norm = f"nn.BatchNorm1d({net.width}, eps={bn.eps!r}, momentum={bn.momentum!r}, affine={bn.affine})" if bn else ""
+    norm = _batchnorm(net.width, bn) if bn else ""
     hidden = [f"nn.Linear(fan_in, {net.width})", _MODULE[net.activation]]
     if bn:
         hidden.insert(1 if bn.position == "before" else 2, norm)
@@ -172,6 +203,9 @@ def _builder(letter: str, variant: Variant) -> str:
     return network"""
 
 
+_POPULATION = """        if name in {names!r}:
+            population_statistics(network, x_train[: len(x_train) // BATCH * BATCH].split(BATCH))
+"""
 _SCRIPT = '''"""An experiment of bnviz as plain PyTorch: python experiment.py [mnist_sample.npz]
 
 Reads MNIST through torchvision (and downloads it into ./data the first time), or the .npz file that is named.
@@ -187,6 +221,7 @@ from torchvision.datasets import MNIST
 
 SEED, STEPS, BATCH = {seed}, {steps}, {batch}
 TRAIN_DIGITS, TEST_DIGITS = {train_count}, {test_count}
+{layer}
 
 
 def digits(train):
@@ -238,9 +273,9 @@ def main():
             loss.backward()
             optimizer.step()
             print(f"{{name}} step {{step}} loss {{loss.item():.6f}}")
-        network.eval()
+{population}        network.eval()
         with torch.no_grad():
-            logits = network(x_test)
+            logits = torch.cat([network(x) for x in x_test.split({chunk})])
         loss = nn.functional.cross_entropy(logits, y_test).item()
         accuracy = (logits.argmax(1) == y_test).float().mean().item()
         print(f"{{name}} test loss {{loss:.6f}} accuracy {{accuracy:.4f}}")

@@ -1,5 +1,6 @@
 """What a run has shown so far: bounded, appended to by one thread while others read."""
 
+import re
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
@@ -12,6 +13,7 @@ from bnviz.records import Floats, Frame, VariantFrame
 POINTS = 2000  # of a loss curve; past that, neighbours are averaged and every point stands for twice the steps
 FRAMES = 210  # kept frames of a variant; past that, every second one goes
 _NOTHING = np.empty(0)
+_NUMBER = r" [-+.e\d]+$"  # the value that a marker's label ends with
 
 
 @dataclass(frozen=True)
@@ -116,12 +118,25 @@ class History:
             self._markers = [marker for marker in kept if marker.at]
             if edit.label:
                 at = {i: (frame.variants[i].step, self._tracks[i].seconds) for i in went_on}
-                self._markers.append(Marker(edit.label, at))
+                self._mark(edit.label, at)
             self._add(frame)
 
     def view(self) -> View:
         with self._lock:
             return View(self._experiment, tuple(t.view() for t in self._tracks), self._latest, tuple(self._markers))
+
+    def _mark(self, label: str, at: dict[int, tuple[int, float]]) -> None:
+        """A setting that is moved like a slider leaves one marker, where it came to rest."""
+        last = self._markers[-1] if self._markers else None
+        near = self._experiment.training.steps / 20
+        if (
+            last
+            and last.at.keys() == at.keys()
+            and re.sub(_NUMBER, "", last.label) == re.sub(_NUMBER, "", label)
+            and all(at[i][0] - last.at[i][0] <= near for i in at)
+        ):
+            self._markers.pop()
+        self._markers.append(Marker(label, at))
 
     def _add(self, frame: Frame) -> None:
         training = self._experiment.training

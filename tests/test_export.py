@@ -152,9 +152,22 @@ EVERYTHING = Experiment(
 )
 
 
+OPTIONS = Experiment(
+    TrainingConfig(steps=20, batch_size=50),
+    (
+        Variant(CAREFUL, BatchNormConfig(bessel=True, detach=True)),
+        Variant(CAREFUL, BatchNormConfig(cumulative=True, running="std")),
+        Variant(CAREFUL, BatchNormConfig(inference="population", position="after")),
+        Variant(CAREFUL, BatchNormConfig(inference="batch")),
+    ),
+)
+
+
 class TestTheScript:
     @pytest.mark.parametrize(
-        "experiment", [Experiment(TrainingConfig(steps=20)), EVERYTHING], ids=["twins", "everything"]
+        "experiment",
+        [Experiment(TrainingConfig(steps=20)), EVERYTHING, OPTIONS],
+        ids=["twins", "everything", "batchnorm's options"],
     )
     def test_run_by_itself_gives_the_losses_of_the_trainer(
         self, experiment: Experiment, batches: Batches, tmp_path: Path

@@ -188,6 +188,19 @@ class TestALiveChange:
         seconds = history.view().variants[0].frame_seconds[-1]
         assert history.view().markers == (Marker("A: init rand", {0: (40, seconds), 1: (40, seconds)}),)
 
+    def test_a_number_that_is_moved_like_a_slider_leaves_one_marker_where_it_comes_to_rest(self) -> None:
+        history = self.history()
+        moves = [("learning rate 0.1", 40), ("learning rate 0.05", 45), ("learning rate 1e-05", 60)]
+        others = [
+            ("learning rate 0.2", 100),
+            ("batch size 8", 101),
+            ("B: batchnorm off", 102),
+            ("B: batchnorm on", 103),
+        ]
+        for label, step in moves + others:
+            history.edit(Edit(twins(steps=300), label=label), frame(variant_frame(step), variant_frame(step)))
+        assert [(m.label, m.at[0][0]) for m in history.view().markers] == [moves[-1], *others]
+
     def test_marks_each_variant_at_its_own_step_and_forgets_one_that_starts_over(self) -> None:
         history = self.history()
         edit = Edit(twins(steps=300), label="batch size 8")

@@ -8,10 +8,8 @@ from torch import Tensor
 from bnviz.nn.layers import Activation, Sgd
 from bnviz.nn.network import Stack, Trace
 from bnviz.nn.stacked import Mode, StackedBatchNorm
-from bnviz.records import BATCH_SIZES, Floats, InferenceFrame, LayerFrame, Statistics, bin_range
+from bnviz.records import BATCH_SIZES, EVALUATION_CHUNK, Floats, InferenceFrame, LayerFrame, Statistics, bin_range
 from bnviz.training import metrics
-
-EVALUATION_CHUNK = 500  # test digits in one forward pass: their activations stay in the cache
 
 
 @dataclass(frozen=True)

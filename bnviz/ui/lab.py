@@ -1,5 +1,6 @@
 """This tab's run: claimed at every rerun, driven by the transport bar, shown by live charts."""
 
+import pickle
 import time
 import uuid
 from collections.abc import Callable
@@ -84,14 +85,27 @@ def find_run(tab: str) -> Run | None:
     return presence.labs.find(tab, presence.owner)
 
 
-def ask(run: Run, question: str, **arguments: Any) -> Any:
-    """The run's answer about its networks; None, with a sentence on the page, where there is none."""
+def ask(run: Run, question: str, *, again: bool = False, **arguments: Any) -> Any:
+    """The run's answer about its networks; None, with a sentence on the page, where there is none.
+
+    An answer is kept while the networks stand still, and while they train until the question changes or is put `again`:
+    a page that asked in every rerun would lag behind its own sliders.
+    """
+    kept: dict[str, tuple[object, object, Any]] = st.session_state.setdefault("answers", {})
+    status, experiment = run.status, run.experiment
+    asked = id(run), experiment.training.seed, [v.batchnorm and v.batchnorm.inference for v in experiment.variants]
+    words = pickle.dumps((asked, arguments))
+    known = kept.get(question)
+    if known and known[0] == words and not again and (status.state == "playing" or known[1] == status.step):
+        return known[2]
     try:
-        return run.inspect(question, **arguments).result(ANSWER)
+        answer = run.inspect(question, **arguments).result(ANSWER)
     except (TimeoutError, CancelledError, WorkerLostError) as error:
         why = "took too long" if isinstance(error, TimeoutError) else "has stopped"
         st.info(f"The worker {why}; this part shows again when it answers.", icon=":material/hourglass:")
         return None
+    kept[question] = words, status.step, answer
+    return answer
 
 
 def transport(run: Run, choose_seed: Callable[[int], None]) -> Status:
