@@ -54,6 +54,16 @@ class TestClaiming:
         assert run.data == "MNIST sample"
         assert settled(run).view().latest is not None
 
+    def test_finds_a_run_that_is_there_and_starts_none(self, labs: Labs) -> None:
+        assert labs.find("tab", "owner") is None
+        assert len(labs) == 0
+        _, run = labs.claim("tab", "owner", TWINS)
+        assert labs.find("tab", "owner") is run
+        assert labs.find("tab", "somebody else") is None
+        assert labs.find("tab", "owner", "inference") is None
+        labs.leave("owner")
+        assert labs.find("tab", "the owner after a reload") is run
+
     def test_gives_the_same_tab_the_same_run_whatever_it_asks_for(self, labs: Labs) -> None:
         _, run = labs.claim("tab", "owner", TWINS)
         assert labs.claim("tab", "owner", OTHER) == ("tab", run)

@@ -70,6 +70,14 @@ class Labs:
         lab.owner = owner
         return tab, lab.run
 
+    def find(self, tab: str, owner: str, page: Page = "live") -> Run | None:
+        """The run that a tab's page has already, for the session `owner`; None where there is none, or not for it."""
+        with self._lock:
+            lab = self._labs.get((tab, page))
+            if lab is None or lab.owner not in (None, owner):
+                return None
+            return self._claim(tab, owner, lab.run.experiment, page)[1]
+
     def leave(self, owner: str) -> None:
         """The session is gone, perhaps only for a moment: its runs wait for it, and end after the grace period."""
         with self._lock:
