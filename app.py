@@ -17,6 +17,7 @@ else:
     st.navigation(
         [
             st.Page("pages/live_lab.py", title="Live lab", default=True),
+            st.Page("pages/inside_batchnorm.py", title="Inside batchnorm"),
             st.Page("pages/training_and_inference.py", title="Training and inference"),
         ]
     ).run()

@@ -1,0 +1,19 @@
+"""Single questions to a worker, beside the runs: plain functions that import torch when a worker calls them."""
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+def batchnorm_gradients(x: Array, gamma: Array, beta: Array, dout: Array, eps: float) -> tuple[Array, Array, Array]:
+    """What PyTorch's autograd says of its own batchnorm in train mode: dL/dx (N, D), dL/dgamma and dL/dbeta (D,).
+
+    x, dout (N, D); gamma, beta (D,), in double precision.
+    """
+    import torch
+
+    leaves = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in (x, gamma, beta)]
+    y = torch.nn.functional.batch_norm(leaves[0], None, None, leaves[1], leaves[2], training=True, eps=eps)
+    dx, dgamma, dbeta = (g.numpy() for g in torch.autograd.grad(y, leaves, torch.as_tensor(dout, dtype=torch.float64)))
+    return dx, dgamma, dbeta

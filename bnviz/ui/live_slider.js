@@ -1,0 +1,56 @@
+// A slider that tells its value while it is being moved: one message at a time, and then the newest value.
+
+const PATIENCE = 500; // milliseconds until a message that was not answered no longer holds up the next
+
+function shown({ log, step }, value) {
+  if (log) return String(Number(value.toPrecision(3)));
+  const decimals = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
+  const rounded = value.toFixed(decimals);
+  return (Math.abs(value - rounded) < 1e-9 ? rounded : value.toFixed(decimals + 2)).replace("-", "−");
+}
+
+export function liveSlider({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".bnviz-slider");
+  const [input, output] = [root.querySelector("input"), root.querySelector("output")];
+  const state = (root.bnvizSlider ??= { sent: undefined, wanted: undefined });
+  const { label, low, high, value, step, log } = data;
+  const place = (v) => (log ? Math.log10(v) : v); // on the input's own scale
+  const tell = (v) => {
+    output.textContent = shown(data, v);
+    input.setAttribute("aria-valuetext", output.textContent);
+  };
+  const send = () => {
+    state.sent = state.wanted;
+    setTriggerValue("moved", state.sent);
+    clearTimeout(state.timer);
+    state.timer = setTimeout(settle, PATIENCE);
+  };
+  const settle = () => {
+    const newer = state.wanted !== state.sent;
+    state.sent = undefined;
+    if (newer) send();
+    else state.wanted = undefined;
+  };
+  input.oninput = () => {
+    const raw = Number(input.value);
+    const v = log ? 10 ** raw : low + Math.round((raw - low) / step) * step;
+    state.wanted = Number(v.toPrecision(log ? 3 : 10));
+    tell(state.wanted);
+    if (state.sent === undefined) send();
+  };
+  root.querySelector(".bnviz-slider-label").textContent = label;
+  input.min = place(low);
+  input.max = place(high);
+  if (state.sent !== undefined && state.answers !== data.answers) {
+    clearTimeout(state.timer);
+    settle();
+  }
+  state.answers = data.answers;
+  if (state.wanted === undefined) {
+    const onStep = Math.abs((value - low) / step - Math.round((value - low) / step)) < 1e-6;
+    input.step = log || !onStep ? "any" : step; // a value between two steps must not be moved to one of them
+    input.value = place(value);
+    tell(value);
+  }
+  return () => {};
+}

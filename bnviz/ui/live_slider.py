@@ -1,0 +1,65 @@
+"""A slider that the page follows while it is being moved; st.slider tells its value only when it is let go."""
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from bnviz.ui.server import script_url
+
+_HTML = """<label class="bnviz-slider"><span class="bnviz-slider-label"></span><output></output>
+<input type="range" step="any"></label>"""
+# The glue travels with every message, the script it loads only once.
+_JS = """const script = import(new URL("%s", location.origin));
+export default async (component) => (await script).liveSlider(component);"""
+
+
+@cache
+def _component() -> Callable[..., Any]:
+    js = _JS % script_url("live_slider")
+    renderer: Callable[..., Any] = st.components.v2.component("bnviz_slider", html=_HTML, js=js, isolate_styles=False)
+    return renderer
+
+
+def live_slider(
+    label: str, low: float, high: float, default: float, *, key: str, step: float = 0.01, log: bool = False
+) -> float:
+    """The value of the slider `key`. It outlives a visit to another page.
+
+    A value that was set with set_slider may lie between two steps or beyond the ends; a hand reaches steps alone.
+    log: the way along the slider is the value's logarithm.
+    """
+    value = slider_value(key, default)
+
+    def moved() -> None:
+        st.session_state[f"{key}_answers"] = st.session_state.get(f"{key}_answers", 0) + 1
+        told = st.session_state[key].get("moved")
+        if isinstance(told, int | float) and math.isfinite(told):
+            set_slider(key, min(max(float(told), low), high))
+
+    _component()(
+        data={
+            "label": label,
+            "low": low,
+            "high": high,
+            "value": value,
+            "step": step,
+            "log": log,
+            "answers": st.session_state.get(f"{key}_answers", 0),
+        },
+        key=key,
+        on_moved_change=moved,
+    )
+    return value
+
+
+def slider_value(key: str, default: float) -> float:
+    value: float = st.session_state.setdefault(f"{key}_value", default)
+    return value
+
+
+def set_slider(key: str, value: float) -> None:
+    """Only in a callback or before the slider is drawn."""
+    st.session_state[f"{key}_value"] = value

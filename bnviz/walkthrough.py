@@ -1,0 +1,158 @@
+"""What the page "Inside batchnorm" computes, with the NumPy reference: one batch through the layer and back, and three
+small experiments with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bnviz.nn import reference  # noqa: TID253  # this module of bnviz.nn is NumPy alone
+
+Array = npt.NDArray[np.floating[Any]]
+
+EPS = reference.EPS
+POINTS = 20
+LIMIT = 20.0  # a coordinate that is typed in lies between -LIMIT and LIMIT
+MOST_POINTS = 200
+LINEAR_BATCH = (64, 3)  # inputs of the linear unit of `change_weights`
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One batch on its way through the layer and back. x, y, target, dout, dx (N, D); gamma, beta, dgamma, dbeta (D,).
+
+    values and gradients hold every node of the computational graph by its name. The loss is L = 1/2 sum (y - target)^2.
+    """
+
+    x: Array
+    gamma: Array
+    beta: Array
+    eps: float
+    y: Array
+    dout: Array
+    values: dict[str, Array]
+    gradients: dict[str, Array]  # by the staged backward pass
+    closed: tuple[Array, Array, Array]  # dx, dgamma, dbeta by the closed form
+
+
+def sample_points(seed: int) -> Array:
+    """(20, 2): both coordinates N(5, 2), the second scaled by 0.4 and shifted by -4."""
+    return np.round(np.random.default_rng(seed).normal(5, 2, (POINTS, 2)) * [1, 0.4] + [0, -4], 2)
+
+
+def problems(columns: Sequence[str], rows: Sequence[Sequence[float | None]]) -> list[str]:
+    """What keeps typed-in points from being a batch, by the name of the field and with the range that is allowed."""
+    found = []
+    if not 2 <= len(rows) <= MOST_POINTS:
+        found.append(f"Points: {len(rows)} given; a batch here has from 2 to {MOST_POINTS}.")
+    for number, row in enumerate(rows[:MOST_POINTS]):
+        for name, value in zip(columns, row, strict=True):
+            if value is None or np.isnan(value):
+                found.append(f"Row {number}, {name}: empty; give a number from {-LIMIT:g} to {LIMIT:g}.")
+            elif not -LIMIT <= value <= LIMIT:
+                found.append(f"Row {number}, {name}: {value:g} is not allowed; give one from {-LIMIT:g} to {LIMIT:g}.")
+    return found
+
+
+def walk(x: Array, gamma: Array, beta: Array) -> Walk:
+    """Forward and backward, in double precision. Every point is pulled towards a random target of its own, N(0, 1)."""
+    target = np.random.default_rng(len(x)).normal(size=x.shape)
+    y, cache = reference.batchnorm_forward(x, gamma, beta, {"mode": "train"})
+    dout = y - target
+    staged = reference.batchnorm_backward_staged(dout, cache)
+    values = {
+        "x": cache.x,
+        "mean": cache.mean,
+        "centered": cache.centered,
+        "squared": cache.centered**2,
+        "var": cache.var,
+        "inv_std": cache.inv_std,
+        "x_hat": cache.x_hat,
+        "gamma": gamma,
+        "scaled": gamma * cache.x_hat,
+        "beta": beta,
+        "y": y,
+    }
+    gradients = {name: getattr(staged, f"d{name}") for name in values if name != "y"} | {"y": dout}
+    return Walk(x, gamma, beta, cache.eps, y, dout, values, gradients, reference.batchnorm_backward(dout, cache))
+
+
+def undoing(x: Array) -> tuple[Array, Array]:
+    """The gamma and beta that give x back: sqrt(sigma^2 + eps) and mu (Ioffe and Szegedy 2015, section 3)."""
+    return np.sqrt(x.var(axis=0) + EPS), x.mean(axis=0)
+
+
+def example_inputs() -> tuple[Array, Array]:
+    """A dense (N, C) = (6, 3) and a convolutional (N, C, H, W) = (4, 3, 4, 4) batch, to show their axes."""
+    rng = np.random.default_rng(0)
+    offsets = np.array([-1.0, 0.0, 1.0])
+    return rng.normal(size=(6, 3)) + offsets, rng.normal(size=(4, 3, 4, 4)) + offsets[:, None, None]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A linear unit before batchnorm, as it was and changed: what goes into batchnorm (N,), and what comes out (N,)."""
+
+    before: tuple[Array, Array]
+    after: tuple[Array, Array]
+    gradients: tuple[Array, Array]  # of the loss, with respect to all weights, then the bias: (4,)
+
+    @property
+    def largest_difference(self) -> float:
+        """Of the outputs."""
+        return float(np.abs(self.after[1] - self.after[0]).max())
+
+
+def change_weights(*, bias: float = 0.0, scale: float = 1.0) -> Weights:
+    """BN(W u) next to BN(scale W u + bias), for one unit and a fixed batch u (64, 3)."""
+    rng = np.random.default_rng(0)
+    u, weights, target = rng.normal(size=LINEAR_BATCH), rng.normal(size=(3, 1)), rng.normal(size=(64, 1))
+    before, after, gradients = [], [], []
+    for a, b in ((1.0, 0.0), (scale, bias)):
+        z = u @ (a * weights) + b
+        y, cache = reference.batchnorm_forward(z, np.ones(1), np.zeros(1), {"mode": "train"})
+        dz, _, _ = reference.batchnorm_backward((y - target) / len(y), cache)
+        before.append(z[:, 0])
+        after.append(y[:, 0])
+        gradients.append(np.append(u.T @ dz, dz.sum()))
+    return Weights((before[0], before[1]), (after[0], after[1]), (gradients[0], gradients[1]))
+
+
+def gradient_norms(scales: Array) -> Array:
+    """L2 norm of the gradient with respect to the weights a W, for every a."""
+    return np.array([np.linalg.norm(change_weights(scale=float(a)).gradients[1][:3]) for a in scales])
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Two units that differ in their gradient alone, step by step: (steps + 1,) each."""
+
+    bias: tuple[Array, Array]  # statistics kept out of the gradient; gradient through the statistics
+    loss: tuple[Array, Array]
+
+
+def descend(steps: int, rate: float, *, learn_beta: bool) -> Descent:
+    """Gradient descent on the bias b of x = u + b before batchnorm, with target values whose mean is not 0.
+
+    Ioffe and Szegedy 2015, section 2: where the gradient ignores that the mean depends on b, b grows for ever, while
+    neither the output nor the loss changes. Both units are columns of one batch: they do not know of each other.
+    """
+    rng = np.random.default_rng(0)
+    u, noise = rng.normal(size=(32, 1)), rng.normal(size=(32, 1))
+    target = 1 + 0.5 * u + 0.3 * noise
+    bias, beta = np.zeros(2), np.zeros(2)
+    biases, losses = np.empty((steps + 1, 2)), np.empty((steps + 1, 2))
+    for step in range(steps + 1):
+        y, cache = reference.batchnorm_forward(u + bias, np.ones(2), beta, {"mode": "train"})
+        biases[step], losses[step] = bias, ((y - target) ** 2).mean(axis=0) / 2
+        dout = (y - target) / len(u)
+        constant, _, _ = reference.batchnorm_backward(
+            dout, replace(cache, mode="test")
+        )  # as if mu and sigma were given
+        through, _, dbeta = reference.batchnorm_backward(dout, cache)
+        bias = bias - rate * np.array([constant[:, 0].sum(), through[:, 1].sum()])
+        if learn_beta:
+            beta = beta - rate * dbeta
+    return Descent((biases[:, 0], biases[:, 1]), (losses[:, 0], losses[:, 1]))

@@ -1,0 +1,269 @@
+"""Inside batchnorm: one small batch through the layer and back, and why the layer is made as it is."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from bnviz import walkthrough
+from bnviz.figures import computation_graph, invariances, normalization
+from bnviz.figures.normalization import scientific
+from bnviz.ui import lab, page
+from bnviz.ui.autograd import follow_autograd, gradients_check_chart
+from bnviz.ui.live_plotly import live_chart
+from bnviz.ui.live_slider import live_slider, set_slider
+from bnviz.ui.tab import tab_id
+from bnviz.walkthrough import EPS, LIMIT, Array
+
+PAPER = "[Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)"
+AFFINE = (("gamma", "beta"), ("gamma_2", "beta_2"))  # slider keys, a pair a dimension
+NAMES = ("x₁", "x₂")
+SOURCES = ("my points", "the live run's layer")
+DIGITS, MOST_DIGITS = 64, 256  # of the live run, in a batch
+SCALES = np.geomspace(0.1, 10, 21)
+
+CLOSED_FORM = r"""\begin{aligned}\frac{\partial L}{\partial x_i}=\frac{\gamma}{\sqrt{\sigma^2+\varepsilon}}\Big(
+&\frac{\partial L}{\partial y_i}-\frac1N\sum_j\frac{\partial L}{\partial y_j}\\
+&-\frac{\hat x_i}{N}\sum_j\frac{\partial L}{\partial y_j}\hat x_j\Big)\end{aligned}"""
+LEARNED = r"""\frac{\partial L}{\partial\gamma}=\sum_i\frac{\partial L}{\partial y_i}\hat x_i,\qquad
+\frac{\partial L}{\partial\beta}=\sum_i\frac{\partial L}{\partial y_i}"""
+
+page.style()
+st.title("Inside batchnorm")
+st.markdown(
+    "Batch normalization gives every unit of a layer mean 0 and variance 1 over the batch, then lets the network "
+    f"choose another mean β and scale γ ({PAPER}, algorithm 1). Everything here is computed while you look at it."
+)
+follow_autograd()
+tab = tab_id()
+
+
+def set_affine(gamma: Array, beta: Array) -> None:
+    for i, (gamma_key, beta_key) in enumerate(AFFINE):
+        set_slider(gamma_key, float(gamma[i]))
+        set_slider(beta_key, float(beta[i]))
+
+
+def new_points() -> None:
+    st.session_state["points_seed"] = st.session_state.get("points_seed", 0) + 1
+
+
+def edited_points() -> Array:
+    """The points of the table; where it holds something else, a message and the last points that were good."""
+    seed = st.session_state.setdefault("points_seed", 0)
+    table = pd.DataFrame(walkthrough.sample_points(seed), columns=list(NAMES))
+    columns = {name: st.column_config.NumberColumn(format="%.2f") for name in NAMES}
+    edited = st.data_editor(
+        table,
+        num_rows="dynamic",
+        height=250,
+        key=f"points_{seed}",
+        column_config=columns,
+        alt="The points of the batch",
+    )
+    rows: Array = edited[list(NAMES)].to_numpy(dtype=float, na_value=np.nan)
+    st.caption(f"Edit the points or add rows below the last: numbers from −{LIMIT:g} to {LIMIT:g}.")
+    st.button("New points", key="new_points", icon=":material/casino:", on_click=new_points)
+    if found := walkthrough.problems(NAMES, rows.tolist()):
+        more = [f"… and {len(found) - 3} more."] if len(found) > 3 else []
+        st.warning("  \n".join(found[:3] + more), icon=":material/warning:")
+        st.caption("The pictures show the last points that were in order.")
+        good: Array = st.session_state.get("good_points", table.to_numpy())
+        return good
+    st.session_state["good_points"] = rows
+    return rows
+
+
+def layer_units() -> tuple[Array, tuple[str, str]] | None:
+    """What reaches the batchnorm of two units of the live lab's network; None, with a message, where there is none."""
+    run = lab.find_run(tab) if tab else None
+    if run is None:
+        st.info("This tab has no live run yet. Open the live lab, then come back.", icon=":material/info:")
+        st.page_link("pages/live_lab.py", label="Live lab", icon=":material/arrow_forward:")
+        return None
+    experiment = run.experiment
+    first, second = st.columns(2)
+    variant = first.selectbox("Network", range(len(experiment.variants)), format_func=experiment.letters.__getitem__)
+    network = experiment.variants[variant].network
+    layer = second.selectbox("Layer", range(network.hidden_layers), format_func=lambda number: f"{number + 1}")
+    units = (
+        first.number_input("Unit across", 1, network.width, 1) - 1,
+        second.number_input("Unit up", 1, network.width, min(2, network.width)) - 1,
+    )
+    digits = first.number_input("Digits", 2, MOST_DIGITS, DIGITS)
+    second.button("Look again", key="look_again", icon=":material/refresh:", on_click=forget_layer)
+    wanted = (id(run), variant, layer, units, digits)
+    kept = st.session_state.get("layer_inputs")
+    if kept is None or kept[0] != wanted:
+        values = lab.ask(run, "layer_inputs", variant=variant, layer=layer, units=units, digits=digits)
+        if values is None or not np.isfinite(values).all():
+            if values is not None:
+                st.info("This network has diverged: its values are no numbers.", icon=":material/info:")
+            return None
+        kept = st.session_state["layer_inputs"] = (wanted, values.astype(float), run.status.step)
+    st.caption(
+        f"What reaches batchnorm in network {experiment.letters[variant]}, layer {layer + 1}, after {kept[2]:,} steps, "
+        f"for {digits} training digits."
+    )
+    return kept[1], (f"unit {units[0] + 1}", f"unit {units[1] + 1}")
+
+
+def forget_layer() -> None:
+    st.session_state.pop("layer_inputs", None)
+
+
+@st.fragment
+def batch() -> None:
+    st.subheader("A batch before and after")
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.latex(r"\hat x_i=\frac{x_i-\mu}{\sqrt{\sigma^2+\varepsilon}},\qquad y_i=\gamma\,\hat x_i+\beta")
+        st.caption(
+            f"μ and σ² are the mean and the variance over the batch, for each dimension on its own; ε = "
+            f"{scientific(EPS)} keeps the root from zero."
+        )
+        source = st.segmented_control("Batch", SOURCES, default=SOURCES[0], key="source", required=True)
+        taken = layer_units() if source == SOURCES[1] else None
+        x, names = taken or (edited_points(), NAMES)
+        chosen = []
+        for index, (gamma_key, beta_key) in zip("₁₂", AFFINE, strict=True):
+            scale, shift = st.columns(2)
+            with scale:
+                gamma = live_slider(f"γ{index}", -3, 5, 1, key=gamma_key, step=0.05)
+            with shift:
+                beta = live_slider(f"β{index}", -10, 10, 0, key=beta_key, step=0.1)
+            chosen.append((gamma, beta))
+        affine = np.array(chosen)
+        walk = walkthrough.walk(x, affine[:, 0], affine[:, 1])
+        buttons = st.container(horizontal=True)
+        buttons.button("γ = σ, β = μ", key="identity", on_click=set_affine, args=walkthrough.undoing(x))
+        buttons.button("γ = 1, β = 0", key="standard", on_click=set_affine, args=(np.ones(2), np.zeros(2)))
+        difference = float(np.abs(walk.y - x).max())
+        st.markdown(
+            f"Largest difference between output and input: **{scientific(difference)}**. With γ = √(σ² + ε) and "
+            "β = μ the layer gives back what it got, so normalizing takes nothing away that the network could not "
+            f"restore ({PAPER}, section 3)."
+        )
+    follow = min(round(st.session_state.get("follow_value", 0)), len(x) - 1)
+    with right:
+        live_chart("chart_points", normalization.points(x, walk.y, names=names, follow=follow))
+        live_chart("chart_histograms", normalization.histograms(x, walk.y, names=names))
+
+    st.subheader("Step by step, and back")
+    left, right = st.columns(2, gap="large")
+    with left:
+        way = st.segmented_control("Show", ["forward", "backward"], default="forward", key="way", required=True)
+        live_slider("Follow the point in row", 0, len(x) - 1, 0, key="follow", step=1)
+        nodes = walk.gradients if way == "backward" else walk.values
+        live_chart("chart_graph", computation_graph.graph(nodes, backward=way == "backward", follow=follow))
+        st.caption(
+            "Blue: a row for every point; shown is that of the followed one. Grey: one number for each dimension, "
+            "shared by the whole batch. Green: learned. Backward, ∂ stands for the gradient of L = ½ Σ (y − t)² "
+            "with a random target t for every point; where two arrows meet, gradients add up."
+        )
+    with right:
+        st.markdown("**All steps put into one another**")
+        st.latex(CLOSED_FORM)
+        st.latex(LEARNED)
+        dx = walk.closed[0]
+        st.markdown(
+            "The two sums are there because every point moves μ and σ², and with them every other point. They take out "
+            "of the gradient what would only shift or stretch the batch: over the points, ∂L/∂x sums to "
+            f"**{scientific(float(np.abs(dx.sum(axis=0)).max()))}** ({PAPER}, the gradients below algorithm 1)."
+        )
+        gradients_check_chart(walk)
+
+
+@st.fragment
+def axes() -> None:
+    st.subheader("Over which axes")
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.latex(r"\mu_c=\frac1N\sum_n x_{nc}\qquad\mu_c=\frac{1}{NHW}\sum_{n,h,w}x_{nchw}")
+        st.markdown(
+            "A dense layer has a mean and a variance for every unit. A convolution uses the same weights at every "
+            "place of the map, so a channel has one mean over all places of all images: a batch of N maps counts as "
+            f"N · H · W values ({PAPER}, section 3.2). γ and β are as many as the means."
+        )
+        dense, convolutional = walkthrough.example_inputs()
+        channel = round(live_slider("Unit or channel", 1, dense.shape[1], 2, key="channel", step=1)) - 1
+    with right:
+        live_chart("chart_axes", normalization.statistics_axes(dense, convolutional, channel=channel))
+
+
+@st.fragment
+def bias() -> None:
+    st.subheader("A bias before batchnorm does nothing")
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.latex(r"\mathrm{BN}(Wu+b)=\mathrm{BN}(Wu)")
+        st.markdown(
+            "The bias b moves every value of the batch, the mean moves with them, and the difference stays. Nor can b "
+            f"learn: its gradient is zero. β does its work; leave b out ({PAPER}, section 3.2)."
+        )
+        b = live_slider("Bias b", -10, 10, 5, key="bias", step=0.1)
+        changed = walkthrough.change_weights(bias=b)
+    with right:
+        figure = invariances.bias_effect(
+            changed.before,
+            changed.after,
+            bias=b,
+            difference=changed.largest_difference,
+            gradient=float(changed.gradients[1][-1]),
+        )
+        live_chart("chart_bias", figure)
+
+
+@st.fragment
+def scale() -> None:
+    st.subheader("Larger weights change nothing but their own gradient")
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.latex(r"\mathrm{BN}(aWu)=\mathrm{BN}(Wu)")
+        st.latex(
+            r"\frac{\partial\,\mathrm{BN}(aWu)}{\partial(aW)}=\frac1a\cdot\frac{\partial\,\mathrm{BN}(Wu)}{\partial W}"
+        )
+        st.markdown(
+            "Weights a times as large give the same output, and a gradient a times as small: large weights take small "
+            f"steps, which steadies their growth ({PAPER}, section 3.3). The equations hold for ε = 0; what is left of "
+            "the difference is the work of ε, most where a makes the variance small."
+        )
+        a = live_slider("Scale a of the weights", 0.1, 10, 3, key="scale", log=True)
+        changed = walkthrough.change_weights(scale=a)
+    was, now = (float(np.linalg.norm(gradient[:-1])) for gradient in changed.gradients)
+    norms = walkthrough.gradient_norms(SCALES)
+    outputs, gradient = right.columns([3, 2])
+    with outputs:
+        figure = invariances.scale_effect(changed.before, changed.after, scale=a, difference=changed.largest_difference)
+        live_chart("chart_scale", figure)
+    with gradient:
+        live_chart("chart_scale_gradient", invariances.scale_gradient(SCALES, norms, scale=a, now=now, was=was))
+
+
+@st.fragment
+def runaway() -> None:
+    st.subheader("Statistics kept out of the gradient: a bias runs away")
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.latex(r"b\leftarrow b-\eta\,\frac{\partial L}{\partial b},\qquad\hat x=\mathrm{BN}(u+b)")
+        st.markdown(
+            "Normalize between two steps of gradient descent and treat μ and σ² as given numbers: the gradient then "
+            "asks for a larger b at every step, the normalization takes it out again, and b grows without bound while "
+            f"the loss stays where it was ({PAPER}, section 2). Through the statistics, the gradient of b is zero."
+        )
+        steps = round(live_slider("Steps", 10, 500, 200, key="steps", step=10))
+        rate = live_slider("Learning rate η", 0.01, 1, 0.1, key="rate", log=True)
+        learn_beta = st.toggle("Learn β as well", key="learn_beta")
+        found = walkthrough.descend(steps, rate, learn_beta=learn_beta)
+        if learn_beta:
+            st.caption(
+                "β now fits what the bias could not: the loss falls in both, and the runaway bias comes to rest."
+            )
+    with right:
+        live_chart("chart_runaway", invariances.runaway(found.bias, found.loss))
+
+
+batch()
+axes()
+bias()
+scale()
+runaway()
