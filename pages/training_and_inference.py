@@ -12,10 +12,10 @@ from bnviz.history import View
 from bnviz.records import INFERENCE_DIGITS, POPULATION_DIGITS, Frame
 from bnviz.ui import lab, page
 from bnviz.ui.live_plotly import live_chart
+from bnviz.ui.live_slider import live_slider
 from bnviz.ui.one_digit import show_one_digit
 from bnviz.ui.tab import tab_id
 
-MOMENTA = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 INFERENCE = {"running": "running statistics", "population": "population statistics", "batch": "the batch at hand"}
 START = Experiment(TrainingConfig(), (Variant(batchnorm=BatchNormConfig()),))
 
@@ -43,14 +43,8 @@ shown_status = lab.transport(run, choose_seed)
 live_place = st.container(key="status")
 
 with st.container(horizontal=True, key="inference_settings", vertical_alignment="bottom"):
-    momentum = st.select_slider(
-        "Running momentum m",
-        MOMENTA,
-        now.batchnorm.momentum,
-        key="bn_momentum",
-        width=250,
-        disabled=now.batchnorm.cumulative,
-    )
+    with st.container(width=250):
+        momentum = live_slider("Running momentum m", 0.001, 1.0, now.batchnorm.momentum, key="bn_momentum", log=True)
     cumulative = st.toggle("Cumulative average", now.batchnorm.cumulative, key="bn_cumulative")
     batch_size = st.select_slider(
         "Batch size", (2, 4, 8, 16, 32, 64, 128), run.experiment.training.batch_size, key="bn_batch_size", width=200
@@ -75,7 +69,7 @@ page.heading(
     f"momentum. What they stand for is the population: the same statistics over {POPULATION_DIGITS:,} training digits, "
     "in batches of the size that is trained on, for the network as it is at that step.",
 )
-formula, picture = st.columns([1, 3], gap="large")
+formula, picture = st.columns([1, 2], gap="large")
 with formula:
     share = r"\tfrac{1}{n}" if cumulative else f"{momentum:g}"
     st.latex(rf"\begin{{gathered}} r \leftarrow (1 - m)\, r + m\, b \\ m = {share} \end{{gathered}}")
@@ -118,7 +112,8 @@ with live_place:
 
 @st.fragment
 def show_bessel(run: Run, unit: int) -> None:
-    inputs = lab.ask(run, "layer_inputs", variant=0, layer=0, units=[unit], digits=POPULATION_DIGITS)
+    again = st.session_state.get("measure_bessel", False)
+    inputs = lab.ask(run, "layer_inputs", again=again, variant=0, layer=0, units=[unit], digits=POPULATION_DIGITS)
     if inputs is not None:
         found = estimates.variance_estimates(inputs[:, 0], (2, 4, 8, 16, 32, 64, 128))
         live_chart("chart_bessel", figures.bessel(found))
@@ -131,7 +126,7 @@ page.heading(
     "average by the factor (B − 1)/B. Batchnorm normalizes with the biased variance, and keeps the unbiased one for "
     "inference.",
 )
-formula, picture = st.columns([1, 3], gap="large")
+formula, picture = st.columns([1, 2], gap="large")
 with formula:
     st.latex(
         r"\begin{gathered} s^2 = \tfrac{1}{B} \textstyle\sum_{i} (x_i - \bar x)^2 \\ "

@@ -71,6 +71,12 @@ def test_another_architecture_outlives_the_network_that_has_it() -> None:
     assert address(app) == {"variants": "3", "c_width": "16"}
 
 
+def test_another_width_leaves_the_depth_that_all_networks_have() -> None:
+    app = page(variants="3", hidden_layers="5", c_width="16")
+    assert address(app) == {"variants": "3", "hidden_layers": "5", "c_width": "16"}
+    assert app.slider(key="c_hidden_layers").value == 5
+
+
 @pytest.mark.parametrize(("base", "path"), [("", "/bnviz/plotly-"), ("lab/one", "/lab/one/bnviz/plotly-")])
 def test_scripts_are_found_under_the_base_path(base: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamlit.get_option", lambda _: base)

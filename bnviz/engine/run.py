@@ -56,11 +56,6 @@ class Status:
     notice: str = ""
     noticed: float = 0.0
 
-    @property
-    def moving(self) -> bool:
-        """Whether what is on the screen is about to change."""
-        return self.busy or self.state in ("starting", "playing")
-
 
 class Run:
     def __init__(

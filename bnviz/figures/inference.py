@@ -17,7 +17,8 @@ _SIZES = dict(zip(BATCH_SIZES, (COLORS[3], COLORS[4], COLORS[5], GUIDE), strict=
 
 
 def _named(name: str, color: str) -> str:
-    return f'<span style="color:{color}"><b>{name}</b></span>'
+    """A word of the legend; a swatch, because not every colour can be read as text."""
+    return f'<span class="bnviz-swatch" style="background:{color}"></span> {name}'
 
 
 def running_statistics(view: View, *, layer: int, unit: int) -> Figure:
@@ -92,7 +93,7 @@ def inference_losses(view: View) -> Figure:
         data.append(line(steps, values, color, name, hovertemplate=hover, line={"width": width, "dash": dash}))
         data[-1]["line"]["color"] = color
         top = max([top, *values[np.isfinite(values)].tolist()])
-    words = ["  ·  ".join(_named(name, color) for name, color, _ in reversed(styles.values()))]
+    words = [" &ensp; ".join(_named(name, color) for name, color, _ in reversed(styles.values()))]
     shape = layout(
         "Test loss over the steps by the statistics that batchnorm uses",
         340,
@@ -177,7 +178,7 @@ def answers(found: Answers) -> Figure:
     shape = layout(
         f"Class probabilities of the digit; eval mode says {best}",
         320,
-        ["  ·  ".join(names)],
+        [" &ensp; ".join(names)],
         bargap=0.15,
         xaxis=axis("class", tickvals=classes.tolist(), range=[-0.6, 9.6]),
         yaxis=axis("probability (%)", range=[0, 102]),

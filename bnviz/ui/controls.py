@@ -82,7 +82,10 @@ def sidebar() -> tuple[Experiment, bool]:
 def load(experiment: Experiment) -> None:
     """Set every control; only in a callback or before the controls are drawn."""
     defaults = {k: s.default for k, s in table().items() if k in SHARED or k[2:] not in ARCHITECTURE}
-    st.session_state["settings"] = defaults | flatten(experiment)
+    settings = defaults | flatten(experiment)
+    for own in [k for k in settings if k not in SHARED and k[2:] in ARCHITECTURE]:  # the rest of it is what all have
+        settings |= {f"{own[:2]}{k}": settings[k] for k in ARCHITECTURE if f"{own[:2]}{k}" not in settings}
+    st.session_state["settings"] = settings
 
 
 def set_value(key: str, value: Value) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-HOLD = 5.0  # seconds a question waits for news; short, because a browser has six connections for all tabs of a server
+HOLD = 2.0  # seconds a question waits for news; short, because a browser has six connections for all tabs of a server
 LOOK_EVERY = 0.01  # seconds between two looks whether there are news
 
 _feeds: dict[str, "Feed"] = {}
@@ -31,7 +31,10 @@ class Feed:
         _feeds[self.token] = self
 
     def show(self, state: Callable[[], object], news: Callable[[], dict[str, Any]]) -> None:
-        """Answer with `news()` now, and whenever the hashable `state()` has changed. Both run in another thread."""
+        """Answer with `news()` now, and whenever the hashable `state()` has changed.
+
+        `state` runs in the server's loop and must be quick, `news` in a thread of its own.
+        """
         self._state, self._news, self._shown = state, news, self._shown + 1
 
     def close(self) -> None:
@@ -47,7 +50,7 @@ class Feed:
 
 
 async def serve_news(request: Request) -> Response:
-    """GET .../{token}?seen=VERSION: news of another version as soon as there are any, else 204."""
+    """GET .../{token}?seen=VERSION: news of another version as soon as there are any, else 204; 205 for no such feed."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     seen, end = request.query_params.get("seen"), time.monotonic() + HOLD
     while (feed := _feeds.get(request.path_params["token"])) is not None:
@@ -56,4 +59,4 @@ async def serve_news(request: Request) -> Response:
         if time.monotonic() > end:
             return Response(status_code=204, headers=headers)
         await asyncio.sleep(LOOK_EVERY)
-    return Response(status_code=404, headers=headers)
+    return Response(status_code=205, headers=headers)  # Reset Content: the page must run again

@@ -1,5 +1,5 @@
-// A Plotly chart that lives as long as its place on the page: every new figure goes through Plotly.react on one div,
-// so zoom, hover and the div itself outlive every update.
+// A Plotly chart that lives as long as its place on the page: every new figure is drawn into one div, so zoom, hover and
+// the div itself outlive every update.
 
 let plotly;
 function load(url) {
@@ -16,7 +16,7 @@ function load(url) {
   return plotly;
 }
 
-const CONFIG = { displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "toImage", "autoScale2d", "resetScale2d"], scrollZoom: false };
+const CONFIG = { displayModeBar: false, scrollZoom: false }; // the bar covers what it belongs to, and uploads charts
 const AT_ONCE = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: false } };
 
 // What depends on the light or dark theme, from the app's own colours. Looked up once for all charts of a redraw.
@@ -54,6 +54,8 @@ function themed(div) {
   return theme;
 }
 
+const kind = (axis) => axis && JSON.stringify([axis.type, axis.title]);
+
 // Where only data moved, the axes need not be drawn again: that halves the time. Heatmaps know no such update.
 async function show(div, Plotly, { data, layout }) {
   const { key, template, scales } = themed(div);
@@ -64,7 +66,11 @@ async function show(div, Plotly, { data, layout }) {
   } else {
     const themedLayout = { ...layout, template, autosize: true };
     for (const axis of div.bnvizZoomed ?? []) {
-      themedLayout[axis] = { ...layout[axis], range: [...div._fullLayout[axis].range] };
+      if (kind(layout[axis]) === kind(div.layout[axis])) {
+        themedLayout[axis] = { ...layout[axis], range: [...div._fullLayout[axis].range] };
+      } else {
+        div.bnvizZoomed.delete(axis); // it is gone, or counts something else now
+      }
     }
     if (meta.scale) themedLayout.coloraxis.colorscale = scales[meta.scale];
     await Plotly.react(div, data, themedLayout, CONFIG);
@@ -81,10 +87,12 @@ function watch(div) {
       if (axis) div.bnvizZoomed.add(axis);
     }
   });
-  div.on("plotly_doubleclick", () => {
-    div.bnvizZoomed.clear();
-    div.bnvizShape = undefined; // the next figure brings its own ranges back
-  });
+  div.on("plotly_doubleclick", () =>
+    setTimeout(() => { // after Plotly's own answer to it, which looks like another zoom
+      div.bnvizZoomed.clear();
+      redraw(div);
+    }),
+  );
   div.on("plotly_click", (event) => {
     const { curveNumber, x, y } = event.points[0];
     div.bnvizClick?.({ curve: curveNumber, x, y });
@@ -97,7 +105,7 @@ async function draw(div) {
   div.bnvizDrawing = true;
   try {
     while (div.bnvizNext) {
-      const { figure, url } = div.bnvizNext;
+      const { figure, url } = (div.bnvizShown = div.bnvizNext);
       div.bnvizNext = undefined;
       const Plotly = await load(url);
       if (!div.isConnected) return;
@@ -118,6 +126,13 @@ async function draw(div) {
   }
 }
 
+// Draw the last figure once more, axes and all.
+function redraw(div) {
+  div.bnvizShape = undefined;
+  div.bnvizNext ??= div.bnvizShown;
+  return draw(div);
+}
+
 const divs = new Map(); // the charts on the page, by key
 const waiting = new Map(); // figures that came before their chart
 
@@ -132,9 +147,9 @@ function deliver(key, figure, url) {
 }
 
 // The place of one chart: mounted once, and left alone by reruns of the page.
-export function chart({ data: { key, url, figure }, parentElement, setTriggerValue }) {
+export function chart({ data: { key, url, figure, clickable }, parentElement, setTriggerValue }) {
   const div = parentElement.querySelector(".bnviz-chart");
-  div.bnvizClick = (point) => setTriggerValue("click", point);
+  div.bnvizClick = clickable ? (point) => setTriggerValue("click", point) : undefined;
   divs.set(key, div);
   const next = figure ? { figure, url } : waiting.get(key);
   waiting.delete(key);
@@ -153,27 +168,47 @@ export function chart({ data: { key, url, figure }, parentElement, setTriggerVal
   };
 }
 
+// A chart that stands still follows the theme too.
+setInterval(() => {
+  for (const div of divs.values()) {
+    if (div.dataset.ready && !div.bnvizShape?.startsWith(themed(div).key)) redraw(div);
+  }
+}, 1000);
+
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 const screen = () => new Promise(requestAnimationFrame); // comes late where the browser is busy, never in a hidden tab
 
 async function ask({ url, plotly }, place, rerun, signal) {
   let seen = "";
-  const shown = new Map(); // HTML by class
   let asked; // the state of the page that is known to be out of date
+  const shown = new Map(); // HTML by class
+  const show = async ({ version, page, html, figures, rerun: outdated }) => {
+    for (const [name, text] of Object.entries(html)) {
+      if (shown.get(name) !== text) place.querySelector(`.${name}`).innerHTML = text;
+      shown.set(name, text);
+    }
+    if (outdated && asked !== page) rerun((asked = page));
+    const drawn = await Promise.allSettled(Object.entries(figures).map(([key, figure]) => deliver(key, figure, plotly)));
+    for (const { reason } of drawn) if (reason) throw reason; // the other charts have been drawn all the same
+    seen = version;
+  };
   while (!signal.aborted) {
-    const answer = await fetch(`${url}?seen=${seen}`, { signal }).catch(() => undefined);
-    if (answer?.status === 404) return; // another connection: the page will run again, with another address
-    if (answer?.status === 200) {
-      const news = await answer.json();
-      seen = news.version;
-      for (const [name, html] of Object.entries(news.html)) {
-        if (shown.get(name) !== html) place.querySelector(`.${name}`).innerHTML = html;
-        shown.set(name, html);
+    try {
+      const answer = await fetch(`${url}?seen=${seen}`, { signal });
+      if (answer.status === 200) {
+        await show(await answer.json());
+      } else if (answer.status === 205) {
+        // The connection was lost, and with it what the server knew of this page; a rerun brings another address.
+        await pause(0.5);
+        if (!signal.aborted) rerun(performance.now());
+        await pause(0.5);
+      } else if (answer.status !== 204) {
+        throw new Error(`news: ${answer.status}`);
       }
-      await Promise.all(Object.entries(news.figures).map(([key, figure]) => deliver(key, figure, plotly)));
-      if (news.rerun && asked !== news.page) rerun((asked = news.page));
-    } else if (answer?.status !== 204 && !signal.aborted) {
-      await pause(1); // the server is away for a moment
+    } catch (error) {
+      if (signal.aborted) return;
+      console.warn(error);
+      await pause(1); // the server is away for a moment, or a figure could not be drawn
     }
     await screen();
   }

@@ -32,7 +32,9 @@ def live_chart(key: str, figure: Figure | None = None, *, on_click: Callable[[],
     on_click is called before the rerun that a click causes; st.session_state[key]["click"] is then {curve, x, y}.
     """
     _component("chart", _CHART)(
-        data={"key": key, "url": script_url("plotly"), "figure": figure}, key=key, on_click_change=on_click or _ignore
+        data={"key": key, "url": script_url("plotly"), "figure": figure, "clickable": on_click is not None},
+        key=key,
+        on_click_change=on_click or _ignore,
     )
 
 
@@ -47,4 +49,4 @@ def follow(token: str, html: str) -> None:
 
 
 def _ignore() -> None:
-    """A click on a chart that has no use for it, or a rerun that speaks for itself."""
+    """A rerun that speaks for itself."""

@@ -17,7 +17,7 @@ _SOURCES = {"pick": "from the test set", "draw": "draw it"}
 
 @st.fragment
 def show_one_digit(run: Run) -> None:
-    left, right = st.columns([1, 3], gap="large")
+    left, right = st.container(key="one_digit").columns([1, 3], gap="large")
     with left:
         pixels, known = _chosen(run)
         if pixels is not None:

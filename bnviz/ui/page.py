@@ -16,11 +16,12 @@ def style() -> None:
 
 
 def show_problems() -> None:
-    if found := controls.problems():
-        lines = [f"- {line}" for line in found[:PROBLEMS]]
-        more = [f"- … and {len(found) - PROBLEMS:,} more"] if len(found) > PROBLEMS else []
-        st.warning("\n".join(lines + more), icon=":material/warning:")
-        st.button("Dismiss", key="dismiss_problems", on_click=found.clear)
+    with st.container(key="problems"):  # always there: what comes and goes above the charts would mount them anew
+        if found := controls.problems():
+            lines = [f"- {line}" for line in found[:PROBLEMS]]
+            more = [f"- … and {len(found) - PROBLEMS:,} more"] if len(found) > PROBLEMS else []
+            st.warning("\n".join(lines + more), icon=":material/warning:")
+            st.button("Dismiss", key="dismiss_problems", on_click=found.clear)
 
 
 def heading(text: str, help: str) -> DeltaGenerator:

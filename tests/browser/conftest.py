@@ -41,20 +41,24 @@ class Server:
     """`streamlit run` of a script in a process of its own, with the bundled digits; ready when its workers are."""
 
     def __init__(self, folder: Path, script: str = "app.py", workers: int = 2) -> None:
-        self._expected_workers = workers
+        self._script, self._expected_workers = script, workers
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+            self._port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}"
         self.log = folder / "server.log"
-        environment = os.environ | {"BNVIZ_DATA_DIR": str(folder / "data"), "HOME": str(folder)}
-        environment.pop("BNVIZ_SCHEDULER", None)
-        options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
-        with self.log.open("w") as log:
+        self._environment = os.environ | {"BNVIZ_DATA_DIR": str(folder / "data"), "HOME": str(folder)}
+        self._environment.pop("BNVIZ_SCHEDULER", None)
+        self.start()
+
+    def start(self) -> None:
+        """Also once more on the same port, after a stop."""
+        options = ["--server.port", str(self._port), "--server.address", "127.0.0.1", "--server.headless", "true"]
+        with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", script, *options],
+                [sys.executable, "-m", "streamlit", "run", self._script, *options],
                 cwd=ROOT,
-                env=environment,
+                env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

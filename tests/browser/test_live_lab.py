@@ -2,13 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 
 import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.browser.conftest import CHARTS, Lab, Server, wait_for
+from tests.browser.conftest import CHARTS, START, Lab, Server, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -204,6 +205,84 @@ def test_zoom_outlives_the_updates(lab: Lab) -> None:
     zoomed, seen = lab.chart("chart_loss", "div._fullLayout.xaxis.range"), lab.updates("chart_loss")
     wait_for(lambda: lab.updates("chart_loss") > seen + 10, "ten updates")
     assert lab.chart("chart_loss", "div._fullLayout.xaxis.range") == zoomed
+    lab.click("play")
+    wait_for(lambda: not lab.playing(), "the pause")
+    lab.page.mouse.dblclick(box["x"] + 100, box["y"] + 100)
+    wait_for(lambda: lab.chart("chart_loss", "div._fullLayout.xaxis.range[0]") == -10, "the whole curve")  # type: ignore[comparison-overlap]
+
+
+def test_a_zoom_ends_with_the_axis_it_belongs_to(lab: Lab) -> None:
+    lab.open("?variants=3&steps=100000")
+    box = lab.page.locator(".st-key-chart_network .nsewdrag").nth(2).bounding_box()
+    assert box is not None
+    lab.page.mouse.move(box["x"] + 50, box["y"] + box["height"] / 2)
+    lab.page.mouse.down()
+    lab.page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2, steps=5)
+    lab.page.mouse.up()
+    wait_for(lambda: lab.chart("chart_network", "div.bnvizZoomed.size") != 0, "the zoom")  # type: ignore[comparison-overlap]
+    slider = lab.page.locator(".st-key-variants input")
+    slider.focus()
+    slider.press("ArrowLeft")
+    wait_for(lambda: lab.parameters().get("variants") is None, "two networks")
+    lab.click("play")
+    lab.wait_for_step(lambda step: step > 50)
+    wait_for(lambda: lab.chart("chart_network", "div.bnvizZoomed.size") == 0, "the end of the zoom")  # type: ignore[comparison-overlap]
+
+
+def test_charts_that_stand_still_follow_the_theme(lab: Lab) -> None:
+    lab.open()
+    color = "getComputedStyle(div.querySelector('.xtick text')).fill"
+    light = lab.chart("chart_loss", color)
+    lab.page.emulate_media(color_scheme="dark")
+    wait_for(lambda: lab.chart("chart_loss", color) != light, "the dark theme's text")
+
+
+def test_a_message_above_the_charts_mounts_none_of_them_again(lab: Lab, tmp_path: Path) -> None:
+    lab.open()
+    for key in CHARTS:
+        lab.chart(key, "{ div.marked = true }")
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    lab.page.get_by_text("Share and export").click()
+    lab.page.locator(".st-key-import_json input[type=file]").set_input_files(broken)
+    expect(lab.page.locator("[data-testid=stAlert]")).to_contain_text("This is not a JSON document")
+    lab.click("dismiss_problems")
+    expect(lab.page.locator("[data-testid=stAlert]")).to_have_count(0)
+    assert [key for key in CHARTS if not lab.chart(key, "div.marked")] == []
+
+
+_SOCKETS = """window.sockets = [];
+window.WebSocket = class extends window.WebSocket {
+  constructor(...all) { super(...all); window.sockets.push(this); }
+};"""
+
+
+def test_a_lost_connection_is_found_again_and_the_run_goes_on(lab: Lab) -> None:
+    lab.page.add_init_script(_SOCKETS)
+    lab.open("?steps=100000")
+    lab.click("play")
+    step = lab.wait_for_step(lambda step: step > 100)
+    lab.page.evaluate("window.sockets.forEach(socket => socket.close())")
+    assert lab.wait_for_step(lambda now: now > step + 300) > step
+    assert lab.playing()
+    lab.complaints[:] = [c for c in lab.complaints if "when disconnected from server" not in c]
+
+
+def test_a_server_that_comes_back_is_found_again(context: BrowserContext, tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    try:
+        lab = Lab(context.new_page(), server).open("?steps=100000&width=32")
+        lab.click("play")
+        lab.wait_for_step(lambda step: step > 100)
+        server.process.kill()
+        server.process.wait(START)
+        server.start()
+        wait_for(lambda: lab.step() == 0 and not lab.playing(), "a new run of the same experiment")
+        assert lab.parameters()["width"] == "32"
+        lab.click("play")
+        lab.wait_for_step(lambda step: step > 50)
+    finally:
+        server.stop()
 
 
 def test_a_click_on_the_network_map_picks_the_layer_below(lab: Lab) -> None:
