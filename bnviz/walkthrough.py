@@ -47,7 +47,7 @@ def problems(columns: Sequence[str], rows: Sequence[Sequence[float | None]]) -> 
     found = []
     if not 2 <= len(rows) <= MOST_POINTS:
         found.append(f"Points: {len(rows)} given; a batch here has from 2 to {MOST_POINTS}.")
-    for number, row in enumerate(rows[:MOST_POINTS]):
+    for number, row in enumerate(rows[:MOST_POINTS], 1):
         for name, value in zip(columns, row, strict=True):
             if value is None or np.isnan(value):
                 found.append(f"Row {number}, {name}: empty; give a number from {-LIMIT:g} to {LIMIT:g}.")

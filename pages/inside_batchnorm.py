@@ -10,7 +10,7 @@ from bnviz.figures.normalization import scientific
 from bnviz.ui import lab, page
 from bnviz.ui.autograd import follow_autograd, gradients_check_chart
 from bnviz.ui.live_plotly import live_chart
-from bnviz.ui.live_slider import live_slider, set_slider
+from bnviz.ui.live_slider import live_slider, set_slider, slider_value
 from bnviz.ui.tab import tab_id
 from bnviz.walkthrough import EPS, LIMIT, Array
 
@@ -91,13 +91,18 @@ def layer_units() -> tuple[Array, tuple[str, str]] | None:
     )
     digits = first.number_input("Digits", 2, MOST_DIGITS, DIGITS)
     second.button("Look again", key="look_again", icon=":material/refresh:", on_click=forget_layer)
-    wanted = (id(run), variant, layer, units, digits)
+    wanted = (experiment, variant, layer, units, digits)
     kept = st.session_state.get("layer_inputs")
     if kept is None or kept[0] != wanted:
-        values = lab.ask(run, "layer_inputs", variant=variant, layer=layer, units=units, digits=digits)
-        if values is None or not np.isfinite(values).all():
-            if values is not None:
-                st.info("This network has diverged: its values are no numbers.", icon=":material/info:")
+        try:
+            values = lab.ask(run, "layer_inputs", variant=variant, layer=layer, units=units, digits=digits)
+        except ValueError:  # the run has not yet taken up what the live lab was last set to
+            st.info("The live run is just changing. Look again in a moment.", icon=":material/info:")
+            return None
+        if values is None:
+            return None
+        if not np.isfinite(values).all():
+            st.info("This network has diverged: its values are no numbers.", icon=":material/info:")
             return None
         kept = st.session_state["layer_inputs"] = (wanted, values.astype(float), run.status.step)
     st.caption(
@@ -122,8 +127,9 @@ def batch() -> None:
             f"{scientific(EPS)} keeps the root from zero."
         )
         source = st.segmented_control("Batch", SOURCES, default=SOURCES[0], key="source", required=True)
-        taken = layer_units() if source == SOURCES[1] else None
-        x, names = taken or (edited_points(), NAMES)
+        with st.container(key="batch_source"):  # what comes and goes in it must not mount the sliders below anew
+            taken = layer_units() if source == SOURCES[1] else None
+            x, names = taken or (edited_points(), NAMES)
         chosen = []
         for index, (gamma_key, beta_key) in zip("₁₂", AFFINE, strict=True):
             scale, shift = st.columns(2)
@@ -143,7 +149,7 @@ def batch() -> None:
             "β = μ the layer gives back what it got, so normalizing takes nothing away that the network could not "
             f"restore ({PAPER}, section 3)."
         )
-    follow = min(round(st.session_state.get("follow_value", 0)), len(x) - 1)
+    follow = min(round(slider_value("follow", 1)), len(x)) - 1
     with right:
         live_chart("chart_points", normalization.points(x, walk.y, names=names, follow=follow))
         live_chart("chart_histograms", normalization.histograms(x, walk.y, names=names))
@@ -152,7 +158,7 @@ def batch() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         way = st.segmented_control("Show", ["forward", "backward"], default="forward", key="way", required=True)
-        live_slider("Follow the point in row", 0, len(x) - 1, 0, key="follow", step=1)
+        live_slider("Follow the point in row", 1, len(x), 1, key="follow", step=1)
         nodes = walk.gradients if way == "backward" else walk.values
         live_chart("chart_graph", computation_graph.graph(nodes, backward=way == "backward", follow=follow))
         st.caption(

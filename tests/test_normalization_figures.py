@@ -79,10 +79,10 @@ class TestBatch:
             ([[1, 2]], "Points: 1 given; a batch here has from 2 to 200."),
             ([], "Points: 0 given; a batch here has from 2 to 200."),
             ([[1, 2]] * 201, "Points: 201 given; a batch here has from 2 to 200."),
-            ([[1, 2], [3, None]], "Row 1, x₂: empty; give a number from -20 to 20."),
-            ([[math.nan, 2], [3, 4]], "Row 0, x₁: empty; give a number from -20 to 20."),
-            ([[1, 2], [3, 20.5]], "Row 1, x₂: 20.5 is not allowed; give one from -20 to 20."),
-            ([[1, 2], [-math.inf, 4]], "Row 1, x₁: -inf is not allowed; give one from -20 to 20."),
+            ([[1, 2], [3, None]], "Row 2, x₂: empty; give a number from -20 to 20."),
+            ([[math.nan, 2], [3, 4]], "Row 1, x₁: empty; give a number from -20 to 20."),
+            ([[1, 2], [3, 20.5]], "Row 2, x₂: 20.5 is not allowed; give one from -20 to 20."),
+            ([[1, 2], [-math.inf, 4]], "Row 2, x₁: -inf is not allowed; give one from -20 to 20."),
         ],
     )
     def test_what_is_no_batch_is_refused_by_field_and_range(self, rows: list[list[float]], said: str) -> None:

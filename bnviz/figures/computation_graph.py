@@ -76,7 +76,7 @@ def graph(nodes: Mapping[str, Array], *, backward: bool, follow: int) -> Figure:
         )
     annotations += [_arrow(*(edge[::-1] if backward else edge), backward) for edge in _EDGES]
     way = "Backward: the gradient of the loss at every node" if backward else "Forward: the value of every node"
-    alt = f"{way} of batchnorm's computational graph, for point {follow}. " + "; ".join(
+    alt = f"{way} of batchnorm's computational graph, for the point in row {follow + 1}. " + "; ".join(
         a["text"].replace("<b>", "").replace("</b>", "").replace("<br>", ", ") for a in annotations if "name" in a
     )
     hidden = {"visible": False, "fixedrange": True}

@@ -12,8 +12,7 @@ Array = npt.NDArray[np.floating[Any]]
 
 BEFORE, AFTER = COLORS[0], COLORS[1]  # as everywhere: without batchnorm orange, with batchnorm blue
 BINS = 40
-# Nothing to zoom into: no buttons over the picture, and a finger scrolls the page.
-STILL: Figure = {"dragmode": False, "modebar": {"remove": ["zoom", "pan", "zoomin", "zoomout"]}}
+STILL: Figure = {"dragmode": False}  # nothing to zoom into, and a finger scrolls the page
 
 
 def points(x: Array, y: Array, *, names: Sequence[str], follow: int) -> Figure:
@@ -65,8 +64,8 @@ def histograms(x: Array, y: Array, *, names: Sequence[str]) -> Figure:
             "Histograms of both dimensions before and after batchnorm",
             230,
             **STILL,
-            xaxis=axis(names[0], range=[-limit, limit], domain=[0, 0.48], zeroline=True, nticks=6),
-            xaxis2=axis(names[1], range=[-limit, limit], domain=[0.52, 1], zeroline=True, nticks=6),
+            xaxis=axis(names[0], range=[-limit, limit], domain=[0, 0.47], zeroline=True, nticks=5),
+            xaxis2=axis(names[1], range=[-limit, limit], domain=[0.53, 1], zeroline=True, nticks=5),
             yaxis=axis("points a bin", range=[0, nice_ceiling(top)], nticks=5),
         ),
     }

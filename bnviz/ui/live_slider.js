@@ -11,7 +11,7 @@ function shown({ log, step }, value) {
 
 export function liveSlider({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".bnviz-slider");
-  const [input, output] = [root.querySelector("input"), root.querySelector("output")];
+  const [input, output] = [root.querySelector("input"), root.querySelector(".bnviz-slider-value")];
   const state = (root.bnvizSlider ??= { sent: undefined, wanted: undefined });
   const { label, low, high, value, step, log } = data;
   const place = (v) => (log ? Math.log10(v) : v); // on the input's own scale

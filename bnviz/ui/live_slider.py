@@ -9,7 +9,8 @@ import streamlit as st
 
 from bnviz.ui.server import script_url
 
-_HTML = """<label class="bnviz-slider"><span class="bnviz-slider-label"></span><output></output>
+_HTML = """<label class="bnviz-slider">
+<span class="bnviz-slider-label"></span><span class="bnviz-slider-value" aria-hidden="true"></span>
 <input type="range" step="any"></label>"""
 # The glue travels with every message, the script it loads only once.
 _JS = """const script = import(new URL("%s", location.origin));
