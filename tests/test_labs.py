@@ -64,6 +64,23 @@ class TestClaiming:
         labs.leave("owner")
         assert labs.find("tab", "the owner after a reload") is run
 
+    def test_gives_each_page_of_a_tab_a_run_of_its_own(self, labs: Labs) -> None:
+        _, live = labs.claim("tab", "owner", TWINS)
+        tab, watched = labs.claim("tab", "owner", TWINS, "inference")
+        assert tab == "tab"
+        assert watched is not live
+        assert settled(watched).view().variants[1].frames[0].inference is not None
+        assert settled(live).view().variants[1].frames[0].inference is None
+        labs.leave("owner")
+        assert labs.claim("tab", "after a reload", TWINS, "inference") == ("tab", watched)
+        assert labs.claim("tab", "after a reload", TWINS) == ("tab", live)
+
+    def test_gives_a_copied_tab_the_same_new_id_on_every_page(self, labs: Labs) -> None:
+        labs.claim("tab", "owner", TWINS)
+        copy, _ = labs.claim("tab", "copy", TWINS)
+        assert copy != "tab"
+        assert labs.claim("tab", "copy", TWINS, "inference")[0] == copy
+
     def test_gives_the_same_tab_the_same_run_whatever_it_asks_for(self, labs: Labs) -> None:
         _, run = labs.claim("tab", "owner", TWINS)
         assert labs.claim("tab", "owner", OTHER) == ("tab", run)

@@ -50,7 +50,7 @@ class Feed:
 
 
 async def serve_news(request: Request) -> Response:
-    """GET .../{token}?seen=VERSION: news of another version as soon as there are any, else 204; 205 for no such feed."""
+    """GET .../{token}?seen=VERSION: news of another version as soon as there are any, else 204; 205: no such feed."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     seen, end = request.query_params.get("seen"), time.monotonic() + HOLD
     while (feed := _feeds.get(request.path_params["token"])) is not None:
