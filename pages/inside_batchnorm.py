@@ -189,6 +189,7 @@ def axes() -> None:
             "A dense layer has a mean and a variance for every unit. A convolution uses the same weights at every "
             "place of the map, so a channel has one mean over all places of all images: a batch of N maps counts as "
             f"N · H · W values ({PAPER}, section 3.2). γ and β are as many as the means."
+            "\n\nOutlined: the values of one mean. Colour: green above 0, purple below."
         )
         dense, convolutional = walkthrough.example_inputs()
         channel = round(live_slider("Unit or channel", 1, dense.shape[1], 2, key="channel", step=1)) - 1

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import time
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bnviz import walkthrough
+from bnviz.engine.cluster import EngineUnavailableError
 from bnviz.engine.tasks import batchnorm_gradients
 from bnviz.figures import computation_graph, invariances, normalization
 from bnviz.figures.normalization import scientific
+from bnviz.ui.autograd import GradientsCheck
 
 NAMES = ("x₁", "x₂")
 ONES, ZEROS = np.ones(2), np.zeros(2)
@@ -162,6 +165,19 @@ class TestGraph:
         assert "No worker answers." in figure["layout"]["meta"]["words"]
         assert "PyTorch" not in figure["layout"]["meta"]["words"]
         assert not any("autograd" in trace["name"] for trace in figure["data"])
+
+    def test_a_missing_engine_is_told_in_words(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def no_labs() -> None:
+            raise EngineUnavailableError("No training worker answers at BNVIZ_SCHEDULER=tcp://nowhere:1")
+
+        monkeypatch.setattr("bnviz.ui.autograd.labs", no_labs)
+        check = GradientsCheck()
+        check.ask(walkthrough.walk(walkthrough.sample_points(0), ONES, ZEROS))
+        end = time.monotonic() + 10
+        while "missing" not in json.dumps(check.news()) and time.monotonic() < end:
+            time.sleep(0.01)
+        words = check.news()["figures"]["chart_gradients_check"]["layout"]["meta"]["words"]
+        assert "PyTorch's autograd is missing here. No training worker answers at BNVIZ_SCHEDULER" in words
 
 
 class TestAxes:

@@ -1,18 +1,20 @@
 """Batchnorm's computational graph, node by node, and the gradients that three ways of computing give."""
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.figures.normalization import STILL, scientific
+from bnviz.figures.normalization import STILL, dot, scientific
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, layout, line, nice_ceiling
 
 Array = npt.NDArray[np.floating[Any]]
 Gradients = tuple[Array, Array, Array]  # dx (N, D), dgamma (D,), dbeta (D,)
 
 PER_POINT, LEARNED, BACKWARD = COLORS[1], COLORS[2], "#C2267E"
+CHECKED = {"∂L/∂x": PER_POINT, "∂L/∂γ": LEARNED, "∂L/∂β": COLORS[3]}
 HALF_HEIGHT = 0.4  # of a node, in rows
 
 # By name: column (0 left, 1 right), row, what is computed forward, and its gradient.
@@ -100,12 +102,11 @@ def gradients_check(closed: Gradients, staged: Gradients, autograd: Gradients | 
 
     waiting: why there is no answer of PyTorch's autograd, in plain words.
     """
-    names = ("∂L/∂x", "∂L/∂γ", "∂L/∂β")
     others = {"step by step": staged} | ({"PyTorch autograd": autograd} if autograd else {})
     limit = nice_ceiling(1.1 * max(float(np.abs(g).max()) for g in closed))
     data = [line([-limit, limit], [-limit, limit], GUIDE, "equal", line={"width": 1, "dash": "dot"}, hoverinfo="skip")]
     for way, gradients in others.items():
-        for name, color, ours, theirs in zip(names, (PER_POINT, LEARNED, COLORS[3]), closed, gradients, strict=True):
+        for (name, color), ours, theirs in zip(CHECKED.items(), closed, gradients, strict=True):
             symbol = {"size": 13, "symbol": "circle-open", "color": color, "line": {"width": 1.5}}
             if way != "step by step":
                 symbol = {"size": 6, "symbol": "circle", "color": color}
@@ -115,7 +116,7 @@ def gradients_check(closed: Gradients, staged: Gradients, autograd: Gradients | 
     differences = {
         way: [float(np.abs(a - b).max()) for a, b in zip(closed, found, strict=True)] for way, found in others.items()
     }
-    words = [_table(names, differences)] + ([waiting] if waiting else [])
+    words = [_table(differences)] + ([escape(waiting)] if waiting else [])
     worst = {way: scientific(max(found)) for way, found in differences.items()}
     alt = "Gradients of the closed form against " + " and ".join(
         f"{way}, largest difference {difference}" for way, difference in worst.items()
@@ -133,8 +134,8 @@ def gradients_check(closed: Gradients, staged: Gradients, autograd: Gradients | 
     }
 
 
-def _table(names: tuple[str, ...], differences: Mapping[str, list[float]]) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+def _table(differences: Mapping[str, list[float]]) -> str:
+    head = "".join(f'<th scope="col">{dot(color)} {name}</th>' for name, color in CHECKED.items())
     rows = "".join(
         f'<tr><th scope="row">{way}</th>' + "".join(f"<td>{scientific(d)}</td>" for d in found) + "</tr>"
         for way, found in differences.items()

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.figures.normalization import AFTER, BEFORE, STILL, number, outline, scientific
+from bnviz.figures.normalization import AFTER, BEFORE, STILL, dot, number, outline, scientific
 from bnviz.figures.style import GUIDE, Figure, axis, layout, line, nice_ceiling
 
 Array = npt.NDArray[np.floating[Any]]
@@ -18,7 +18,7 @@ BINS = 60
 def bias_effect(before: Pair, after: Pair, *, bias: float, difference: float, gradient: float) -> Figure:
     """Left the inputs of batchnorm, without the bias (dotted) and with it; right its outputs, which are the same."""
     words = [
-        f"Largest difference of the outputs, b = {number(bias, 1)} against b = 0: {scientific(difference)}",
+        f"Largest difference of the outputs from b = 0: {scientific(difference)}",
         f"Gradient of the loss with respect to b: {scientific(gradient)}",
     ]
     return _before_and_after(before, after, f"A bias of {bias:g} moves the inputs, not the outputs", words)
@@ -26,14 +26,14 @@ def bias_effect(before: Pair, after: Pair, *, bias: float, difference: float, gr
 
 def scale_effect(before: Pair, after: Pair, *, scale: float, difference: float) -> Figure:
     """As bias_effect, for weights scaled by a."""
-    words = [f"Largest difference of the outputs, a = {scale:.3g} against a = 1: {scientific(difference)}"]
+    words = [f"Largest difference of the outputs from a = 1: {scientific(difference)}"]
     alt = f"Weights scaled by {scale:g} stretch the inputs, and hardly change the outputs"
     return _before_and_after(before, after, alt, words)
 
 
 def scale_gradient(scales: Array, norms: Array, *, scale: float, now: float, was: float) -> Figure:
     """The norm of the weights' gradient for every scale a of the weights; marked: where a is now."""
-    words = [f"At a = {scale:.3g} the norm is {scientific(now / was)} of that at a = 1; 1/a = {scientific(1 / scale)}"]
+    words = [f"{scientific(now / was)} of that at a = 1; 1/a = {scientific(1 / scale)}"]
     curve = line(scales, norms, GUIDE, "norm", hovertemplate="a = %{x:.2f}: %{y:.3g}<extra></extra>")
     here = line([scale], [now], AFTER, "here", hoverinfo="skip")
     low, high = np.log10([scales[0], scales[-1]])
@@ -63,7 +63,7 @@ def runaway(bias: Pair, loss: Pair) -> Figure:
             axes = {"xaxis": "x2", "yaxis": "y2"} if i else {}
             data.append(line(steps, series, color, f"{fit}, {name}", line=dash, hovertemplate=hover, **axes))
     words = [
-        f'<span style="color:{color}">●</span> {name}: bias {_moved(values)}; loss {fit[0]:.4f} → {fit[-1]:.4f}'
+        f"{dot(color)} {name}: bias {_moved(values)}; loss {fit[0]:.4f} → {fit[-1]:.4f}"
         for color, name, values, fit in (
             (BEFORE, "statistics kept out of the gradient", bias[0], loss[0]),
             (AFTER, "gradient through the statistics", bias[1], loss[1]),

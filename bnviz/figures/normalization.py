@@ -33,7 +33,7 @@ def points(x: Array, y: Array, *, names: Sequence[str], follow: int) -> Figure:
         line(followed[:, 0], followed[:, 1], GUIDE, "followed", hoverinfo="skip") | {"mode": "markers", "marker": ring}
     )
     alt = f"{len(x)} points before batchnorm, {describe(x)}, and after it, {describe(y)}"
-    words = [f"{_dot(BEFORE)} before: {describe(x)}", f"{_dot(AFTER)} after: {describe(y)}"]
+    words = [f"{dot(BEFORE)} before: {describe(x)}", f"{dot(AFTER)} after: {describe(y)}"]
     span = [-limit, limit]
     return {
         "data": data,
@@ -161,7 +161,8 @@ def scientific(value: float) -> str:
     return power if mantissa == "1.0" else f"{mantissa.replace('-', '−')} · {power}"
 
 
-def _dot(color: str) -> str:
+def dot(color: str) -> str:
+    """The mark that stands for a colour in words: words themselves are hard to read in colour."""
     return f'<span style="color:{color}">●</span>'
 
 

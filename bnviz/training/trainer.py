@@ -78,7 +78,8 @@ class Trainer:
             self._states.append(state)
             self._seen.append(_UNSEEN if restart else old[3][i])
         self._losses = [[] for _ in self.variants]
-        return self._frame(evaluate=True)
+        # Watching inference takes longer than a hand that moves a slider should wait, and kept weights fare as before.
+        return self._frame(evaluate=not self._watch_inference or bool(edit.restart or edit.redraw))
 
     def copy_of(self, variant: int) -> Stack:
         """A copy of one network as it is now, as a stack of its own."""

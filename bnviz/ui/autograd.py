@@ -24,7 +24,7 @@ _JS = """const script = import(new URL("%s", location.origin));
 export default async (component) => (await script).follow(component);"""
 
 
-class _Check:
+class GradientsCheck:
     """The newest batch and what autograd says of it. One question at a time; what was overtaken is skipped."""
 
     def __init__(self) -> None:
@@ -97,8 +97,8 @@ def _same(one: Walk, other: Walk) -> bool:
 
 
 @st.cache_resource(scope="session", show_spinner=False, on_release=lambda check: check.feed.close())
-def _check() -> _Check:
-    return _Check()
+def _check() -> GradientsCheck:
+    return GradientsCheck()
 
 
 @cache
