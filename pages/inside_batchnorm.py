@@ -35,6 +35,7 @@ st.markdown(
 )
 follow_autograd()
 tab = tab_id()
+st.session_state.pop("no_live_run", None)
 
 
 def set_affine(gamma: Array, beta: Array) -> None:
@@ -75,8 +76,10 @@ def edited_points() -> Array:
 
 def layer_units() -> tuple[Array, tuple[str, str]] | None:
     """What reaches the batchnorm of two units of the live lab's network; None, with a message, where there is none."""
-    run = lab.find_run(tab) if tab else None
+    # Not asked again at every move of a slider: an engine that does not answer takes its time.
+    run = lab.find_run(tab) if tab and "no_live_run" not in st.session_state else None
     if run is None:
+        st.session_state["no_live_run"] = True
         st.info("This tab has no live run yet. Open the live lab, then come back.", icon=":material/info:")
         st.page_link("pages/live_lab.py", label="Live lab", icon=":material/arrow_forward:")
         return None
