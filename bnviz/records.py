@@ -20,6 +20,7 @@ INFERENCE_DIGITS = 500  # test digits on which the modes of inference are compar
 BATCH_SIZES = (2, 8, 32, 128)  # of training mode, at inference
 BINS = 60
 PLACES = ("pre_activation", "normalized", "batchnorm_output", "post_activation")
+PERCENTILES = (15, 50, 85)  # of a unit's inputs, those of figure 1 of Ioffe and Szegedy 2015
 SATURATED = 0.97  # |tanh| above this counts as saturated
 FLAT_SLOPE = 1 - SATURATED**2  # the same point as a share of the activation's steepest slope
 CONSTANT = 1e-3  # a neuron whose output varies less than this over the probe digits is dead
@@ -42,6 +43,7 @@ class LayerFrame:
     mean: (units,) mean post-activation. saturated: (units,) share of digits, 0 to 1, at which the unit is saturated.
     dead: units with the same output for every digit. always_saturated: units saturated at every digit.
     histograms: place -> (BINS + 3,) counts [below, the BINS bins, above, NaN or infinite].
+    percentiles: (3, units) PERCENTILES of each unit's input to the activation function; only in kept frames.
     """
 
     mean: Floats
@@ -49,6 +51,7 @@ class LayerFrame:
     dead: int
     always_saturated: int
     histograms: dict[str, Counts]
+    percentiles: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,22 @@ class Frame:
     seconds: float
     finished: bool
     variants: tuple[VariantFrame, ...]
+
+
+@dataclass(frozen=True)
+class GradientShift:
+    """Internal covariate shift of one network at step `step`, after Santurkar et al. 2018, definition 2.1.
+
+    A linear layer each, the output layer last: norm = ||G||, difference = ||G - G'|| (L2), cosine = that of the angle
+    between G and G', where G is the loss gradient of the layer's weights and G' the same once the layers before it have
+    taken their next step. The first layer has none before it: difference 0, cosine 1. The cosine is NaN where a
+    gradient is zero; all are where the network diverged.
+    """
+
+    step: int
+    norm: Floats
+    difference: Floats
+    cosine: Floats
 
 
 @dataclass(frozen=True)

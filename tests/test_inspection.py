@@ -8,7 +8,7 @@ from builders import losses_of, trainer_of
 from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.records import BATCH_SIZES, INFERENCE_DIGITS, POPULATION_DIGITS
 from bnviz.training.batches import Batches
-from bnviz.training.inspection import COMPANIES, DRAWS, answers, layer_inputs
+from bnviz.training.inspection import COMPANIES, DRAWS, answers, covariate_shift, layer_inputs
 from bnviz.training.trainer import Trainer
 
 SMALL = NetworkConfig(hidden_layers=2, width=12)
@@ -110,6 +110,90 @@ class TestOneDigit:
     def test_can_only_be_asked_of_a_network_with_batchnorm(self, batches: Batches) -> None:
         with pytest.raises(ValueError, match="batchnorm"):
             answers(watched(batches), variant=1, pixels=pixels(batches), seed=0)
+
+
+class Plain(torch.nn.Sequential):
+    """A network of a trainer as PyTorch's own layers, in blocks of one linear layer and what follows it."""
+
+    def __init__(self, trainer: Trainer, variant: int) -> None:
+        stack, blocks = trainer.copy_of(variant), []
+        norms = [norm for norm, _ in stack.norms_of(0)]
+        for i, source in enumerate(stack.linears()):
+            weight = source.weight.value[0]
+            linear = torch.nn.Linear(*weight.shape)
+            with torch.no_grad():
+                linear.weight.copy_(weight.T)
+                linear.bias.copy_(source.bias.value[0, 0])
+            block = [linear]
+            if i < len(stack.hidden):
+                if norms:
+                    norm = torch.nn.BatchNorm1d(weight.shape[1], eps=float(norms[i].eps))
+                    with torch.no_grad():
+                        norm.weight.copy_(norms[i].gamma.value[0, 0])
+                        norm.bias.copy_(norms[i].beta.value[0, 0])
+                    block.append(norm)
+                block.append(torch.nn.Tanh())
+            blocks.append(torch.nn.Sequential(*block))
+        super().__init__(*blocks)
+
+    def gradients(self, x: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
+        self.zero_grad()
+        torch.nn.functional.cross_entropy(self(x), labels).backward()
+        return [block[0].weight.grad.clone() for block in self]  # type: ignore[index, union-attr]
+
+
+class TestInternalCovariateShift:
+    """Santurkar et al. 2018, definition 2.1."""
+
+    deep = NetworkConfig(hidden_layers=3, width=12)
+    twins = Experiment(TrainingConfig(steps=60), (Variant(deep, BatchNormConfig()), Variant(deep)))
+
+    @pytest.mark.parametrize("variant", [0, 1])
+    def test_is_what_autograd_finds_layer_by_layer(self, batches: Batches, variant: int) -> None:
+        trainer = trainer_of(self.twins, batches)
+        trainer.advance(steps=20)
+        found = covariate_shift(trainer)[variant]
+        x, labels = batches.at(20, seed=0, size=32, standardize=False)
+        before = Plain(trainer, variant).gradients(x, labels)
+        for layer in range(4):
+            net = Plain(trainer, variant)
+            net.gradients(x, labels)
+            torch.optim.SGD(net[:layer].parameters(), trainer.training.rate(20)).step() if layer else None
+            after = net.gradients(x, labels)[layer]
+            assert found.norm[layer] == pytest.approx(before[layer].norm().item(), rel=1e-4)
+            # float32 gradients that are nearly equal: their difference has the error of the gradients themselves
+            close = pytest.approx((before[layer] - after).norm().item(), rel=1e-3, abs=1e-5 * found.norm[layer])
+            assert found.difference[layer] == close
+            cosine = torch.cosine_similarity(before[layer].flatten(), after.flatten(), dim=0).item()
+            assert found.cosine[layer] == pytest.approx(cosine, abs=1e-5)
+        assert found.difference[0] == 0
+        assert (found.difference[1:] > 0).all()
+
+    def test_is_zero_where_nothing_is_learned(self, batches: Batches) -> None:
+        still = replace(self.twins, training=TrainingConfig(steps=60, learning_rate=1e-30, final_learning_rate=1e-30))
+        for found in covariate_shift(trainer_of(still, batches)):
+            assert found.step == 0
+            assert (found.difference == 0).all()
+            np.testing.assert_allclose(found.cosine, 1)
+
+    def test_is_told_of_finished_and_of_diverged_networks(self, batches: Batches) -> None:
+        wild = replace(self.twins, variants=(Variant(self.deep), Variant(replace(self.deep, init_scale=1e30))))
+        trainer = trainer_of(wild, batches)
+        while not trainer.finished:
+            frame = trainer.advance()
+        calm, diverged = covariate_shift(trainer)
+        assert calm.step == 60
+        assert np.isfinite(calm.difference).all()
+        assert frame.variants[1].diverged
+        assert np.isnan(diverged.difference).all()
+
+    def test_leaves_the_run_as_it_was(self, batches: Batches) -> None:
+        asked, left_alone = trainer_of(self.twins, batches), trainer_of(self.twins, batches)
+        for _ in range(4):
+            covariate_shift(asked)
+            a, b = asked.advance(steps=5), left_alone.advance(steps=5)
+            assert [v.losses.tobytes() for v in a.variants] == [v.losses.tobytes() for v in b.variants]
+            assert [v.test_loss for v in a.variants] == [v.test_loss for v in b.variants]
 
 
 def test_questions_leave_the_trainer_as_it_was(batches: Batches) -> None:

@@ -9,21 +9,18 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Any, Literal
 from weakref import WeakSet
 
-from distributed import BaseActorFuture, Future, KilledWorker
-from distributed.comm.core import CommClosedError
-
 from bnviz.config import Experiment
 from bnviz.data import DataName
 from bnviz.edits import Edit, plan
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.pace import Pace, Rate
+from bnviz.engine.remote import RemoteTrainer, WorkerLostError
 from bnviz.history import History, View
 from bnviz.records import Frame
 
@@ -32,16 +29,11 @@ logger = logging.getLogger(__name__)
 SLICE = 0.08  # seconds of training in one frame: twelve frames a second
 EVALUATE_EVERY = 1.0  # seconds between two looks at the test digits, beside those of the kept frames
 LOOKING = 0.5  # share of the time that frames of a large network may take; evaluations may take a tenth
-LOOK_EVERY = 1.0  # seconds between two looks whether a worker that does not answer is still there
 RETRIES = 5  # workers lost in a row, without a step in between, before a run gives up
 RETRY_PAUSE = 1.0  # seconds until a lost worker is likely to be back
 SPEEDS: dict[str, float] = {"1": 1, "10": 10, "50": 50, "200": 200, "max": math.inf}  # steps a second
 
 State = Literal["starting", "paused", "playing", "finished", "failed", "closed"]
-
-
-class WorkerLostError(ConnectionError):
-    """The worker that held the trainer is gone."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +53,6 @@ class Run:
     def __init__(
         self, engine: Engine, experiment: Experiment, data: DataName, *, watch_inference: bool = False
     ) -> None:
-        self._engine = engine
         self._watch_inference = watch_inference
         self.experiment = experiment  # as last asked for; the thread may be about to apply it
         self.history = History(experiment, watch_inference=watch_inference)
@@ -71,8 +62,7 @@ class Run:
         self._state: State = "starting"
         self._playing = self._held = False
         self._notice, self._noticed = "", 0.0
-        self._trainer: Future[Any] | None = None
-        self._actor: Any = None  # Dask's proxy for the TrainerActor; None where it was lost
+        self._trainer = RemoteTrainer(engine, data, watch_inference=watch_inference)
         self._before = 0.0  # seconds of training that a replayed trainer does not count
         self._base = self._applied = experiment  # what the trainer began with, and what it runs now
         self._log: list[tuple[int, Edit]] = []  # (tick, edit): with `_base` all it takes to replay the run
@@ -170,7 +160,7 @@ class Run:
         self._playing = False
         self._state = "closed"
         self._drop_questions()
-        self._stop_actor()
+        self._trainer.stop()
 
     def _carry_out(self, action: Callable[[], None]) -> None:
         try:
@@ -202,51 +192,21 @@ class Run:
                 logger.warning("run lost its worker (%d): %s", losses, error)
                 if losses > RETRIES:
                     raise WorkerLostError(f"the worker was lost {losses} times in a row. Reset starts over.") from error
-                self._actor = None
                 self._say("A training worker stopped. The run is replayed on another one …")
                 self._closing.wait(RETRY_PAUSE * (losses - 1))
 
     def _ask(self, method: str, *args: object) -> Frame:
-        frame: Frame = self._call(method, *args)
+        frame: Frame = self._trainer.call(method, *args)
         return replace(frame, seconds=frame.seconds + self._before)
 
-    def _call(self, method: str, *args: object, **named: object) -> Any:
-        try:
-            with self._engine.client.as_current():  # an actor's proxy looks for its client in the calling context
-                return self._answer(getattr(self._actor, method)(*args, **named))
-        except (OSError, CancelledError, KilledWorker) as error:
-            raise WorkerLostError(str(error)) from error
-        except RuntimeError as error:  # Dask's own word for it has no class of its own
-            if "Worker holding Actor was lost" in str(error):
-                raise WorkerLostError(str(error)) from error
-            raise
-
-    def _answer(self, answer: "BaseActorFuture[Any]") -> Any:
-        """What the actor says. Dask alone looks for half a minute for a worker that is lost in a bad moment."""
-        while True:
-            try:
-                return answer.result(timeout=LOOK_EVERY)
-            except TimeoutError:
-                if self._trainer is None or self._trainer.status != "finished":  # an actor that was lost is no result
-                    raise
-
-    def _start_actor(self, experiment: Experiment) -> Frame:
-        self._stop_actor()
-        try:
-            self._trainer = self._engine.start(experiment, self.data, self._watch_inference)
-            self._actor = self._trainer.result()
-        except (CancelledError, CommClosedError, KilledWorker, TimeoutError) as error:
-            raise WorkerLostError(str(error)) from error
+    def _start(self, experiment: Experiment) -> Frame:
+        self._before = 0.0
+        self._trainer.start(experiment)
         return self._ask("advance", 0, None, True)
-
-    def _stop_actor(self) -> None:
-        trainer, self._trainer, self._actor, self._before = self._trainer, None, None, 0.0
-        if trainer is not None:
-            self._engine.stop(trainer)
 
     def _load(self, experiment: Experiment) -> None:
         """Start over with `experiment` from step 0; goes on playing if it was."""
-        frame = self._start_actor(experiment)
+        frame = self._start(experiment)
         history = History(experiment, watch_inference=self._watch_inference)
         history.add(frame)
         self._base = self._applied = experiment
@@ -288,7 +248,7 @@ class Run:
             return
         self._recover()
         try:
-            answer.set_result(self._call("inspect", question, **arguments))
+            answer.set_result(self._trainer.call("inspect", question, **arguments))
         except ValueError as error:  # a question that cannot be answered is no reason to stop the run
             answer.set_exception(error)
 
@@ -321,9 +281,9 @@ class Run:
     def _recover(self) -> None:
         """Where the trainer was lost, bring a new one to where it was; the history already holds what it repeats."""
         goal = self._frame
-        if self._actor is not None or goal is None:
+        if not self._trainer.lost or goal is None:
             return
-        frame = self._start_actor(self._base)
+        frame = self._start(self._base)
         for tick, edit in self._log:
             frame = self._repeat(frame, tick)
             frame = self._ask("edit", edit)
@@ -373,4 +333,4 @@ class Run:
         self._state = "failed"
         self._drop_questions()
         self._say(reason)
-        self._stop_actor()
+        self._trainer.stop()

@@ -2,13 +2,23 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from bnviz.nn.layers import Activation, Sgd
 from bnviz.nn.network import Stack, Trace
 from bnviz.nn.stacked import Mode, StackedBatchNorm
-from bnviz.records import BATCH_SIZES, EVALUATION_CHUNK, Floats, InferenceFrame, LayerFrame, Statistics, bin_range
+from bnviz.records import (
+    BATCH_SIZES,
+    EVALUATION_CHUNK,
+    PERCENTILES,
+    Floats,
+    InferenceFrame,
+    LayerFrame,
+    Statistics,
+    bin_range,
+)
 from bnviz.training import metrics
 
 
@@ -69,14 +79,18 @@ def _statistics(norm: StackedBatchNorm, place: int) -> Statistics:
     return Statistics(*(tensor[place, 0].numpy().copy() for tensor in six))
 
 
-def layers(stack: Stack, probe: Tensor, activation: str) -> list[tuple[LayerFrame, ...]]:
-    """Activations over the probe digits, with the statistics of the probe batch: [place in the stack][layer]."""
+def layers(stack: Stack, probe: Tensor, activation: str, *, kept: bool = False) -> list[tuple[LayerFrame, ...]]:
+    """Activations over the probe digits, with the statistics of the probe batch: [place in the stack][layer].
+
+    kept: with percentiles, which cost more than all the rest.
+    """
     return [
-        tuple(_layer_frame(trace, stack.activation, activation) for trace in traces) for traces in stack.trace(probe)
+        tuple(_layer_frame(trace, stack.activation, activation, kept) for trace in traces)
+        for traces in stack.trace(probe)
     ]
 
 
-def _layer_frame(trace: Trace, activation: Activation, name: str) -> LayerFrame:
+def _layer_frame(trace: Trace, activation: Activation, name: str, kept: bool) -> LayerFrame:
     saturated = metrics.saturated(activation, trace.activation_input, trace.post_activation)
     return LayerFrame(
         mean=trace.post_activation.mean(0).numpy(),
@@ -86,4 +100,12 @@ def _layer_frame(trace: Trace, activation: Activation, name: str) -> LayerFrame:
         histograms={
             place: metrics.histogram(values, *bin_range(place, name)) for place, values in trace.places.items()
         },
+        percentiles=_percentiles(trace.activation_input) if kept else None,
     )
+
+
+def _percentiles(values: Tensor) -> Floats:
+    """(digits, units) -> (3, units), interpolated between digits; NaN where a value is."""
+    with np.errstate(invalid="ignore"):  # between two infinities
+        found: Floats = np.percentile(values.T.contiguous().numpy(), PERCENTILES, axis=1)
+    return found

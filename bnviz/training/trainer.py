@@ -89,6 +89,11 @@ class Trainer:
                 state = stack.state(stack.members.index(variant))
         return Stack([0], [self.variants[variant]], [state])
 
+    def next_step(self, variant: int) -> tuple[Tensor, Tensor, Sgd]:
+        """Images and labels of the batch that a network trains on next, and the step it takes."""
+        step = self.steps[variant]
+        return *self._batch(step), self._sgd(step)
+
     # -- one tick ---------------------------------------------------------------------------------------------------
 
     def _moving(self) -> list[int]:
@@ -161,7 +166,8 @@ class Trainer:
         seen = [self._seen[i] for i in stack.members]
         tested = np.array([v.test_loss for v in seen]), np.array([v.test_accuracy for v in seen])
         inference = [v.inference for v in seen]
-        if evaluate or self._is_kept(step):
+        kept = self._is_kept(step)
+        if evaluate or kept:
             last = step >= self.training.steps
             norms = [self.variants[i].batchnorm for i in stack.members]
             if self._watch_inference or any(bn and bn.inference == "population" for bn in norms):
@@ -171,7 +177,7 @@ class Trainer:
                 few = self.batches.test(INFERENCE_DIGITS, standardize)
                 inference = probes.inference(stack, *few, self._batch(step)[0])
         activation = self.variants[stack.members[0]].network.activation
-        layers = probes.layers(stack, self.batches.probe(PROBE_DIGITS, standardize), activation)
+        layers = probes.layers(stack, self.batches.probe(PROBE_DIGITS, standardize), activation, kept=kept)
         gradients = probes.gradients(stack, *self._batch(step), self._sgd(step))
         for place, i in enumerate(stack.members):
             self._seen[i] = VariantFrame(

@@ -42,6 +42,10 @@ _NAMES = {
     "gelu": "GELU",
     "before": "before the activation",
     "after": "after the activation",
+    "std": "standard deviation",
+    "running": "running statistics",
+    "population": "population statistics",
+    "batch": "the batch at hand",
 }
 
 

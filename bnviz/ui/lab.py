@@ -16,7 +16,8 @@ from bnviz.config import Experiment
 from bnviz.data import COUNTS
 from bnviz.engine.cluster import SCHEDULER, EngineUnavailableError
 from bnviz.engine.labs import Labs, Page, TooManyRunsError
-from bnviz.engine.run import SPEEDS, Run, Status, WorkerLostError
+from bnviz.engine.remote import WorkerLostError
+from bnviz.engine.run import SPEEDS, Run, Status
 from bnviz.figures.style import Figure
 from bnviz.history import View
 from bnviz.records import Frame
