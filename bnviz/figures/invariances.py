@@ -33,7 +33,7 @@ def scale_effect(before: Pair, after: Pair, *, scale: float, difference: float) 
 
 def scale_gradient(scales: Array, norms: Array, *, scale: float, now: float, was: float) -> Figure:
     """The norm of the weights' gradient for every scale a of the weights; marked: where a is now."""
-    words = [f"{scientific(now / was)} of that at a = 1; 1/a = {scientific(1 / scale)}"]
+    words = [f"{scientific(now / was)} × that at a = 1; 1/a = {scientific(1 / scale)}"]
     curve = line(scales, norms, GUIDE, "norm", hovertemplate="a = %{x:.2f}: %{y:.3g}<extra></extra>")
     here = line([scale], [now], AFTER, "here", hoverinfo="skip")
     low, high = np.log10([scales[0], scales[-1]])

@@ -166,7 +166,7 @@ def test_bias_scale_and_runaway_answer_their_sliders(inside: Lab) -> None:
         wait_for(lambda chart=chart, seen=seen: inside.updates(chart) > seen, f"an update of {chart}")
         assert inside.chart(chart, out) == outputs
     assert inside.chart("chart_bias", "div.ariaLabel") == "A bias of -10 moves the inputs, not the outputs"
-    assert words(inside, "chart_scale_gradient").strip() == "0.1 of that at a = 1; 1/a = 0.1"
+    assert words(inside, "chart_scale_gradient").strip() == "0.1 × that at a = 1; 1/a = 0.1"
     press(inside, "steps", "End")
     wait_for(lambda: len(data(inside, "chart_runaway", "bias b, kept out")[0]) == 501, "500 steps")
     kept_out, through = (data(inside, "chart_runaway", f"bias b, {way}")[1] for way in ("kept out", "through"))
