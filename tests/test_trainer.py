@@ -18,7 +18,7 @@ import bnviz
 from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.data import Digits
 from bnviz.edits import Edit, plan
-from bnviz.records import TEST_DIGITS, Frame
+from bnviz.records import PROBE_DIGITS, TEST_DIGITS, Frame
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer, train
 
@@ -206,6 +206,20 @@ class TestFrames:
         assert experiment.training.keep_every == 5
         steps = [frame.step for frame in frames_of(experiment, batches, at_most=7)]
         assert steps == list(range(0, 66, 5))
+
+    def test_tell_percentiles_of_every_units_inputs_only_where_they_are_kept(self, batches: Batches) -> None:
+        deep = NetworkConfig(hidden_layers=2, width=12)
+        after = Variant(deep, BatchNormConfig(position="after"))
+        experiment = Experiment(TrainingConfig(steps=300), (Variant(deep), Variant(deep, BatchNormConfig()), after))
+        trainer = trainer_of(experiment, batches)
+        between = trainer.advance(steps=7)
+        kept = trainer.advance()
+        assert all(layer.percentiles is None for v in between.variants for layer in v.layers)
+        probe = batches.probe(PROBE_DIGITS, False)
+        for i, variant in enumerate(kept.variants):
+            for layer, trace in zip(variant.layers, trainer.copy_of(i).trace(probe)[0], strict=True):
+                expected = np.percentile(trace.activation_input.numpy(), (15, 50, 85), axis=0)
+                np.testing.assert_array_equal(layer.percentiles, expected)
 
     def test_use_the_first_test_digits_and_the_last_one_all_of_them(self) -> None:
         random = np.random.default_rng(0)
