@@ -161,8 +161,8 @@ class TestGraph:
 
     def test_without_a_worker_the_check_says_so_and_shows_the_rest(self) -> None:
         closed = walkthrough.walk(walkthrough.sample_points(0), ONES, ZEROS).closed
-        figure = computation_graph.gradients_check(closed, closed, None, "No worker answers.")
-        assert "No worker answers." in figure["layout"]["meta"]["words"]
+        figure = computation_graph.gradients_check(closed, closed, None, "No worker answers at <nowhere>.")
+        assert "No worker answers at &lt;nowhere&gt;." in figure["layout"]["meta"]["words"]
         assert "PyTorch" not in figure["layout"]["meta"]["words"]
         assert not any("autograd" in trace["name"] for trace in figure["data"])
 

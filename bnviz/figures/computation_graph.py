@@ -116,7 +116,7 @@ def gradients_check(closed: Gradients, staged: Gradients, autograd: Gradients | 
     differences = {
         way: [float(np.abs(a - b).max()) for a, b in zip(closed, found, strict=True)] for way, found in others.items()
     }
-    words = [_table(differences)] + ([escape(waiting)] if waiting else [])
+    words = [_table(differences)] + ([escape(waiting, quote=False)] if waiting else [])
     worst = {way: scientific(max(found)) for way, found in differences.items()}
     alt = "Gradients of the closed form against " + " and ".join(
         f"{way}, largest difference {difference}" for way, difference in worst.items()
