@@ -1,7 +1,6 @@
 """Inside batchnorm: one small batch through the layer and back, and why the layer is made as it is."""
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from bnviz import walkthrough
@@ -51,24 +50,24 @@ def new_points() -> None:
 def edited_points() -> Array:
     """The points of the table; where it holds something else, a message and the last points that were good."""
     seed = st.session_state.setdefault("points_seed", 0)
-    table = pd.DataFrame(walkthrough.sample_points(seed), columns=list(NAMES))
+    points = walkthrough.sample_points(seed)
     columns = {name: st.column_config.NumberColumn(format="%.2f") for name in NAMES}
     edited = st.data_editor(
-        table,
+        dict(zip(NAMES, points.T.tolist(), strict=True)),
         num_rows="dynamic",
         height=250,
         key=f"points_{seed}",
         column_config=columns,
         alt="The points of the batch",
     )
-    rows: Array = edited[list(NAMES)].to_numpy(dtype=float, na_value=np.nan)
+    rows: Array = np.array([edited[name] for name in NAMES], dtype=float).T  # an empty cell, None, becomes NaN
     st.caption(f"Edit the points or add rows below the last: numbers from −{LIMIT:g} to {LIMIT:g}.")
     st.button("New points", key="new_points", icon=":material/casino:", on_click=new_points)
     if found := walkthrough.problems(NAMES, rows.tolist()):
         more = [f"… and {len(found) - 3} more."] if len(found) > 3 else []
         st.warning("  \n".join(found[:3] + more), icon=":material/warning:")
         st.caption("The pictures show the last points that were in order.")
-        good: Array = st.session_state.get("good_points", table.to_numpy())
+        good: Array = st.session_state.get("good_points", points)
         return good
     st.session_state["good_points"] = rows
     return rows

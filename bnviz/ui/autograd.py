@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from functools import cache
 from threading import Lock, Thread
 from typing import Any
 
 import numpy as np
 import streamlit as st
+from distributed import KilledWorker
+from distributed.client import ClosedClientError
 
 from bnviz.engine.cluster import EngineUnavailableError
 from bnviz.engine.tasks import batchnorm_gradients
@@ -85,7 +88,7 @@ def _ask_worker(walk: Walk) -> tuple[Gradients | None, str]:
         answer: Gradients = future.result(timeout=TIMEOUT)
     except EngineUnavailableError as error:
         return None, f"PyTorch's autograd is missing here. {error}"
-    except Exception as error:  # a lost worker or scheduler has many names, and the page needs none of them
+    except (TimeoutError, CancelledError, KilledWorker, ClosedClientError, OSError) as error:  # names of a lost worker
         logger.warning("no answer of autograd: %r", error)
         return None, "PyTorch's autograd is missing here: its worker did not answer. The next change asks again."
     return answer, ""
