@@ -1,0 +1,137 @@
+"""Questions of a page to the workers that outlast a rerun: asked in the background, answered by another rerun.
+
+A page says in every rerun what it wants to know. What is known is there at once; else the page goes on with what it
+has, and runs again when the answer has come. A question that was overtaken by another of its kind is not asked.
+"""
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from functools import cache
+from threading import Condition, Thread
+from typing import Any
+
+import streamlit as st
+
+from bnviz.data import status
+from bnviz.engine.cluster import EngineUnavailableError
+from bnviz.ui.feed import Feed
+from bnviz.ui.server import feed_url, labs, script_url
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT = 60.0  # seconds for an answer: the largest network, trained on a busy machine
+LOOK = 0.05  # seconds between two looks whether a question is still wanted
+KEPT = 64  # answers
+REST = 0.3  # seconds a question without haste waits for a slider to come to rest
+_JS = """const script = import(new URL("%s", location.origin));
+export default async (component) => (await script).follow(component);"""
+
+Question = tuple[Callable[..., Any], Hashable]  # a task of the workers and its argument
+
+
+class Inquiries:
+    """The questions of one browser session, each kind with its newest wish; at most one a kind is on its way."""
+
+    def __init__(self) -> None:
+        self.feed = Feed()
+        self._changed = Condition()
+        self._answers: OrderedDict[Question, Any] = OrderedDict()
+        self._wanted: dict[str, Question] = {}
+        self._failed: dict[str, tuple[Question, str]] = {}
+        self._working: set[str] = set()
+        self._arrived = 0
+
+    def ask(self, kind: str, question: Question, *, wait: float = 0.0, haste: bool = False) -> Any:
+        """The answer, where it is known or comes within `wait` seconds, else None."""
+        with self._changed:
+            self._wanted[kind] = question
+            if self._failed.get(kind, (question,))[0] != question:
+                del self._failed[kind]
+            if question not in self._answers and kind not in self._failed:
+                if kind not in self._working:
+                    self._working.add(kind)
+                    Thread(target=self._work, args=(kind, haste), name=f"bnviz-{kind}", daemon=True).start()
+                self._changed.wait_for(lambda: question in self._answers or kind in self._failed, wait)
+            if question in self._answers:
+                self._answers.move_to_end(question)
+            return self._answers.get(question)
+
+    def failure(self, kind: str) -> str:
+        """Why the last question of a kind has no answer; empty while there may be one yet."""
+        with self._changed:
+            return self._failed[kind][1] if kind in self._failed else ""
+
+    def retry(self) -> None:
+        with self._changed:
+            self._failed.clear()
+
+    def follow(self) -> None:
+        """Let the page run again when an answer has come; once a rerun, after all questions, outside fragments."""
+        seen = self._arrived
+        self.feed.show(lambda: self._arrived, lambda: {"html": {}, "figures": {}, "rerun": self._arrived != seen})
+        data = {"url": feed_url(self.feed.token), "plotly": script_url("plotly")}
+        _follower()(data=data, key="inquiries_follower", on_rerun_change=_ignore)
+
+    def _work(self, kind: str, haste: bool) -> None:
+        while True:
+            with self._changed:
+                question = self._wanted[kind]
+            if not haste:
+                time.sleep(REST)
+            answer, why = self._answer(kind, question, haste) if self._is_wanted(kind, question) else (None, "")
+            with self._changed:
+                if answer is not None:
+                    self._answers[question] = answer
+                    while len(self._answers) > KEPT:
+                        self._answers.popitem(last=False)
+                elif why:
+                    self._failed[kind] = question, why
+                wanted = self._wanted[kind]
+                done = wanted in self._answers or self._failed.get(kind, (None,))[0] == wanted
+                if done:
+                    self._working.discard(kind)
+                    self._arrived += 1
+                    self._changed.notify_all()
+                    return
+
+    def _is_wanted(self, kind: str, question: Question) -> bool:
+        with self._changed:
+            return self._wanted[kind] == question
+
+    def _answer(self, kind: str, question: Question, haste: bool) -> tuple[Any, str]:
+        """The answer, or why there is none; neither where another question is wanted by now."""
+        task, argument = question
+        try:
+            client = labs().engine.client
+            future = client.submit(task, argument, status().in_use, pure=False, priority=int(haste))
+            end = time.monotonic() + TIMEOUT
+            while self._is_wanted(kind, question):
+                try:
+                    return future.result(timeout=LOOK), ""
+                except TimeoutError:
+                    if time.monotonic() > end:
+                        raise
+            future.cancel()
+        except EngineUnavailableError as error:
+            return None, str(error)
+        except Exception as error:  # a lost worker or scheduler has many names, and the page needs none of them
+            logger.warning("no answer to %s: %r", kind, error)
+            return None, "The worker did not answer."
+        return None, ""
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=lambda inquiries: inquiries.feed.close())
+def inquiries() -> Inquiries:
+    return Inquiries()
+
+
+@cache
+def _follower() -> Callable[..., Any]:
+    renderer: Callable[..., Any] = st.components.v2.component("bnviz_inquiries", js=_JS % script_url("live_plotly"))
+    return renderer
+
+
+def _ignore() -> None:
+    """A rerun that speaks for itself."""

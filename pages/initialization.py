@@ -1,0 +1,232 @@
+"""Initialization: how the weights are drawn, and what that does to activations, gradients and the first loss."""
+
+import numpy as np
+import streamlit as st
+
+from bnviz import initial_findings, weight_laws
+from bnviz.config import NetworkConfig, replace
+from bnviz.engine import initial_tasks
+from bnviz.figures import initialization as figures
+from bnviz.initial_records import DERIVED, DERIVED_DEPTH, SCALES, SIGN_BATCHES, InitialNetwork, InitialSetting
+from bnviz.propagation import propagate
+from bnviz.records import PROBE_DIGITS
+from bnviz.ui import initial_settings, page
+from bnviz.ui.initial_settings import NAMES
+from bnviz.ui.inquiries import inquiries
+from bnviz.ui.live_plotly import live_chart
+from bnviz.ui.live_slider import live_slider
+
+GLOROT = "[Glorot and Bengio 2010](https://proceedings.mlr.press/v9/glorot10a.html)"
+HE = "[He et al. 2015](https://arxiv.org/abs/1502.01852)"
+LECUN = "LeCun et al. 1998, “Efficient BackProp”"
+POOLE = "[Poole et al. 2016](https://arxiv.org/abs/1606.05340)"
+WAIT = 0.7  # seconds that a rerun waits for an answer, so that most changes need only one
+GROUPS = (
+    ("rand", "rand_fan_in", "normal", "zeros", "orthogonal"),
+    ("xavier_normal", "xavier_uniform", "he_normal", "he_uniform", "lecun_normal"),
+)
+VIEWS = ("activations", "spread and gradients")
+DERIVATIONS = {
+    "xavier_normal": (
+        "Xavier, for tanh",
+        r"""\begin{gathered}\text{forward: } n_{in}\mathrm{Var}[w]=1\\ \text{back: } n_{out}\mathrm{Var}[w]=1\\
+\Rightarrow\ \mathrm{Var}[w]=\tfrac{2}{n_{in}+n_{out}}\end{gathered}""",
+        "Where tanh is nearly the identity, f' = 1 and h = z: a layer multiplies the variance by n_in Var[w] on the "
+        "way forward, by n_out Var[w] on the way back. Both should be 1; the mean of n_in and n_out is the compromise "
+        f"({GLOROT}, eq. 10 to 12).",
+    ),
+    "he_normal": (
+        "He, for ReLU",
+        r"""\begin{gathered}\mathrm E[h^2]=\tfrac12\mathrm{Var}[z]\\ \text{so } \tfrac12 n_{in}\mathrm{Var}[w]=1\\
+\Rightarrow\ \mathrm{Var}[w]=\tfrac{2}{n_{in}}\end{gathered}""",
+        "ReLU sets the negative half of a symmetric z to 0, which halves its mean square. Twice the variance of the "
+        f"weights makes up for it ({HE}, eq. 8 to 10); on the way back the half that is off halves it too (eq. 13 and "
+        "14).",
+    ),
+}
+
+page.style()
+st.title("Initialization")
+st.markdown(
+    "Before the first step, a network's weights are drawn at random. How large they are decides whether a signal gets "
+    "through all layers, and whether a gradient finds its way back: **from weights to saturation**. Everything is "
+    f"measured on {PROBE_DIGITS} digits while you look at it."
+)
+setting, refused = initial_settings.controls()
+with st.container(key="initial_problems"):  # always there: what comes and goes above the charts would mount them anew
+    if refused:
+        st.warning("  \n".join(refused), icon=":material/warning:")
+        st.caption("The pictures show the last settings that were in order.")
+setting = initial_settings.trained(setting)
+untrained = replace(setting, steps=0)
+color = figures.color_of(setting.batchnorm)
+questions = inquiries()
+initial_settings.training_buttons(setting)
+found: InitialNetwork | None = questions.ask("measure", (initial_tasks.measure, setting), wait=WAIT, haste=True)
+
+
+def say(kind: str, done: str, waiting: str) -> None:
+    """Where an answer stands, in a line that is always there."""
+    with st.container(key=f"said_{kind}"):
+        if why := questions.failure(kind):
+            st.error(f"This cannot be measured now. {why}", icon=":material/cloud_off:")
+            st.button("Try again", key=f"retry_{kind}", on_click=questions.retry)
+        else:
+            st.caption(done if done else f"{waiting} …")
+
+
+state = f"after {setting.steps:,} steps of training" if setting.steps else "untrained"
+say("measure", f"The network, {state}." if found else "", "A worker draws, trains and measures the network")
+with st.container(key="initial_findings"):
+    if found:
+        st.markdown("\n".join(f"- {line}" for line in initial_findings.findings(setting, found)))
+
+
+def show_weights(setting: InitialSetting, found: InitialNetwork | None) -> None:
+    network = setting.network
+    st.subheader("The weights")
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        formula = weight_laws.FORMULAS[network.init]
+        st.latex(formula.latex)
+        if network.init_scale != 1:
+            st.latex(rf"w\leftarrow {network.init_scale:g}\,w")
+        st.caption(formula.idea)
+        st.caption("In brackets of N stands the variance; n_in and n_out count a layer's inputs and outputs.")
+        last = network.hidden_layers + 1
+        layer = min(
+            round(live_slider("Layer (the last gives the logits)", 1, last, 1, key="initial_layer", step=1)), last
+        )
+    figure = None
+    if found and layer <= len(found.weights):
+        drawn = found.weights[layer - 1]
+        law = weight_laws.density(network.init, drawn.fan_in, drawn.fan_out, network.init_scale)
+        name = "the output layer" if layer == last else f"layer {layer}"
+        figure = figures.weights(drawn, law, layer=name, color=color, trained=setting.steps > 0)
+    with right:
+        live_chart("chart_weights", figure)
+
+
+def show_propagation(setting: InitialSetting, found: InitialNetwork | None) -> None:
+    st.subheader("Through the layers and back")
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        st.latex(r"\mathrm{Var}[z]=n_{in}\,\mathrm E[w^2]\,\mathrm E[h^2]")
+        st.latex(r"\mathrm E[\delta^2]=n_{out}\,\mathrm E[w^2]\,\mathrm E[\delta_{+1}^2]\,\mathrm E[f'(z)^2]")
+        st.markdown(
+            "A unit adds up many independent terms, so their variances add up too. h is what comes from the layer "
+            "below, δ the gradient of the loss with respect to z, δ₊₁ that of the layer above. E[h²] and E[f'²] are "
+            f"integrals over the Gaussian that z nearly is ({GLOROT}, eq. 5 and 6; {HE}, eq. 7 and 13; {POOLE}, eq. 3)."
+        )
+        st.caption(
+            "Saturated: where f's slope is below 5.9 % of its steepest; for tanh, an output beyond ±0.97; for ReLU, "
+            "the half that is off. The size of a gradient is its root mean square over digits and units; the theory "
+            "begins at the measured logits. A weight law with a mean other than 0 adds terms with the sums of h and δ. "
+            "With batchnorm, z is normalized over the digits and its gradient divided by what it was divided by."
+        )
+    figure = None
+    if found:
+        error = figures.softmax(found.logits)
+        error[np.arange(len(error)), found.labels] -= 1  # dL/dlogits of every digit
+        theory = propagate(
+            setting.network, found.inputs, np.nan_to_num(error**2).sum(axis=1), batchnorm=setting.batchnorm
+        )
+        figure = figures.propagation(found.propagated, theory, color=color, steps=setting.steps)
+    with right:
+        live_chart("chart_propagation", figure)
+
+
+def show_loss(found: InitialNetwork | None) -> None:
+    st.subheader("The first loss, and the logits behind it")
+    st.latex(r"L=\ln\sum_k e^{z_k}-z_{y}\qquad z_k\ \text{all equal}:\ L=\ln 10")
+    st.markdown(
+        "A network that knows nothing should say 10 % for every class. Logits that already differ before training make "
+        "it sure of something it has not learned, and the loss begins above ln 10."
+    )
+    left, right = st.columns(2, gap="large")
+    with left:
+        live_chart("chart_logits", figures.logits(found, color=color) if found else None)
+    with right:
+        live_chart("chart_probabilities", figures.probabilities(found) if found else None)
+
+
+def show_schemes(untrained: InitialSetting) -> None:
+    st.subheader("All ten schemes")
+    any_scheme = replace(
+        untrained, network=replace(untrained.network, init="zeros")
+    )  # the question is the same for all
+    found = questions.ask("schemes", (initial_tasks.schemes, any_scheme))
+    view = st.segmented_control("Show", VIEWS, default=VIEWS[0], key="initial_view", required=True)
+    say(
+        "schemes",
+        "Untrained, with the depth, width, activation, scale, inputs and seed of above. A column of a picture is a "
+        "layer; the stronger its colour at a height, the more of the layer's activations lie there."
+        if found
+        else "",
+        "A worker measures all ten schemes",
+    )
+    keys = ("chart_schemes", "chart_schemes_derived")
+    for place, group, key in zip(st.columns(2, gap="large"), GROUPS, keys, strict=True):
+        names = {scheme: NAMES[scheme] for scheme in group}
+        figure = None
+        if found and view == VIEWS[0]:
+            figure = figures.scheme_histograms(found, names, untrained.network.activation)
+        elif found:
+            figure = figures.scheme_spreads(found, names, found)
+        with place:
+            live_chart(key, figure)
+
+
+def show_derivations(untrained: InitialSetting) -> None:
+    st.subheader("Two derivations, and what confirms them")
+    # Of the settings only these count: the two networks have a scheme, an activation and a depth of their own.
+    network = NetworkConfig(width=untrained.network.width)
+    asked = InitialSetting(network, batchnorm=False, standardize=untrained.standardize, seed=untrained.seed)
+    found = questions.ask("scales", (initial_tasks.scales, asked))
+    say(
+        "scales",
+        f"{DERIVED_DEPTH} hidden layers of width {network.width}, without batchnorm. Above: the scheme as derived, and "
+        "at half and double its scale."
+        if found
+        else "",
+        "A worker measures six deep networks",
+    )
+    for place, scheme in zip(st.columns(2, gap="large"), DERIVED, strict=True):
+        with place:
+            title, steps, words = DERIVATIONS[scheme]
+            st.markdown(f"**{title}**")
+            st.latex(steps)
+            st.markdown(words)
+            one = {scale: found[scheme, scale] for scale in SCALES} if found else None
+            live_chart(f"chart_{scheme}", figures.derived(one, NAMES[scheme]) if one else None)
+
+
+def show_signs(untrained: InitialSetting) -> None:
+    st.subheader("Inputs that are all positive make the gradient zig-zag")
+    found = questions.ask("signs", (initial_tasks.signs, untrained))
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        st.latex(r"\frac{\partial L}{\partial w_i}=\sum_{\text{digits}}\delta\,x_i")
+        st.markdown(
+            "For one digit, δ is one number for all weights of a neuron. Pixels are never negative, so all these "
+            "weights must go up together or down together; a direction in between is only reached by zig-zagging. "
+            f"Inputs whose mean is 0 are free of this ({LECUN}, section 4.3)."
+        )
+        sizes = [size for size in SIGN_BATCHES if size > 1 or not untrained.batchnorm]
+        size = st.segmented_control("Digits in the batch", sizes, default=32, key="initial_signs", required=True)
+        st.caption(
+            "Counted are the weights of pixels that carry ink in the batch. Standardizing with one mean for all "
+            "pixels, as is usual for MNIST, still leaves most pixels with a mean of their own."
+        )
+    with right:
+        say("signs", initial_findings.agreement(untrained, found, size) if found else "", "A worker looks at the signs")
+        live_chart("chart_signs", figures.signs(found, size) if found else None)
+
+
+show_weights(setting, found)
+show_propagation(setting, found)
+show_loss(found)
+show_schemes(untrained)
+show_derivations(untrained)
+show_signs(untrained)
+questions.follow()
