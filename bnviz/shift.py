@@ -1,0 +1,324 @@
+"""How the distributions of a network's layers move while it trains, and sentences that follow from the numbers.
+
+Distributions are the histograms that the history already holds: counts in BINS equal bins. A value is taken to lie at
+the centre of its bin, one outside all bins at the centre of the bin that would come next, so distances of
+distributions that leave the bins are lower bounds.
+"""
+
+import bisect
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from bnviz.config import Experiment
+from bnviz.history import View
+from bnviz.records import BINS, Counts, Floats, Frame, GradientShift, LayerFrame, VariantFrame, bin_range
+
+INPUT = "activation_input"  # batchnorm's output where it sits before the activation, else the pre-activation
+PLACES = {INPUT: "input of the activation", "pre_activation": "pre-activation", "post_activation": "post-activation"}
+OUTSIDE = 0.01  # share of values outside the bins that is worth a warning
+ALIKE = 0.1  # two numbers that differ by less than this share are called about equal
+
+Since = Literal["before", "start"]  # a drift is counted from the kept frame before, or from the oldest one
+
+
+# -- moments of a run ------------------------------------------------------------------------------------------------
+
+
+def as_of(view: View, step: int) -> View:
+    """The view as it was when its least advanced variant had taken `step` steps: nothing later is in it."""
+    variants = []
+    for history in view.variants:
+        count = bisect.bisect_right([frame.step for frame in history.frames], step)
+        points = step // history.stride
+        kept = history.frames[:count], history.frame_seconds[:count]
+        variants.append(type(history)(history.stride, history.losses[:points], history.seconds[:points], *kept))
+    markers = tuple(m for m in view.markers if all(at <= step for at, _ in m.at.values()))
+    newest = tuple(history.frames[-1] for history in variants if history.frames)
+    latest = None
+    if view.latest is not None and len(newest) == len(variants):
+        seconds = max(history.frame_seconds[-1] for history in variants)
+        latest = Frame(step, step, seconds, False, newest)
+    return View(view.experiment, tuple(variants), latest, markers)
+
+
+def kept_steps(view: View) -> list[int]:
+    """The steps at which a frame of some variant was kept."""
+    return sorted({frame.step for history in view.variants for frame in history.frames})
+
+
+def kept_every(view: View) -> int:
+    """Steps between two kept frames: those of the experiment, or more once a long history has been thinned."""
+    first = kept_steps(view)[:2]
+    own = view.experiment.training.keep_every
+    return max(own, first[1] - first[0]) if len(first) == 2 else own
+
+
+def snapshots(steps: Sequence[int], every: int) -> list[int]:
+    """Places in `steps`, those of the kept frames, of a snapshot every so many steps: of the nearest that was kept.
+
+    Raises ValueError, with the limit, where that would be more snapshots than are kept.
+    """
+    if not steps:
+        return []
+    wanted = range(steps[0], steps[-1] + 1, max(every, 1))
+    if len(wanted) > len(steps):
+        apart = math.ceil((steps[-1] - steps[0]) / (len(steps) - 1))
+        raise ValueError(
+            f"every {every:,} steps makes {len(wanted):,} snapshots, but {len(steps)} are kept: choose {apart:,} steps "
+            "or more"
+        )
+    at = np.array(steps)
+    return sorted({int(np.abs(at - step).argmin()) for step in wanted})
+
+
+# -- distributions ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Course:
+    """The distributions of one layer of one network over its steps: counts (frames, BINS + 3), as in LayerFrame."""
+
+    steps: tuple[int, ...]
+    counts: Counts
+    low: float
+    high: float
+
+    @property
+    def outside(self) -> float:
+        """Share of the newest distribution that lies outside the bins."""
+        last = self.counts[-1]
+        return float((last[0] + last[-2]) / max(last.sum(), 1))
+
+
+def course(view: View, variant: int, layer: int, place: str, *, newest: bool = True) -> Course:
+    """What the kept frames hold, and last, where `newest`, the newest frame. Empty where there is no such layer."""
+    found = [f for f in _frames(view, variant, newest) if layer < len(f.layers)]
+    if place == "post_activation":
+        since = _activation_since(view, variant)
+        found = [f for f in found if f.step >= since]
+    steps, counts = [], []
+    for each in found:
+        histogram = each.layers[layer].histograms.get(_place(view.experiment, variant, each.layers[layer], place))
+        if histogram is not None:
+            steps.append(each.step)
+            counts.append(histogram)
+    low, high = bin_range(place, view.experiment.variants[variant].network.activation)
+    return Course(tuple(steps), np.array(counts).reshape(-1, BINS + 3), low, high)
+
+
+def _frames(view: View, variant: int, newest: bool) -> list[VariantFrame]:
+    frames = list(view.variants[variant].frames)
+    if newest and view.latest is not None:
+        last = view.latest.variants[variant]
+        if not frames or last.step > frames[-1].step:
+            frames.append(last)
+    return frames
+
+
+def _place(experiment: Experiment, variant: int, layer: LayerFrame, place: str) -> str:
+    """Which histogram of a frame holds a place."""
+    if place != INPUT:
+        return place
+    batchnorm = experiment.variants[variant].batchnorm
+    before = batchnorm is not None and batchnorm.position == "before" and "batchnorm_output" in layer.histograms
+    return "batchnorm_output" if before else "pre_activation"
+
+
+def _activation_since(view: View, variant: int) -> int:
+    """The first step whose outputs are counted in the bins of today's activation; another one may have had others."""
+    changed = f"{view.experiment.letters[variant]}: activation "
+    return max((m.at[variant][0] + 1 for m in view.markers if variant in m.at and changed in m.label), default=0)
+
+
+def positions(low: float, high: float) -> Floats:
+    """Where values lie: (BINS + 2,), the centres of the bins, with one more on either side."""
+    width = (high - low) / BINS
+    return low + width * (np.arange(BINS + 2) - 0.5)
+
+
+def shares(counts: Counts) -> Floats:
+    """(..., BINS + 3) -> (..., BINS + 2) shares of the values; NaN where one is no finite number, or there are none."""
+    whole = counts[..., :-1].sum(-1, keepdims=True).astype(float)
+    whole[(counts[..., -1:] > 0) | (whole == 0)] = math.nan
+    found: Floats = counts[..., :-1] / whole
+    return found
+
+
+def moments(counts: Counts, low: float, high: float) -> tuple[Floats, Floats]:
+    """Mean and variance, in the values' unit and its square; exact to the width of a bin."""
+    p, x = shares(counts), positions(low, high)
+    mean = p @ x
+    return mean, p @ x**2 - mean**2
+
+
+def wasserstein(a: Counts, b: Counts, low: float, high: float) -> Floats:
+    """Wasserstein-1 distance of distributions, in the values' unit: how far a value must move on average.
+
+    W1(a, b) = integral of |F_a(x) - F_b(x)| dx, F the cumulative distribution: the least mean of |x - y| over all ways
+    of pairing the values of a with those of b.
+    """
+    width = (high - low) / BINS
+    apart = np.cumsum(shares(a) - shares(b), axis=-1)[..., :-1]
+    found: Floats = width * np.abs(apart).sum(-1)
+    return found
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far a layer's distribution is from its own earlier one, at each of `steps`, all in the values' unit.
+
+    mean: mu_t - mu_0. variance: sigma_t^2 - sigma_0^2, in the unit squared. distance: W1. relative: W1 / sigma_0.
+    """
+
+    steps: Floats
+    mean: Floats
+    variance: Floats
+    distance: Floats
+    relative: Floats
+
+
+def drift(view: View, variant: int, layer: int, place: str, since: Since) -> Drift:
+    """Empty where fewer than two distributions are known."""
+    found = course(view, variant, layer, place, newest=since == "start")
+    if len(found.steps) < 2:
+        return Drift(*[np.empty(0)] * 5)
+    mean, variance = moments(found.counts, found.low, found.high)
+    first = slice(None, -1) if since == "before" else slice(0, 1)
+    distance = wasserstein(found.counts[1:], found.counts[first], found.low, found.high)
+    sigma = np.sqrt(variance[first])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.where(sigma > 0, distance / sigma, math.nan)
+    steps = np.array(found.steps[1:], dtype=float)
+    return Drift(steps, mean[1:] - mean[first], variance[1:] - variance[first], distance, relative)
+
+
+def percentiles(view: View, variant: int, layer: int, unit: int) -> tuple[Floats, Floats]:
+    """Steps (frames,) and percentiles (frames, 3) of one unit's input to the activation; empty without such a unit."""
+    found = [
+        (frame.step, each[:, unit])
+        for frame in view.variants[variant].frames
+        if layer < len(frame.layers) and (each := frame.layers[layer].percentiles) is not None and unit < each.shape[1]
+    ]
+    return np.array([step for step, _ in found], dtype=float), np.array([p for _, p in found]).reshape(-1, 3)
+
+
+# -- internal covariate shift of the gradients -----------------------------------------------------------------------
+
+
+def summary(found: Sequence[GradientShift]) -> tuple[Floats, Floats]:
+    """Mean difference and mean cosine of each linear layer after the first; NaN where none was a number."""
+    if not found:
+        return np.empty(0), np.empty(0)
+    return _mean([g.difference[1:] for g in found]), _mean([g.cosine[1:] for g in found])
+
+
+def relative(found: Sequence[GradientShift]) -> float:
+    """Mean of ||G - G'|| / ||G|| over all measurements and layers after the first; NaN where none is a number."""
+    parts = [each.difference[1:][each.norm[1:] > 0] / each.norm[1:][each.norm[1:] > 0] for each in found]
+    every = np.concatenate(parts) if parts else np.empty(0)
+    return float(every[np.isfinite(every)].mean()) if np.isfinite(every).any() else math.nan
+
+
+def _mean(rows: Sequence[Floats]) -> Floats:
+    values = np.array(rows)
+    finite = np.isfinite(values)
+    count = finite.sum(0)
+    mean: Floats = np.where(count > 0, np.where(finite, values, 0).sum(0) / np.maximum(count, 1), math.nan)
+    return mean
+
+
+# -- sentences -------------------------------------------------------------------------------------------------------
+
+
+def findings(view: View, measured: Sequence[Sequence[GradientShift]], *, layer: int, place: str) -> list[str]:
+    """What this run shows so far: the distributions of the chosen layer, then the gradients, then what to doubt."""
+    if view.latest is None:
+        return []
+    return [*_moved(view, layer, place), *_gradients(view, measured), *_doubts(view, layer, place)]
+
+
+def _moved(view: View, layer: int, place: str) -> list[str]:
+    told, distances = [], {}
+    for i, letter in enumerate(view.experiment.letters):
+        found = drift(view, i, layer, place, "start")
+        if not len(found.steps) or not math.isfinite(found.distance[-1]):
+            continue
+        distances[i] = float(found.distance[-1])
+        told.append(f"W₁ = {short(distances[i])} in {_name(view, i, letter)}; mean by {_signed(found.mean[-1])})")
+    if not told:
+        return ["Train to see the distributions move: so far there is one moment of each network."]
+    assert view.latest is not None
+    sentence = f"Up to step {view.latest.step:,} the {PLACES[place]} of layer {layer + 1} moved by {', by '.join(told)}"
+    return [sentence + _compared(view, distances, "{with_} moved {ratio} as far as {without}.", "both about as far.")]
+
+
+def _gradients(view: View, measured: Sequence[Sequence[GradientShift]]) -> list[str]:
+    told, means = [], {}
+    for i, (letter, found) in enumerate(zip(view.experiment.letters, measured, strict=False)):
+        difference, cosine = summary(found)
+        if not np.isfinite(difference).any():
+            continue
+        means[i] = float(np.nanmean(difference))
+        share = relative(found)
+        parts = [f"{share:.1%} of the gradient's norm"] if math.isfinite(share) else []
+        parts += [f"cosine {np.nanmean(cosine):.3f}"] if np.isfinite(cosine).any() else []
+        told.append("; ".join([f"{short(means[i])} in {_name(view, i, letter)}", *parts]) + ")")
+    if not told:
+        return []
+    count = max(map(len, measured))
+    times = f"{count} measurements" if count > 1 else "one measurement"
+    sentence = f"Shift of the gradients, L2, mean of {times} and all layers after the first: "
+    words = "{with_} has {ratio} the shift of {without} here."
+    return [sentence + ", ".join(told) + _compared(view, means, words, "about the same here.")]
+
+
+def _doubts(view: View, layer: int, place: str) -> list[str]:
+    assert view.latest is not None
+    told = []
+    for i, letter in enumerate(view.experiment.letters):
+        found = course(view, i, layer, place)
+        if view.latest.variants[i].diverged:
+            told.append(f"{letter} diverged: its values are no numbers any more.")
+        elif not found.steps:
+            told.append(f"{letter} has no layer {layer + 1}.")
+        elif found.outside > OUTSIDE:
+            told.append(
+                f"{found.outside:.0%} of {letter}'s values lie outside the bins ({found.low:g} to {found.high:g}): its "
+                "distances are lower bounds."
+            )
+    return [" ".join(told)] if told else []
+
+
+def _compared(view: View, values: dict[int, float], words: str, alike: str) -> str:
+    """'; B moved 0.2 times as far as A.' for the first network without and the first with batchnorm, if there are."""
+    variants, letters = view.experiment.variants, view.experiment.letters
+    without = next((i for i in values if variants[i].batchnorm is None), None)
+    with_ = next((i for i in values if variants[i].batchnorm is not None), None)
+    if without is None or with_ is None or not values[without] > 0:
+        return "."
+    ratio = values[with_] / values[without]
+    if abs(ratio - 1) < ALIKE:
+        return f": {alike}"
+    times = f"{ratio:,.0f} times" if ratio >= 10 else f"{short(ratio, 2)} times"
+    return ": " + words.format(with_=letters[with_], without=letters[without], ratio=times)
+
+
+def _name(view: View, i: int, letter: str) -> str:
+    """The beginning of what is said in brackets."""
+    return f"{letter} ({'batchnorm' if view.experiment.variants[i].batchnorm else 'no batchnorm'}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0.00"
+
+
+def short(value: float, digits: int = 3) -> str:
+    """Three digits, or 2e−5 for what is very small or large."""
+    if value == 0 or 0.001 <= abs(value) < 10_000:
+        return f"{value:#.{digits}g}".rstrip(".")
+    mantissa, power = f"{value:.1e}".split("e")
+    return f"{mantissa} × 10<sup>{int(power)}</sup>".replace("-", "−")

@@ -1,0 +1,140 @@
+"""Covariate shift: how the distributions inside the live lab's networks move while they train."""
+
+from functools import partial
+from typing import cast
+
+import streamlit as st
+
+from bnviz import shift
+from bnviz.engine.run import Run
+from bnviz.figures import shift as figures
+from bnviz.figures.style import Figure
+from bnviz.history import View
+from bnviz.records import PROBE_DIGITS, Frame
+from bnviz.ui import controls, lab, page
+from bnviz.ui.live_plotly import live_chart
+from bnviz.ui.measuring import measuring
+from bnviz.ui.scrubber import rewound, scrubber
+from bnviz.ui.tab import tab_id
+
+KINDS = {"ridges": "ridges", "overlay": "snapshots", "heat": "heat map"}
+SINCE = {"start": "the first frame", "before": "the kept frame before"}
+
+page.style()
+st.title("Covariate shift")
+experiment, keep_weights = controls.sidebar()
+page.show_problems()
+tab = tab_id()
+if tab is None:  # the browser answers within the blink of an eye, and the page runs again
+    st.stop()
+run = lab.claim_run(tab, experiment)
+if run.experiment != experiment:
+    run.edit(experiment, keep_weights)
+past, measured = rewound(run), measuring()
+
+st.markdown(
+    "Every layer is fed by the layers before it. While they learn, the distribution of its inputs changes: Ioffe and "
+    "Szegedy (2015, section 2) called this **internal covariate shift** and proposed batchnorm to reduce it. "
+    "Santurkar et al. (2018, section 2) measured it another way, by gradients, and found no such reduction. Here is "
+    "what the live lab's networks show."
+)
+shown_status = lab.transport(run, partial(controls.set_value, "seed"))
+live_place = st.container(key="status")
+with st.container(key="scrubber_bar"):
+    scrubber(past)
+
+deepest = max(v.network.hidden_layers for v in experiment.variants)
+widest = max(v.network.width for v in experiment.variants)
+if st.session_state.get("shift_layer", 1) > deepest:
+    st.session_state["shift_layer"] = deepest
+if st.session_state.get("shift_unit", 1) > widest:
+    st.session_state["shift_unit"] = widest
+
+page.heading(
+    "Distributions over the course of training",
+    f"All neurons of the layer over {PROBE_DIGITS} fixed digits, normalized with that batch's statistics, in bins that "
+    "never change. A frame is kept every so many steps; the strong one is the moment that is shown.",
+)
+with st.container(horizontal=True, key="shift_settings", vertical_alignment="bottom"):
+    layer = st.selectbox("Layer", range(1, deepest + 1), key="shift_layer", width=90) - 1
+    place = st.selectbox("Distribution of the", list(shift.PLACES), format_func=shift.PLACES.__getitem__, width=230)
+    kind = st.segmented_control(
+        "As", list(KINDS), format_func=KINDS.__getitem__, default="ridges", key="shift_kind", required=True
+    )
+    every = st.number_input(
+        "Snapshot every (steps)", 1, 100_000, 200, 100, key="shift_every", disabled=kind != "overlay", width=180
+    )
+live_chart("chart_ridge")
+
+left, right = st.columns(2, gap="large")
+with left:
+    options = page.heading(
+        "Percentiles of one unit",
+        "Figure 1 of Ioffe and Szegedy 2015: the 15th, 50th and 85th percentile of one unit's input to its activation "
+        f"function, over {PROBE_DIGITS} digits, at every kept moment.",
+    )
+    unit = options.number_input("Unit", 1, widest, 1, key="shift_unit", width=130, label_visibility="collapsed") - 1
+    live_chart("chart_percentiles")
+with right:
+    options = page.heading(
+        "Shift of the distribution",
+        "How far a layer's distribution is from its own earlier one. Values outside the bins count as just outside, so "
+        "distances of distributions that leave them are lower bounds.",
+    )
+    with options.popover("View", width="content"):
+        measure = st.selectbox(
+            "Measure", list(figures.MEASURES), format_func=lambda m: figures.MEASURES[m][0], key="shift_measure"
+        )
+        since = st.segmented_control(
+            "Against", list(SINCE), format_func=SINCE.__getitem__, default="start", key="shift_since", required=True
+        )
+    live_chart("chart_shift")
+    st.latex(r"W_1 = \int \left| F_t(x) - F_0(x) \right| dx")
+    st.caption(
+        "F: cumulative distribution now and earlier. W₁ is how far a value has to move on average to make one "
+        "distribution the other, in the values' own unit; divided by the earlier σ it compares networks of different "
+        "scale."
+    )
+
+page.heading(
+    "Shift of the gradients",
+    "How much the gradient of a layer's weights changes when only the layers before it take their next step, on the "
+    "same batch. No shift: difference 0, cosine 1. The first layer has none before it. Measured on copies: every two "
+    "seconds or so while the networks train and this page is open, and wherever they stand still.",
+)
+formula, picture = st.columns([1, 2], gap="large")
+with formula:
+    st.latex(
+        r"\begin{gathered} G_i = \nabla_{W_i} L(W_1^{t}, \ldots, W_i^{t}, \ldots, W_k^{t}) \\"
+        r"G'_i = \nabla_{W_i} L(W_1^{t+1}, \ldots, W_{i-1}^{t+1}, \\ W_i^{t}, \ldots, W_k^{t}) \\"
+        r"\lVert G_i - G'_i \rVert_2, \quad \cos \angle (G_i, G'_i) \end{gathered}"
+    )
+    st.caption(
+        "Santurkar et al. 2018, definition 2.1 and figure 2. Both gradients are of the loss on the batch of step t. "
+        "This shift does not generally fall with batchnorm; the findings at the top say what this run shows."
+    )
+with picture:
+    live_chart("chart_gradient_shift")
+
+
+def draw(view: View, _: Frame) -> dict[str, Figure]:
+    until = view.experiment.training.steps
+    return {
+        "chart_ridge": figures.distributions(
+            view, layer=layer, place=place, kind=cast(figures.Kind, kind), every=every, until=until
+        ),
+        "chart_percentiles": figures.unit_percentiles(view, layer=layer, unit=unit, until=until),
+        "chart_shift": figures.distribution_shift(
+            view, place=place, measure=measure, since=cast(shift.Since, since), layer=layer, until=until
+        ),
+        "chart_gradient_shift": figures.gradient_shift(view, measured.of(run, past.step), until=until),
+    }
+
+
+def findings(view: View) -> list[str]:
+    return shift.findings(view, measured.of(run, past.step), layer=layer, place=place)
+
+
+with live_place:
+    lab.follow(cast(Run, past), shown_status, draw, findings)  # it only looks
+controls.drawn()
