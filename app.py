@@ -19,5 +19,8 @@ else:
             st.Page("pages/live_lab.py", title="Live lab", default=True),
             st.Page("pages/inside_batchnorm.py", title="Inside batchnorm"),
             st.Page("pages/training_and_inference.py", title="Training and inference"),
+            st.Page("pages/initialization.py", title="Initialization"),
+            st.Page("pages/covariate_shift.py", title="Covariate shift"),
+            st.Page("pages/results.py", title="Results"),
         ]
     ).run()

@@ -1,4 +1,4 @@
-"""The command line: `python -m bnviz train` and `python -m bnviz data`, on the same core as the web app."""
+"""The command line: `python -m bnviz train`, `reproduce` and `data`, on the same core as the web app."""
 
 import argparse
 import json
@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bnviz import __version__
+from bnviz import __version__, results
 from bnviz.config import BATCH_OF_ONE, Experiment, ValidationError
 from bnviz.data import DownloadError, DownloadProgress, download, load, status
+from bnviz.results import FILE
 from bnviz.settings import SHARED, VARIANT, Setting, Value, explain, read_json, unflatten
 
 LAST = 100  # steps whose mean is the training loss
@@ -41,6 +42,15 @@ def _parser() -> argparse.ArgumentParser:
             ),
         )
     train.set_defaults(run=_train)
+    again = commands.add_parser(
+        "reproduce", help="measure again what the literature reports, and write docs/RESULTS.md"
+    )
+    again.add_argument(
+        "--quick", action="store_true", help="one seed and shorter runs: minutes instead of a quarter hour"
+    )
+    again.add_argument("--json", action="store_true", help="print nothing but the JSON document")
+    again.add_argument("--out", metavar="FOLDER", default=str(FILE.parent), help="where to write (default: docs)")
+    again.set_defaults(run=_reproduce)
     data = commands.add_parser("data", help="which digits are used, and how to get all of them")
     actions = data.add_subparsers(required=True, metavar="ACTION")
     actions.add_parser("status", help="say which digits are used").set_defaults(run=_data_status)
@@ -120,12 +130,12 @@ def _train(arguments: argparse.Namespace) -> int:
                 for letter, kept, v in zip(experiment.letters, losses, frame.variants, strict=True)
             )
             print(f"step {frame.step:6d}/{experiment.training.steps}  {now}", flush=True)
-    results = [_result(kept, variant) for kept, variant in zip(losses, frame.variants, strict=True)]
+    ends = [_result(kept, variant) for kept, variant in zip(losses, frame.variants, strict=True)]
     summary: dict[str, Any] = {"steps_per_second": round(trainer.tick / trainer.seconds, 1), "data": digits.name}
-    if len(results) == 1:
-        summary = results[0] | summary
+    if len(ends) == 1:
+        summary = ends[0] | summary
     else:
-        summary["variants"] = dict(zip(experiment.letters, results, strict=True))
+        summary["variants"] = dict(zip(experiment.letters, ends, strict=True))
     print(json.dumps(summary, allow_nan=False))
     return 1 if any(v.diverged for v in frame.variants) else 0
 
@@ -146,6 +156,30 @@ def _result(losses: list[float], variant: Any) -> dict[str, Any]:
         "steps": variant.step,
     }
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in found.items()}
+
+
+def _reproduce(arguments: argparse.Namespace) -> int:
+    out = Path(arguments.out)
+    if not out.is_dir():
+        print(f"bnviz reproduce: --out: {out} is no folder", file=sys.stderr)
+        return 2
+    import torch
+
+    from bnviz.training.batches import Batches
+    from bnviz.training.reproduce import reproduce
+
+    torch.set_num_threads(1)
+    say = (lambda _: None) if arguments.json else (lambda line: print(line, flush=True))
+    found = reproduce(Batches(load()), quick=arguments.quick, say=say)
+    (out / FILE.name).write_text(results.to_json(found), encoding="utf-8")
+    (out / "RESULTS.md").write_text(results.to_markdown(found), encoding="utf-8")
+    if arguments.json:
+        print(results.to_json(found))
+    else:
+        for claim in (claim for result in found.results for claim in result.claims):
+            print(f"{'agrees ' if claim.agrees else 'DIFFERS'}  {claim.text} ({claim.source})")
+            print(f"         {claim.measured}; {claim.by}")
+    return 0
 
 
 def _data_status(_: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from bnviz.figures.curves import accuracy, training_loss
 from bnviz.figures.gradients import gradients
 from bnviz.figures.inference import answers, bessel, digit, inference_losses, running_statistics, statistics_error
 from bnviz.figures.network_map import network_map
+from bnviz.figures.results import results
 
 __all__ = [
     "accuracy",
@@ -16,6 +17,7 @@ __all__ = [
     "gradients",
     "inference_losses",
     "network_map",
+    "results",
     "running_statistics",
     "saturation_bars",
     "statistics_error",

@@ -44,6 +44,10 @@ class Batches:
     def probe(self, count: int, standardize: bool) -> Tensor:
         return scaled(self.train_images[:count], standardize)
 
+    def train_sample(self, count: int, standardize: bool) -> tuple[Tensor, Tensor]:
+        """The first training digits with their labels."""
+        return scaled(self.train_images[:count], standardize), self.train_labels[:count]
+
     def test(self, count: int | None, standardize: bool) -> tuple[Tensor, Tensor]:
         return scaled(self.test_images[:count], standardize), self.test_labels[:count]
 

@@ -1,0 +1,47 @@
+"""Results: what the literature reports, measured again; the last run of `python -m bnviz reproduce`."""
+
+import streamlit as st
+
+from bnviz import figures, results
+from bnviz.results import Result
+from bnviz.settings import from_query
+from bnviz.ui import controls, page
+from bnviz.ui.live_plotly import live_chart
+
+page.style()
+st.title("Results")
+try:
+    found = results.read()
+except (FileNotFoundError, ValueError) as error:
+    broken = "" if isinstance(error, FileNotFoundError) else f" ({results.FILE.name} cannot be read)"
+    st.info(f"Nothing has been measured here yet{broken}. Run `python -m bnviz reproduce`.", icon=":material/science:")
+    st.stop()
+
+seeds = "one seed" if found.seeds == 1 else f"means over {found.seeds} seeds"
+st.markdown(
+    f"What the literature reports about batchnorm on small networks, measured again on {found.data} by this app's own "
+    f"trainer ({seeds}, {found.minutes:.0f} minutes). `python -m bnviz reproduce` measures all of it once more."
+)
+
+
+def show(result: Result) -> None:
+    st.subheader(result.title)
+    st.caption(result.setting)
+    for claim in result.claims:
+        badge = ":green-badge[:material/check: agrees]" if claim.agrees else ":orange-badge[:material/close: differs]"
+        st.markdown(f"{badge} **{claim.text}** ({claim.source}). Measured: {claim.measured}; {claim.by}.")
+    if result.charts:
+        for place, (column, chart) in enumerate(zip(st.columns(len(result.charts)), result.charts, strict=True)):
+            with column:
+                st.markdown(f"**{chart.title}**")
+                live_chart(f"chart_results_{result.key}_{place}", figures.results(chart))
+    if result.table:
+        st.table([dict(zip(result.table.columns, row, strict=True)) for row in result.table.rows])
+    if st.button("Open in the live lab", key=f"open_{result.key}"):
+        controls.load(from_query(result.experiment)[0])
+        st.switch_page("pages/live_lab.py")
+
+
+with st.container(key="chart_results"):
+    for result in found.results:
+        show(result)
