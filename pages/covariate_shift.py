@@ -59,7 +59,7 @@ with st.container(horizontal=True, key="shift_settings", vertical_alignment="bot
     layer = st.selectbox("Layer", range(1, deepest + 1), key="shift_layer", width=90) - 1
     place = st.selectbox("Distribution of the", list(shift.PLACES), format_func=shift.PLACES.__getitem__, width=230)
     kind = st.segmented_control(
-        "As", list(KINDS), format_func=KINDS.__getitem__, default="ridges", key="shift_kind", required=True
+        "Shown as", list(KINDS), format_func=KINDS.__getitem__, default="ridges", key="shift_kind", required=True
     )
     every = st.number_input(
         "Snapshot every (steps)", 1, 100_000, 200, 100, key="shift_every", disabled=kind != "overlay", width=180
@@ -75,6 +75,11 @@ with left:
     )
     unit = options.number_input("Unit", 1, widest, 1, key="shift_unit", width=130, label_visibility="collapsed") - 1
     live_chart("chart_percentiles")
+    st.latex(r"P\left(x \le p_q\right) = \tfrac{q}{100}, \qquad q = 15,\ 50,\ 85")
+    st.caption(
+        "Level lines: the unit's inputs keep their distribution, whatever the layers before it learn. Drifting lines: "
+        "what it has learned to expect no longer comes."
+    )
 with right:
     options = page.heading(
         "Shift of the distribution",

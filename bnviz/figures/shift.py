@@ -17,6 +17,7 @@ from bnviz.shift import Course, Since
 Kind = Literal["ridges", "overlay", "heat"]
 RIDGES = 16  # at most, beside the newest
 OVERLAP = 2.2  # height of the highest ridge, in spaces between two
+POINTED = 40  # points of a line that are drawn as such, at most
 COLUMNS = 100  # moments in a heat map, at most about
 SHADES = (0.16, 0.3, 0.44, 0.58, 0.72)  # of the snapshots, from early to late
 BEYOND = 0.002  # share of the values that a picture may leave out of its range
@@ -44,7 +45,8 @@ def distributions(
     data: list[Figure] = []
     words: list[str] = []
     if kind == "ridges":
-        heights = axis("step (batches)", range=[-0.03 * until, until * (1 + 1.1 * OVERLAP / RIDGES)])
+        ticks = list(range(0, until + 1, round(nice_ceiling(until / 8)) or 1))
+        heights = axis("step (batches)", range=[-0.03 * until, until * (1 + 1.1 * OVERLAP / RIDGES)], tickvals=ticks)
         top = _peak(courses)
         for i, found in enumerate(courses):
             data += _ridges(found, i, view.experiment.letters[i], top, until)
@@ -73,25 +75,25 @@ def distributions(
 
 def unit_percentiles(view: View, *, layer: int, unit: int, until: int | None = None) -> Figure:
     """15th, 50th and 85th percentile of one unit's input over the steps, as in figure 1 of Ioffe and Szegedy 2015."""
-    data: list[Figure] = []
+    bands: list[Figure] = []
+    medians: list[Figure] = []
     everything, words, missing = [], [], []
     for i, letter in enumerate(view.experiment.letters):
         steps, found = shift.percentiles(view, i, layer, unit)
         if not len(steps):
             missing.append(f"{colored(letter, i)}: nothing kept of such a unit")
         everything.append(found)
-        low, middle, high = (found[:, k] for k in range(3))
-        hover = f"{letter}, %{{text}} percentile<br>step %{{x:,.0f}}<br>%{{y:.2f}}<extra></extra>"
-        thin = {"width": 1}
-        data.append(line(steps, low, COLORS[i], f"{letter} low", line=thin, hovertemplate=_percentile(hover, 0)))
-        data.append(
-            line(steps, high, COLORS[i], f"{letter} high", line=thin, hovertemplate=_percentile(hover, 2))
-            | {"fill": "tonexty", "fillcolor": faded(COLORS[i], 0.18)}
+        hovers = [f"{letter}, {q}th percentile<br>step %{{x:,.0f}}<br>%{{y:.2f}}<extra></extra>" for q in PERCENTILES]
+        low, middle, high = (
+            line(steps, found[:, k], COLORS[i], f"{letter} {q}", hovertemplate=hovers[k])
+            for k, q in enumerate(PERCENTILES)
         )
-        data.append(line(steps, middle, COLORS[i], f"{letter} median", hovertemplate=_percentile(hover, 1)))
-        data[-1] |= {"mode": "lines+markers", "marker": {"size": 4, "color": COLORS[i]}}
+        low["line"] = high["line"] = {"color": COLORS[i], "width": 1}
+        bands += [low, high | {"fill": "tonexty", "fillcolor": faded(COLORS[i], 0.14)}]
+        medians.append(_pointed(middle, len(steps), COLORS[i]))
         if len(steps) and np.isfinite(found[-1]).all():
-            words.append(f"{colored(letter, i)}: {found[-1, 0]:.2f}, {found[-1, 1]:.2f}, {found[-1, 2]:.2f}")
+            listed = ", ".join(f"{value:.2f}" for value in found[-1]).replace("-", "−")
+            words.append(f"{colored(letter, i)}: {listed}")
     values = np.concatenate([each.ravel() for each in everything])
     told = f" now {'; '.join(words)}" if words else ""
     alt = f"Percentiles of the input of unit {unit + 1} of layer {layer + 1} over the steps"
@@ -100,9 +102,9 @@ def unit_percentiles(view: View, *, layer: int, unit: int, until: int | None = N
         340,
         [f"unit {unit + 1}, {PERCENTILES[0]}th, {PERCENTILES[1]}th, {PERCENTILES[2]}th percentile{told}", *missing],
         xaxis=step_axis(until or view.experiment.training.steps),
-        yaxis=axis("input of the activation", range=calm_range(values)),
+        yaxis=axis("input of the activation", range=_bounds(values)),
     )
-    return {"data": data, "layout": shape}
+    return {"data": bands + medians, "layout": shape}
 
 
 def distribution_shift(
@@ -120,9 +122,9 @@ def distribution_shift(
             values = getattr(found, measure)
             everything.append(values)
             hover = f"{letter}, layer {number + 1}<br>step %{{x:,.0f}}<br>{symbol} %{{y:.3g}}<extra></extra>"
-            data.append(line(found.steps, values, COLORS[i], letter, hovertemplate=hover, yaxis=f"y{suffix}"))
-            data[-1] |= {"mode": "lines+markers", "marker": {"size": 4, "color": COLORS[i]}}
-    bounds = calm_range(np.concatenate(everything))
+            drawn = line(found.steps, values, COLORS[i], letter, hovertemplate=hover, yaxis=f"y{suffix}")
+            data.append(_pointed(drawn, len(values), COLORS[i]))
+    bounds = _bounds(np.concatenate(everything))
     axes: Figure = {}
     gap = 0.05 if len(shown) > 1 else 0.0
     each = (1 - gap * (len(shown) - 1)) / len(shown)
@@ -167,7 +169,8 @@ def gradient_shift(view: View, measured: Sequence[Sequence[GradientShift]], *, u
                 smallest = min([smallest, *y[np.isfinite(y)].tolist()])
             what = "L2 difference %{y:.3g}" if row == 0 else "cosine %{y:.4f}"
             hover = f"{letter}<br>{what}<extra></extra>"
-            marker = {"size": 5, "color": faded(COLORS[i], 0.75)}
+            sizes_of = np.where(np.isnan(np.append(x[1:], math.nan)), 10, 5)  # the last of each column is the newest
+            marker = {"size": sizes_of.tolist(), "color": faded(COLORS[i], 0.75)}
             data.append(line(x, y, faded(COLORS[i], 0.45), letter, line={"width": 1}, hovertemplate=hover, **axes))
             data[-1] |= {"mode": "lines+markers", "marker": marker}
             across = np.array([edge for k in range(depth) for edge in (k + 1.6, k + 2.4, math.nan)])
@@ -177,16 +180,16 @@ def gradient_shift(view: View, measured: Sequence[Sequence[GradientShift]], *, u
                 line(across, level, COLORS[i], f"{letter} mean", line={"width": 3}, hovertemplate=average, **axes)
             )
     positive = np.concatenate(sizes) if sizes else np.empty(0)
-    bounds = [-4, 0]
+    bounds = [-4.0, 0.0]
     if len(positive):
-        bounds = [math.floor(math.log10(positive.min())), math.ceil(math.log10(positive.max()) + 1e-9)]
+        low_high = math.log10(positive.min()) - 0.2, math.log10(positive.max()) + 0.2
+        bounds = [math.floor(2 * low_high[0]) / 2, math.ceil(2 * low_high[1]) / 2]
     labels = [f"layer {k + 2}" if columns <= 6 else f"{k + 2}" for k in range(columns - 1)] + ["output"]
     low = 1 - nice_ceiling(1 - smallest) if smallest < 1 else 0.99
     times = max((len(found) for found in measured), default=0)
-    words = [f"{_letters(view)}; thin: each of {times} measurements, early at the left; thick: their mean"]
+    words = [f"{_letters(view)}; points: {times} measurements, early at the left, the newest large; bars: their mean"]
     if not times:
         words = ["measuring …"]
-    decades = bounds[1] - bounds[0]
     shape = layout(
         _gradient_alt(view, measured),
         400,
@@ -204,10 +207,7 @@ def gradient_shift(view: View, measured: Sequence[Sequence[GradientShift]], *, u
             type="log",
             range=bounds,
             domain=[0.54, 1],
-            tickvals=LOG_TICKS
-            if decades <= 1
-            else [10.0**k for k in range(bounds[0], bounds[1] + 1, -(-decades // 5))],
-            **({"ticktext": LOG_TEXT} if decades <= 1 else {"exponentformat": "power"}),
+            **_decades(*bounds),
         ),
         yaxis2=axis("cosine", range=[low - (1 - low) * 0.05, 1 + (1 - low) * 0.05], domain=[0, 0.46], nticks=4),
     )
@@ -216,6 +216,19 @@ def gradient_shift(view: View, measured: Sequence[Sequence[GradientShift]], *, u
 
 def step_axis(until: int) -> Figure:
     return axis("step (batches)", range=[-0.01 * until, until * 1.01])
+
+
+def _bounds(values: Floats) -> list[float]:
+    """A calm range, also around values that are all the same."""
+    low, high = calm_range(values)
+    return [low, high] if low < high else [low, low + 0.1]
+
+
+def _pointed(drawn: Figure, count: int, color: str) -> Figure:
+    """A line with its points, while they are few: a point costs the browser as much as a line."""
+    if count > POINTED:
+        return drawn | {"name": f"{drawn['name']} (line)"}  # under another name, so that the chart is drawn anew
+    return drawn | {"mode": "lines+markers", "marker": {"size": 4, "color": color}}
 
 
 # -- the three kinds of panels ---------------------------------------------------------------------------------------
@@ -322,7 +335,7 @@ def _panels(view: View, count: int, x: Figure, y: Figure) -> tuple[Figure, list[
         row, column = divmod(i, columns)
         number = "" if i == 0 else str(i + 1)
         left, top = column * (wide + gap), 1 - row * (tall + space)
-        axes[f"xaxis{number}"] = x | {"domain": [left, left + wide], "anchor": f"y{number}"}
+        axes[f"xaxis{number}"] = x | {"title": {"text": ""}, "domain": [left, left + wide], "anchor": f"y{number}"}
         axes[f"yaxis{number}"] = y | {"domain": [max(top - tall, 0), top], "anchor": f"x{number}"}
         if i:
             axes[f"xaxis{number}"] |= {"matches": "x"}
@@ -332,6 +345,8 @@ def _panels(view: View, count: int, x: Figure, y: Figure) -> tuple[Figure, list[
         variant = view.experiment.variants[i]
         text = f"{colored(view.experiment.letters[i], i)} · {'batchnorm' if variant.batchnorm else 'no batchnorm'}"
         titles.append(note(text, left, top, yanchor="bottom", yshift=4))
+    # One title for all: on a phone there is no room for two.
+    titles.append(note(x["title"]["text"], 0.5, 0, xanchor="center", yshift=-22, font={"size": 14}))
     return axes, titles, height
 
 
@@ -366,7 +381,7 @@ def _highest(found: Course) -> float:
     share = shift.shares(found.counts)[:, 1:-1] * 100
     tops = share.max(1)
     tops = tops[np.isfinite(tops)]
-    return float(np.median(tops)) * 1.5 if len(tops) else 0.0
+    return float(np.median(tops)) if len(tops) else 0.0
 
 
 def _stride(count: int, most: int) -> int:
@@ -407,10 +422,6 @@ def _told(view: View, courses: Sequence[Course]) -> str:
     return f" up to {view.latest.step}. " + "; ".join(parts)
 
 
-def _percentile(hover: str, k: int) -> str:
-    return hover.replace("%{text}", f"{PERCENTILES[k]}th")
-
-
 def _layers(view: View, layer: int) -> list[int]:
     """The layers with a panel: all, or of a deep network some from the first to the last, the chosen one among them."""
     depth = max((len(v.layers) for v in view.latest.variants), default=1) if view.latest else 1
@@ -437,6 +448,14 @@ def _in_columns(found: Sequence[GradientShift], values: Floats, until: int) -> t
     x = np.concatenate([np.append(along + k + 2, math.nan) for k in range(values.shape[1])])
     y = np.concatenate([np.append(values[:, k], math.nan) for k in range(values.shape[1])])
     return x, y
+
+
+def _decades(low: float, high: float) -> Figure:
+    """Ticks of a logarithmic axis, five or so."""
+    if high - low <= 1.5:
+        return {"tickvals": LOG_TICKS, "ticktext": LOG_TEXT}
+    powers = range(math.ceil(low), math.floor(high) + 1, max(1, round((high - low) / 5)))
+    return {"tickvals": [10.0**k for k in powers], "exponentformat": "power"}
 
 
 def _gradient_alt(view: View, measured: Sequence[Sequence[GradientShift]]) -> str:

@@ -1,0 +1,427 @@
+"""Covariate shift: distances and drifts against independent sums, what the page draws and says; no torch."""
+
+import base64
+import math
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import frame, layer_frame, twins, variant_frame, view_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bnviz import shift
+from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
+from bnviz.figures import shift as figures
+from bnviz.history import Marker, View
+from bnviz.records import BINS, Counts, GradientShift, LayerFrame, VariantFrame
+
+TWINS = twins(steps=1500)
+LOW, HIGH = -10.0, 10.0
+WIDTH = (HIGH - LOW) / BINS
+counts_of = st.lists(st.integers(0, 9), min_size=BINS + 2, max_size=BINS + 2).filter(any)
+
+
+def counted(*found: tuple[int, int], broken: int = 0) -> Counts:
+    """Counts, from (place among below, the bins and above; how many)."""
+    counts = np.zeros(BINS + 3, dtype=np.int32)
+    for place, count in found:
+        counts[place] = count
+    counts[-1] = broken
+    return counts
+
+
+def layer(place: int = 30, **changes: Any) -> LayerFrame:
+    """A layer all of whose values lie in one bin."""
+    names = ("pre_activation", "normalized", "batchnorm_output", "post_activation")
+    counts = counted((place, 100))
+    percentiles = np.array([[-1.0] * 10, [0.0] * 10, [1.0] * 10]) + place / 10
+    return replace_layer(layer_frame(), histograms=dict.fromkeys(names, counts), percentiles=percentiles, **changes)
+
+
+def replace_layer(found: LayerFrame, **changes: Any) -> LayerFrame:
+    return LayerFrame(**{**vars(found), **changes})
+
+
+def moving(*places: tuple[int, int], every: int = 100, experiment: Experiment = TWINS) -> View:
+    """Kept frames of two networks, whose values lie in the given bins."""
+    frames = []
+    for k, pair in enumerate(places):
+        losses = [1.0] * (every if k else 0)
+        frames.append(frame(*(variant_frame(k * every, losses, layers=(layer(place),)) for place in pair)))
+    return view_of(experiment, *frames)
+
+
+def measurement(step: int, *differences: float, cosine: float = 0.9) -> GradientShift:
+    """Of a network with as many layers after the first."""
+    many = np.array([0.0, *differences])
+    return GradientShift(step, np.ones(len(many)), many, np.full(len(many), cosine))
+
+
+def numbers(spec: dict[str, Any]) -> np.ndarray:
+    found: np.ndarray = np.frombuffer(base64.b64decode(spec["bdata"]), spec["dtype"])
+    return found.reshape([int(n) for n in spec["shape"].split(",")]) if "shape" in spec else found
+
+
+def no_nan_axis(figure: dict[str, Any]) -> bool:
+    axes = [value for key, value in figure["layout"].items() if key[1:5] == "axis"]
+    return all(np.isfinite(axis["range"]).all() and axis["range"][0] < axis["range"][1] for axis in axes)
+
+
+class TestWassersteinDistance:
+    def test_is_how_far_a_distribution_was_pushed(self) -> None:
+        a, b = counted((10, 50), (20, 50)), counted((13, 500), (23, 500))
+        assert shift.wasserstein(a, b, LOW, HIGH) == pytest.approx(3 * WIDTH)
+
+    @given(counts_of, counts_of)
+    def test_is_the_mean_distance_of_the_values_in_their_order(self, a: list[int], b: list[int]) -> None:
+        """The best pairing on a line is in order: scipy's definition, here on samples repeated to equal number."""
+        x = shift.positions(LOW, HIGH)
+        samples = [np.repeat(x, n) for n in (a, b)]
+        common = math.lcm(*(len(s) for s in samples))
+        ordered = [np.repeat(s, common // len(s)) for s in samples]
+        found = shift.wasserstein(np.array([*a, 0]), np.array([*b, 0]), LOW, HIGH)
+        assert found == pytest.approx(np.abs(ordered[0] - ordered[1]).mean(), abs=1e-9)
+
+    @given(counts_of, counts_of, counts_of)
+    def test_is_a_metric(self, a: list[int], b: list[int], c: list[int]) -> None:
+        one, two, three = (np.array([*counts, 0]) for counts in (a, b, c))
+
+        def distance(p: Counts, q: Counts) -> float:
+            return float(shift.wasserstein(p, q, LOW, HIGH))
+
+        assert distance(one, one) == 0
+        assert distance(one, two) == pytest.approx(distance(two, one))
+        assert distance(one, three) <= distance(one, two) + distance(two, three) + 1e-9
+
+    def test_takes_values_outside_the_bins_to_lie_just_outside(self) -> None:
+        inside, above = counted((BINS, 10)), counted((BINS + 1, 10))
+        assert shift.wasserstein(inside, above, LOW, HIGH) == pytest.approx(WIDTH)
+
+    def test_is_no_number_where_a_value_is_none(self) -> None:
+        assert math.isnan(shift.wasserstein(counted((3, 5)), counted((3, 5), broken=1), LOW, HIGH))
+        assert math.isnan(shift.wasserstein(counted((3, 5)), counted(), LOW, HIGH))
+
+
+@given(counts_of)
+def test_mean_and_variance_are_those_of_the_bin_centres(counts: list[int]) -> None:
+    values = np.repeat(shift.positions(LOW, HIGH), counts)
+    mean, variance = shift.moments(np.array([*counts, 0]), LOW, HIGH)
+    assert mean == pytest.approx(values.mean(), abs=1e-9)
+    assert variance == pytest.approx(values.var(), abs=1e-9)
+
+
+def test_positions_are_the_centres_of_numpys_bins() -> None:
+    edges = np.linspace(LOW, HIGH, BINS + 1)
+    np.testing.assert_allclose(shift.positions(LOW, HIGH)[1:-1], (edges[:-1] + edges[1:]) / 2)
+
+
+class TestDrift:
+    view = moving((30, 30), (31, 30), (33, 31))
+
+    def test_from_the_first_frame_adds_up(self) -> None:
+        found = shift.drift(self.view, 0, 0, "pre_activation", "start")
+        assert found.steps.tolist() == [100, 200]
+        np.testing.assert_allclose(found.distance, [WIDTH, 3 * WIDTH])
+        np.testing.assert_allclose(found.mean, [WIDTH, 3 * WIDTH])
+        np.testing.assert_allclose(found.variance, 0, atol=1e-9)
+
+    def test_from_the_frame_before_is_the_last_stretch(self) -> None:
+        np.testing.assert_allclose(
+            shift.drift(self.view, 0, 0, "pre_activation", "before").distance, [WIDTH, 2 * WIDTH]
+        )
+
+    def test_in_standard_deviations_needs_some(self) -> None:
+        assert np.isnan(shift.drift(self.view, 0, 0, "pre_activation", "start").relative).all()
+        spread = moving((30, 30), (31, 30))
+        first = spread.variants[0].frames[0].layers[0].histograms
+        first["pre_activation"] = counted((20, 50), (40, 50))  # sigma: ten bins
+        found = shift.drift(spread, 0, 0, "pre_activation", "start")
+        np.testing.assert_allclose(found.relative, found.distance / (10 * WIDTH))
+
+    @pytest.mark.parametrize("since", ["start", "before"])
+    def test_of_one_moment_is_nothing(self, since: shift.Since) -> None:
+        assert len(shift.drift(moving((30, 30)), 0, 0, shift.INPUT, since).steps) == 0
+
+    def test_of_a_layer_that_is_not_there_is_nothing(self) -> None:
+        assert len(shift.drift(self.view, 0, 7, shift.INPUT, "start").steps) == 0
+
+    def test_includes_the_newest_frame_between_two_kept_ones(self) -> None:
+        between = frame(*(variant_frame(150, [1.0] * 50, layers=(layer(39),)) for _ in range(2)))
+        frames = [
+            frame(*(variant_frame(100 * k, [1.0] * 100 * k, layers=(layer(30),)) for _ in range(2))) for k in (0, 1)
+        ]
+        view = view_of(TWINS, *frames, between)
+        assert shift.drift(view, 0, 0, shift.INPUT, "start").steps.tolist() == [100, 150]
+        assert shift.drift(view, 0, 0, shift.INPUT, "before").steps.tolist() == [100]
+
+
+def test_the_input_of_the_activation_is_batchnorms_output_where_it_sits_before() -> None:
+    net = NetworkConfig(width=10)
+    variants = (Variant(net), Variant(net, BatchNormConfig()), Variant(net, BatchNormConfig(position="after")))
+    mixed = {"pre_activation": counted((10, 1)), "batchnorm_output": counted((20, 1))}
+    layers = (replace_layer(layer_frame(), histograms=mixed),)
+    view = view_of(Experiment(TrainingConfig(), variants), frame(*(variant_frame(layers=layers) for _ in variants)))
+    assert [int(shift.course(view, i, 0, shift.INPUT).counts[0].argmax()) for i in range(3)] == [10, 20, 10]
+
+
+def test_outputs_of_another_activation_had_other_bins_and_are_left_out() -> None:
+    view = moving((30, 30), (31, 30), (32, 30))
+    changed = replace(
+        TWINS, variants=tuple(replace(v, network=replace(v.network, activation="relu")) for v in TWINS.variants)
+    )
+    view = View(changed, view.variants, view.latest, (Marker("A: activation relu", {0: (100, 1.0), 1: (100, 1.0)}),))
+    assert shift.course(view, 0, 0, "post_activation").steps == (200,)
+    assert shift.course(view, 1, 0, "post_activation").steps == (0, 100, 200)
+    assert shift.course(view, 0, 0, "pre_activation").steps == (0, 100, 200)
+
+
+class TestGoingBack:
+    view = moving((30, 30), (31, 30), (33, 31))
+
+    def test_shows_nothing_later(self) -> None:
+        past = shift.as_of(self.view, 100)
+        assert past.latest is not None
+        assert [v.step for v in past.latest.variants] == [100, 100]
+        assert [[f.step for f in h.frames] for h in past.variants] == [[0, 100], [0, 100]]
+        assert [len(h.losses) for h in past.variants] == [100, 100]
+
+    @given(st.integers(0, 250))
+    def test_is_what_the_history_was_then(self, step: int) -> None:
+        before = moving(*[(30, 30), (31, 30), (33, 31)][: step // 100 + 1])
+        past = shift.as_of(self.view, step)
+        for was, now in zip(before.variants, past.variants, strict=True):
+            assert [id_of(f) for f in was.frames] == [id_of(f) for f in now.frames]
+
+    def test_knows_the_kept_moments(self) -> None:
+        assert shift.kept_steps(self.view) == [0, 100, 200]
+        assert shift.kept_every(self.view) == 100
+
+
+def id_of(found: VariantFrame) -> tuple[int, int]:
+    return found.step, int(found.layers[0].histograms["pre_activation"].argmax())
+
+
+class TestSnapshots:
+    def test_are_of_the_nearest_kept_frames(self) -> None:
+        assert shift.snapshots(range(0, 1501, 100), 200) == [0, 2, 4, 6, 8, 10, 12, 14]
+        assert shift.snapshots(range(0, 1501, 100), 5000) == [0]
+
+    def test_more_than_are_kept_are_refused_with_the_limit(self) -> None:
+        with pytest.raises(ValueError, match=r"51 snapshots, but 16 are kept: choose 100 steps or more"):
+            shift.snapshots(range(0, 1501, 100), 30)
+
+    def test_of_one_frame_is_that_frame(self) -> None:
+        assert shift.snapshots([0], 1) == [0]
+        assert shift.snapshots([], 1) == []
+
+    def test_a_refusal_is_told_above_the_chart(self) -> None:
+        view = moving((30, 30), (31, 30), (33, 31))
+        figure = figures.distributions(view, layer=0, place=shift.INPUT, kind="overlay", every=10)
+        assert "Refused: every 10 steps makes 21 snapshots, but 3 are kept" in figure["layout"]["meta"]["words"]
+
+
+class TestFigures:
+    view = moving((30, 30), (31, 30), (33, 31))
+    measured = ([measurement(0, 0.1), measurement(200, 0.3)], [measurement(0, 0.2), measurement(200, 0.4)])
+
+    @pytest.mark.parametrize("kind", ["ridges", "overlay", "heat"])
+    def test_show_a_panel_a_variant_on_shared_axes(self, kind: figures.Kind) -> None:
+        figure = figures.distributions(self.view, layer=0, place=shift.INPUT, kind=kind)
+        assert {trace["xaxis"] for trace in figure["data"]} == {"x", "x2"}
+        first, second = figure["layout"]["yaxis"], figure["layout"]["yaxis2"]
+        assert first["range"] == second["range"]
+        assert second["matches"] == "y"
+
+    def test_ridges_stand_on_their_steps(self) -> None:
+        old, newest = figures.distributions(self.view, layer=0, place=shift.INPUT, kind="ridges")["data"][:2]
+        lows = [np.nanmin(part) for part in np.split(numbers(old["y"]), 2)]
+        assert lows == [0, 100]
+        assert np.nanmin(numbers(newest["y"])) == 200
+
+    def test_a_heat_map_has_a_column_a_moment(self) -> None:
+        heat = figures.distributions(self.view, layer=0, place=shift.INPUT, kind="heat")["data"][0]
+        assert numbers(heat["x"]).tolist() == [0, 100, 200]
+        cells = numbers(heat["z"])
+        assert cells.shape == (BINS, 3)
+        assert cells.argmax(0).tolist() == [29, 30, 32]  # the first bin is place 1 of the counts
+        np.testing.assert_allclose(cells.sum(0), 100)
+
+    def test_percentiles_are_those_that_were_kept(self) -> None:
+        low, high, *_ = figures.unit_percentiles(self.view, layer=0, unit=4)["data"]
+        np.testing.assert_allclose(numbers(low["y"]), [2.0, 2.1, 2.3], atol=1e-6)
+        np.testing.assert_allclose(numbers(high["y"]), [4.0, 4.1, 4.3], atol=1e-6)
+        assert numbers(low["x"]).tolist() == [0, 100, 200]
+
+    def test_of_a_unit_that_one_network_has_not_show_the_other(self) -> None:
+        figure = figures.unit_percentiles(self.view, layer=0, unit=99)
+        assert "nothing kept of such a unit" in figure["layout"]["meta"]["words"]
+        assert no_nan_axis(figure)
+
+    def test_a_deep_network_gets_some_panels_and_the_chosen_layer_among_them(self) -> None:
+        layers = tuple(layer() for _ in range(20))
+        view = view_of(TWINS, *(frame(*(variant_frame(k * 100, [1.0] * k * 100, layers=layers),) * 2) for k in (0, 1)))
+        words = figures.distribution_shift(view, place=shift.INPUT, measure="distance", since="start", layer=6)
+        titles = [a["title"]["text"] for key, a in words["layout"].items() if key.startswith("yaxis")]
+        assert len(titles) == figures.MOST_LAYERS
+        assert "W₁, layer 7" in titles
+        assert {"W₁, layer 1", "W₁, layer 20"} <= set(titles)
+
+    def test_gradients_stand_in_their_layers_column(self) -> None:
+        points, mean, *_ = figures.gradient_shift(self.view, self.measured)["data"]
+        x, y = numbers(points["x"]), numbers(points["y"])
+        assert x[0] == pytest.approx(1.6)
+        np.testing.assert_allclose(y[:2], [0.1, 0.3], rtol=1e-6)
+        np.testing.assert_allclose(numbers(mean["y"])[:2], 0.2, rtol=1e-6)
+
+    @pytest.mark.parametrize("measure", list(figures.MEASURES))
+    @pytest.mark.parametrize("broken", ["one frame", "diverged", "no layer", "nothing measured"])
+    def test_survive_what_is_missing(self, broken: str, measure: str) -> None:
+        view, measured = self.view, [list(m) for m in self.measured]
+        chosen = 0
+        if broken == "one frame":
+            view = moving((30, 30))
+        elif broken == "diverged":
+            lost = replace_layer(layer(), histograms={"pre_activation": counted(broken=9)}, percentiles=None)
+            frames = [
+                frame(variant_frame(k * 100, [1.0] * k * 100, layers=(lost,), diverged=k > 0), variant_frame(k * 100))
+                for k in (0, 1)
+            ]
+            view = view_of(TWINS, *frames)
+            measured[0] = [GradientShift(0, *[np.full(2, np.nan)] * 3)]
+        elif broken == "no layer":
+            chosen = 5
+        else:
+            measured = []
+        drawn = [
+            figures.distributions(view, layer=chosen, place=place, kind=kind)
+            for kind in ("ridges", "overlay", "heat")
+            for place in shift.PLACES
+        ]
+        drawn.append(figures.unit_percentiles(view, layer=chosen, unit=0))
+        drawn += [
+            figures.distribution_shift(view, place=shift.INPUT, measure=measure, since=since, layer=chosen)
+            for since in ("start", "before")
+        ]
+        drawn.append(figures.gradient_shift(view, measured))
+        assert all(no_nan_axis(figure) for figure in drawn)
+        assert shift.findings(view, measured, layer=chosen, place=shift.INPUT)
+
+
+class TestFindings:
+    view = moving((30, 30), (31, 30), (34, 31))
+
+    def test_repeat_the_numbers_and_compare(self) -> None:
+        moved, gradients = shift.findings(
+            self.view, [[measurement(0, 0.1, 0.3)], [measurement(0, 0.2, 0.4)]], layer=0, place=shift.INPUT
+        )
+        assert "Up to step 200" in moved
+        assert "W₁ = 1.33 in A (no batchnorm; mean by +1.33)" in moved
+        assert moved.endswith("B moved 0.25 times as far as A.")
+        assert "0.200 in A (no batchnorm; 20.0% of the gradient's norm; cosine 0.900)" in gradients
+        assert gradients.endswith("B has 1.5 times the shift of A here.")
+
+    def test_say_so_where_batchnorm_makes_no_difference(self) -> None:
+        told = shift.findings(
+            moving((30, 30), (31, 31)), [[measurement(0, 0.10)], [measurement(0, 0.105)]], layer=0, place=shift.INPUT
+        )
+        assert told[0].endswith("both about as far.")
+        assert told[1].endswith("about the same here.")
+
+    def test_compare_nothing_without_a_pair(self) -> None:
+        both = replace(TWINS, variants=TWINS.variants[:1] * 2)
+        (moved,) = shift.findings(moving((30, 30), (31, 32), experiment=both), [], layer=0, place=shift.INPUT)
+        assert moved.endswith("mean by +0.67).")
+
+    def test_doubt_distances_of_what_leaves_the_bins(self) -> None:
+        told = shift.findings(moving((30, 30), (BINS + 1, 30)), [], layer=0, place=shift.INPUT)
+        assert "100% of A's values lie outside the bins (-10 to 10): its distances are lower bounds." in told[-1]
+
+    def test_of_nothing_are_none(self) -> None:
+        assert shift.findings(view_of(TWINS), [], layer=0, place=shift.INPUT) == []
+        (sentence,) = shift.findings(moving((30, 30)), [], layer=0, place=shift.INPUT)
+        assert sentence.startswith("Train to see")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0.00"), (0.1234, "0.123"), (31.0, "31.0"), (0.00002, "2.0 × 10<sup>−5</sup>")]
+)
+def test_numbers_are_told_in_three_digits(value: float, text: str) -> None:
+    assert shift.short(value) == text
+
+
+class StandIn:
+    """A run that stands still, or plays, and answers at once or not at all."""
+
+    def __init__(self, view: View, state: str = "paused", *, answers: bool = True) -> None:
+        self.history, self.experiment = object(), view.experiment
+        self._view, self.state, self.answers, self.asked = view, state, answers, 0
+
+    @property
+    def status(self) -> Any:
+        return type("Status", (), {"state": self.state})()
+
+    def view(self) -> View:
+        return self._view
+
+    def inspect(self, question: str) -> "Future[list[GradientShift]]":
+        self.asked += 1
+        answer: Future[list[GradientShift]] = Future()
+        if self.answers:
+            assert self._view.latest is not None
+            answer.set_result([measurement(v.step, 0.1) for v in self._view.latest.variants])
+        else:
+            answer.set_exception(ConnectionError("lost"))
+        return answer
+
+
+class TestMeasuring:
+    def test_asks_once_of_networks_that_stand_still(self) -> None:
+        from bnviz.ui.measuring import Measuring
+
+        run, measuring = StandIn(moving((30, 30), (31, 30))), Measuring()
+        for _ in range(3):
+            found = measuring.of(run, None)  # type: ignore[arg-type]
+        assert [[m.step for m in each] for each in found] == [[100], [100]]
+        assert run.asked == 1
+        assert measuring.of(run, 50) == [[], []]  # type: ignore[arg-type]
+
+    def test_asks_no_oftener_than_it_may_of_networks_that_train(self) -> None:
+        from bnviz.ui.measuring import Measuring
+
+        run, measuring = StandIn(moving((30, 30)), "playing"), Measuring()
+        for k in range(1, 4):
+            measuring.of(run, None)  # type: ignore[arg-type]
+            run._view = moving(*[(30, 30)] * k)
+        assert run.asked == 1
+
+    def test_starts_over_with_the_run_and_lives_with_one_that_does_not_answer(self) -> None:
+        from bnviz.ui.measuring import Measuring
+
+        run, measuring = StandIn(moving((30, 30))), Measuring()
+        assert len(measuring.of(run, None)[0]) == 1  # type: ignore[arg-type]
+        run.history, run.answers = object(), False
+        assert measuring.of(run, None) == []  # type: ignore[arg-type]
+
+
+class TestRewound:
+    def test_shows_a_kept_moment_until_told_otherwise_or_the_run_starts_over(self) -> None:
+        from bnviz.ui.scrubber import Rewound
+
+        run = StandIn(moving((30, 30), (31, 30), (33, 31)))
+        past = Rewound(run)  # type: ignore[arg-type]
+        assert past.view() is run.view()
+        past.go(170)
+        assert past.step == 100
+        first, again = past.view().latest, past.view().latest
+        assert first is again  # a page that stands still has no news
+        assert first is not None
+        assert first.step == 100
+        past.go(None)
+        assert past.view() is run.view()
+        past.go(0)
+        assert past.step == 0
+        run.history = object()
+        assert past.step is None
+        assert past.view() is run.view()
