@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from bnviz.figures.initialization import spreads
 from bnviz.initial_records import InitialNetwork, InitialSetting, Propagated, SignAgreement
 from bnviz.insights import LN_10
 from bnviz.records import BOUNDED
@@ -44,7 +45,7 @@ def _gradients(p: Propagated) -> str:
     if not math.isfinite(first) or not math.isfinite(last):
         return "Its gradients are no finite numbers."
     if first == 0:
-        return "No gradient reaches the first layer: it cannot learn."
+        return "No gradient reaches the first layer, so its weights stay as they are."
     if len(p.std) == 1:
         return f"The gradient of the hidden layer has size {_number(first)}, of the logits {_number(p.gradient[-1])}."
     if first < last / MANY:
@@ -59,13 +60,19 @@ def _loss(found: InitialNetwork) -> str:
     if not math.isfinite(loss):
         return "Its loss is not a finite number: the logits are too large to compute."
     said = f"The loss on these digits is {_number(loss)}; knowing nothing gives ln 10 = {LN_10:.3f}."
-    if found.steps or loss < LN_10 + 0.05:
-        return said
     values = found.logits.astype(float)
-    between, within = float(values.mean(axis=0).std()), float(values.std(axis=1).mean())
+    right = float((values.argmax(axis=1) == found.labels).mean())
+    if found.steps:
+        return f"{said} After {counted(found.steps)} {right:.0%} of them are named rightly."
+    if loss < LN_10 + 0.05:
+        return said
+    between, within = spreads(values)[2:]
     if between > 0.9 * within:
-        return f"{said} What is above it comes from logits that favour the same class for every digit."
-    return f"{said} What is above it comes from logits that spread by {_number(within)} and are mostly wrong."
+        return f"{said} What is above it comes from logits that favour the same classes for every digit."
+    return (
+        f"{said} What is above it comes from logits that spread by {_number(within)}, and favour the right class for "
+        f"{right:.0%} of the digits."
+    )
 
 
 def agreement(setting: InitialSetting, found: SignAgreement, size: int) -> str:
@@ -84,6 +91,10 @@ def agreement(setting: InitialSetting, found: SignAgreement, size: int) -> str:
         f"With {digits}, {raw:.0%} of a neuron's weights move the same way on raw pixels, {standardized:.0%} on "
         f"standardized ones, {centred:.0%} where every pixel has its own mean taken out."
     )
+
+
+def counted(steps: int) -> str:
+    return "1 step" if steps == 1 else f"{steps:,} steps"
 
 
 def _number(value: float) -> str:

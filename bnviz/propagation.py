@@ -192,7 +192,7 @@ def _normalized(network: NetworkConfig, inputs: Inputs, weights: list[WeightLaw]
         found = moments(network.activation, 0.0, std)
         layers.append(found)
         divisors.append(math.sqrt(variance + eps))
-        spread = float(found.f2[0] - found.f[0] ** 2)
+        spread = max(float(found.f2[0] - found.f[0] ** 2), 0.0)  # not below it by rounding
         both = covariance(network.activation, std, common / variance if variance else 0.0)
         own, shared = n * spread, n * spread + n * (n - 1) * both
     return layers, divisors

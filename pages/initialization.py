@@ -68,14 +68,17 @@ found: InitialNetwork | None = questions.ask("measure", (initial_tasks.measure, 
 def say(kind: str, done: str, waiting: str) -> None:
     """Where an answer stands, in a line that is always there."""
     with st.container(key=f"said_{kind}"):
-        if why := questions.failure(kind):
+        if (why := questions.failure(kind)) and kind != "measure":
+            st.caption("This cannot be measured now.")
+        elif why:
             st.error(f"This cannot be measured now. {why}", icon=":material/cloud_off:")
             st.button("Try again", key=f"retry_{kind}", on_click=questions.retry)
         else:
             st.caption(done if done else f"{waiting} …")
 
 
-state = f"after {setting.steps:,} steps of training" if setting.steps else "untrained"
+sgd = f"SGD, batch size {setting.training.batch_size}, learning rate {setting.training.learning_rate:g}"
+state = f"after {initial_findings.counted(setting.steps)} of training ({sgd})" if setting.steps else "untrained"
 say("measure", f"The network, {state}." if found else "", "A worker draws, trains and measures the network")
 with st.container(key="initial_findings"):
     if found:
@@ -112,7 +115,10 @@ def show_propagation(setting: InitialSetting, found: InitialNetwork | None) -> N
     left, right = st.columns([1, 2], gap="large")
     with left:
         st.latex(r"\mathrm{Var}[z]=n_{in}\,\mathrm E[w^2]\,\mathrm E[h^2]")
-        st.latex(r"\mathrm E[\delta^2]=n_{out}\,\mathrm E[w^2]\,\mathrm E[\delta_{+1}^2]\,\mathrm E[f'(z)^2]")
+        st.latex(
+            r"\begin{gathered}\mathrm E[\delta^2]=n_{out}\,\mathrm E[w^2]\\ {}\cdot\mathrm E[\delta_{+1}^2]\,"
+            r"\mathrm E[f'(z)^2]\end{gathered}"
+        )
         st.markdown(
             "A unit adds up many independent terms, so their variances add up too. h is what comes from the layer "
             "below, δ the gradient of the loss with respect to z, δ₊₁ that of the layer above. E[h²] and E[f'²] are "
@@ -138,7 +144,7 @@ def show_propagation(setting: InitialSetting, found: InitialNetwork | None) -> N
 
 def show_loss(found: InitialNetwork | None) -> None:
     st.subheader("The first loss, and the logits behind it")
-    st.latex(r"L=\ln\sum_k e^{z_k}-z_{y}\qquad z_k\ \text{all equal}:\ L=\ln 10")
+    st.latex(r"\begin{gathered}L=\ln\sum_k e^{z_k}-z_{y}\\ \text{all }z_k\text{ equal: }L=\ln 10\end{gathered}")
     st.markdown(
         "A network that knows nothing should say 10 % for every class. Logits that already differ before training make "
         "it sure of something it has not learned, and the loss begins above ln 10."
@@ -185,7 +191,7 @@ def show_derivations(untrained: InitialSetting) -> None:
     found = questions.ask("scales", (initial_tasks.scales, asked))
     say(
         "scales",
-        f"{DERIVED_DEPTH} hidden layers of width {network.width}, without batchnorm. Above: the scheme as derived, and "
+        f"{DERIVED_DEPTH} hidden layers of width {network.width}, without batchnorm. Each scheme as derived, and "
         "at half and double its scale."
         if found
         else "",

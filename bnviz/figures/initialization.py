@@ -50,13 +50,13 @@ def weights(found: WeightHistogram, law: tuple[Array, Array], *, layer: str, col
     x, y = law
     if len(x):
         ends = np.concatenate([[x[0]], x, [x[-1]]]), np.concatenate([[0.0], y, [0.0]])  # a box has walls
-        data.append(line(*ends, GUIDE, "law", line={"width": 2, "dash": "dash"}, hoverinfo="skip"))
+        data.append(line(*ends, GUIDE, "law", line={"width": 3, "dash": "dash"}, hoverinfo="skip"))
     top = nice_ceiling(1.05 * max(float(heights.max(initial=0)), float(np.max(y, initial=0))))
     low, high = min(found.edges[0], np.min(x, initial=np.inf)), max(found.edges[-1], np.max(x, initial=-np.inf))
     pad = 0.04 * (high - low)
     said = (
-        f"{found.counts.sum():,} weights, {found.fan_in} in, {found.fan_out} out: mean {scientific(found.mean)}, "
-        f"standard deviation {scientific(found.std)}"
+        f"{found.counts.sum():,} weights, {found.fan_in} in, {found.fan_out} out: mean {_said(found.mean)}, "
+        f"standard deviation {_said(found.std)}"
     )
     words = [dot(color, f"{layer}: {said}"), dot(GUIDE, "dashed: the law they were drawn from" * bool(len(x)))]
     if not len(x):
@@ -111,14 +111,14 @@ def propagation(found: Propagated, theory: Theory, *, color: str, steps: int) ->
         )
         axes[f"yaxis{suffix}"] = axis("", domain=up, anchor=f"x{suffix}") | _range(i, shown, supposed)
         heads.append(note(name, across[0], up[1], yanchor="bottom"))
-    state = "untrained network" if not steps else f"after {steps:,} steps"
+    state = "untrained network" if not steps else f"after {steps:,} step{'s' * (steps > 1)}"
     words = [dot(color, f"measured, {state}"), dot(GUIDE, "grey band: theory for the untrained network, wide layers")]
     words += [f"{name}: 0 in {_layers_at(values == 0)}" for name, _, values, _ in panels[1::2] if (values == 0).any()]
     words += [f"{name}: no finite number in {_layers_at(~np.isfinite(v))}" for name, _, v, _ in panels if _broken(v)]
     alt = (
         f"Layer by layer, measured and in theory, {state}: standard deviation of the activations from "
-        f"{scientific(float(found.std[0]))} to {scientific(float(found.std[-1]))}, gradient from "
-        f"{scientific(float(found.gradient[-1]))} at the logits to {scientific(float(found.gradient[0]))} in layer 1"
+        f"{_said(float(found.std[0]))} to {_said(float(found.std[-1]))}, gradient from "
+        f"{_said(float(found.gradient[-1]))} at the logits to {_said(float(found.gradient[0]))} in layer 1"
     )
     margin = {"l": 52, "r": 10, "t": 26, "b": 44}
     return {"data": data, "layout": layout(alt, 520, words, **STILL, margin=margin, annotations=heads, **axes)}
@@ -127,7 +127,7 @@ def propagation(found: Propagated, theory: Theory, *, color: str, steps: int) ->
 def logits(found: InitialNetwork, *, color: str) -> Figure:
     """Mean of each of the ten logits over the digits, and how far it spreads."""
     classes, values = np.arange(10), found.logits.astype(float)
-    mean, spread = values.mean(axis=0), values.std(axis=0)
+    mean, spread, between, within = spreads(values)
     limit = nice_ceiling(1.1 * float(np.nanmax(np.where(np.isfinite(values), np.abs(mean) + spread, 0), initial=1e-3)))
     bars = line(classes, _drawable(mean, False), color, "logits", hovertemplate="class %{x}: %{y:.3g}<extra></extra>")
     bars |= {
@@ -135,10 +135,9 @@ def logits(found: InitialNetwork, *, color: str) -> Figure:
         "marker": {"size": 9, "color": color},
         "error_y": {"type": "data", "array": typed(_drawable(spread, False)), "thickness": 2, "width": 5},
     }
-    between, within = float(mean.std()), float(values.std(axis=1).mean())
     words = [
         dot(color, f"mean over {len(values)} digits ± one standard deviation"),
-        f"the ten means spread by {scientific(between)}; the ten logits of one digit by {scientific(within)}",
+        f"the ten means spread by {_said(between)}; the ten logits of one digit by {_said(within)}",
     ]
     return {
         "data": [bars],
@@ -160,7 +159,8 @@ def probabilities(found: InitialNetwork) -> Figure:
     edges = np.searchsorted(found.labels[order], np.arange(11))
     middles = ((edges[:-1] + edges[1:] - 1) / 2).tolist()
     true = float(shares[found.labels[order], np.arange(len(order))].mean())
-    words = [f"probability of the right class: {true:.1%} on average; chance is 10 %"]
+    average = f"{true:.1%} on average; chance is 10 %" if math.isfinite(true) else "not a finite number"
+    words = [f"probability of the right class: {average}"]
     walls = [
         {"type": "line", "x0": e - 0.5, "x1": e - 0.5, "y0": -0.5, "y1": 9.5, "line": {"color": GUIDE, "width": 1}}
         for e in edges[1:-1].tolist()
@@ -220,9 +220,17 @@ def scheme_histograms(found: Mapping[str, Propagated], names: Mapping[str, str],
     for i in range(len(names)):
         axes[f"yaxis{i + 1 if i else ''}"] |= ticks | {"range": [float(edges[0]), float(edges[-1])], "showgrid": False}
         axes[f"xaxis{i + 1 if i else ''}"] |= _few_layers(depth) | {"showgrid": False}
-    bar: Figure = {"thickness": 10, "len": 0.36, "y": 0.2, "x": 0.78, "xanchor": "left", "outlinewidth": 0, "nticks": 4}
+    bar: Figure = {
+        "thickness": 10,
+        "len": 0.36,
+        "y": 0.2,
+        "x": 0.78,
+        "xanchor": "left",
+        "outlinewidth": 0,
+    }
+    bar |= {"tickvals": [0, 4, 8, 12], "ticktext": ["0", "4", "8", "≥ 12"]}
     bar["title"] = {"text": "values<br>(% a bin)", "font": {"size": 11}}
-    shares = {"cmin": 0, "cmax": 30, "colorbar": bar}
+    shares = {"cmin": 0, "cmax": 12, "colorbar": bar}
     alt = "Activations by layer for " + "; ".join(_told(names[s], found[s]) for s in names)
     figure_layout = layout(alt, 430, **STILL, margin=_PANEL_MARGIN, annotations=heads, coloraxis=shares, **axes)
     figure_layout["meta"]["scale"] = "sequential"
@@ -285,9 +293,9 @@ def derived(found: Mapping[float, Propagated], name: str) -> Figure:
     ]
     one = found[1.0]
     alt = (
-        f"{name} as derived, by depth: standard deviation of the activations from {scientific(float(one.std[0]))} to "
-        f"{scientific(float(one.std[-1]))}, gradient from {scientific(float(one.gradient[-2]))} in the last hidden "
-        f"layer to {scientific(float(one.gradient[0]))} in the first"
+        f"{name} as derived, by depth: standard deviation of the activations from {_said(float(one.std[0]))} to "
+        f"{_said(float(one.std[-1]))}, gradient from {_said(float(one.gradient[-2]))} in the last hidden "
+        f"layer to {_said(float(one.gradient[0]))} in the first"
     )
     return {
         "data": data,
@@ -333,6 +341,13 @@ def signs(found: SignAgreement, size: int) -> Figure:
             shapes=guide(0, ""),
         ),
     }
+
+
+def spreads(values: Array) -> tuple[Array, Array, float, float]:
+    """(digits, classes) -> mean and std of each logit; std of the ten means; mean std of one digit's ten logits."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = values.mean(axis=0)
+        return mean, values.std(axis=0), float(mean.std()), float(values.std(axis=1).mean())
 
 
 def softmax(values: Array) -> Array:
@@ -412,6 +427,10 @@ def _drawable(values: npt.ArrayLike, log: bool) -> Array:
         return np.where(inside & (array > LEAST) if log else inside, array, np.nan)
 
 
+def _said(value: float) -> str:
+    return scientific(value) if math.isfinite(value) else "not finite"
+
+
 def _broken(values: Array) -> bool:
     return bool((~np.isfinite(values)).any())
 
@@ -424,8 +443,7 @@ def _layers_at(where: npt.NDArray[np.bool_]) -> str:
 
 
 def _told(name: str, p: Propagated) -> str:
-    loss = scientific(p.loss) if math.isfinite(p.loss) else "not finite"
-    return f"{name}: standard deviation {scientific(float(p.std[-1]))} in the last layer, loss {loss}"
+    return f"{name}: standard deviation {_said(float(p.std[-1]))} in the last layer, loss {_said(p.loss)}"
 
 
 __all__: Sequence[str] = (
@@ -438,5 +456,6 @@ __all__: Sequence[str] = (
     "scheme_spreads",
     "signs",
     "softmax",
+    "spreads",
     "weights",
 )

@@ -28,16 +28,14 @@ _PREFIX = "initial_"  # of the keys of this page's widgets
 
 def controls() -> tuple[InitialSetting, list[str]]:
     """The setting, and what was refused; where something was, the last setting that was good."""
-    start, depth_range = START, SHARED["hidden_layers"]
+    start = START
     with st.container(horizontal=True, vertical_alignment="bottom", key="initial_settings"):
         init = st.selectbox("Init", INITS, key=_keep("init", "xavier_normal"), format_func=NAMES.__getitem__, width=170)
         with st.container(width=190):
-            scale = live_slider("× scale", 0.01, 100, 1.0, key=_PREFIX + "scale", log=True)
+            scale = live_slider("× scale", *_ends("init_scale"), 1.0, key=_PREFIX + "scale", log=True)
         with st.container(width=190):
-            low, high = int(depth_range.low or 1), int(depth_range.high or 20)
-            depth = round(
-                live_slider("Hidden layers", low, high, start.network.hidden_layers, key=_PREFIX + "depth", step=1)
-            )
+            ends, first = _ends("hidden_layers"), start.network.hidden_layers
+            depth = round(live_slider("Hidden layers", *ends, first, key=_PREFIX + "depth", step=1))
         width = st.number_input("Width", step=1, key=_keep("width", start.network.width), width=130)
         activation = st.selectbox(
             "Activation",
@@ -115,6 +113,14 @@ def training_buttons(setting: InitialSetting) -> None:
 
 def _train(untrained: InitialSetting, steps: int) -> None:
     st.session_state["initial_trained"] = untrained, steps
+
+
+def _ends(key: str) -> tuple[float, float]:
+    """The range of a setting, from the one table of settings."""
+    found = (SHARED | VARIANT)[key]
+    assert found.low is not None
+    assert found.high is not None
+    return found.low, found.high
 
 
 def _kept() -> dict[str, Any]:

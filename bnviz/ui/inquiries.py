@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 TIMEOUT = 60.0  # seconds for an answer: the largest network, trained on a busy machine
 LOOK = 0.05  # seconds between two looks whether a question is still wanted
 KEPT = 64  # answers
-REST = 0.3  # seconds a question without haste waits for a slider to come to rest
+REST = 0.2  # seconds a question without haste waits for a slider to come to rest
 _JS = """const script = import(new URL("%s", location.origin));
 export default async (component) => (await script).follow(component);"""
 
@@ -41,6 +41,7 @@ class Inquiries:
         self._wanted: dict[str, Question] = {}
         self._failed: dict[str, tuple[Question, str]] = {}
         self._working: set[str] = set()
+        self._open: dict[str, Question] = {}  # what this rerun went on without
         self._arrived = 0
 
     def ask(self, kind: str, question: Question, *, wait: float = 0.0, haste: bool = False) -> Any:
@@ -56,6 +57,8 @@ class Inquiries:
                 self._changed.wait_for(lambda: question in self._answers or kind in self._failed, wait)
             if question in self._answers:
                 self._answers.move_to_end(question)
+            elif kind not in self._failed:
+                self._open[kind] = question
             return self._answers.get(question)
 
     def failure(self, kind: str) -> str:
@@ -69,8 +72,12 @@ class Inquiries:
 
     def follow(self) -> None:
         """Let the page run again when an answer has come; once a rerun, after all questions, outside fragments."""
-        seen = self._arrived
-        self.feed.show(lambda: self._arrived, lambda: {"html": {}, "figures": {}, "rerun": self._arrived != seen})
+        waiting, self._open = self._open, {}
+
+        def news() -> dict[str, Any]:
+            return {"html": {}, "figures": {}, "rerun": any(map(self._is_settled, waiting.items()))}
+
+        self.feed.show(lambda: self._arrived, news)
         data = {"url": feed_url(self.feed.token), "plotly": script_url("plotly")}
         _follower()(data=data, key="inquiries_follower", on_rerun_change=_ignore)
 
@@ -88,13 +95,16 @@ class Inquiries:
                         self._answers.popitem(last=False)
                 elif why:
                     self._failed[kind] = question, why
-                wanted = self._wanted[kind]
-                done = wanted in self._answers or self._failed.get(kind, (None,))[0] == wanted
-                if done:
+                if self._is_settled((kind, self._wanted[kind])):
                     self._working.discard(kind)
                     self._arrived += 1
                     self._changed.notify_all()
                     return
+
+    def _is_settled(self, asked: tuple[str, Question]) -> bool:
+        """Whether a question has been answered or has failed."""
+        kind, question = asked
+        return question in self._answers or self._failed.get(kind, (None,))[0] == question
 
     def _is_wanted(self, kind: str, question: Question) -> bool:
         with self._changed:
