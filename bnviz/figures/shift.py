@@ -46,7 +46,12 @@ def distributions(
     words: list[str] = []
     if kind == "ridges":
         ticks = list(range(0, until + 1, round(nice_ceiling(until / 8)) or 1))
-        heights = axis("step (batches)", range=[-0.03 * until, until * (1 + 1.1 * OVERLAP / RIDGES)], tickvals=ticks)
+        heights = axis(
+            "step (batches)",
+            range=[-0.03 * until, until * (1 + 1.1 * OVERLAP / RIDGES)],
+            tickvals=ticks,
+            tickformat=",",
+        )
         top = _peak(courses)
         for i, found in enumerate(courses):
             data += _ridges(found, i, view.experiment.letters[i], top, until)
@@ -66,7 +71,7 @@ def distributions(
         ceiling = nice_ceiling(top)
         for i, found in enumerate(courses):
             data += _heat(found, i, view.experiment.letters[i], ceiling)
-        values, heights = axis("step (batches)", range=[0, until]), axis(name, range=span)
+        values, heights = axis("step (batches)", tickformat=",", range=[0, until]), axis(name, range=span)
         words = [f"colour: share of the values in a bin, from none to {ceiling:g} %"]
     axes, titles, height = _panels(view, count, values, heights)
     alt = f"Distribution of the {name}, over the steps" + _told(view, courses)
@@ -215,7 +220,7 @@ def gradient_shift(view: View, measured: Sequence[Sequence[GradientShift]], *, u
 
 
 def step_axis(until: int) -> Figure:
-    return axis("step (batches)", range=[-0.01 * until, until * 1.01])
+    return axis("step (batches)", tickformat=",", range=[-0.01 * until, until * 1.01])
 
 
 def _bounds(values: Floats) -> list[float]:
