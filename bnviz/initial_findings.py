@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from bnviz.figures.initialization import spreads
+from bnviz.figures.normalization import scientific
 from bnviz.initial_records import InitialNetwork, InitialSetting, Propagated, SignAgreement
 from bnviz.insights import LN_10
 from bnviz.records import BOUNDED
@@ -98,7 +99,7 @@ def counted(steps: int) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits, without an exponent where that is readable."""
-    if value and not 1e-3 <= abs(value) < 1e5:
-        return f"{value:.1e}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    """Three digits; a power of ten where plain digits would be many."""
+    if value and not 1e-3 <= value < 1e5:
+        return scientific(value)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

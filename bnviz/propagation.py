@@ -11,7 +11,8 @@ with delta = dL/dz of the layer above, T1 = sum_j delta_j and T2 = sum_j delta_j
 
     E[(dL/dh_i)^2] = s^2 T2 + mu^2 T1^2,    dL/dz_i = f'(z_i) dL/dh_i                                (2)
 
-which for mu = 0 is fan_out * Var[w] * E[delta^2] * E[f'(z)^2] (Glorot and Bengio 2010, eq. 6; He et al. 2015, eq. 13).
+which for mu = 0 is fan_out * Var[w] * E[delta^2] * E[f'(z)^2] (Glorot and Bengio 2010, eq. 6; He et al. 2015,
+section 2.2).
 
 Batch normalization exchanges (1): a unit's values have mean 0 and variance V / (V + eps) over the digits, where V is
 the variance over the digits before it. On the way back it divides by sqrt(V + eps); that it also takes the mean out of

@@ -1,5 +1,7 @@
 """Initialization: how the weights are drawn, and what that does to activations, gradients and the first loss."""
 
+from typing import Any
+
 import numpy as np
 import streamlit as st
 
@@ -12,7 +14,7 @@ from bnviz.propagation import propagate
 from bnviz.records import PROBE_DIGITS
 from bnviz.ui import initial_settings, page
 from bnviz.ui.initial_settings import NAMES
-from bnviz.ui.inquiries import inquiries
+from bnviz.ui.inquiries import Question, inquiries
 from bnviz.ui.live_plotly import live_chart
 from bnviz.ui.live_slider import live_slider
 
@@ -25,7 +27,11 @@ GROUPS = (
     ("rand", "rand_fan_in", "normal", "zeros", "orthogonal"),
     ("xavier_normal", "xavier_uniform", "he_normal", "he_uniform", "lecun_normal"),
 )
-VIEWS = ("activations", "spread and gradients")
+READ_AS = {
+    "activations": "A column of a picture is a layer; the stronger its colour at a height, the more of the layer's "
+    "activations lie there.",
+    "spread and gradients": "All pictures have one scale; a line that is missing is 0.",
+}
 DERIVATIONS = {
     "xavier_normal": (
         "Xavier, for tanh",
@@ -40,12 +46,12 @@ DERIVATIONS = {
         r"""\begin{gathered}\mathrm E[h^2]=\tfrac12\mathrm{Var}[z]\\ \text{so } \tfrac12 n_{in}\mathrm{Var}[w]=1\\
 \Rightarrow\ \mathrm{Var}[w]=\tfrac{2}{n_{in}}\end{gathered}""",
         "ReLU sets the negative half of a symmetric z to 0, which halves its mean square. Twice the variance of the "
-        f"weights makes up for it ({HE}, eq. 8 to 10); on the way back the half that is off halves it too (eq. 13 and "
-        "14).",
+        f"weights makes up for it ({HE}, eq. 8 to 10); on the way back the half that is off halves it too (eq. 14).",
     ),
 }
 
 page.style()
+initial_settings.style()
 st.title("Initialization")
 st.markdown(
     "Before the first step, a network's weights are drawn at random. How large they are decides whether a signal gets "
@@ -65,12 +71,17 @@ initial_settings.training_buttons(setting)
 found: InitialNetwork | None = questions.ask("measure", (initial_tasks.measure, setting), wait=WAIT, haste=True)
 
 
+def ask_later(kind: str, question: Question) -> Any:
+    """What may wait for the network itself: where no engine answers, one question finds that out."""
+    return questions.ask(kind, question) if found else None
+
+
 def say(kind: str, done: str, waiting: str) -> None:
     """Where an answer stands, in a line that is always there."""
     with st.container(key=f"said_{kind}"):
-        if (why := questions.failure(kind)) and kind != "measure":
-            st.caption("This cannot be measured now.")
-        elif why:
+        if kind != "measure" and questions.failure("measure"):
+            st.caption("This cannot be measured now; see above.")
+        elif why := questions.failure(kind):
             st.error(f"This cannot be measured now. {why}", icon=":material/cloud_off:")
             st.button("Try again", key=f"retry_{kind}", on_click=questions.retry)
         else:
@@ -79,7 +90,11 @@ def say(kind: str, done: str, waiting: str) -> None:
 
 sgd = f"SGD, batch size {setting.training.batch_size}, learning rate {setting.training.learning_rate:g}"
 state = f"after {initial_findings.counted(setting.steps)} of training ({sgd})" if setting.steps else "untrained"
-say("measure", f"The network, {state}." if found else "", "A worker draws, trains and measures the network")
+say(
+    "measure",
+    f"The network, {state}." if found else "",
+    "A worker draws, trains and measures the network" if setting.steps else "A worker draws and measures the network",
+)
 with st.container(key="initial_findings"):
     if found:
         st.markdown("\n".join(f"- {line}" for line in initial_findings.findings(setting, found)))
@@ -122,12 +137,14 @@ def show_propagation(setting: InitialSetting, found: InitialNetwork | None) -> N
         st.markdown(
             "A unit adds up many independent terms, so their variances add up too. h is what comes from the layer "
             "below, δ the gradient of the loss with respect to z, δ₊₁ that of the layer above. E[h²] and E[f'²] are "
-            f"integrals over the Gaussian that z nearly is ({GLOROT}, eq. 5 and 6; {HE}, eq. 7 and 13; {POOLE}, eq. 3)."
+            f"integrals over the Gaussian that z nearly is ({GLOROT}, eq. 5 and 6; {HE}, eq. 7 and section "
+            f"2.2; {POOLE}, eq. 3)."
         )
         st.caption(
             "Saturated: where f's slope is below 5.9 % of its steepest; for tanh, an output beyond ±0.97; for ReLU, "
             "the half that is off. The size of a gradient is its root mean square over digits and units; the theory "
-            "begins at the measured logits. A weight law with a mean other than 0 adds terms with the sums of h and δ. "
+            "begins at the measured logits. A weight law with a mean other than 0 adds terms with the sums of h and δ; "
+            "what chance does to such sums it does to all units at once, so one network may then lie off the theory. "
             "With batchnorm, z is normalized over the digits and its gradient divided by what it was divided by."
         )
     figure = None
@@ -158,15 +175,12 @@ def show_loss(found: InitialNetwork | None) -> None:
 
 def show_schemes(untrained: InitialSetting) -> None:
     st.subheader("All ten schemes")
-    any_scheme = replace(
-        untrained, network=replace(untrained.network, init="zeros")
-    )  # the question is the same for all
-    found = questions.ask("schemes", (initial_tasks.schemes, any_scheme))
-    view = st.segmented_control("Show", VIEWS, default=VIEWS[0], key="initial_view", required=True)
+    network = replace(untrained.network, init="zeros")  # whatever the init is, the question stays the same
+    found = ask_later("schemes", (initial_tasks.schemes, replace(untrained, network=network)))
+    view = st.segmented_control("Show", list(READ_AS), default="activations", key="initial_view", required=True)
     say(
         "schemes",
-        "Untrained, with the depth, width, activation, scale, inputs and seed of above. A column of a picture is a "
-        "layer; the stronger its colour at a height, the more of the layer's activations lie there."
+        f"Untrained, with the depth, width, activation, scale, inputs and seed of above. {READ_AS[view]}"
         if found
         else "",
         "A worker measures all ten schemes",
@@ -175,7 +189,7 @@ def show_schemes(untrained: InitialSetting) -> None:
     for place, group, key in zip(st.columns(2, gap="large"), GROUPS, keys, strict=True):
         names = {scheme: NAMES[scheme] for scheme in group}
         figure = None
-        if found and view == VIEWS[0]:
+        if found and view == "activations":
             figure = figures.scheme_histograms(found, names, untrained.network.activation)
         elif found:
             figure = figures.scheme_spreads(found, names, found)
@@ -188,7 +202,7 @@ def show_derivations(untrained: InitialSetting) -> None:
     # Of the settings only these count: the two networks have a scheme, an activation and a depth of their own.
     network = NetworkConfig(width=untrained.network.width)
     asked = InitialSetting(network, batchnorm=False, standardize=untrained.standardize, seed=untrained.seed)
-    found = questions.ask("scales", (initial_tasks.scales, asked))
+    found = ask_later("scales", (initial_tasks.scales, asked))
     say(
         "scales",
         f"{DERIVED_DEPTH} hidden layers of width {network.width}, without batchnorm. Each scheme as derived, and "
@@ -209,7 +223,7 @@ def show_derivations(untrained: InitialSetting) -> None:
 
 def show_signs(untrained: InitialSetting) -> None:
     st.subheader("Inputs that are all positive make the gradient zig-zag")
-    found = questions.ask("signs", (initial_tasks.signs, untrained))
+    found = ask_later("signs", (initial_tasks.signs, untrained))
     left, right = st.columns([1, 2], gap="large")
     with left:
         st.latex(r"\frac{\partial L}{\partial w_i}=\sum_{\text{digits}}\delta\,x_i")
@@ -229,10 +243,11 @@ def show_signs(untrained: InitialSetting) -> None:
         live_chart("chart_signs", figures.signs(found, size) if found else None)
 
 
-show_weights(setting, found)
-show_propagation(setting, found)
-show_loss(found)
-show_schemes(untrained)
-show_derivations(untrained)
-show_signs(untrained)
+with st.container(key="initial_sections"):
+    show_weights(setting, found)
+    show_propagation(setting, found)
+    show_loss(found)
+    show_schemes(untrained)
+    show_derivations(untrained)
+    show_signs(untrained)
 questions.follow()

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bnviz.figures.normalization import STILL, number, outline, scientific
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, guide, layout, line, nice_ceiling, note, typed
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, layout, line, nice_ceiling, note, typed
 from bnviz.initial_records import (
     INPUTS,
     InitialNetwork,
@@ -107,7 +107,13 @@ def propagation(found: Propagated, theory: Theory, *, color: str, steps: int) ->
         data[-2]["opacity"] = 0.45  # a band, which still shows where the measured line lies on it
         ticks, texts = _layer_ticks(depth, logits=i == 3)
         axes[f"xaxis{suffix}"] = axis(
-            "layer", domain=across, anchor=f"y{suffix}", range=[0.5, x[-1] + 0.5], tickvals=ticks, ticktext=texts
+            "layer",
+            domain=across,
+            anchor=f"y{suffix}",
+            range=[0.5, x[-1] + 0.5],
+            tickvals=ticks,
+            ticktext=texts,
+            tickangle=0,
         )
         axes[f"yaxis{suffix}"] = axis("", domain=up, anchor=f"x{suffix}") | _range(i, shown, supposed)
         heads.append(note(name, across[0], up[1], yanchor="bottom"))
@@ -176,7 +182,9 @@ def probabilities(found: InitialNetwork) -> Figure:
         300,
         words,
         **STILL,
-        xaxis=axis("digits, by label", tickvals=middles, ticktext=[str(k) for k in range(10)], showgrid=False),
+        xaxis=axis(
+            "digits, by label", tickvals=middles, ticktext=[str(k) for k in range(10)], tickangle=0, showgrid=False
+        ),
         yaxis=axis("class", tickvals=list(range(10)), autorange="reversed", showgrid=False),
         coloraxis={
             "cmin": 0,
@@ -256,9 +264,11 @@ def scheme_spreads(
             x = np.arange(1, len(values) + 1)
             drawn = line(x, _drawable(values, True), color, f"{scheme} {name}", hovertemplate=hover, **places[i])
             data.append(drawn | {"mode": "lines+markers", "marker": {"size": 4}})
+    ticks = _few_layers(depth + 1)
+    ticks["ticktext"] = [*map(str, ticks["tickvals"][:-1]), "out"]
     for i in range(len(names)):
         axes[f"yaxis{i + 1 if i else ''}"] |= _log_axis(low, high)
-        axes[f"xaxis{i + 1 if i else ''}"] |= _few_layers(depth + 1)
+        axes[f"xaxis{i + 1 if i else ''}"] |= ticks
     words = [
         dot(COLORS[2], "standard deviation of the activations") + ", " + dot(COLORS[3], "gradient going back"),
     ]
@@ -338,7 +348,6 @@ def signs(found: SignAgreement, size: int) -> Figure:
             **STILL,
             xaxis=axis("weights of a neuron whose gradients have one sign (%)", range=[49, 101]),
             yaxis=axis("neurons (%)", range=[0, nice_ceiling(1.05 * top)], nticks=5),
-            shapes=guide(0, ""),
         ),
     }
 
@@ -390,7 +399,7 @@ def _layer_ticks(depth: int, *, logits: bool) -> tuple[list[int], list[str]]:
 def _few_layers(depth: int) -> Figure:
     middle = (depth + 1) // 2
     ticks = sorted({1, middle, depth} if depth > 2 else {1, depth})
-    return {"range": [0.5, depth + 0.5], "tickvals": ticks}
+    return {"range": [0.5, depth + 0.5], "tickvals": ticks, "tickangle": 0}
 
 
 def _range(panel: int, measured: Array, expected: Array) -> Figure:

@@ -1,5 +1,6 @@
 """The controls of the page on initialization; they hold what they were set to while other pages are looked at."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import streamlit as st
@@ -23,7 +24,12 @@ NAMES = {
     "zeros": "zeros",
 }
 _ACTIVATION_NAMES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU"}
+_STYLE = Path(__file__).with_name("initial.css")
 _PREFIX = "initial_"  # of the keys of this page's widgets
+
+
+def style() -> None:
+    st.html(_STYLE)
 
 
 def controls() -> tuple[InitialSetting, list[str]]:

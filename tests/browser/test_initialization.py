@@ -116,7 +116,7 @@ def test_a_network_is_trained_in_place_and_goes_back(here: Lab) -> None:
     wait_for(lambda: "After 1 step " in findings(here), "one step", seconds=15)
     here.click("initial_train_200")
     wait_for(lambda: "After 201 steps" in findings(here), "200 more", seconds=30)
-    assert "after 201 steps" in words(here, "chart_propagation")
+    wait_for(lambda: "after 201 steps" in words(here, "chart_propagation"), "its picture", seconds=15)
     here.click("initial_untrain")
     wait_for(lambda: alt(here, "chart_propagation") == untrained, "the untrained network", seconds=15)
 
