@@ -20,6 +20,7 @@ from bnviz.records import BINS, Counts, Floats, Frame, GradientShift, LayerFrame
 INPUT = "activation_input"  # batchnorm's output where it sits before the activation, else the pre-activation
 PLACES = {INPUT: "input of the activation", "pre_activation": "pre-activation", "post_activation": "post-activation"}
 OUTSIDE = 0.01  # share of values outside the bins that is worth a warning
+FEW = 3  # networks of which all is told; of more, only the shift itself
 ALIKE = 0.1  # two numbers that differ by less than this share are called about equal
 
 Since = Literal["before", "start"]  # a drift is counted from the kept frame before, or from the oldest one
@@ -248,7 +249,8 @@ def _moved(view: View, layer: int, place: str) -> list[str]:
         if not len(found.steps) or not math.isfinite(found.distance[-1]):
             continue
         distances[i] = float(found.distance[-1])
-        told.append(f"W₁ = {short(distances[i])} in {_name(view, i, letter)}; mean by {_signed(found.mean[-1])})")
+        mean = f"; mean by {_signed(found.mean[-1])}" if len(view.experiment.variants) <= FEW else ""
+        told.append(f"W₁ = {short(distances[i])} in {_name(view, i, letter)}{mean})")
     if not told:
         return ["Train to see the distributions move: so far there is one moment of each network."]
     assert view.latest is not None
@@ -258,15 +260,16 @@ def _moved(view: View, layer: int, place: str) -> list[str]:
 
 def _gradients(view: View, measured: Sequence[Sequence[GradientShift]]) -> list[str]:
     told, means = [], {}
+    few = len(view.experiment.variants) <= FEW
     for i, (letter, found) in enumerate(zip(view.experiment.letters, measured, strict=False)):
         difference, cosine = summary(found)
-        if not np.isfinite(difference).any():
+        if not np.isfinite(difference).any() or (view.latest is not None and view.latest.variants[i].diverged):
             continue
         means[i] = float(np.nanmean(difference))
         share = relative(found)
-        parts = [f"{share:.1%} of the gradient's norm"] if math.isfinite(share) else []
-        parts += [f"cosine {np.nanmean(cosine):.3f}"] if np.isfinite(cosine).any() else []
-        told.append("; ".join([f"{short(means[i])} in {_name(view, i, letter)}", *parts]) + ")")
+        parts = [f"{_share(share)} of the gradient's norm"] if math.isfinite(share) else []
+        parts += [f"cosine {np.nanmean(cosine):.3f}".replace("-", "−")] if np.isfinite(cosine).any() else []
+        told.append("; ".join([f"{short(means[i])} in {_name(view, i, letter)}", *(parts if few else [])]) + ")")
     if not told:
         return []
     count = max(map(len, measured))
@@ -287,7 +290,7 @@ def _doubts(view: View, layer: int, place: str) -> list[str]:
             told.append(f"{letter} has no layer {layer + 1}.")
         elif found.outside > OUTSIDE:
             told.append(
-                f"{found.outside:.0%} of {letter}'s values lie outside the bins ({found.low:g} to {found.high:g}): its "
+                f"{found.outside:.0%} of {letter}'s values lie outside the bins (±{found.high:g}): its "
                 "distances are lower bounds."
             )
     return [" ".join(told)] if told else []
@@ -314,6 +317,12 @@ def _name(view: View, i: int, letter: str) -> str:
 
 def _signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0.00"
+
+
+def _share(value: float) -> str:
+    if value >= 10:
+        return f"{short(value)} times"
+    return f"{value:.1%}" if value >= 0.001 else "less than 0.1%"
 
 
 def short(value: float, digits: int = 3) -> str:

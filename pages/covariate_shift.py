@@ -77,8 +77,8 @@ with left:
     live_chart("chart_percentiles")
     st.latex(r"P\left(x \le p_q\right) = \tfrac{q}{100}, \qquad q = 15,\ 50,\ 85")
     st.caption(
-        "Level lines: the unit's inputs keep their distribution, whatever the layers before it learn. Drifting lines: "
-        "what it has learned to expect no longer comes."
+        "Level lines: the unit's inputs keep their distribution while all the layers before it learn. Drifting lines: "
+        "whatever comes after this unit has to follow."
     )
 with right:
     options = page.heading(

@@ -336,7 +336,20 @@ class TestFindings:
 
     def test_doubt_distances_of_what_leaves_the_bins(self) -> None:
         told = shift.findings(moving((30, 30), (BINS + 1, 30)), [], layer=0, place=shift.INPUT)
-        assert "100% of A's values lie outside the bins (-10 to 10): its distances are lower bounds." in told[-1]
+        assert "100% of A's values lie outside the bins (±10): its distances are lower bounds." in told[-1]
+
+    def test_of_many_networks_tell_only_the_shift(self) -> None:
+        four = Experiment(TWINS.training, TWINS.variants * 2)
+        first = frame(*(variant_frame(layers=(layer(),)) for _ in range(4)))
+        told = shift.findings(view_of(four, first), [[measurement(0, 0.1)]] * 4, layer=0, place=shift.INPUT)
+        assert "0.100 in A (no batchnorm), 0.100 in B (batchnorm), " in told[1]
+
+    def test_leave_out_a_network_that_diverged(self) -> None:
+        lost = variant_frame(layers=(layer(),), diverged=True)
+        view = view_of(TWINS, frame(lost, variant_frame(layers=(layer(),))))
+        told = shift.findings(view, [[measurement(0, 1e30)], [measurement(0, 0.2)]], layer=0, place=shift.INPUT)
+        assert not any("in A" in sentence for sentence in told)
+        assert "A diverged" in told[-1]
 
     def test_of_nothing_are_none(self) -> None:
         assert shift.findings(view_of(TWINS), [], layer=0, place=shift.INPUT) == []

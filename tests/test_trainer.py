@@ -19,6 +19,7 @@ from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingCon
 from bnviz.data import Digits
 from bnviz.edits import Edit, plan
 from bnviz.records import PROBE_DIGITS, TEST_DIGITS, Frame
+from bnviz.training import probes
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer, train
 
@@ -220,6 +221,16 @@ class TestFrames:
             for layer, trace in zip(variant.layers, trainer.copy_of(i).trace(probe)[0], strict=True):
                 expected = np.percentile(trace.activation_input.numpy(), (15, 50, 85), axis=0)
                 np.testing.assert_array_equal(layer.percentiles, expected)
+
+    @pytest.mark.parametrize("strange", [math.nan, math.inf, -math.inf])
+    @pytest.mark.parametrize("digits", [1, 2, 7, 256])
+    def test_tell_the_percentiles_that_numpy_finds_also_of_what_is_no_number(self, strange: float, digits: int) -> None:
+        values = torch.randn(digits, 5, generator=torch.Generator().manual_seed(0))
+        values[0, 1] = strange
+        values[: digits // 2, 3] = strange
+        with np.errstate(invalid="ignore"):
+            expected = np.percentile(values.numpy(), (15, 50, 85), axis=0)
+        np.testing.assert_array_equal(probes._percentiles(values), expected)
 
     def test_use_the_first_test_digits_and_the_last_one_all_of_them(self) -> None:
         random = np.random.default_rng(0)

@@ -158,7 +158,8 @@ def gradient_shift(view: View, measured: Sequence[Sequence[GradientShift]], *, u
     sizes: list[Floats] = []
     smallest = 1.0
     for i, letter in enumerate(view.experiment.letters):
-        found = measured[i] if i < len(measured) else ()
+        lost = view.latest is not None and view.latest.variants[i].diverged
+        found = measured[i] if i < len(measured) and not lost else []
         depth = len(view.latest.variants[i].layers) if view.latest else 0
         means = shift.summary(found)
         for row, (values, mean) in enumerate(
