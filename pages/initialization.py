@@ -39,7 +39,7 @@ DERIVATIONS = {
 \Rightarrow\ \mathrm{Var}[w]=\tfrac{2}{n_{in}+n_{out}}\end{gathered}""",
         "Where tanh is nearly the identity, f' = 1 and h = z: a layer multiplies the variance by n_in Var[w] on the "
         "way forward, by n_out Var[w] on the way back. Both should be 1; the mean of n_in and n_out is the compromise "
-        f"({GLOROT}, eq. 10 to 12).",
+        f"({GLOROT}, eq. 10 to 12). But tanh bends, which costs a little in every layer.",
     ),
     "he_normal": (
         "He, for ReLU",

@@ -298,9 +298,11 @@ def derived(found: Mapping[float, Propagated], name: str) -> Figure:
     ranges = [_decades(np.concatenate([v for k, v in shown if k == i])) for i in (0, 1)]
     depth = len(next(iter(found.values())).std)
     x = axis("layer", **_few_layers(depth))
-    words = [
-        ", ".join(dot(SCALE_COLORS[s], f"{name} as derived" if s == 1 else f"× {s:g}") for s in found),
-    ]
+    words = []
+    for scale, p in found.items():
+        called = f"{name} as derived" if scale == 1 else f"× {scale:g}"
+        forward, back = _ratio(p.std[-1], p.std[0]), _ratio(p.gradient[0], p.gradient[-2])
+        words.append(dot(SCALE_COLORS[scale], f"{called}: {forward} from layer 1 to {depth}, {back} back"))
     one = found[1.0]
     alt = (
         f"{name} as derived, by depth: standard deviation of the activations from {_said(float(one.std[0]))} to "
@@ -394,6 +396,11 @@ def _layer_ticks(depth: int, *, logits: bool) -> tuple[list[int], list[str]]:
     if logits and inner[-1] == depth and depth > 10:
         inner.pop()  # "out" needs the room
     return ([*inner, depth + 1], [*map(str, inner), "out"]) if logits else (inner, [*map(str, inner)])
+
+
+def _ratio(last: float, first: float) -> str:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return f"× {_said(float(np.float64(last) / first))}"
 
 
 def _few_layers(depth: int) -> Figure:
