@@ -9,6 +9,7 @@ from bnviz import initial_findings, weight_laws
 from bnviz.config import NetworkConfig, replace
 from bnviz.engine import initial_tasks
 from bnviz.figures import initialization as figures
+from bnviz.figures import schemes
 from bnviz.initial_records import DERIVED, DERIVED_DEPTH, SCALES, SIGN_BATCHES, InitialNetwork, InitialSetting
 from bnviz.propagation import propagate
 from bnviz.records import PROBE_DIGITS
@@ -190,9 +191,9 @@ def show_schemes(untrained: InitialSetting) -> None:
         names = {scheme: NAMES[scheme] for scheme in group}
         figure = None
         if found and view == "activations":
-            figure = figures.scheme_histograms(found, names, untrained.network.activation)
+            figure = schemes.scheme_histograms(found, names, untrained.network.activation)
         elif found:
-            figure = figures.scheme_spreads(found, names, found)
+            figure = schemes.scheme_spreads(found, names, found)
         with place:
             live_chart(key, figure)
 
@@ -218,7 +219,7 @@ def show_derivations(untrained: InitialSetting) -> None:
             st.latex(steps)
             st.markdown(words)
             one = {scale: found[scheme, scale] for scale in SCALES} if found else None
-            live_chart(f"chart_{scheme}", figures.derived(one, NAMES[scheme]) if one else None)
+            live_chart(f"chart_{scheme}", schemes.derived(one, NAMES[scheme]) if one else None)
 
 
 def show_signs(untrained: InitialSetting) -> None:
@@ -240,7 +241,7 @@ def show_signs(untrained: InitialSetting) -> None:
         )
     with right:
         say("signs", initial_findings.agreement(untrained, found, size) if found else "", "A worker looks at the signs")
-        live_chart("chart_signs", figures.signs(found, size) if found else None)
+        live_chart("chart_signs", schemes.signs(found, size) if found else None)
 
 
 with st.container(key="initial_sections"):

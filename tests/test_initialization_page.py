@@ -14,6 +14,7 @@ from bnviz import initial_findings
 from bnviz.config import ACTIVATIONS, INITS, NetworkConfig, replace
 from bnviz.engine.cluster import EngineUnavailableError
 from bnviz.figures import initialization as figures
+from bnviz.figures import schemes as scheme_figures
 from bnviz.initial_records import (
     ACTIVATION_BINS,
     MOST_UNITS,
@@ -206,10 +207,10 @@ def test_every_figure_is_plain_json_even_where_numbers_overflow(batches: "Batche
         figures.propagation(found.propagated, theory_of(setting, found), color=COLOR, steps=setting.steps),
         figures.logits(found, color=COLOR),
         figures.probabilities(found),
-        figures.scheme_histograms(schemes, names, setting.network.activation),
-        figures.scheme_spreads(schemes, names, schemes),
-        figures.derived({scale: scales["he_normal", scale] for scale in SCALES}, "He normal"),
-        figures.signs(initial.signs(setting, batches), 32),
+        scheme_figures.scheme_histograms(schemes, names, setting.network.activation),
+        scheme_figures.scheme_spreads(schemes, names, schemes),
+        scheme_figures.derived({scale: scales["he_normal", scale] for scale in SCALES}, "He normal"),
+        scheme_figures.signs(initial.signs(setting, batches), 32),
     ]
     for figure in drawn:
         json.dumps(figure, allow_nan=False)

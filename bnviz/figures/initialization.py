@@ -1,36 +1,19 @@
 """Untrained networks: their weights, what spreads through them forward and back, and what they answer."""
 
 import math
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.figures.normalization import STILL, number, outline, scientific
+from bnviz.figures.normalization import STILL, outline, scientific
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, layout, line, nice_ceiling, note, typed
-from bnviz.initial_records import (
-    INPUTS,
-    InitialNetwork,
-    Propagated,
-    SignAgreement,
-    WeightHistogram,
-    activation_edges,
-)
+from bnviz.initial_records import InitialNetwork, Propagated, WeightHistogram
 from bnviz.propagation import Theory
 
 Array = npt.NDArray[np.floating[Any]]
 
-SIGN_BINS = np.linspace(0.5, 1.0, 26)
-SCALE_COLORS = {0.5: COLORS[3], 1.0: COLORS[2], 2.0: COLORS[4]}
-INPUT_COLORS = dict(zip(INPUTS, (COLORS[3], COLORS[2], COLORS[5]), strict=True))
-INPUT_NAMES = {
-    "raw": "raw pixels, 0 to 1",
-    "standardized": "standardized with one mean",
-    "centred": "each pixel minus its own mean",
-}
 LEAST, MOST = 1e-36, 1e36  # what is drawn on a logarithmic axis: floats of 4 bytes
-UNBOUNDED_TICKS = (-1000, -10, 0, 10, 1000)
 
 
 def color_of(batchnorm: bool) -> str:
@@ -55,8 +38,8 @@ def weights(found: WeightHistogram, law: tuple[Array, Array], *, layer: str, col
     low, high = min(found.edges[0], np.min(x, initial=np.inf)), max(found.edges[-1], np.max(x, initial=-np.inf))
     pad = 0.04 * (high - low)
     said = (
-        f"{found.counts.sum():,} weights, {found.fan_in} in, {found.fan_out} out: mean {_said(found.mean)}, "
-        f"standard deviation {_said(found.std)}"
+        f"{found.counts.sum():,} weights, {found.fan_in} in, {found.fan_out} out: mean {told(found.mean)}, "
+        f"standard deviation {told(found.std)}"
     )
     words = [dot(color, f"{layer}: {said}"), dot(GUIDE, "dashed: the law they were drawn from" * bool(len(x)))]
     if not len(x):
@@ -96,7 +79,7 @@ def propagation(found: Propagated, theory: Theory, *, color: str, steps: int) ->
         up = [0.57, 1.0] if row == 0 else [0.0, 0.43]
         place = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
         log = i in (1, 3)
-        shown, supposed = (_drawable(values, log) for values in (measured, expected))
+        shown, supposed = (drawable(values, log) for values in (measured, expected))
         for y, kind, tint, style in (
             (supposed, "theory", GUIDE, {"width": 7}),
             (shown, "measured", color, {"width": 2}),
@@ -123,8 +106,8 @@ def propagation(found: Propagated, theory: Theory, *, color: str, steps: int) ->
     words += [f"{name}: no finite number in {_layers_at(~np.isfinite(v))}" for name, _, v, _ in panels if _broken(v)]
     alt = (
         f"Layer by layer, measured and in theory, {state}: standard deviation of the activations from "
-        f"{_said(float(found.std[0]))} to {_said(float(found.std[-1]))}, gradient from "
-        f"{_said(float(found.gradient[-1]))} at the logits to {_said(float(found.gradient[0]))} in layer 1"
+        f"{told(float(found.std[0]))} to {told(float(found.std[-1]))}, gradient from "
+        f"{told(float(found.gradient[-1]))} at the logits to {told(float(found.gradient[0]))} in layer 1"
     )
     margin = {"l": 52, "r": 10, "t": 26, "b": 44}
     return {"data": data, "layout": layout(alt, 520, words, **STILL, margin=margin, annotations=heads, **axes)}
@@ -135,15 +118,15 @@ def logits(found: InitialNetwork, *, color: str) -> Figure:
     classes, values = np.arange(10), found.logits.astype(float)
     mean, spread, between, within = spreads(values)
     limit = nice_ceiling(1.1 * float(np.nanmax(np.where(np.isfinite(values), np.abs(mean) + spread, 0), initial=1e-3)))
-    bars = line(classes, _drawable(mean, False), color, "logits", hovertemplate="class %{x}: %{y:.3g}<extra></extra>")
+    bars = line(classes, drawable(mean, False), color, "logits", hovertemplate="class %{x}: %{y:.3g}<extra></extra>")
     bars |= {
         "mode": "markers",
         "marker": {"size": 9, "color": color},
-        "error_y": {"type": "data", "array": typed(_drawable(spread, False)), "thickness": 2, "width": 5},
+        "error_y": {"type": "data", "array": typed(drawable(spread, False)), "thickness": 2, "width": 5},
     }
     words = [
         dot(color, f"mean over {len(values)} digits ± one standard deviation"),
-        f"the ten means spread by {_said(between)}; the ten logits of one digit by {_said(within)}",
+        f"the ten means spread by {told(between)}; the ten logits of one digit by {told(within)}",
     ]
     return {
         "data": [bars],
@@ -197,163 +180,6 @@ def probabilities(found: InitialNetwork) -> Figure:
     return {"data": [heat], "layout": figure_layout}
 
 
-def scheme_histograms(found: Mapping[str, Propagated], names: Mapping[str, str], activation: str) -> Figure:
-    """A panel a scheme, a column a hidden layer: how its activations are spread. names: scheme -> title."""
-    edges = activation_edges(activation)
-    middles = (edges[:-1] + edges[1:]) / 2
-    data: list[Figure] = []
-    axes, heads, places = _panels(names)
-    depth = 0
-    for i, scheme in enumerate(names):
-        counts = found[scheme].histograms
-        depth = len(counts)
-        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) * 100
-        data.append(
-            {
-                "type": "heatmap",
-                "x": typed(np.arange(1, depth + 1)),
-                "y": typed(middles),
-                "z": typed(share.T),
-                "coloraxis": "coloraxis",
-                "hovertemplate": f"{names[scheme]}, layer %{{x}}<br>%{{z:.1f}} %<extra></extra>",
-            }
-            | places[i]
-        )
-    ticks: Figure = {"nticks": 3}
-    if edges[-1] > 1:
-        ticks = {
-            "tickvals": np.arcsinh(UNBOUNDED_TICKS).tolist(),
-            "ticktext": [number(float(t), 0) for t in UNBOUNDED_TICKS],
-        }
-    for i in range(len(names)):
-        axes[f"yaxis{i + 1 if i else ''}"] |= ticks | {"range": [float(edges[0]), float(edges[-1])], "showgrid": False}
-        axes[f"xaxis{i + 1 if i else ''}"] |= _few_layers(depth) | {"showgrid": False}
-    bar: Figure = {
-        "thickness": 10,
-        "len": 0.36,
-        "y": 0.2,
-        "x": 0.78,
-        "xanchor": "left",
-        "outlinewidth": 0,
-    }
-    bar |= {"tickvals": [0, 4, 8, 12], "ticktext": ["0", "4", "8", "≥ 12"]}
-    bar["title"] = {"text": "values<br>(% a bin)", "font": {"size": 11}}
-    shares = {"cmin": 0, "cmax": 12, "colorbar": bar}
-    alt = "Activations by layer for " + "; ".join(_told(names[s], found[s]) for s in names)
-    figure_layout = layout(alt, 430, **STILL, margin=_PANEL_MARGIN, annotations=heads, coloraxis=shares, **axes)
-    figure_layout["meta"]["scale"] = "sequential"
-    return {"data": data, "layout": figure_layout}
-
-
-def scheme_spreads(
-    found: Mapping[str, Propagated], names: Mapping[str, str], everyone: Mapping[str, Propagated]
-) -> Figure:
-    """A panel a scheme: standard deviation of the activations and size of the gradient; one scale for `everyone`."""
-    data: list[Figure] = []
-    axes, heads, places = _panels(names)
-    every = [_drawable(values, True) for p in everyone.values() for values in (p.std, p.gradient)]
-    low, high = _decades(np.concatenate(every))
-    depth = 0
-    for i, scheme in enumerate(names):
-        depth = len(found[scheme].std)
-        for values, color, name in (
-            (found[scheme].std, COLORS[2], "activations"),
-            (found[scheme].gradient, COLORS[3], "gradient"),
-        ):
-            hover = f"{names[scheme]}, {name}, layer %{{x}}<br>%{{y:.2e}}<extra></extra>"
-            x = np.arange(1, len(values) + 1)
-            drawn = line(x, _drawable(values, True), color, f"{scheme} {name}", hovertemplate=hover, **places[i])
-            data.append(drawn | {"mode": "lines+markers", "marker": {"size": 4}})
-    ticks = _few_layers(depth + 1)
-    ticks["ticktext"] = [*map(str, ticks["tickvals"][:-1]), "out"]
-    for i in range(len(names)):
-        axes[f"yaxis{i + 1 if i else ''}"] |= _log_axis(low, high)
-        axes[f"xaxis{i + 1 if i else ''}"] |= ticks
-    words = [
-        dot(COLORS[2], "standard deviation of the activations") + ", " + dot(COLORS[3], "gradient going back"),
-    ]
-    alt = "Spread by layer for " + "; ".join(_told(names[s], found[s]) for s in names)
-    return {
-        "data": data,
-        "layout": layout(alt, 430, words, **STILL, margin=_PANEL_MARGIN, annotations=heads, **axes),
-    }
-
-
-def derived(found: Mapping[float, Propagated], name: str) -> Figure:
-    """A derived scheme at its own scale and around it: activations forward, gradients back, by depth."""
-    data: list[Figure] = []
-    shown = []
-    for scale, p in found.items():
-        said = "as derived" if scale == 1 else f"× {scale:g}"
-        for i, values in enumerate((p.std, p.gradient[:-1])):
-            place = {} if i == 0 else {"xaxis": "x2", "yaxis": "y2"}
-            values = _drawable(values, True)
-            shown.append((i, values))
-            hover = f"{name} {said}, layer %{{x}}<br>%{{y:.2e}}<extra></extra>"
-            style = {"width": 3 if scale == 1 else 2}
-            layers = np.arange(1, len(values) + 1)
-            data.append(
-                line(layers, values, SCALE_COLORS[scale], f"{said} {i}", hovertemplate=hover, line=style, **place)
-            )
-    ranges = [_decades(np.concatenate([v for k, v in shown if k == i])) for i in (0, 1)]
-    depth = len(next(iter(found.values())).std)
-    x = axis("layer", **_few_layers(depth))
-    words = []
-    for scale, p in found.items():
-        called = f"{name} as derived" if scale == 1 else f"× {scale:g}"
-        forward, back = _ratio(p.std[-1], p.std[0]), _ratio(p.gradient[0], p.gradient[-2])
-        words.append(dot(SCALE_COLORS[scale], f"{called}: {forward} from layer 1 to {depth}, {back} back"))
-    one = found[1.0]
-    alt = (
-        f"{name} as derived, by depth: standard deviation of the activations from {_said(float(one.std[0]))} to "
-        f"{_said(float(one.std[-1]))}, gradient from {_said(float(one.gradient[-2]))} in the last hidden "
-        f"layer to {_said(float(one.gradient[0]))} in the first"
-    )
-    return {
-        "data": data,
-        "layout": layout(
-            alt,
-            320,
-            words,
-            **STILL,
-            margin={"l": 52, "r": 10, "t": 26, "b": 44},
-            xaxis=x | {"domain": [0, 0.44]},
-            xaxis2=x | {"domain": [0.56, 1], "anchor": "y2"},
-            yaxis=axis("", **_log_axis(*ranges[0])),
-            yaxis2=axis("", anchor="x2", **_log_axis(*ranges[1])),
-            annotations=[
-                note("standard deviation", 0, 1, yanchor="bottom"),
-                note("gradient going back", 0.56, 1, yanchor="bottom"),
-            ],
-        ),
-    }
-
-
-def signs(found: SignAgreement, size: int) -> Figure:
-    """How many neurons have which share of gradients of one sign, for each way to feed the pixels."""
-    data, words = [], []
-    top = 1.0
-    for kind in INPUTS:
-        shares = found.shares[kind, size]
-        counts, _ = np.histogram(shares, SIGN_BINS)
-        percent = counts / max(len(shares), 1) * 100
-        top = max(top, float(percent.max()))
-        data.append(outline(SIGN_BINS * 100, percent, INPUT_COLORS[kind], kind))
-        mean = f"{shares.mean():.0%} on average" if len(shares) else "no gradient at all"
-        words.append(dot(INPUT_COLORS[kind], f"{INPUT_NAMES[kind]}: {mean}"))
-    return {
-        "data": data,
-        "layout": layout(
-            f"Sign agreement of a neuron's weight gradients, {size} digits: {'; '.join(INPUTS)}",
-            300,
-            words,
-            **STILL,
-            xaxis=axis("weights of a neuron whose gradients have one sign (%)", range=[49, 101]),
-            yaxis=axis("neurons (%)", range=[0, nice_ceiling(1.05 * top)], nticks=5),
-        ),
-    }
-
-
 def spreads(values: Array) -> tuple[Array, Array, float, float]:
     """(digits, classes) -> mean and std of each logit; std of the ten means; mean std of one digit's ten logits."""
     with np.errstate(invalid="ignore", over="ignore"):
@@ -372,41 +198,12 @@ def softmax(values: Array) -> Array:
 
 # -- axes -----------------------------------------------------------------------------------------------------------
 
-_PANEL_MARGIN = {"l": 44, "r": 8, "t": 26, "b": 40}
-
-
-def _panels(names: Mapping[str, str]) -> tuple[Figure, list[Figure], list[dict[str, str]]]:
-    """Axes, titles and places of up to six panels, three a row."""
-    axes: Figure = {}
-    heads, places = [], []
-    for i, title in enumerate(names.values()):
-        suffix = str(i + 1) if i else ""
-        column, row = i % 3, i // 3
-        left, top = column * 0.35, 1 - row * 0.56
-        below = len(names) <= i + 3  # else the next panel's title is there
-        axes[f"xaxis{suffix}"] = axis("layer" if below else "", domain=[left, min(left + 0.28, 1)], anchor=f"y{suffix}")
-        axes[f"yaxis{suffix}"] = axis("", domain=[max(top - 0.42, 0), top], anchor=f"x{suffix}")
-        heads.append(note(title, left, top, yanchor="bottom"))
-        places.append({"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
-    return axes, heads, places
-
 
 def _layer_ticks(depth: int, *, logits: bool) -> tuple[list[int], list[str]]:
     inner = list(range(1, depth + 1)) if depth <= 10 else [1, *range(5, depth + 1, 5)]
     if logits and inner[-1] == depth and depth > 10:
         inner.pop()  # "out" needs the room
     return ([*inner, depth + 1], [*map(str, inner), "out"]) if logits else (inner, [*map(str, inner)])
-
-
-def _ratio(last: float, first: float) -> str:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return f"× {_said(float(np.float64(last) / first))}"
-
-
-def _few_layers(depth: int) -> Figure:
-    middle = (depth + 1) // 2
-    ticks = sorted({1, middle, depth} if depth > 2 else {1, depth})
-    return {"range": [0.5, depth + 0.5], "tickvals": ticks, "tickangle": 0}
 
 
 def _range(panel: int, measured: Array, expected: Array) -> Figure:
@@ -417,16 +214,16 @@ def _range(panel: int, measured: Array, expected: Array) -> Figure:
         finite = np.abs(both[np.isfinite(both)])
         limit = nice_ceiling(1.05 * max(float(finite.max(initial=0)), 0.2))
         return {"range": [-limit, limit], "zeroline": True, "nticks": 5}
-    return _log_axis(*_decades(both))
+    return log_axis(*decades(both))
 
 
-def _log_axis(low: float, high: float) -> Figure:
+def log_axis(low: float, high: float) -> Figure:
     """A label every few decades, or at 1, 2 and 5 where there is hardly one."""
     step: float | str = "D2" if high - low < 1.5 else max(1, math.ceil((high - low) / 5))
     return {"type": "log", "range": [low, high], "exponentformat": "power", "dtick": step}
 
 
-def _decades(values: Array) -> tuple[float, float]:
+def decades(values: Array) -> tuple[float, float]:
     """Whole powers of ten around the values."""
     finite = values[np.isfinite(values)]
     if not len(finite):
@@ -435,7 +232,7 @@ def _decades(values: Array) -> tuple[float, float]:
     return low - 0.1, max(high, low + 1) + 0.1
 
 
-def _drawable(values: npt.ArrayLike, log: bool) -> Array:
+def drawable(values: npt.ArrayLike, log: bool) -> Array:
     """With gaps where a value is no number, or cannot be drawn."""
     array = np.asarray(values, dtype=float)
     with np.errstate(invalid="ignore"):
@@ -443,7 +240,7 @@ def _drawable(values: npt.ArrayLike, log: bool) -> Array:
         return np.where(inside & (array > LEAST) if log else inside, array, np.nan)
 
 
-def _said(value: float) -> str:
+def told(value: float) -> str:
     return scientific(value) if math.isfinite(value) else "not finite"
 
 
@@ -456,22 +253,3 @@ def _layers_at(where: npt.NDArray[np.bool_]) -> str:
     if len(places) == 1:
         return f"layer {places[0]}"
     return f"layers {places[0]} to {places[-1]}"
-
-
-def _told(name: str, p: Propagated) -> str:
-    return f"{name}: standard deviation {_said(float(p.std[-1]))} in the last layer, loss {_said(p.loss)}"
-
-
-__all__: Sequence[str] = (
-    "color_of",
-    "derived",
-    "logits",
-    "probabilities",
-    "propagation",
-    "scheme_histograms",
-    "scheme_spreads",
-    "signs",
-    "softmax",
-    "spreads",
-    "weights",
-)
