@@ -52,7 +52,7 @@ export function scrubber({ data, parentElement, setTriggerValue }) {
 
   input.oninput = () => {
     const at = Number(input.value);
-    want(at >= last() ? NOW : at * state.data.every);
+    want(at >= Number(input.max) ? NOW : at * state.data.every);
   };
   input.onpointerdown = () => (state.held = true);
   input.onpointerup = input.onpointercancel = () => {

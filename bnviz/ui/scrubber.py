@@ -108,7 +108,7 @@ def _rewound() -> list[Rewound]:
 
 
 def rewound(run: Run) -> Rewound:
-    """This session's view of a run; a page that is visited again shows what is now."""
+    """This session's view of a run; it outlives a visit to another page."""
     known = _rewound()
     if not known or known[0].run is not run:
         known[:] = [Rewound(run)]

@@ -71,6 +71,7 @@ def test_both_measures_of_the_shift_are_told(finished: Lab) -> None:
 def test_the_slider_goes_back_in_all_charts_at_once(finished: Lab) -> None:
     assert shown(finished) == "Shown: now"
     slider = finished.page.get_by_role("slider", name="History")
+    expect(slider).to_have_attribute("max", "15")
     slider.focus()
     for _ in range(5):
         slider.press("ArrowLeft")
@@ -85,6 +86,20 @@ def test_the_slider_goes_back_in_all_charts_at_once(finished: Lab) -> None:
     finished.page.get_by_role("button", name="Now").click()
     wait_for(lambda: newest(finished) == 300, "now")
     assert shown(finished) == "Shown: now"
+
+
+@pytest.mark.parametrize("sidebar", ["open", "closed"])
+def test_the_slider_stays_within_reach_of_the_last_chart(here: Lab, sidebar: str) -> None:
+    if sidebar == "closed":
+        here.page.get_by_test_id("stSidebar").hover()
+        here.page.get_by_test_id("stSidebarCollapseButton").locator("button").click()
+        expect(here.page.get_by_test_id("stExpandSidebarButton")).to_be_visible()
+    here.page.locator(".st-key-chart_gradient_shift").scroll_into_view_if_needed()
+    at_hand = (
+        "i => { const b = i.getBoundingClientRect();"
+        " return document.elementFromPoint(b.x + b.width / 2, b.y + b.height / 2) === i; }"
+    )
+    wait_for(lambda: here.page.locator(".bnviz-scrubber input").evaluate(at_hand), "the slider at hand")
 
 
 def test_a_run_that_starts_over_is_shown_as_it_is(finished: Lab) -> None:
