@@ -34,7 +34,7 @@ def variance_estimates(values: Floats, sizes: Sequence[int], seed: int = 0) -> d
     biased = mean((x - mean)^2), unbiased = B / (B - 1) * biased (Bessel's correction).
     """
     generator = np.random.default_rng(seed)
-    truth = float(np.var(values, ddof=1))
+    truth = float(np.var(values))  # of what is drawn from, with replacement
     found = {}
     for size in sizes:
         batches = generator.choice(values, (ESTIMATES, size))

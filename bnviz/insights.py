@@ -55,20 +55,24 @@ def inference_findings(view: View) -> list[str]:
 
 
 def company(found: Answers) -> list[str]:
-    """One digit's answers in words, in Markdown."""
-    alone = found.evaluated[0]
-    apart = float(np.abs(found.evaluated - alone).max())
+    """One digit's answers in words, in HTML."""
+    first = found.evaluated[0]
+    apart = float(np.abs(found.evaluated - first).max())
     same = "the same to the last bit" if apart == 0 else f"with probabilities up to {apart:.1%} apart"
-    best = int(alone.argmax())
-    sentences = [
-        f"**Eval mode** says **{best}** ({alone[best]:.1%}): alone, among 31 and among 255 other digits {same}.",
-        f"**Training mode, alone**: refused. *{found.alone[0].upper()}{found.alone[1:]}.*",
-    ]
+    best = int(first.argmax())
+    refused = f"refused. <i>{found.alone[0].upper()}{found.alone[1:]}.</i>"
+    sentences = [f"<b>Training mode, alone</b>: {refused}"]
+    if len(found.evaluated) == 3:
+        said = f"alone, among 31 and among 255 other digits {same}."
+    else:
+        said = f"among 31 and among 255 other digits {same}."
+        sentences.insert(0, f"<b>Eval mode, alone</b>: {refused}")
+    sentences.insert(0, f"<b>Eval mode</b> says <b>{best}</b> ({first[best]:.1%}): {said}")
     for size, drawn in found.trained.items():
         agree = int((drawn.argmax(1) == best).sum())
         low, high = float(drawn[:, best].min()), float(drawn[:, best].max())
         sentences.append(
-            f"**Training mode, batches of {size}**: {agree} of {len(drawn)} say {best}; with the company its "
+            f"<b>Training mode, batches of {size}</b>: {agree} of {len(drawn)} say {best}; with the company its "
             f"probability goes from {low:.1%} to {high:.1%}."
         )
     return sentences

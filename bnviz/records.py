@@ -16,7 +16,7 @@ PROBE_DIGITS = 256  # activations are measured on the first training digits, the
 TEST_DIGITS = 1000  # test loss and accuracy while training; the last frame of a run uses the whole test set
 EVALUATION_CHUNK = 500  # test digits in one forward pass: their activations stay in the cache
 POPULATION_DIGITS = 2000  # population statistics while training; the last frame of a run takes all training digits
-INFERENCE_DIGITS = 500  # test digits on which the modes of inference are compared
+INFERENCE_DIGITS = 512  # test digits on which the modes of inference are compared: whole batches of every size
 BATCH_SIZES = (2, 8, 32, 128)  # of training mode, at inference
 BINS = 60
 PLACES = ("pre_activation", "normalized", "batchnorm_output", "post_activation")
@@ -137,7 +137,8 @@ class GradientShift:
 class Answers:
     """Class probabilities of one digit, (10,), by the company in which it is asked.
 
-    evaluated: (3, 10) in eval mode: alone, and among 31 and 255 others. trained: batch size -> (draws, 10) in training
+    evaluated: in eval mode: (3, 10) alone, and among 31 and 255 others; without "alone", (2, 10), where that is refused
+    too, because eval mode takes the statistics of the batch at hand. trained: batch size -> (draws, 10) in training
     mode, among others drawn anew each time. alone: why training mode refuses a batch of this digit alone.
     """
 

@@ -84,7 +84,10 @@ def layer_units() -> tuple[Array, tuple[str, str]] | None:
         return None
     experiment = run.experiment
     first, second = st.columns(2)
-    variant = first.selectbox("Network", range(len(experiment.variants)), format_func=experiment.letters.__getitem__)
+    normalized = [place for place, variant in enumerate(experiment.variants) if variant.batchnorm]
+    variant = first.selectbox(
+        "Network", range(len(experiment.variants)), [*normalized, 0][0], format_func=experiment.letters.__getitem__
+    )
     network = experiment.variants[variant].network
     layer = second.selectbox("Layer", range(network.hidden_layers), format_func=lambda number: f"{number + 1}")
     units = (
@@ -107,9 +110,10 @@ def layer_units() -> tuple[Array, tuple[str, str]] | None:
             st.info("This network has diverged: its values are no numbers.", icon=":material/info:")
             return None
         kept = st.session_state["layer_inputs"] = (wanted, values.astype(float), run.status.step)
+    what = "What reaches batchnorm" if variant in normalized else "Pre-activations, which no batchnorm normalizes,"
     st.caption(
-        f"What reaches batchnorm in network {experiment.letters[variant]}, layer {layer + 1}, after {kept[2]:,} steps, "
-        f"for {digits} training digits."
+        f"{what} in network {experiment.letters[variant]}, layer {layer + 1}, after {kept[2]:,} steps, for {digits} "
+        "training digits."
     )
     return kept[1], (f"unit {units[0] + 1}", f"unit {units[1] + 1}")
 

@@ -6,16 +6,17 @@ import streamlit as st
 
 from bnviz import estimates, figures, insights
 from bnviz.config import BatchNormConfig, Experiment, Inference, TrainingConfig, Variant, replace
-from bnviz.engine.run import Run
 from bnviz.figures.style import Figure
 from bnviz.history import View
-from bnviz.records import INFERENCE_DIGITS, POPULATION_DIGITS, Frame
+from bnviz.records import INFERENCE_DIGITS, POPULATION_DIGITS, Floats, Frame
 from bnviz.ui import lab, page
-from bnviz.ui.live_plotly import live_chart
+from bnviz.ui.live_plotly import live_chart, unchanged
+from bnviz.ui.live_question import LiveQuestion
 from bnviz.ui.live_slider import live_slider
-from bnviz.ui.one_digit import show_one_digit
+from bnviz.ui.one_digit import one_digit, show_one_digit
 from bnviz.ui.tab import tab_id
 
+SIZES = (2, 4, 8, 16, 32, 64, 128)
 INFERENCE = {"running": "running statistics", "population": "population statistics", "batch": "the batch at hand"}
 START = Experiment(TrainingConfig(), (Variant(batchnorm=BatchNormConfig()),))
 
@@ -31,7 +32,8 @@ assert now.batchnorm is not None
 st.markdown(
     "In training, batchnorm normalizes every unit with the mean and variance of the **batch**. At inference there may "
     "be one digit and no batch, and an answer must not depend on its company: so the layer uses averages that it has "
-    "gathered **while training** (Ioffe and Szegedy 2015, section 3.1 and algorithm 2)."
+    "gathered **while training** (Ioffe and Szegedy 2015, section 3.1 and algorithm 2). "
+    f"This network learns {run.data}."
 )
 
 
@@ -47,7 +49,7 @@ with st.container(horizontal=True, key="inference_settings", vertical_alignment=
         momentum = live_slider("Running momentum m", 0.001, 1.0, now.batchnorm.momentum, key="bn_momentum", log=True)
     cumulative = st.toggle("Cumulative average", now.batchnorm.cumulative, key="bn_cumulative")
     batch_size = st.select_slider(
-        "Batch size", (2, 4, 8, 16, 32, 64, 128), run.experiment.training.batch_size, key="bn_batch_size", width=200
+        "Batch size", SIZES, run.experiment.training.batch_size, key="bn_batch_size", width=200
     )
     inference = st.selectbox(
         "Eval mode uses",
@@ -66,8 +68,8 @@ if experiment != run.experiment:
 page.heading(
     "Running statistics",
     "The statistics that one unit sees in a batch jump about; the running averages follow them, slowly for a small "
-    f"momentum. What they stand for is the population: the same statistics over {POPULATION_DIGITS:,} training digits, "
-    "in batches of the size that is trained on, for the network as it is at that step.",
+    f"momentum. What they stand for is the population: the same statistics over {POPULATION_DIGITS:,} training digits "
+    "(over all at the last step), in batches of the size that is trained on, for the network as it is at that step.",
 )
 formula, picture = st.columns([1, 2], gap="large")
 with formula:
@@ -98,27 +100,36 @@ with right:
     live_chart("chart_inference")
 
 
+@st.cache_resource(scope="session", show_spinner=False)
+def bessel_question() -> LiveQuestion[Figure]:
+    def drawn(step: int, inputs: Floats) -> Figure:
+        return figures.bessel(estimates.variance_estimates(inputs[:, 0], SIZES), step)
+
+    return LiveQuestion("inputs_at", drawn)
+
+
+bessel, digit = bessel_question(), one_digit()
+
+
 def draw(view: View, _: Frame) -> dict[str, Figure]:
-    return {
+    drawn = {
         "chart_running_stats": figures.running_statistics(view, layer=0, unit=unit),
         "chart_statistics_error": figures.statistics_error(view, layer=0),
         "chart_inference": figures.inference_losses(view),
-    }
+    } | digit.figures(run)
+    if found := bessel.of(run, variant=0, layer=0, units=[unit], digits=POPULATION_DIGITS):
+        drawn["chart_bessel"] = unchanged(found, bessel.count)
+    return drawn
 
 
 with live_place:
-    lab.follow(run, shown_status, draw, insights.inference_findings)
-
-
-@st.fragment
-def show_bessel(run: Run, unit: int) -> None:
-    again = st.session_state.get("measure_bessel", False)
-    inputs = lab.ask(run, "layer_inputs", again=again, variant=0, layer=0, units=[unit], digits=POPULATION_DIGITS)
-    if inputs is not None:
-        found = estimates.variance_estimates(inputs[:, 0], (2, 4, 8, 16, 32, 64, 128))
-        live_chart("chart_bessel", figures.bessel(found))
-    st.button("Measure the network as it is now", key="measure_bessel")
-
+    lab.follow(
+        run,
+        shown_status,
+        draw,
+        insights.inference_findings,
+        also=lambda: (bessel.count, digit.state()),
+    )
 
 page.heading(
     "Bessel's correction",
@@ -137,7 +148,7 @@ with formula:
         "digits. Box: the middle half; whiskers: 5 % to 95 %. (Ioffe and Szegedy 2015, algorithm 2, step 10.)"
     )
 with picture:
-    show_bessel(run, unit)
+    live_chart("chart_bessel")
 
 
 page.heading(

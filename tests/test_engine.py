@@ -303,6 +303,24 @@ class TestQuestions:
         after = run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8).result(60)
         assert after.tobytes() == before.tobytes()
 
+    def test_that_wait_when_the_run_fails_leave_its_reason_alone(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        run = stepped(start(), 1)
+
+        def fails(*_: object) -> None:
+            question = run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8)
+            questions.append(question)
+            raise ArithmeticError("of the trainer's own")
+
+        questions: list[Any] = []
+        monkeypatch.setattr(run, "_single_step", fails)
+        run.step()
+        wait_until(lambda: run.status.state == "failed", "the failure")
+        settled(run)
+        assert questions[0].cancelled()
+        assert run.status.notice == "Training stopped: ArithmeticError: of the trainer's own"
+
     def test_to_a_run_that_ends_are_not_left_open(self, start: Start) -> None:
         run = start()
         run.close()

@@ -110,7 +110,7 @@ def test_bessels_correction_makes_the_estimate_right_on_average(seed: int, sprea
 
 def test_the_distributions_are_drawn_as_quartiles() -> None:
     found = estimates.variance_estimates(np.arange(100.0), (2, 128))
-    biased, unbiased = figures.bessel(found)["data"]
+    biased, unbiased = figures.bessel(found, 7)["data"]
     assert biased["x"] == ["2", "128"]
     assert biased["median"][0] == pytest.approx(np.median(found[2][0]), abs=1e-3)
     assert unbiased["q1"][1] < unbiased["median"][1] < unbiased["q3"][1]
@@ -126,9 +126,9 @@ SURE = [0.99, *[0.01 / 9] * 9]
 
 def test_identical_answers_are_called_identical() -> None:
     eval_mode, alone, two = insights.company(answers(SURE, SURE, SURE))
-    assert "says **0** (99.0%)" in eval_mode
-    assert "the same to the last bit" in eval_mode
-    assert "refused. *Batch statistics need a batch of at least 2 digits.*" in alone
+    assert "says <b>0</b> (99.0%)" in eval_mode
+    assert "alone, among 31 and among 255 other digits the same to the last bit" in eval_mode
+    assert "refused. <i>Batch statistics need a batch of at least 2 digits.</i>" in alone
     assert "1 of 2 say 0; with the company its probability goes from 10.0% to 90.0%" in two
 
 
@@ -137,15 +137,24 @@ def test_answers_that_differ_are_not_called_identical() -> None:
     assert "up to 9.0% apart" in insights.company(answers(SURE, other, SURE))[0]
 
 
+def test_eval_mode_that_refuses_a_digit_alone_says_so() -> None:
+    eval_mode, alone, *_ = insights.company(answers(SURE, SURE))
+    assert "among 31 and among 255 other digits" in eval_mode
+    assert "alone," not in eval_mode
+    assert alone.startswith("<b>Eval mode, alone</b>: refused.")
+
+
 def test_answers_are_bars_and_one_point_a_batch_and_class() -> None:
-    bars, points = figures.answers(answers(SURE, SURE, SURE))["data"]
+    figure = figures.answers(answers(SURE, SURE, SURE), ["Said."], 12)
+    bars, points = figure["data"]
     assert numbers(bars["y"])[0] == pytest.approx(99.0)
     assert len(numbers(points["y"])) == 20
+    assert figure["layout"]["meta"]["words"].startswith("At step 12:<br>Said.")
 
 
 def test_a_digit_stands_upright() -> None:
     image = np.zeros((28, 28))
     image[0, 5] = 255
-    figure = figures.digit(image)
+    figure = figures.digit(image, "drawn")
     assert np.reshape(numbers(figure["data"][0]["z"]), (28, 28))[0, 5] == 255
     assert figure["layout"]["yaxis"]["range"] == [27.5, -0.5]  # row 0 is at the top

@@ -6,6 +6,7 @@ import torch
 from builders import losses_of, trainer_of
 
 from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
+from bnviz.edits import Edit
 from bnviz.records import BATCH_SIZES, INFERENCE_DIGITS, POPULATION_DIGITS
 from bnviz.training.batches import Batches
 from bnviz.training.inspection import COMPANIES, DRAWS, answers, covariate_shift, layer_inputs
@@ -72,6 +73,19 @@ class TestWatchingInference:
         assert found.losses["eval"] == pytest.approx(expected.item(), rel=1e-5)
         assert found.losses["2"] > found.losses["128"]  # two digits say little about the mean
 
+    def test_compares_them_on_whole_batches(self) -> None:
+        assert all(INFERENCE_DIGITS % size == 0 for size in BATCH_SIZES)
+
+    def test_looks_again_where_eval_mode_changes_and_only_there(self, batches: Batches) -> None:
+        trainer = watched(batches, replace(TWINS, training=TrainingConfig()))
+        before = trainer.advance(steps=1).variants[0]
+        slower, population = (
+            replace(TWINS, training=TrainingConfig(), variants=(Variant(SMALL, bn), TWINS.variants[1]))
+            for bn in (BatchNormConfig(momentum=0.5), BatchNormConfig(inference="population"))
+        )
+        assert trainer.edit(Edit(slower)).variants[0].inference is before.inference
+        assert trainer.edit(Edit(population)).variants[0].test_loss != before.test_loss
+
     def test_is_told_again_by_frames_that_did_not_look(self, batches: Batches) -> None:
         trainer = watched(batches, replace(TWINS, training=TrainingConfig()))
         known = trainer.advance(steps=0).variants[0].inference
@@ -105,7 +119,8 @@ class TestOneDigit:
     def test_without_running_statistics_is_at_the_mercy_of_its_company_in_eval_mode_too(self, batches: Batches) -> None:
         experiment = Experiment(variants=(Variant(SMALL, BatchNormConfig(inference="batch")),))
         found = answers(watched(batches, experiment), variant=0, pixels=pixels(batches), seed=0)
-        assert not np.allclose(found.evaluated[1], found.evaluated[2])
+        assert len(found.evaluated) == 2  # alone it is refused in eval mode as well
+        assert not np.allclose(found.evaluated[0], found.evaluated[1])
 
     def test_can_only_be_asked_of_a_network_with_batchnorm(self, batches: Batches) -> None:
         with pytest.raises(ValueError, match="batchnorm"):

@@ -186,6 +186,10 @@ def test_single_precision_stays_single() -> None:
         ({"x": np.zeros((2, 2, 2))}, "must be a batch \\(N, D\\)"),
         ({"gamma": np.ones(3)}, "gamma must have shape \\(2,\\), got \\(3,\\)"),
         ({"beta": np.ones((2, 1))}, "beta must have shape \\(2,\\), got \\(2, 1\\)"),
+        ({"bn": {"mode": "train", "eps": None}}, "eps"),
+        ({"bn": {"mode": "train", "momentum": "0.9"}}, "momentum"),
+        ({"x": np.ones((4, 2)) * 1j}, "complex"),
+        ({"bn": {"mode": "test", "running_mean": np.zeros(2), "running_var": -np.ones(2)}}, "running_var"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(change: dict[str, Any], message: str) -> None:

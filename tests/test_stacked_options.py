@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bnviz.config import BatchNormConfig, NetworkConfig, Variant
+from bnviz.nn.batchnorm import BatchNorm
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.nn.stacked import BatchNormState, StackedBatchNorm
 
@@ -125,6 +126,20 @@ def test_eval_mode_of_a_layer_without_running_statistics_uses_the_batch_at_hand(
     evaluated = ours.forward(x, "eval")
     torch.testing.assert_close(evaluated[0], trained[0])
     assert not torch.allclose(evaluated[1], trained[1])
+
+
+def test_eval_mode_over_the_batch_at_hand_is_that_of_a_layer_that_tracks_nothing() -> None:
+    configs = [BatchNormConfig(inference="batch", bessel=bessel) for bessel in (False, True)]
+    ours, x = layer(configs), values(2, 5, UNITS, seed=3)
+    out = ours.forward(x, "eval")
+    for v, config in enumerate(configs):
+        theirs = BatchNorm(UNITS, track_running_stats=False, bessel=config.bessel).eval()
+        with torch.no_grad():
+            theirs.weight.copy_(ours.gamma.value[v, 0])  # type: ignore[union-attr]
+            theirs.bias.copy_(ours.beta.value[v, 0])  # type: ignore[union-attr]
+        torch.testing.assert_close(out[v], theirs(x[v]))
+    with pytest.raises(ValueError, match="at least 2 digits, got 1"):
+        ours.forward(x[:, :1], "eval")
 
 
 def stack(inference: str) -> Stack:

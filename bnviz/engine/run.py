@@ -243,6 +243,8 @@ class Run:
         self._take(self._ask("advance", 1, None, True))
 
     def _inspect(self, answer: "concurrent.futures.Future[Any]", question: str, arguments: dict[str, Any]) -> None:
+        if answer.cancelled():  # the run failed while the question waited
+            return
         if self._frame is None or self._state == "failed":
             answer.set_exception(WorkerLostError("there is no trainer to ask"))
             return

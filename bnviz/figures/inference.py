@@ -1,7 +1,7 @@
 """What batchnorm keeps for inference, what it stands for, and what follows for the answers."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -37,9 +37,9 @@ def running_statistics(view: View, *, layer: int, unit: int) -> Figure:
         hover = f"<br>step %{{x:,.0f}}<br>{name} %{{y:.3f}}<extra></extra>"
         data += [
             points | place | {"x": typed(steps), "y": typed(values["batch"]), "hovertemplate": "one batch" + hover},
+            line(steps, values["running"], RUNNING, "running", hovertemplate="running" + hover, **place),
             line(steps, values["population"], POPULATION, "population", hovertemplate="population" + hover, **place)
             | {"line": {"color": POPULATION, "width": 2, "dash": "dash"}},
-            line(steps, values["running"], RUNNING, "running", hovertemplate="running" + hover, **place),
         ]
         domain = [0.54, 1.0] if row == 0 else [0.0, 0.46]
         axes[f"yaxis{number}"] = axis(name, domain=domain, range=calm_range(np.concatenate(list(values.values()))))
@@ -104,8 +104,8 @@ def inference_losses(view: View) -> Figure:
     return {"data": data, "layout": shape | marked(view, "steps", guide(math.log(10), "ln 10 = 2.303, knows nothing"))}
 
 
-def bessel(estimates: Mapping[int, tuple[Floats, Floats]]) -> Figure:
-    """Distribution of both variance estimates over the batch size; the truth is 1."""
+def bessel(estimates: Mapping[int, tuple[Floats, Floats]], step: int) -> Figure:
+    """Distribution of both variance estimates over the batch size, of the network at `step`; the truth is 1."""
     data, names = [], ("biased, divided by B", "unbiased, divided by B − 1")
     colors = (COLORS[0], RUNNING)
     for which, (name, color) in enumerate(zip(names, colors, strict=True)):
@@ -135,7 +135,9 @@ def bessel(estimates: Mapping[int, tuple[Floats, Floats]]) -> Figure:
     words = [legend]
     for size in list(estimates)[:1]:
         means = [values.mean() for values in estimates[size]]
-        words.append(f"batches of {size}: on average {means[0]:.2f} and {means[1]:.2f} of the true variance")
+        words.append(
+            f"step {step}, batches of {size}: on average {means[0]:.2f} and {means[1]:.2f} of the true variance"
+        )
     top = max(float(np.percentile(pair[1], 95)) for pair in estimates.values())
     shape = layout(
         "Distribution of biased and unbiased variance estimates by batch size",
@@ -149,8 +151,11 @@ def bessel(estimates: Mapping[int, tuple[Floats, Floats]]) -> Figure:
     return {"data": data, "layout": shape}
 
 
-def answers(found: Answers) -> Figure:
-    """Class probabilities of one digit: eval mode as bars, every training batch as a point."""
+def answers(found: Answers, words: Sequence[str], step: int) -> Figure:
+    """Class probabilities of one digit, of the network at `step`: eval mode as bars, every training batch as a point.
+
+    words: the same in sentences, which stand above.
+    """
     classes = np.arange(10)
     data: list[Figure] = [
         {
@@ -178,7 +183,7 @@ def answers(found: Answers) -> Figure:
     shape = layout(
         f"Class probabilities of the digit; eval mode says {best}",
         320,
-        [" &ensp; ".join(names)],
+        [f"At step {step}:", *words, " &ensp; ".join(names)],
         bargap=0.15,
         xaxis=axis("class", tickvals=classes.tolist(), range=[-0.6, 9.6]),
         yaxis=axis("probability (%)", range=[0, 102]),
@@ -186,8 +191,8 @@ def answers(found: Answers) -> Figure:
     return {"data": data, "layout": shape}
 
 
-def digit(pixels: npt.ArrayLike) -> Figure:
-    """A digit as the network gets it, (784,) or (28, 28), 0 to 255."""
+def digit(pixels: npt.ArrayLike, words: str) -> Figure:
+    """A digit as the network gets it, (784,) or (28, 28), 0 to 255. words: what is known of it."""
     image = np.asarray(pixels, dtype=np.float32).reshape(28, 28)
     heat = {
         "type": "heatmap",
@@ -202,8 +207,9 @@ def digit(pixels: npt.ArrayLike) -> Figure:
     return {
         "data": [heat],
         "layout": layout(
-            "The digit, 28 by 28 pixels",
+            f"The digit, {words}",
             220,
+            [words],
             margin={"l": 4, "r": 4, "t": 4, "b": 4},
             xaxis=hidden | {"range": [-0.5, 27.5], "constrain": "domain"},
             yaxis=hidden | {"range": [27.5, -0.5], "scaleanchor": "x", "constrain": "domain"},

@@ -119,7 +119,7 @@ class BatchNorm(nn.Module):
         for name, value in (("mean", mean), ("var", var)):
             if value.shape != (self.num_features,):
                 raise ValueError(f"{name} must have shape ({self.num_features},), got {tuple(value.shape)}")
-        if (var < 0).any():
+        if not (var >= 0).all():
             raise ValueError(f"var must be 0 or above, got {var.min().item()}")
         with torch.no_grad():
             self.running_mean.copy_(mean)

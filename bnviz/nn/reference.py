@@ -21,6 +21,7 @@ The numbers are those of this file; the paper numbers none of them.
 
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -96,7 +97,7 @@ def batchnorm_forward(
     outside their range, and test mode without running statistics.
     """
     x, gamma, beta = _float(x), _float(gamma), _float(beta)
-    mode, eps, momentum = bn_param.get("mode"), bn_param.get("eps", EPS), bn_param.get("momentum", MOMENTUM)
+    mode, eps, momentum = bn_param.get("mode"), _number(bn_param, "eps", EPS), _number(bn_param, "momentum", MOMENTUM)
     if mode not in ("train", "test"):
         raise ValueError(f"bn_param['mode'] must be 'train' or 'test', got {mode!r}")
     if not eps >= 0:
@@ -116,6 +117,8 @@ def batchnorm_forward(
     running_var = _float(bn_param.get("running_var", np.zeros(units, x.dtype)))
     for name, array in (("running_mean", running_mean), ("running_var", running_var)):
         _require(f"bn_param[{name!r}]", array, (units,))
+    if mode == "test" and not (running_var >= 0).all():
+        raise ValueError("bn_param['running_var'] must be at least 0 in every unit")
 
     if mode == "train":
         mean = x.mean(axis=0)
@@ -195,9 +198,18 @@ def batchnorm_backward_staged(dout: npt.ArrayLike, cache: Cache) -> Gradients:
     )
 
 
+def _number(bn_param: MutableMapping[str, Any], name: str, default: float) -> float:
+    value = bn_param.get(name, default)
+    if not isinstance(value, Real):
+        raise ValueError(f"bn_param[{name!r}] must be a number, got {value!r}")
+    return float(value)
+
+
 def _float(values: npt.ArrayLike) -> Array:
     """As floating-point numbers; their precision is kept."""
     array = np.asarray(values)
+    if np.iscomplexobj(array):
+        raise ValueError("give real numbers, not complex ones")
     return array if np.issubdtype(array.dtype, np.floating) else array.astype(np.float64)
 
 

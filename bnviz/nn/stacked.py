@@ -57,7 +57,7 @@ class StackedBatchNorm:
 
         self.eps = column([c.eps for c in configs])
         self.momentum = column([c.momentum for c in configs])
-        # A layer that is not affine keeps gamma = 1 and beta = 0: its gradients are masked.
+        # A layer that is not affine keeps gamma and beta as they are, at first 1 and 0: their gradients are masked.
         self.affine = None if all(c.affine for c in configs) else column([float(c.affine) for c in configs])
         self.cumulative = unusual([c.cumulative for c in configs])
         self.running_std = unusual([c.running == "std" for c in configs])
@@ -93,9 +93,7 @@ class StackedBatchNorm:
             self.inverse_std = torch.rsqrt(var + self.eps)
             self.x_hat = (x - mean).mul_(self.inverse_std)
         else:
-            batch = x.shape[1]
-            if batch < 2:
-                raise ValueError(f"batch statistics need a batch of at least 2 digits, got {batch}; use eval mode")
+            batch = _at_least_two(x)
             var, mean = torch.var_mean(x, 1, keepdim=True, correction=0)
             unbiased = var * (batch / (batch - 1))
             if mode == "train":
@@ -156,7 +154,10 @@ class StackedBatchNorm:
             mean = torch.where(self.from_population, self.population[0], mean)
             var = torch.where(self.from_population, self.population[1], var)
         if self.from_batch is not None:
+            batch = _at_least_two(x)
             batch_var, batch_mean = torch.var_mean(x, 1, keepdim=True, correction=0)
+            if self.bessel is not None:
+                batch_var = batch_var * (1 + self.bessel / (batch - 1))
             mean, var = torch.where(self.from_batch, batch_mean, mean), torch.where(self.from_batch, batch_var, var)
         return mean, var
 
@@ -164,7 +165,7 @@ class StackedBatchNorm:
         """mu' = mu + noise * sigma * e1;  sigma'^2 = sigma^2 * exp(2 * noise * e2), with e1, e2 ~ N(0, 1) a unit.
 
         The offset and the factor count as constants for the gradient. In the manner of the noisy batchnorm of Santurkar
-        et al. 2018, section 2.2; drawn from (seed, batch), so that a replayed run gets the same.
+        et al. 2018, section 2.1; drawn from (seed, batch), so that a replayed run gets the same.
         """
         assert self.noise is not None
         drawn = [
@@ -176,3 +177,11 @@ class StackedBatchNorm:
         self.inverse_std = torch.rsqrt(var * factor + self.eps)
         self.x_hat = (x - mean - shift * var.sqrt()).mul_(self.inverse_std)
         self.clean = (x - mean) * (self.inverse_std * factor)
+
+
+def _at_least_two(x: Tensor) -> int:
+    """The batch size. Raises ValueError where it has no variance."""
+    batch = x.shape[1]
+    if batch < 2:
+        raise ValueError(f"batch statistics need a batch of at least 2 digits, got {batch}; use running statistics")
+    return batch

@@ -17,6 +17,16 @@ COMPANIES = (0, 31, 255)  # other digits beside the one that is asked about, in 
 DRAWS = 12  # batches of each size, in training mode
 
 
+def inputs_at(trainer: Trainer, **question: Any) -> tuple[int, Floats]:
+    """`layer_inputs`, with the network's step."""
+    return trainer.steps[question["variant"]], layer_inputs(trainer, **question)
+
+
+def answers_at(trainer: Trainer, **question: Any) -> tuple[int, Answers]:
+    """`answers`, with the network's step."""
+    return trainer.steps[question["variant"]], answers(trainer, **question)
+
+
 def layer_inputs(trainer: Trainer, *, variant: int, layer: int, units: Sequence[int], digits: int) -> Floats:
     """What reaches the batchnorm of one hidden layer, (digits, units), over the first training digits.
 
@@ -43,7 +53,8 @@ def answers(trainer: Trainer, *, variant: int, pixels: Floats, seed: int) -> Ans
     if batchnorm is None:
         raise ValueError("variant: only a network with batchnorm can answer differently in company")
     if batchnorm.inference == "population":
-        net.measure_population(trainer.population(POPULATION_DIGITS))
+        finished = trainer.steps[variant] >= t.steps
+        net.measure_population(trainer.population(None if finished else POPULATION_DIGITS))
     digit = scaled(torch.as_tensor(np.asarray(pixels)).float().div(255).view(1, -1), t.standardize)
     others, _ = trainer.batches.test(None, t.standardize)
     generator = np.random.default_rng(seed)
@@ -54,8 +65,9 @@ def answers(trainer: Trainer, *, variant: int, pixels: Floats, seed: int) -> Ans
         empty = torch.zeros(fill, digit.shape[1])
         return _probabilities(net, torch.cat([digit, company, empty]), mode)[0]
 
-    most = max(COMPANIES)
-    evaluated = [among(size, "eval", 0 if batchnorm.inference == "batch" else most - size) for size in COMPANIES]
+    most, needs_company = max(COMPANIES), batchnorm.inference == "batch"
+    sizes = [size for size in COMPANIES if size or not needs_company]
+    evaluated = [among(size, "eval", 0 if needs_company else most - size) for size in sizes]
     trained = {size: [among(size - 1, "probe") for _ in range(DRAWS)] for size in BATCH_SIZES}
     try:
         _probabilities(net, digit, "probe")
@@ -66,12 +78,13 @@ def answers(trainer: Trainer, *, variant: int, pixels: Floats, seed: int) -> Ans
     )
 
 
-def test_digit(trainer: Trainer, *, place: int) -> tuple[Floats, int]:
-    """Pixels (784,) from 0 to 255 and label of one test digit."""
+def test_digit(trainer: Trainer, *, place: int) -> tuple[int, tuple[Floats, int]]:
+    """The trainer's step; pixels (784,) from 0 to 255 and label of one test digit."""
     count = len(trainer.batches.test_labels)
     if not 0 <= place < count:
         raise ValueError(f"place: give 0 to {count - 1}, got {place}")
-    return (trainer.batches.test_images[place] * 255).round().numpy(), int(trainer.batches.test_labels[place])
+    pixels: Floats = (trainer.batches.test_images[place] * 255).round().numpy()
+    return min(trainer.steps), (pixels, int(trainer.batches.test_labels[place]))
 
 
 def covariate_shift(trainer: Trainer) -> list[GradientShift]:
@@ -114,7 +127,8 @@ def _probabilities(net: Stack, images: Tensor, mode: Mode) -> Tensor:
 
 QUESTIONS: dict[str, Callable[..., Any]] = {
     "layer_inputs": layer_inputs,
-    "answers": answers,
+    "inputs_at": inputs_at,
+    "answers_at": answers_at,
     "test_digit": test_digit,
     "covariate_shift": covariate_shift,
 }

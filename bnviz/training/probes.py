@@ -61,9 +61,8 @@ def inference(stack: Stack, images: Tensor, labels: Tensor, next_batch: Tensor) 
     ]
     modes += [(str(size), "probe", size) for size in BATCH_SIZES]
     found = {}
-    for name, mode, chunk in modes:
-        whole = len(labels) // min(chunk, len(labels)) * chunk  # no last batch that is smaller
-        found[name] = evaluate(stack, images[:whole], labels[:whole], mode, chunk)[0]
+    for name, mode, chunk in modes:  # of the one number of digits that every batch size divides
+        found[name] = evaluate(stack, images, labels, mode, chunk)[0]
     stack.forward(next_batch, "probe")
     frames: list[InferenceFrame | None] = []
     for place in range(len(stack)):

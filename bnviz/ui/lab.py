@@ -1,6 +1,5 @@
 """This tab's run: claimed at every rerun, driven by the transport bar, shown by live charts."""
 
-import pickle
 import time
 import uuid
 from collections.abc import Callable
@@ -86,27 +85,14 @@ def find_run(tab: str) -> Run | None:
     return presence.labs.find(tab, presence.owner)
 
 
-def ask(run: Run, question: str, *, again: bool = False, **arguments: Any) -> Any:
-    """The run's answer about its networks; None, with a sentence on the page, where there is none.
-
-    An answer is kept while the networks stand still, and while they train until the question changes or is put `again`:
-    a page that asked in every rerun would lag behind its own sliders.
-    """
-    kept: dict[str, tuple[object, object, Any]] = st.session_state.setdefault("answers", {})
-    status, experiment = run.status, run.experiment
-    asked = id(run), experiment.training.seed, [v.batchnorm and v.batchnorm.inference for v in experiment.variants]
-    words = pickle.dumps((asked, arguments))
-    known = kept.get(question)
-    if known and known[0] == words and not again and (status.state == "playing" or known[1] == status.step):
-        return known[2]
+def ask(run: Run, question: str, **arguments: Any) -> Any:
+    """The run's answer about its networks as they are; None, with a sentence on the page, where there is none."""
     try:
-        answer = run.inspect(question, **arguments).result(ANSWER)
+        return run.inspect(question, **arguments).result(ANSWER)
     except (TimeoutError, CancelledError, WorkerLostError) as error:
-        why = "took too long" if isinstance(error, TimeoutError) else "has stopped"
-        st.info(f"The worker {why}; this part shows again when it answers.", icon=":material/hourglass:")
+        why = "takes its time" if isinstance(error, TimeoutError) else "has stopped"
+        st.info(f"The worker {why}. Look again in a moment.", icon=":material/hourglass:")
         return None
-    kept[question] = words, status.step, answer
-    return answer
 
 
 def transport(run: Run, choose_seed: Callable[[int], None]) -> Status:
@@ -170,16 +156,17 @@ def follow(
     watched: Status,
     draw: Callable[[View, Frame], dict[str, Figure]],
     findings: Callable[[View], list[str]] = insights.findings,
+    also: Callable[[], object] = lambda: None,
 ) -> None:
     """Show the run, now and whenever it moves; `watched` is its status in the rest of the page.
 
     `draw` gives figures by the key of their chart, `findings` sentences; they run in another thread and must not call
-    Streamlit.
+    Streamlit. `also` is what else they depend on, hashable.
     """
 
     def state() -> object:
         frame, status = run.view().latest, run.status
-        return id(frame), frame and frame.seconds, status, _noticed(status)
+        return id(frame), frame and frame.seconds, status, _noticed(status), also()
 
     def news() -> dict[str, Any]:
         view, status = run.view(), run.status

@@ -142,6 +142,8 @@ function deliver(key, figure, url) {
     waiting.set(key, { figure, url });
     return undefined;
   }
+  const { same } = figure.layout.meta;
+  if (same && same === div.bnvizShown?.figure.layout.meta.same) return undefined;
   div.bnvizNext = { figure, url };
   return draw(div);
 }

@@ -38,6 +38,12 @@ def live_chart(key: str, figure: Figure | None = None, *, on_click: Callable[[],
     )
 
 
+def unchanged(figure: Figure, version: object) -> Figure:
+    """A figure that the browser need not draw again while its chart shows this version."""
+    meta = figure["layout"]["meta"] | {"same": str(version)}
+    return figure | {"layout": figure["layout"] | {"meta": meta}}
+
+
 def follow(token: str, html: str) -> None:
     """Follow the news of a feed: figures by the key of their chart, and inner HTML by the class of its part of `html`.
 
