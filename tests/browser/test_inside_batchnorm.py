@@ -130,14 +130,24 @@ def test_closed_form_steps_and_autograd_agree_to_the_last_digits(inside: Lab) ->
         press(inside, "gamma", "ArrowRight", 3)
 
 
+def type_into(inside: Lab, cell: tuple[float, float], text: str) -> None:
+    """Replace what a cell of the table holds; each key when the table is ready for it."""
+    inside.page.mouse.click(*cell)
+    inside.page.wait_for_function("document.activeElement?.dataset.testid === 'data-grid-canvas'")
+    editor = inside.page.locator("#portal input")
+    for place, key in enumerate(text):
+        inside.page.keyboard.press(key)
+        expect(editor).to_have_value(text[: place + 1])
+    inside.page.keyboard.press("Enter")
+    expect(editor).to_have_count(0)
+
+
 def test_a_point_out_of_range_is_refused_and_the_last_picture_stays(inside: Lab) -> None:
     before = data(inside, "chart_points", "before")
     cells = inside.page.locator(".st-key-points_0 canvas").first.bounding_box()
     assert cells is not None
     first = cells["x"] + 120, cells["y"] + 52
-    inside.page.mouse.click(*first)
-    inside.page.keyboard.type("99", delay=200)
-    inside.page.keyboard.press("Enter")
+    type_into(inside, first, "99")
     warning = inside.page.locator("[data-testid=stAlert]")
     expect(warning).to_contain_text("Row 1, x₁: 99 is not allowed; give one from -20 to 20.")
     assert data(inside, "chart_points", "before") == before
@@ -145,8 +155,7 @@ def test_a_point_out_of_range_is_refused_and_the_last_picture_stays(inside: Lab)
     inside.page.keyboard.press("Delete")
     expect(warning).to_contain_text("Row 1, x₁: empty; give a number from -20 to 20.")
     assert data(inside, "chart_points", "before") == before
-    inside.page.keyboard.type("7")
-    inside.page.keyboard.press("Enter")
+    type_into(inside, first, "7")
     expect(warning).to_have_count(0)
     wait_for(lambda: data(inside, "chart_points", "before")[0][0] == 7, "the point")
 
