@@ -48,6 +48,7 @@ def test_pause_stops_and_step_trains_one_batch(lab: Lab) -> None:
     lab.click("play")
     wait_for(lambda: not lab.playing(), "the pause")
     lab.page.wait_for_selector(".st-key-step button:not([disabled])")
+    expect(lab.page.locator(".st-key-status")).to_contain_text("paused")  # its step comes with it, a moment later
     step = lab.step()
     lab.click("step")
     assert lab.wait_for_step(lambda now: now != step) == step + 1
