@@ -4,7 +4,7 @@ By default a changed variant restarts from the same seed and replays the same ba
 "keep the weights" the change is made on the network as it is, and only a new init redraws its weights.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from bnviz.config import Experiment, Variant
 
@@ -71,3 +71,9 @@ def _differences(old: object, new: object) -> list[str]:
     """'learning rate 0.05' for every field that differs."""
     names = (f.name for f in fields(new))  # type: ignore[arg-type]  # pydantic dataclasses are dataclasses
     return [f"{n.replace('_', ' ')} {getattr(new, n)}" for n in names if getattr(old, n) != getattr(new, n)]
+
+
+def at_inference(variant: Variant) -> Variant:
+    """The variant without those settings of batchnorm that matter in training only."""
+    bn = variant.batchnorm
+    return replace(variant, batchnorm=bn and replace(bn, momentum=0.1, cumulative=False, noise=0.0, detach=False))

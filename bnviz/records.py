@@ -14,7 +14,7 @@ Counts = npt.NDArray[np.integer]
 
 PROBE_DIGITS = 256  # activations are measured on the first training digits, the same at every step
 TEST_DIGITS = 1000  # test loss and accuracy while training; the last frame of a run uses the whole test set
-EVALUATION_CHUNK = 500  # test digits in one forward pass: their activations stay in the cache
+EVALUATION_CHUNK = 512  # test digits in one forward pass: their activations stay in the cache, whole batches
 POPULATION_DIGITS = 2000  # population statistics while training; the last frame of a run takes all training digits
 INFERENCE_DIGITS = 512  # test digits on which the modes of inference are compared: whole batches of every size
 BATCH_SIZES = (2, 8, 32, 128)  # of training mode, at inference

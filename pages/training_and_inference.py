@@ -26,8 +26,6 @@ tab = tab_id()
 if tab is None:  # the browser answers within the blink of an eye, and the page runs again
     st.stop()
 run = lab.claim_run(tab, START, "inference")
-now = run.experiment.variants[0]
-assert now.batchnorm is not None
 
 st.markdown(
     "In training, batchnorm normalizes every unit with the mean and variance of the **batch**. At inference there may "
@@ -44,26 +42,32 @@ def choose_seed(seed: int) -> None:
 shown_status = lab.transport(run, choose_seed)
 live_place = st.container(key="status")
 
-with st.container(horizontal=True, key="inference_settings", vertical_alignment="bottom"):
-    with st.container(width=250):
-        momentum = live_slider("Running momentum m", 0.001, 1.0, now.batchnorm.momentum, key="bn_momentum", log=True)
-    cumulative = st.toggle("Cumulative average", now.batchnorm.cumulative, key="bn_cumulative")
-    batch_size = st.select_slider(
-        "Batch size", SIZES, run.experiment.training.batch_size, key="bn_batch_size", width=200
-    )
-    inference = st.selectbox(
-        "Eval mode uses",
-        list(INFERENCE),
-        list(INFERENCE).index(now.batchnorm.inference),
-        format_func=INFERENCE.__getitem__,
-        key="bn_inference",
-        width=200,
-    )
-    unit = st.number_input("Unit", 1, now.network.width, 1, key="bn_unit", width=120) - 1
-batchnorm = replace(now.batchnorm, momentum=momentum, cumulative=cumulative, inference=cast(Inference, inference))
-experiment = Experiment(replace(run.experiment.training, batch_size=batch_size), (replace(now, batchnorm=batchnorm),))
-if experiment != run.experiment:
-    run.edit(experiment, keep_weights=True)
+
+@st.fragment
+def settings() -> None:
+    """What may change while the network trains; a fragment, so that a slider need not wait for the whole page."""
+    training, (now,) = run.experiment.training, run.experiment.variants
+    bn = now.batchnorm or BatchNormConfig()
+    with st.container(horizontal=True, key="inference_settings", vertical_alignment="bottom"):
+        with st.container(width=250):
+            momentum = live_slider("Running momentum m", 0.001, 1.0, bn.momentum, key="bn_momentum", log=True)
+        cumulative = st.toggle("Cumulative average", bn.cumulative, key="bn_cumulative")
+        batch_size = st.select_slider("Batch size", SIZES, training.batch_size, key="bn_batch_size", width=200)
+        inference = st.selectbox(
+            "Eval mode uses",
+            list(INFERENCE),
+            list(INFERENCE).index(bn.inference),
+            format_func=INFERENCE.__getitem__,
+            key="bn_inference",
+            width=200,
+        )
+    changed = replace(bn, momentum=momentum, cumulative=cumulative, inference=cast(Inference, inference))
+    experiment = Experiment(replace(training, batch_size=batch_size), (replace(now, batchnorm=changed),))
+    if experiment != run.experiment:
+        run.edit(experiment, keep_weights=True)
+
+
+settings()
 
 page.heading(
     "Running statistics",
@@ -73,13 +77,13 @@ page.heading(
 )
 formula, picture = st.columns([1, 2], gap="large")
 with formula:
-    share = r"\tfrac{1}{n}" if cumulative else f"{momentum:g}"
-    st.latex(rf"\begin{{gathered}} r \leftarrow (1 - m)\, r + m\, b \\ m = {share} \end{{gathered}}")
+    st.latex(r"r \leftarrow (1 - m)\, r + m\, b")
     st.caption(
-        "r: running mean or variance, b: that of the batch (for the variance, the unbiased one), as PyTorch counts the "
-        "momentum. The cumulative average gives each of the n batches so far the same weight: exact for a network that "
-        "stands still, but it never forgets the untrained one."
+        "r: running mean or variance, b: that of the batch (for the variance, the unbiased one), m: the momentum, as "
+        "PyTorch counts it. The cumulative average has m = 1/n after n batches, the same weight for each: exact for a "
+        "network that stands still, but it never forgets the untrained one."
     )
+    unit = st.number_input("Unit", 1, run.experiment.variants[0].network.width, 1, key="bn_unit", width=120) - 1
 with picture:
     live_chart("chart_running_stats")
 

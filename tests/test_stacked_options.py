@@ -177,6 +177,15 @@ def test_eval_mode_takes_the_population_statistics_once_they_are_measured() -> N
     torch.testing.assert_close(usual.forward(images, "eval"), before)
 
 
+@given(CONFIGS, st.sampled_from([2, 3, 6]))
+def test_many_batches_at_once_are_normalized_like_one_after_the_other(
+    configs: list[BatchNormConfig], size: int
+) -> None:
+    ours, x = layer(configs), values(len(configs), 12, UNITS, seed=6)
+    one_by_one = torch.cat([ours.forward(batch, "probe") for batch in x.split(size, 1)], 1)
+    torch.testing.assert_close(ours.forward_in_batches(x, size), one_by_one)
+
+
 def test_the_usual_settings_carry_no_column_at_all() -> None:
     ours = layer([BatchNormConfig(eps=0.1, momentum=0.3)] * 3)
     columns = (ours.cumulative, ours.running_std, ours.from_population, ours.from_batch, ours.bessel, ours.detach)

@@ -143,19 +143,19 @@ class Stack:
             mean, var = total / count
             norm.population = mean, var
 
-    def forward(self, x: Tensor, mode: Mode) -> Tensor:
-        """x (B, 784) -> logits (V, B, 10)."""
+    def forward(self, x: Tensor, mode: Mode | int) -> Tensor:
+        """x (B, 784) -> logits (V, B, 10). A number as mode: in batches of that size, each with its own statistics."""
         h = x.expand(len(self), *x.shape)
         self._saved = []
         for layer in self.hidden:
             z = layer.linear.forward(h)
             if layer.before is not None:
-                z = self._replace(z, self.before, layer.before.forward(z[self.before], mode))
+                z = self._replace(z, self.before, _normalized(layer.before, z[self.before], mode))
             y = self.activation.f(z)
             self._saved.append((z, y))
             h = y
             if layer.after is not None:
-                h = self._replace(y, self.after, layer.after.forward(y[self.after], mode))
+                h = self._replace(y, self.after, _normalized(layer.after, y[self.after], mode))
         return self.output.forward(h)
 
     def backward(self, delta: Tensor) -> None:
@@ -204,3 +204,7 @@ class Stack:
             return part
         pieces = (whole[: group.start], part, whole[group.stop :])
         return torch.cat([p for p in pieces if p.shape[0]])
+
+
+def _normalized(norm: StackedBatchNorm, x: Tensor, mode: Mode | int) -> Tensor:
+    return norm.forward_in_batches(x, mode) if isinstance(mode, int) else norm.forward(x, mode)

@@ -108,6 +108,18 @@ class StackedBatchNorm:
                 self.x_hat = self.clean = (x - mean).mul_(self.inverse_std)
         return torch.addcmul(self.beta.value, self.x_hat, self.gamma.value)
 
+    def forward_in_batches(self, x: Tensor, size: int) -> Tensor:
+        """(V, B, C) -> (V, B, C): B / size batches at once, each with its own statistics, as in probe mode."""
+        networks, digits, units = x.shape
+        batches = x.view(networks, digits // size, size, units)
+        _at_least_two(batches[:, 0])
+        var, mean = torch.var_mean(batches, 2, keepdim=True, correction=0)
+        if self.bessel is not None:
+            var = var * (1 + self.bessel.unsqueeze(1) / (size - 1))
+        x_hat = (batches - mean).mul_(torch.rsqrt(var + self.eps.unsqueeze(1)))
+        y = torch.addcmul(self.beta.value.unsqueeze(1), x_hat, self.gamma.value.unsqueeze(1))
+        return y.view(networks, digits, units)
+
     def backward(self, delta: Tensor) -> Tensor:
         """dL/dx from dL/dy, through the batch statistics.
 

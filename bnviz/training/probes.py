@@ -40,12 +40,10 @@ def gradients(stack: Stack, x: Tensor, labels: Tensor, sgd: Sgd) -> Gradients:
     return Gradients(loss.numpy(), norm.numpy(), ratio.numpy())
 
 
-def evaluate(
-    stack: Stack, images: Tensor, labels: Tensor, mode: Mode = "eval", chunk: int = EVALUATION_CHUNK
-) -> tuple[Floats, Floats]:
+def evaluate(stack: Stack, images: Tensor, labels: Tensor, mode: Mode | int = "eval") -> tuple[Floats, Floats]:
     """Loss and accuracy, each (V,)."""
     loss, right = torch.zeros(len(stack)), torch.zeros(len(stack))
-    for x, y in zip(images.split(chunk), labels.split(chunk), strict=True):
+    for x, y in zip(images.split(EVALUATION_CHUNK), labels.split(EVALUATION_CHUNK), strict=True):
         logits = stack.forward(x, mode)
         log_p = torch.log_softmax(logits, 2)
         loss -= log_p.gather(2, y.view(1, -1, 1).expand(len(stack), -1, 1)).sum((1, 2))
@@ -55,14 +53,8 @@ def evaluate(
 
 def inference(stack: Stack, images: Tensor, labels: Tensor, next_batch: Tensor) -> list[InferenceFrame | None]:
     """Where each network with batchnorm stands at inference, by place; its population must have been measured."""
-    modes: list[tuple[str, Mode, int]] = [
-        ("eval", "eval", EVALUATION_CHUNK),
-        ("population", "population", EVALUATION_CHUNK),
-    ]
-    modes += [(str(size), "probe", size) for size in BATCH_SIZES]
-    found = {}
-    for name, mode, chunk in modes:  # of the one number of digits that every batch size divides
-        found[name] = evaluate(stack, images, labels, mode, chunk)[0]
+    modes: dict[str, Mode | int] = {"eval": "eval", "population": "population", **{str(k): k for k in BATCH_SIZES}}
+    found = {name: evaluate(stack, images, labels, mode)[0] for name, mode in modes.items()}
     stack.forward(next_batch, "probe")
     frames: list[InferenceFrame | None] = []
     for place in range(len(stack)):

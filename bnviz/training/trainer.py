@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bnviz.config import Experiment, TrainingConfig, Variant
 from bnviz.data import load
-from bnviz.edits import Edit
+from bnviz.edits import Edit, at_inference
 from bnviz.nn.layers import Sgd
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records import INFERENCE_DIGITS, POPULATION_DIGITS, PROBE_DIGITS, TEST_DIGITS, Frame, VariantFrame
@@ -66,7 +66,7 @@ class Trainer:
         """Apply a live change; it takes effect at the next step."""
         self._unstack()
         old = self.steps, self._diverged, self._states, self._seen
-        before = [_at_inference(v) for v in self.variants]
+        before = [at_inference(v) for v in self.variants]
         self.training, self.variants = edit.experiment.training, edit.experiment.variants
         self.steps, self._diverged, self._states, self._seen = [], [], [], []
         for i, variant in enumerate(self.variants):
@@ -81,7 +81,7 @@ class Trainer:
         self._losses = [[] for _ in self.variants]
         # Watching inference takes longer than a hand that moves a slider should wait; it is in vain where only the
         # running statistics of the future change.
-        fares_as_before = not (edit.restart or edit.redraw) and before == [_at_inference(v) for v in self.variants]
+        fares_as_before = not (edit.restart or edit.redraw) and before == [at_inference(v) for v in self.variants]
         return self._frame(evaluate=not (self._watch_inference and fares_as_before))
 
     def copy_of(self, variant: int) -> Stack:
@@ -196,12 +196,6 @@ class Trainer:
                 inference=inference[place],
             )
             self._losses[i] = []
-
-
-def _at_inference(variant: Variant) -> Variant:
-    """The variant without those settings of batchnorm that matter in training only."""
-    bn = variant.batchnorm
-    return replace(variant, batchnorm=bn and replace(bn, momentum=0.1, cumulative=False, noise=0.0, detach=False))
 
 
 def train(experiment: Experiment, batches: Batches | None = None) -> Iterator[Frame]:

@@ -4,7 +4,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
@@ -165,7 +165,7 @@ def follow(
     """
 
     def state() -> object:
-        frame, status = run.view().latest, run.status
+        frame, status = run.view().latest, replace(run.status, busy=False)  # what is only on its way is no news
         return id(frame), frame and frame.seconds, status, _noticed(status), also()
 
     def news() -> dict[str, Any]:

@@ -3,15 +3,15 @@
 import pickle
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from threading import RLock
 from typing import Any, Generic, TypeVar
 
+from bnviz.edits import at_inference
 from bnviz.engine.run import Run
 
 ASK_EVERY = 1.0  # seconds between two questions while the networks train
 COST = 10  # answers may take one part in so many of the time
-PATIENCE = 3.0  # seconds that networks which stand still are waited for
 Shown = TypeVar("Shown")
 
 
@@ -32,9 +32,13 @@ class LiveQuestion(Generic[Shown]):
         self.count = 0  # answers so far: news whenever it changes
 
     def of(self, run: Run, **arguments: Any) -> Shown | None:
-        """What the newest answer to this very question gave; None until there is one. Asks again where that is due."""
+        """What the newest answer to this very question gave; None until there is one, which `count` then tells.
+
+        Asks again where that is due, and never waits: a slider must not.
+        """
         status, frame = run.status, run.view().latest
-        words = pickle.dumps((id(run), run.experiment, arguments))
+        training, variants = run.experiment.training, [at_inference(variant) for variant in run.experiment.variants]
+        words = pickle.dumps((id(run), training.seed, training.batch_size, variants, arguments))
         still = status.state in ("paused", "finished")
         with self._lock:
             if words != self._words:
@@ -43,11 +47,7 @@ class LiveQuestion(Generic[Shown]):
             due = frame is not self._frame and (still or rested or self._shown is None)
             if frame is not None and due and self._pending is None and status.state != "failed":
                 self._ask(run, frame, arguments)
-            pending = self._pending
-        if pending is not None and (still or self._shown is None):
-            wait([pending], PATIENCE)
-        with self._lock:
-            return self._shown if words == self._words else None
+            return self._shown
 
     def _ask(self, run: Run, frame: Any, arguments: dict[str, Any]) -> None:
         words, begin = self._words, time.monotonic()
