@@ -126,7 +126,7 @@ class Inquiries:
             future.cancel()
         except EngineUnavailableError as error:
             return None, str(error)
-        except Exception as error:  # a lost worker or scheduler has many names, and the page needs none of them
+        except Exception as error:  # whatever a task raises, the page must hear of it, and the thread must go on
             logger.warning("no answer to %s: %r", kind, error)
             return None, "The worker did not answer."
         return None, ""
