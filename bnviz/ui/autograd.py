@@ -1,9 +1,7 @@
 """PyTorch's answer to the batch on the page: asked of a worker in the background, shown when it comes."""
 
 import logging
-from collections.abc import Callable
 from concurrent.futures import CancelledError
-from functools import cache
 from threading import Lock, Thread
 from typing import Any
 
@@ -16,15 +14,13 @@ from bnviz.engine.cluster import EngineUnavailableError
 from bnviz.engine.tasks import batchnorm_gradients
 from bnviz.figures.computation_graph import Gradients, gradients_check
 from bnviz.ui.feed import Feed
-from bnviz.ui.live_plotly import live_chart
-from bnviz.ui.server import feed_url, labs, script_url
+from bnviz.ui.live_plotly import follow, live_chart
+from bnviz.ui.server import labs
 from bnviz.walkthrough import Walk
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT = 15.0  # seconds for an answer; a worker that has just started loads torch first
-_JS = """const script = import(new URL("%s", location.origin));
-export default async (component) => (await script).follow(component);"""
 
 
 class GradientsCheck:
@@ -104,29 +100,15 @@ def _check() -> GradientsCheck:
     return GradientsCheck()
 
 
-@cache
-def _follower() -> Callable[..., Any]:
-    renderer: Callable[..., Any] = st.components.v2.component("bnviz_check", js=_JS % script_url("live_plotly"))
-    return renderer
-
-
 def follow_autograd() -> None:
     """Let the chart of gradients_check_chart follow its answers; once on a page, outside fragments."""
     check = _check()
     check.feed.show(check.state, check.news)
     with st.container(key="autograd_news"):
-        _follower()(
-            data={"url": feed_url(check.feed.token), "plotly": script_url("plotly")},
-            key="autograd_follower",
-            on_rerun_change=_ignore,
-        )
+        follow(check.feed.token, key="autograd_follower")
 
 
 def gradients_check_chart(walk: Walk) -> None:
     """The three gradients of this batch against one another."""
     _check().ask(walk)
     live_chart("chart_gradients_check")
-
-
-def _ignore() -> None:
-    """This feed never asks for a rerun."""

@@ -8,7 +8,6 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from functools import cache
 from threading import Condition, Thread
 from typing import Any
 
@@ -16,8 +15,9 @@ import streamlit as st
 
 from bnviz.data import status
 from bnviz.engine.cluster import EngineUnavailableError
+from bnviz.ui import live_plotly
 from bnviz.ui.feed import Feed
-from bnviz.ui.server import feed_url, labs, script_url
+from bnviz.ui.server import labs
 
 logger = logging.getLogger(__name__)
 
@@ -25,8 +25,6 @@ TIMEOUT = 60.0  # seconds for an answer: the largest network, trained on a busy 
 LOOK = 0.05  # seconds between two looks whether a question is still wanted
 KEPT = 64  # answers
 REST = 0.2  # seconds a question without haste waits for a slider to come to rest
-_JS = """const script = import(new URL("%s", location.origin));
-export default async (component) => (await script).follow(component);"""
 
 Question = tuple[Callable[..., Any], Hashable]  # a task of the workers and its argument
 
@@ -78,8 +76,7 @@ class Inquiries:
             return {"html": {}, "figures": {}, "rerun": any(map(self._is_settled, waiting.items()))}
 
         self.feed.show(lambda: self._arrived, news)
-        data = {"url": feed_url(self.feed.token), "plotly": script_url("plotly")}
-        _follower()(data=data, key="inquiries_follower", on_rerun_change=_ignore)
+        live_plotly.follow(self.feed.token, key="inquiries_follower")
 
     def _work(self, kind: str, haste: bool) -> None:
         while True:
@@ -135,13 +132,3 @@ class Inquiries:
 @st.cache_resource(scope="session", show_spinner=False, on_release=lambda inquiries: inquiries.feed.close())
 def inquiries() -> Inquiries:
     return Inquiries()
-
-
-@cache
-def _follower() -> Callable[..., Any]:
-    renderer: Callable[..., Any] = st.components.v2.component("bnviz_inquiries", js=_JS % script_url("live_plotly"))
-    return renderer
-
-
-def _ignore() -> None:
-    """A rerun that speaks for itself."""

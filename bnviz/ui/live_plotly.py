@@ -20,8 +20,8 @@ export default async (component) => (await script).%s(component);"""
 
 
 @cache
-def _component(name: str, html: str = "") -> Callable[..., Any]:
-    js = _JS % (script_url("live_plotly"), name)
+def _component(name: str, function: str, html: str) -> Callable[..., Any]:
+    js = _JS % (script_url("live_plotly"), function)
     renderer: Callable[..., Any] = st.components.v2.component(f"bnviz_{name}", html=html, js=js, isolate_styles=False)
     return renderer
 
@@ -31,7 +31,7 @@ def live_chart(key: str, figure: Figure | None = None, *, on_click: Callable[[],
 
     on_click is called before the rerun that a click causes; st.session_state[key]["click"] is then {curve, x, y}.
     """
-    _component("chart", _CHART)(
+    _component("chart", "chart", _CHART)(
         data={"key": key, "url": script_url("plotly"), "figure": figure, "clickable": on_click is not None},
         key=key,
         on_click_change=on_click or _ignore,
@@ -44,13 +44,13 @@ def unchanged(figure: Figure, version: object) -> Figure:
     return figure | {"layout": figure["layout"] | {"meta": meta}}
 
 
-def follow(token: str, html: str) -> None:
+def follow(token: str, html: str = "", *, key: str = "news") -> None:
     """Follow the news of a feed: figures by the key of their chart, and inner HTML by the class of its part of `html`.
 
     News may also say "rerun": the page then runs again, once.
     """
-    _component("follow", html)(
-        data={"url": feed_url(token), "plotly": script_url("plotly")}, key="news", on_rerun_change=_ignore
+    _component(key, "follow", html)(
+        data={"url": feed_url(token), "plotly": script_url("plotly")}, key=key, on_rerun_change=_ignore
     )
 
 
