@@ -15,7 +15,6 @@ from bnviz.ui import controls, lab, page
 from bnviz.ui.live_plotly import live_chart
 from bnviz.ui.measuring import measuring
 from bnviz.ui.scrubber import rewound, scrubber
-from bnviz.ui.tab import tab_id
 
 KINDS = {"ridges": "ridges", "overlay": "snapshots", "heat": "heat map"}
 SINCE = {"start": "the first frame", "before": "the kept frame before"}
@@ -24,12 +23,7 @@ page.style()
 st.title("Covariate shift")
 experiment, keep_weights = controls.sidebar()
 page.show_problems()
-tab = tab_id()
-if tab is None:  # the browser answers within the blink of an eye, and the page runs again
-    st.stop()
-run = lab.claim_run(tab, experiment)
-if run.experiment != experiment:
-    run.edit(experiment, keep_weights)
+_, run = lab.live_run(experiment, keep_weights)
 past, measured = rewound(run), measuring()
 
 st.markdown(

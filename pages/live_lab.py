@@ -11,19 +11,12 @@ from bnviz.history import View
 from bnviz.records import PROBE_DIGITS, SATURATED, TEST_DIGITS, Frame
 from bnviz.ui import controls, lab, page, sharing
 from bnviz.ui.live_plotly import live_chart
-from bnviz.ui.tab import tab_id
 
 page.style()
 st.title("Batch normalization, live")
 experiment, keep_weights = controls.sidebar()
 page.show_problems()
-tab = tab_id()
-if tab is None:  # the browser answers within the blink of an eye, and the page runs again
-    st.stop()
-
-run = lab.claim_run(tab, experiment)
-if run.experiment != experiment:
-    run.edit(experiment, keep_weights)
+tab, run = lab.live_run(experiment, keep_weights)
 sharing.data_badge(run, partial(lab.renew_run, tab, experiment))
 sharing.files(run)
 shown_status = lab.transport(run, partial(controls.set_value, "seed"))

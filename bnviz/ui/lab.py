@@ -23,7 +23,7 @@ from bnviz.records import Frame
 from bnviz.ui import live_plotly
 from bnviz.ui.feed import Feed
 from bnviz.ui.server import labs
-from bnviz.ui.tab import assign_tab_id
+from bnviz.ui.tab import assign_tab_id, tab_id
 
 SETTLE = 0.2  # seconds a rerun waits at most for what the user has just asked for
 ANSWER = 10.0  # seconds to wait for an answer about a network
@@ -67,6 +67,17 @@ def claim_run(tab: str, experiment: Experiment, page: Page = "live") -> Run:
         assign_tab_id(owned)
         st.rerun()
     return run
+
+
+def live_run(experiment: Experiment, keep_weights: bool) -> tuple[str, Run]:
+    """This tab and its run of the live lab, told what the controls say; for the pages that show it."""
+    tab = tab_id()
+    if tab is None:  # the browser answers within the blink of an eye, and the page runs again
+        st.stop()
+    run = claim_run(tab, experiment)
+    if run.experiment != experiment:
+        run.edit(experiment, keep_weights)
+    return tab, run
 
 
 def renew_run(tab: str, experiment: Experiment) -> None:

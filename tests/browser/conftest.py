@@ -26,6 +26,8 @@ FLAGS = [
     "--disable-sync",
 ]
 START = 60.0  # seconds for a server and its workers on a busy machine
+# Streamlit's browser side asks for its server below the page's address first, and is told that it is not there.
+OWN_QUESTIONS = "Failed to load resource: the server responded with a status of 404 (Not Found)"
 CHARTS = (
     "chart_network",
     "chart_loss",

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import START, Lab, Server, wait_for
+from tests.browser.conftest import OWN_QUESTIONS, START, Lab, Server, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -27,8 +27,6 @@ PICTURES = tuple(
         "signs",
     )
 )
-# Streamlit's browser side asks for its server below the page's address first, and is told that it is not there.
-OWN_QUESTIONS = "Failed to load resource: the server responded with a status of 404 (Not Found)"
 
 
 def drawn(page: Page) -> None:
