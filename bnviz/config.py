@@ -6,11 +6,13 @@ and every error message read them from these fields (`bnviz.settings`).
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+Architecture = Literal["mlp", "lenet"]
 Activation = Literal["tanh", "sigmoid", "relu", "leaky_relu", "gelu", "none"]
 Init = Literal[
     "rand",
@@ -29,6 +31,8 @@ Position = Literal["before", "after"]
 Running = Literal["variance", "std"]
 Inference = Literal["running", "population", "batch"]
 
+SIDE, CLASSES = 28, 10
+PIXELS = SIDE * SIDE
 ACTIVATIONS: tuple[str, ...] = get_args(Activation)
 INITS: tuple[str, ...] = get_args(Init)
 LETTERS = "ABCDEF"  # variants are named by their place
@@ -38,7 +42,7 @@ _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 @dataclass(frozen=True, config=_STRICT)
 class BatchNormConfig:
-    """Batch normalization after every hidden linear layer (Ioffe and Szegedy 2015)."""
+    """Batch normalization after every hidden layer's linear map (Ioffe and Szegedy 2015)."""
 
     eps: float = Field(
         default=1e-5, ge=1e-12, le=1.0, title="ε", description="Added to the variance before the square root."
@@ -93,13 +97,56 @@ class BatchNormConfig:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Layer:
+    """The linear map of one layer, dense or a convolution: `units` neurons or channels from `inputs` of them.
+
+    A convolution slides a kernel × kernel window over its padded inputs, gives maps of size × size values, and after
+    its activation averages them over 2 × 2 values. A dense layer has kernel 0 and size 1.
+    """
+
+    inputs: int
+    units: int
+    kernel: int = 0
+    padding: int = 0
+    size: int = 1
+
+    @property
+    def fan_in(self) -> int:
+        return self.inputs * max(self.kernel, 1) ** 2
+
+    @property
+    def unit(self) -> str:
+        return "channel" if self.kernel else "neuron"
+
+
+_LENET = (
+    Layer(1, 6, kernel=5, padding=2, size=28),
+    Layer(6, 16, kernel=5, size=10),
+    Layer(16 * 5 * 5, 120),
+    Layer(120, 84),
+    Layer(84, CLASSES),
+)
+PUBLISHED_ACTIVATION: dict[str, Activation] = {"mlp": "tanh", "lenet": "sigmoid"}  # what an architecture comes with
+
+
+@dataclass(frozen=True, config=_STRICT)
 class NetworkConfig:
-    """A multilayer perceptron, 784 pixels to 10 logits, and how its weights are drawn."""
+    """784 pixels to 10 logits: the architecture, and how its weights are drawn.
+
+    LeNet (LeCun et al. 1998, with a plain output layer): two convolutions, each followed by average pooling, and two
+    dense layers; it has no hidden_layers and width to choose.
+    """
 
     hidden_layers: int = Field(
-        default=1, ge=1, le=20, title="Hidden layers", description="Hidden layers between pixels and logits."
+        default=1,
+        ge=1,
+        le=20,
+        title="Hidden layers",
+        description="Hidden layers between pixels and logits of a multilayer perceptron.",
     )
-    width: int = Field(default=128, ge=1, le=512, title="Width", description="Neurons in each hidden layer.")
+    width: int = Field(
+        default=128, ge=1, le=512, title="Width", description="Neurons in each hidden layer of a multilayer perceptron."
+    )
     activation: Activation = Field(
         default="tanh", title="Activation", description="The function applied after every hidden layer."
     )
@@ -115,6 +162,26 @@ class NetworkConfig:
         title="Init scale",
         description="Every drawn weight is multiplied by this; 0.01 makes the small init.",
     )
+
+    architecture: Architecture = Field(
+        default="mlp",
+        title="Architecture",
+        description="A multilayer perceptron, or LeNet: convolutions 6@5×5 and 16@5×5, each followed by average "
+        "pooling, then 120, 84 and 10 neurons.",
+    )
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer with weights, the output layer last."""
+        if self.architecture == "lenet":
+            return _LENET
+        sizes = [PIXELS, *[self.width] * self.hidden_layers, CLASSES]
+        return tuple(Layer(i, o) for i, o in pairwise(sizes))
+
+    @property
+    def hidden(self) -> tuple[Layer, ...]:
+        """The layers that have an activation function, and batchnorm where the variant does."""
+        return self.layers[:-1]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -246,10 +313,15 @@ def from_json(text: str | bytes) -> Experiment:
 __all__ = [
     "ACTIVATIONS",
     "BATCH_OF_ONE",
+    "CLASSES",
     "INITS",
     "LETTERS",
+    "PIXELS",
+    "PUBLISHED_ACTIVATION",
+    "SIDE",
     "BatchNormConfig",
     "Experiment",
+    "Layer",
     "NetworkConfig",
     "TrainingConfig",
     "ValidationError",

@@ -6,7 +6,7 @@ By default a changed variant restarts from the same seed and replays the same ba
 
 from dataclasses import dataclass, fields, replace
 
-from bnviz.config import Experiment, Variant
+from bnviz.config import Experiment, Layer, Variant
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def plan(old: Experiment, new: Experiment, keep_weights: bool) -> Edit | None:
     return Edit(new, restart=reshaped | added, redraw=redraw, label=_label(old, new, changed - reshaped))
 
 
-def _shape(variant: Variant) -> tuple[int, int]:
-    return variant.network.hidden_layers, variant.network.width
+def _shape(variant: Variant) -> tuple[Layer, ...]:
+    return variant.network.layers
 
 
 def _weights(variant: Variant) -> tuple[str, float]:

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from bnviz.config import BatchNormConfig, Experiment, Variant, to_dict
+from bnviz.config import BatchNormConfig, Experiment, Layer, NetworkConfig, Variant, to_dict
 from bnviz.data import COUNTS, DataName
 from bnviz.history import VariantHistory, View
 from bnviz.records import EVALUATION_CHUNK, VariantFrame
@@ -139,13 +139,13 @@ def _rate(experiment: Experiment) -> str:
 
 _DRAW = {
     "rand": "nn.init.uniform_(w, 0.0, 1.0, generator=g)",
-    "rand_fan_in": "nn.init.uniform_(w, 0.0, 1.0, generator=g).div_(math.sqrt(w.shape[1]))",
+    "rand_fan_in": "nn.init.uniform_(w, 0.0, 1.0, generator=g).div_(math.sqrt(w[0].numel()))",
     "normal": "nn.init.normal_(w, generator=g)",
     "xavier_normal": "nn.init.xavier_normal_(w, generator=g)",
     "xavier_uniform": "nn.init.xavier_uniform_(w, generator=g)",
     "he_normal": 'nn.init.kaiming_normal_(w, nonlinearity="relu", generator=g)',
     "he_uniform": 'nn.init.kaiming_uniform_(w, nonlinearity="relu", generator=g)',
-    "lecun_normal": "nn.init.normal_(w, std=1 / math.sqrt(w.shape[1]), generator=g)",
+    "lecun_normal": "nn.init.normal_(w, std=1 / math.sqrt(w[0].numel()), generator=g)",
     "orthogonal": "nn.init.orthogonal_(w, generator=g)",
     "zeros": "nn.init.zeros_(w)",
 }
@@ -163,38 +163,55 @@ _LAYER = Path(__file__).parent / "nn" / "batchnorm.py"  # read, never imported h
 
 
 def _is_unusual(bn: BatchNormConfig | None) -> bool:
-    """Whether torch.nn.BatchNorm1d cannot do it."""
+    """Whether torch's own batchnorm cannot do it."""
     return bn is not None and (
         bn.bessel or bn.detach or bn.noise > 0 or bn.running == "std" or bn.inference == "population"
     )
 
 
-def _batchnorm(units: int, bn: BatchNormConfig) -> str:
+def _batchnorm(layer: Layer, bn: BatchNormConfig) -> str:
     momentum = None if bn.cumulative else bn.momentum
-    usual = f"{units}, eps={bn.eps!r}, momentum={momentum!r}, affine={bn.affine}"
+    usual = f"{layer.units}, eps={bn.eps!r}, momentum={momentum!r}, affine={bn.affine}"
     if bn.inference == "batch":
         usual += ", track_running_stats=False"
     if not _is_unusual(bn):
-        return f"nn.BatchNorm1d({usual})"
+        return f"nn.BatchNorm{2 if layer.kernel else 1}d({usual})"
     running = "standard deviation" if bn.running == "std" else "variance"
     return f"BatchNorm({usual}, bessel={bn.bessel}, running={running!r}, detach={bn.detach}, noise={bn.noise!r})"
 
 
-def _builder(letter: str, variant: Variant) -> str:
-    net, bn = variant.network, variant.batchnorm
-    norm = _batchnorm(net.width, bn) if bn else ""
-    hidden = [f"nn.Linear(fan_in, {net.width})", _MODULE[net.activation]]
+def _hidden(layer: Layer, net: NetworkConfig, bn: BatchNormConfig | None, fan_in: str | int) -> str:
+    linear = f"nn.Linear({fan_in}, {layer.units})"
+    if layer.kernel:
+        linear = f"nn.Conv2d({layer.inputs}, {layer.units}, {layer.kernel}, padding={layer.padding})"
+    modules = [linear, _MODULE[net.activation]]
     if bn:
-        hidden.insert(1 if bn.position == "before" else 2, norm)
-    return f"""def network_{letter.lower()}():
-    layers, fan_in = [], 784
+        modules.insert(1 if bn.position == "before" else 2, _batchnorm(layer, bn))
+    return ", ".join([*modules, "nn.AvgPool2d(2)"] if layer.kernel else modules)
+
+
+def _sequential(net: NetworkConfig, bn: BatchNormConfig | None) -> str:
+    if net.architecture == "mlp":
+        return f"""    layers, fan_in = [], 784
     for _ in range({net.hidden_layers}):
-        layers += [{", ".join(hidden)}]
+        layers += [{_hidden(net.hidden[0], net, bn, "fan_in")}]
         fan_in = {net.width}
-    network = nn.Sequential(*layers, nn.Linear(fan_in, 10))
+    network = nn.Sequential(*layers, nn.Linear(fan_in, 10))"""
+    rows = ["nn.Unflatten(1, (1, 28, 28))"]
+    for before, layer in zip((None, *net.hidden), net.layers, strict=True):
+        rows += ["nn.Flatten()"] if before and before.kernel and not layer.kernel else []
+        rows += [_hidden(layer, net, bn, layer.inputs)] if layer in net.hidden else ["nn.Linear(84, 10)"]
+    listed = "".join(f"        {row},\n" for row in rows)
+    return f"    network = nn.Sequential(\n{listed}    )"
+
+
+def _builder(letter: str, variant: Variant) -> str:
+    net = variant.network
+    return f"""def network_{letter.lower()}():
+{_sequential(net, variant.batchnorm)}
     g = torch.Generator().manual_seed(SEED)
     for layer in network:
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, LINEAR):
             w = layer.weight
             with torch.no_grad():
                 {_DRAW[net.init]}
@@ -221,6 +238,7 @@ from torchvision.datasets import MNIST
 
 SEED, STEPS, BATCH = {seed}, {steps}, {batch}
 TRAIN_DIGITS, TEST_DIGITS = {train_count}, {test_count}
+LINEAR = (nn.Linear, nn.Conv2d)
 {layer}
 
 
@@ -260,7 +278,7 @@ def main():
     x_test, y_test = digits(train=False)
     for name, build in NETWORKS.items():
         network = build()
-        weights = [layer.weight for layer in network if isinstance(layer, nn.Linear)]
+        weights = [layer.weight for layer in network if isinstance(layer, LINEAR)]
         others = [p for p in network.parameters() if not any(p is w for w in weights)]
         groups = [{{"params": weights, "weight_decay": {decay!r}}}, {{"params": others, "weight_decay": 0.0}}]
         optimizer = torch.optim.SGD(groups, lr=learning_rate(0), momentum={momentum!r})

@@ -179,11 +179,11 @@ def _vanishing(view: View) -> Iterator[str]:
 
 
 def _dead(view: View) -> Iterator[str]:
-    for letter, _, variant in _training(view):
+    for letter, i, variant in _training(view):
         for number, layer in enumerate(variant.layers, 1):
-            units = len(layer.mean)
+            units, kind = len(layer.mean), view.experiment.variants[i].network.hidden[number - 1].unit
             if layer.dead >= max(2, units // 10):
-                yield f"Layer {number} of {letter}: {layer.dead} of {units} neurons give every digit the same output."
+                yield f"Layer {number} of {letter}: {layer.dead} of {units} {kind}s give every digit the same output."
                 break
 
 

@@ -28,13 +28,12 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.config import BatchNormConfig, NetworkConfig
+from bnviz.config import CLASSES, PIXELS, BatchNormConfig, NetworkConfig
 from bnviz.initial_records import Inputs
 from bnviz.records import FLAT_SLOPE
 from bnviz.weight_laws import WeightLaw, law
 
 Array = npt.NDArray[np.float64]
-PIXELS, CLASSES = 28 * 28, 10
 
 REACH = 8.5  # standard deviations; what lies beyond weighs less than 1e-16
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)

@@ -20,6 +20,7 @@ from pydantic_core import from_json as parse_json
 from bnviz.config import (
     BATCH_OF_ONE,
     LETTERS,
+    PUBLISHED_ACTIVATION,
     BatchNormConfig,
     Experiment,
     NetworkConfig,
@@ -30,7 +31,8 @@ from bnviz.config import (
 
 Value = bool | int | float | str
 
-ARCHITECTURE = ("hidden_layers", "width", "activation")
+ARCHITECTURE = ("architecture", "hidden_layers", "width", "activation")
+MLP_ONLY = ("hidden_layers", "width")
 _SHOWN = 60  # characters of a refused value that a message repeats
 
 
@@ -121,6 +123,12 @@ def table(letters: str = LETTERS) -> dict[str, Setting]:
     return {COUNT.key: COUNT} | SHARED | own
 
 
+def brought_along(key: str, value: Value) -> dict[str, Value]:
+    """What a change of one setting sets besides: an architecture comes with the activation it was published with."""
+    prefix, found, _ = key.rpartition("architecture")
+    return {f"{prefix}activation": PUBLISHED_ACTIVATION[str(value)]} if found else {}
+
+
 def flatten(experiment: Experiment) -> dict[str, Value]:
     """Every setting of an experiment; a variant's architecture only where it differs from A's."""
     values: dict[str, Value] = {COUNT.key: len(experiment.variants)}
@@ -140,7 +148,8 @@ def unflatten(values: Mapping[str, Value]) -> Experiment:
 
     Raises ValueError (pydantic's ValidationError) for a combination that cannot be trained.
     """
-    full = {k: s.default for k, s in table().items()} | dict(values)
+    full = {k: s.default for k, s in table().items()}
+    full |= brought_along("architecture", values.get("architecture", full["architecture"])) | dict(values)
 
     def variant(letter: str) -> Variant:
         network = NetworkConfig(
@@ -158,12 +167,9 @@ def unflatten(values: Mapping[str, Value]) -> Experiment:
 
 def to_query(experiment: Experiment) -> dict[str, str]:
     """The experiment as parameters of an address: only what differs from the defaults."""
-    known = table()
-    return {
-        k: _text(v)
-        for k, v in flatten(experiment).items()
-        if (k[2:] in ARCHITECTURE and k not in SHARED) or v != known[k].default
-    }
+    values = flatten(experiment)
+    usual = {k: s.default for k, s in table().items()} | brought_along("architecture", values["architecture"])
+    return {k: _text(v) for k, v in values.items() if (k[2:] in ARCHITECTURE and k not in SHARED) or v != usual[k]}
 
 
 def _text(value: Value) -> str:

@@ -37,12 +37,9 @@ live_place = st.container(key="status")
 with st.container(key="scrubber_bar"):
     scrubber(past)
 
-deepest = max(v.network.hidden_layers for v in experiment.variants)
-widest = max(v.network.width for v in experiment.variants)
+deepest = max(len(v.network.hidden) for v in experiment.variants)
 if st.session_state.get("shift_layer", 1) > deepest:
     st.session_state["shift_layer"] = deepest
-if st.session_state.get("shift_unit", 1) > widest:
-    st.session_state["shift_unit"] = widest
 
 page.heading(
     "Distributions over the course of training",
@@ -51,6 +48,9 @@ page.heading(
 )
 with st.container(horizontal=True, key="shift_settings", vertical_alignment="bottom"):
     layer = st.selectbox("Layer", range(1, deepest + 1), key="shift_layer", width=90) - 1
+    widest = max(v.network.hidden[layer].units for v in experiment.variants if layer < len(v.network.hidden))
+    if st.session_state.get("shift_unit", 1) > widest:
+        st.session_state["shift_unit"] = widest
     place = st.selectbox("Distribution of the", list(shift.PLACES), format_func=shift.PLACES.__getitem__, width=230)
     kind = st.segmented_control(
         "Shown as", list(KINDS), format_func=KINDS.__getitem__, default="ridges", key="shift_kind", required=True

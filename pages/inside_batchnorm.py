@@ -89,10 +89,11 @@ def layer_units() -> tuple[Array, tuple[str, str]] | None:
         "Network", range(len(experiment.variants)), [*normalized, 0][0], format_func=experiment.letters.__getitem__
     )
     network = experiment.variants[variant].network
-    layer = second.selectbox("Layer", range(network.hidden_layers), format_func=lambda number: f"{number + 1}")
+    layer = second.selectbox("Layer", range(len(network.hidden)), format_func=lambda number: f"{number + 1}")
+    count = network.hidden[layer].units
     units = (
-        first.number_input("Unit across", 1, network.width, 1) - 1,
-        second.number_input("Unit up", 1, network.width, min(2, network.width)) - 1,
+        first.number_input("Unit across", 1, count, 1) - 1,
+        second.number_input("Unit up", 1, count, min(2, count)) - 1,
     )
     digits = first.number_input("Digits", 2, MOST_DIGITS, DIGITS)
     second.button("Look again", key="look_again", icon=":material/refresh:", on_click=forget_layer)

@@ -52,7 +52,7 @@ with right:
     )
     live_chart("chart_accuracy")
 
-deepest = max(v.network.hidden_layers for v in experiment.variants)
+deepest = max(len(v.network.hidden) for v in experiment.variants)
 
 
 def pick_layer() -> None:

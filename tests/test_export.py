@@ -163,11 +163,18 @@ OPTIONS = Experiment(
 )
 
 
+LENET = NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")
+CONVOLUTIONS = Experiment(
+    TrainingConfig(steps=20, momentum=0.5),
+    (Variant(LENET), Variant(LENET, BatchNormConfig()), Variant(LENET, BatchNormConfig(bessel=True, position="after"))),
+)
+
+
 class TestTheScript:
     @pytest.mark.parametrize(
         "experiment",
-        [Experiment(TrainingConfig(steps=20)), EVERYTHING, OPTIONS],
-        ids=["twins", "everything", "batchnorm's options"],
+        [Experiment(TrainingConfig(steps=20)), EVERYTHING, OPTIONS, CONVOLUTIONS],
+        ids=["twins", "everything", "batchnorm's options", "convolutions"],
     )
     def test_run_by_itself_gives_the_losses_of_the_trainer(
         self, experiment: Experiment, batches: Batches, tmp_path: Path
@@ -194,16 +201,17 @@ class TestTheScript:
             assert float(tested[1]) == pytest.approx(frames[-1].variants[i].test_accuracy, abs=2e-3)
 
     @pytest.mark.parametrize("init", INITS)
-    def test_begins_with_the_trainers_weights(self, init: str) -> None:
-        network = NetworkConfig(hidden_layers=2, width=7, init=init, init_scale=0.3)
+    @pytest.mark.parametrize("architecture", ["mlp", "lenet"])
+    def test_begins_with_the_trainers_weights(self, init: str, architecture: str) -> None:
+        network = NetworkConfig(2, 7, init=init, init_scale=0.3, architecture=architecture)
         experiment = Experiment(TrainingConfig(seed=11), (Variant(network), Variant(network, BatchNormConfig())))
         script = loaded(experiment)
         for letter, variant in zip("AB", experiment.variants, strict=True):
             built = script["NETWORKS"][letter]()
-            linears = [m for m in built if isinstance(m, torch.nn.Linear)]
+            linears = [m for m in built if isinstance(m, torch.nn.Linear | torch.nn.Conv2d)]
             state = NetworkState.fresh(variant, seed=11)
             for linear, weight in zip(linears, state.weights, strict=True):
-                assert torch.equal(linear.weight.T, weight.value)
+                assert torch.equal(linear.weight.flatten(1).T, weight.value)
                 assert not linear.bias.any()
 
     @settings(max_examples=20)
@@ -224,7 +232,7 @@ class TestTheScript:
     @settings(max_examples=20)
     @given(variants)
     def test_builds_every_network(self, variant: Variant) -> None:
-        small = NetworkConfig(2, 5, variant.network.activation, variant.network.init, variant.network.init_scale)
+        small = replace(variant.network, hidden_layers=2, width=5)
         script = loaded(Experiment(TrainingConfig(), (Variant(small, variant.batchnorm),)))
         assert script["NETWORKS"]["A"]()(torch.rand(4, 784)).shape == (4, 10)
 

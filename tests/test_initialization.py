@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
-from bnviz.config import INITS, BatchNormConfig, NetworkConfig, Variant, replace
+from bnviz.config import CLASSES, INITS, PIXELS, BatchNormConfig, Layer, NetworkConfig, Variant, replace
 from bnviz.nn.initialization import draw
-from bnviz.nn.network import CLASSES, PIXELS, NetworkState
+from bnviz.nn.network import NetworkState
 
 sizes = st.integers(60, 300)
 seeds = st.integers(0, 2**31 - 1)
@@ -60,7 +60,7 @@ def test_every_scheme_has_its_formula_here() -> None:
 @pytest.mark.parametrize("scheme", INITS)
 @given(sizes, sizes, seeds)
 def test_the_mean_and_the_variance_are_those_of_the_formula(scheme: str, fan_in: int, fan_out: int, seed: int) -> None:
-    weights = draw(scheme, fan_in, fan_out, 1.0, seeded(seed)).double()
+    weights = draw(scheme, Layer(fan_in, fan_out), 1.0, seeded(seed)).double()
     count, variance = weights.numel(), VARIANCE[scheme](fan_in, fan_out)
     mean = RANGE[scheme](fan_in, fan_out)[1] / 2 if scheme.startswith("rand") else 0.0
     # Six standard errors; a normal sample's variance has sqrt(2 / count), the others have less.
@@ -73,7 +73,7 @@ def test_the_mean_and_the_variance_are_those_of_the_formula(scheme: str, fan_in:
 def test_uniform_entries_fill_their_range_and_do_not_leave_it(
     scheme: str, fan_in: int, fan_out: int, seed: int
 ) -> None:
-    weights = draw(scheme, fan_in, fan_out, 1.0, seeded(seed))
+    weights = draw(scheme, Layer(fan_in, fan_out), 1.0, seeded(seed))
     low, high = RANGE[scheme](fan_in, fan_out)
     rounding = 1e-6 * high
     assert low - rounding <= weights.min().item() < low + 0.02 * (high - low)
@@ -85,7 +85,7 @@ def test_uniform_entries_fill_their_range_and_do_not_leave_it(
 def test_a_torch_layer_gets_the_same_weights_from_the_same_generator(
     scheme: str, fan_in: int, fan_out: int, seed: int
 ) -> None:
-    ours = draw(scheme, fan_in, fan_out, 1.0, seeded(seed))
+    ours = draw(scheme, Layer(fan_in, fan_out), 1.0, seeded(seed))
     theirs = TORCHS[scheme](torch.empty(fan_out, fan_in), seeded(seed))  # torch's layout
     assert ours.shape == (fan_in, fan_out)
     assert torch.equal(ours, theirs.T)
@@ -93,20 +93,20 @@ def test_a_torch_layer_gets_the_same_weights_from_the_same_generator(
 
 @given(st.integers(1, 40), st.integers(1, 40), seeds)
 def test_an_orthogonal_matrix_has_orthonormal_rows_or_columns(fan_in: int, fan_out: int, seed: int) -> None:
-    weights = draw("orthogonal", fan_in, fan_out, 1.0, seeded(seed))
+    weights = draw("orthogonal", Layer(fan_in, fan_out), 1.0, seeded(seed))
     short = weights if fan_in <= fan_out else weights.T
     torch.testing.assert_close(short @ short.T, torch.eye(len(short)), rtol=0, atol=1e-5)
 
 
 @given(st.integers(1, 20), st.integers(1, 20))
 def test_zeros_are_zeros(fan_in: int, fan_out: int) -> None:
-    assert torch.equal(draw("zeros", fan_in, fan_out, 1.0, seeded(0)), torch.zeros(fan_in, fan_out))
+    assert torch.equal(draw("zeros", Layer(fan_in, fan_out), 1.0, seeded(0)), torch.zeros(fan_in, fan_out))
 
 
 @pytest.mark.parametrize("scheme", INITS)
 @given(st.floats(1e-4, 100.0), seeds)
 def test_every_drawn_weight_is_multiplied_by_the_scale(scheme: str, scale: float, seed: int) -> None:
-    plain, scaled = (draw(scheme, 8, 6, factor, seeded(seed)) for factor in (1.0, scale))
+    plain, scaled = (draw(scheme, Layer(8, 6), factor, seeded(seed)) for factor in (1.0, scale))
     torch.testing.assert_close(scaled, plain * scale)
 
 

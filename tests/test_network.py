@@ -11,10 +11,11 @@ from hypothesis.extra.numpy import arrays
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bnviz.config import ACTIVATIONS, BatchNormConfig, NetworkConfig, Variant
+from bnviz.config import ACTIVATIONS, CLASSES, PIXELS, BatchNormConfig, NetworkConfig, Variant
 from bnviz.nn.layers import ACTIVATION, LEAK, Sgd, cross_entropy
-from bnviz.nn.network import CLASSES, PIXELS, NetworkState, Stack
+from bnviz.nn.network import NetworkState, Stack
 from bnviz.nn.stacked import Mode, StackedBatchNorm
+from bnviz.records import MAP_DIGITS
 from bnviz.training import probes
 
 BATCH = 7
@@ -46,9 +47,13 @@ def digits() -> tuple[Tensor, Tensor]:
 
 
 def variants_of(
-    norms: Sequence[BatchNormConfig | None], activation: str = "tanh", layers: int = 2, width: int = 5
+    norms: Sequence[BatchNormConfig | None],
+    activation: str = "tanh",
+    layers: int = 2,
+    width: int = 5,
+    architecture: str = "mlp",
 ) -> list[Variant]:
-    network = NetworkConfig(hidden_layers=layers, width=width, activation=activation, init="xavier_normal")
+    network = NetworkConfig(layers, width, activation, init="xavier_normal", architecture=architecture)
     return [Variant(network, norm) for norm in norms]
 
 
@@ -68,24 +73,31 @@ def states_of(variants: Sequence[Variant]) -> list[NetworkState]:
 def twin(variant: Variant, state: NetworkState) -> nn.Sequential:
     """The same network, as anybody would write it in torch."""
     net, bn = variant.network, variant.batchnorm
-    modules: list[nn.Module] = []
-    for i, (weight, bias) in enumerate(zip(state.weights, state.biases, strict=True)):
-        linear = nn.Linear(*weight.value.shape)
+    modules: list[nn.Module] = [nn.Unflatten(1, (1, 28, 28))] if net.architecture == "lenet" else []
+    flat = False
+    for i, (shape, weight, bias) in enumerate(zip(net.layers, state.weights, state.biases, strict=True)):
+        if shape.kernel:
+            linear: nn.Module = nn.Conv2d(shape.inputs, shape.units, shape.kernel, padding=shape.padding)
+        else:
+            linear = nn.Linear(shape.inputs, shape.units)
+            modules += [] if flat else [nn.Flatten()]
+            flat = True
         with torch.no_grad():
-            linear.weight.copy_(weight.value.T)
+            linear.weight.copy_(weight.value.T.view_as(linear.weight))
             linear.bias.copy_(bias.value[0])
         modules.append(linear)
-        if i == net.hidden_layers:
+        if i == len(net.hidden):
             break
         layer: list[nn.Module] = [TORCHS[net.activation]()]
         if bn and state.batchnorm:
-            norm = nn.BatchNorm1d(net.width, eps=bn.eps, momentum=bn.momentum, affine=bn.affine)
+            kind = nn.BatchNorm2d if shape.kernel else nn.BatchNorm1d
+            norm = kind(shape.units, eps=bn.eps, momentum=bn.momentum, affine=bn.affine)
             if bn.affine:
                 with torch.no_grad():
-                    norm.weight.copy_(state.batchnorm[i].gamma.value[0])
-                    norm.bias.copy_(state.batchnorm[i].beta.value[0])
+                    norm.weight.copy_(state.batchnorm[i].gamma.value.flatten())
+                    norm.bias.copy_(state.batchnorm[i].beta.value.flatten())
             layer.insert(0 if bn.position == "before" else 1, norm)
-        modules += layer
+        modules += [*layer, nn.AvgPool2d(2)] if shape.kernel else layer
     return nn.Sequential(*modules)
 
 
@@ -99,10 +111,11 @@ class Learned:
 
 def stacks_gradients(stack: Stack, place: int) -> Learned:
     linears = stack.linears()
-    found = Learned([li.gradient()[place] for li in linears], [li.delta[place].sum(0) for li in linears])
+    deltas = [li.delta[place].flatten(2) if li.delta.dim() > 3 else li.delta[place].unsqueeze(2) for li in linears]
+    found = Learned([li.gradient()[place] for li in linears], [delta.sum((0, 2)) for delta in deltas])
     for norm, k in norms_at(stack, place):
         if norm.affine is None or norm.affine[k]:
-            found.others += [norm.delta_gamma[k, 0], norm.delta_beta[k, 0]]
+            found.others += [norm.delta_gamma[k].flatten(), norm.delta_beta[k].flatten()]
     return found
 
 
@@ -111,7 +124,7 @@ def stacks_values(stack: Stack, place: int) -> Learned:
     found = Learned([p.value for p in state.weights], [p.value[0] for p in state.biases])
     for (norm, k), kept in zip(norms_at(stack, place), state.batchnorm or [], strict=True):
         if norm.affine is None or norm.affine[k]:
-            found.others += [kept.gamma.value[0], kept.beta.value[0]]
+            found.others += [kept.gamma.value.flatten(), kept.beta.value.flatten()]
     return found
 
 
@@ -131,10 +144,10 @@ def torchs_values(network: nn.Sequential, of_gradients: bool = False) -> Learned
         assert value is not None
         return value
 
-    linears = [m for m in network if isinstance(m, nn.Linear)]
-    norms = [m for m in network if isinstance(m, nn.BatchNorm1d) and m.affine]
+    linears = [m for m in network if isinstance(m, nn.Linear | nn.Conv2d)]
+    norms = [m for m in network if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) and m.affine]
     return Learned(
-        [found(m.weight).T for m in linears],
+        [found(m.weight).flatten(1).T for m in linears],
         [found(m.bias) for m in linears] + [found(p) for m in norms for p in (m.weight, m.bias)],
     )
 
@@ -179,6 +192,12 @@ class TestOneStepOfLearning:
     def test_has_them_at_any_depth_and_width(self, digits: tuple[Tensor, Tensor], layers: int, width: int) -> None:
         self.assert_is_autograds(variants_of(MIXED, layers=layers, width=width), *digits)
 
+    @pytest.mark.parametrize("norms", [[None], [BEFORE], [None, None], MIXED], ids=["none", "one", "two", "mixed"])
+    def test_has_them_for_convolutional_networks(
+        self, digits: tuple[Tensor, Tensor], norms: Sequence[BatchNormConfig | None]
+    ) -> None:
+        self.assert_is_autograds(variants_of(norms, "sigmoid", architecture="lenet"), *digits)
+
     def assert_is_autograds(self, variants: list[Variant], x: Tensor, labels: Tensor) -> None:
         states = states_of(variants)
         networks = [twin(variant, state) for variant, state in zip(variants, states, strict=True)]
@@ -190,8 +209,9 @@ class TestOneStepOfLearning:
             assert losses[place].item() == pytest.approx(loss.item(), rel=1e-10)
             assert_near(stacks_gradients(stack, place), torchs_values(networks[member], of_gradients=True))
 
-    def test_in_eval_mode_the_logits_are_those_of_torch(self, digits: tuple[Tensor, Tensor]) -> None:
-        variants = variants_of(MIXED)
+    @pytest.mark.parametrize("architecture", ["mlp", "lenet"])
+    def test_in_eval_mode_the_logits_are_those_of_torch(self, digits: tuple[Tensor, Tensor], architecture: str) -> None:
+        variants = variants_of(MIXED, architecture=architecture)
         states = states_of(variants)
         networks = [twin(variant, state) for variant, state in zip(variants, states, strict=True)]
         stack = Stack(range(len(variants)), variants, states)
@@ -208,17 +228,18 @@ class TestOneStepOfLearning:
 class TestStochasticGradientDescent:
     @pytest.mark.parametrize("momentum", [0.0, 0.9])
     @pytest.mark.parametrize("decay", [0.0, 0.05])
+    @pytest.mark.parametrize("architecture", ["mlp", "lenet"])
     def test_is_that_of_torch_with_weights_decayed_and_nothing_else(
-        self, digits: tuple[Tensor, Tensor], momentum: float, decay: float
+        self, digits: tuple[Tensor, Tensor], momentum: float, decay: float, architecture: str
     ) -> None:
         x, labels = digits
-        variants = variants_of(MIXED)
+        variants = variants_of(MIXED, architecture=architecture)
         states = states_of(variants)
         networks = [twin(variant, state) for variant, state in zip(variants, states, strict=True)]
         stack = Stack(range(len(variants)), variants, states)
         optimizers = []
         for network in networks:
-            weights = [m.weight for m in network if isinstance(m, nn.Linear)]
+            weights = [m.weight for m in network if isinstance(m, nn.Linear | nn.Conv2d)]
             others = [p for p in network.parameters() if not any(p is w for w in weights)]
             groups = [{"params": weights, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
             optimizers.append(torch.optim.SGD(groups, lr=1.0, momentum=momentum))
@@ -241,7 +262,7 @@ class TestStochasticGradientDescent:
         stack = self.stack()
         for _ in range(3):
             stack.losses(*digits, "train")
-            shown = [li.next_update(sgd) for li in stack.linears()]
+            shown = [li.next_update(li.gradient(), sgd) for li in stack.linears()]
             before = [li.weight.value.clone() for li in stack.linears()]
             stack.update(sgd)
             for li, update, old in zip(stack.linears(), shown, before, strict=True):
@@ -278,8 +299,11 @@ class TestAStack:
         return found
 
     @pytest.mark.parametrize("sgd", [Sgd(0.1), Sgd(0.1, 0.9, 0.01)], ids=["plain", "momentum and decay"])
-    def test_taken_apart_and_put_together_goes_on_to_the_bit(self, digits: tuple[Tensor, Tensor], sgd: Sgd) -> None:
-        variants = variants_of(MIXED)
+    @pytest.mark.parametrize("architecture", ["mlp", "lenet"])
+    def test_taken_apart_and_put_together_goes_on_to_the_bit(
+        self, digits: tuple[Tensor, Tensor], sgd: Sgd, architecture: str
+    ) -> None:
+        variants = variants_of(MIXED, architecture=architecture)
         stack = Stack(range(len(variants)), variants, states_of(variants))
         self.train(stack, digits, sgd)
         states = dict(zip(stack.members, map(stack.state, range(len(stack))), strict=True))
@@ -391,6 +415,18 @@ class TestLooking:
             learned = state.batchnorm[0]
             assert_matches(trace.places["normalized"], x_hat)
             assert_matches(trace.places["batchnorm_output"], x_hat * learned.gamma.value + learned.beta.value)
+
+    def test_the_trace_of_a_convolution_has_a_row_for_each_position_of_the_first_digits(self) -> None:
+        x = torch.rand(MAP_DIGITS + 4, PIXELS, generator=torch.Generator().manual_seed(4))
+        variants = variants_of([BEFORE], architecture="lenet")
+        state = states_of(variants)[0]
+        trace = Stack([0], variants, [state]).trace(x)[0][0]
+        kernels = state.weights[0].value.T.view(6, 1, 5, 5)
+        maps = functional.conv2d(x.view(-1, 1, 28, 28), kernels, state.biases[0].value[0], padding=2)
+        x_hat = functional.batch_norm(maps, None, None, training=True, eps=BEFORE.eps)
+        for name, expected in (("pre_activation", maps), ("normalized", x_hat)):
+            rows = expected[:MAP_DIGITS].permute(0, 2, 3, 1).reshape(-1, 6)
+            assert_matches(trace.places[name], rows)
 
     def test_evaluating_in_chunks_gives_the_mean_over_all_digits(
         self, stack: Stack, monkeypatch: pytest.MonkeyPatch

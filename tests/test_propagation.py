@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bnviz import propagation
-from bnviz.config import ACTIVATIONS, INITS, Activation, Init, NetworkConfig
+from bnviz.config import ACTIVATIONS, INITS, Activation, Init, Layer, NetworkConfig
 from bnviz.initial_records import Inputs
 from bnviz.nn.initialization import draw
 from bnviz.weight_laws import density, law
@@ -50,7 +50,7 @@ class Drawn:
         f, h = TORCHS[network.activation], x
         self.activations, outputs = [], []
         for depth, (i, o) in enumerate(pairwise(sizes)):
-            weight = draw(network.init, i, o, network.init_scale, generator).double()
+            weight = draw(network.init, Layer(i, o), network.init_scale, generator).double()
             z = (h @ weight).requires_grad_()
             outputs.append(z)
             if depth < network.hidden_layers:
@@ -203,7 +203,7 @@ def test_no_setting_breaks_the_recursion(activation: Activation, init: Init, sca
 @pytest.mark.parametrize(("fan_in", "fan_out"), [(784, 128), (128, 128), (128, 10)])
 def test_laws_have_the_moments_of_what_is_drawn(scheme: str, fan_in: int, fan_out: int) -> None:
     generator = torch.Generator().manual_seed(1)
-    drawn = torch.stack([draw(scheme, fan_in, fan_out, 1.5, generator) for _ in range(20)]).double()
+    drawn = torch.stack([draw(scheme, Layer(fan_in, fan_out), 1.5, generator) for _ in range(20)]).double()
     found = law(scheme, fan_in, fan_out, 1.5)
     count = drawn.numel()
     assert float(drawn.mean()) == pytest.approx(found.mean, abs=6 * math.sqrt(found.variance / count))
@@ -215,7 +215,12 @@ def test_laws_have_the_moments_of_what_is_drawn(scheme: str, fan_in: int, fan_ou
 def test_densities_are_those_of_what_is_drawn(scheme: str) -> None:
     fan_in, fan_out = 40, 30
     generator = torch.Generator().manual_seed(1)
-    drawn = torch.stack([draw(scheme, fan_in, fan_out, 2.0, generator) for _ in range(400)]).double().flatten().numpy()
+    drawn = (
+        torch.stack([draw(scheme, Layer(fan_in, fan_out), 2.0, generator) for _ in range(400)])
+        .double()
+        .flatten()
+        .numpy()
+    )
     w, height = density(scheme, fan_in, fan_out, 2.0)
     step = w[1] - w[0]
     assert float((height[:-1] + height[1:]).sum() * step / 2) == pytest.approx(1.0, abs=1e-3)

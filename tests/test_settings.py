@@ -71,9 +71,28 @@ class TestEveryExperiment:
 
     @given(experiments)
     def test_has_an_address_without_the_defaults(self, experiment: Experiment) -> None:
+        usual = {key: setting.default for key, setting in ALL_SETTINGS.items()}
+        if experiment.variants[0].network.architecture == "lenet":
+            usual["activation"] = "sigmoid"
         for key, text in to_query(experiment).items():
-            of_the_letters_own = key.partition("_")[2] in ("hidden_layers", "width", "activation")
-            assert of_the_letters_own or ALL_SETTINGS[key].parse(text) != ALL_SETTINGS[key].default
+            of_the_letters_own = key.partition("_")[2] in ("architecture", "hidden_layers", "width", "activation")
+            assert of_the_letters_own or ALL_SETTINGS[key].parse(text) != usual[key]
+
+
+@pytest.mark.parametrize(
+    ("query", "activation"),
+    [
+        ({}, "tanh"),
+        ({"architecture": "lenet"}, "sigmoid"),
+        ({"architecture": "lenet", "activation": "tanh"}, "tanh"),
+        ({"architecture": "mlp", "activation": "sigmoid"}, "sigmoid"),
+    ],
+)
+def test_lenet_comes_with_the_activation_it_was_published_with(query: dict[str, str], activation: str) -> None:
+    experiment, problems = from_query(query)
+    assert problems == []
+    assert {v.network.activation for v in experiment.variants} == {activation}
+    assert to_query(experiment) == {k: v for k, v in query.items() if k != "architecture" or v != "mlp"}
 
 
 def test_the_default_experiment_has_an_empty_address() -> None:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from bnviz.config import Experiment
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, colored, faded, layout, line, nice_ceiling, typed
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, colored, faded, layout, line, nice_ceiling, typed, unit_of
 from bnviz.records import BINS, BOUNDED, PLACES, PROBE_DIGITS, Counts, Floats, Frame, LayerFrame, bin_range
 
 PLACE_NAMES = dict(zip(PLACES, ("pre-activation", "normalized", "batchnorm output", "post-activation"), strict=True))
@@ -42,7 +42,7 @@ def saturation_bars(frame: Frame, experiment: Experiment, *, layer: int, bars: s
     height = max(300, 60 + 105 * len(rows))
     words = [
         f"{colored(experiment.letters[i], i)}: {found.saturated.mean():.0%} of outputs saturated, "
-        f"{found.always_saturated} neurons always saturated, {found.dead} dead"
+        f"{found.always_saturated} {unit_of(experiment, layer)}s always saturated, {found.dead} dead"
         for i, found in rows
         if not frame.variants[i].diverged
     ]
@@ -64,7 +64,7 @@ def saturation_bars(frame: Frame, experiment: Experiment, *, layer: int, bars: s
                 "marker": {"color": COLORS[i], "line": {"width": 0}},
                 "xaxis": "x",
                 "yaxis": f"y{suffix}",
-                "hovertemplate": f"{experiment.letters[i]}, neuron %{{x}}<br>{unit}<extra></extra>",
+                "hovertemplate": f"{experiment.letters[i]}, unit %{{x}}<br>{unit}<extra></extra>",
             }
         )
         bounds = [-limit, limit] if bars == "mean" else [0, 100]
@@ -72,10 +72,9 @@ def saturation_bars(frame: Frame, experiment: Experiment, *, layer: int, bars: s
         figure_layout[f"yaxis{suffix}"] = axis(
             title if len(rows) <= 3 else "", domain=[max(bottom, 0), top], range=bounds, nticks=4, zeroline=True
         )
-    widest = max((len(found.mean) for _, found in rows), default=1)
-    figure_layout["xaxis"] = axis(
-        f"neuron of layer {layer + 1}", range=[0.4, widest + 0.6], anchor=f"y{len(rows) if len(rows) > 1 else ''}"
-    )
+    widest, lowest = max((len(found.mean) for _, found in rows), default=1), len(rows) if len(rows) > 1 else ""
+    name = f"{unit_of(experiment, layer)} of layer {layer + 1}"
+    figure_layout["xaxis"] = axis(name, range=[0.4, widest + 0.6], anchor=f"y{lowest}")
     return {"data": data, "layout": figure_layout}
 
 
@@ -197,8 +196,9 @@ def _function(kind: str, x: Floats) -> tuple[Floats, Floats]:
 
 
 def _saturation_alt(frame: Frame, experiment: Experiment, layer: int) -> str:
+    unit = unit_of(experiment, layer)
     parts = [
-        f"{experiment.letters[i]}: {found.saturated.mean():.0%} of outputs saturated, {found.dead} dead neurons"
+        f"{experiment.letters[i]}: {found.saturated.mean():.0%} of outputs saturated, {found.dead} dead {unit}s"
         for i, found in _layers(frame, layer)
     ]
     return f"Saturation of layer {layer + 1} over {PROBE_DIGITS} digits at step {frame.step}: " + "; ".join(parts)

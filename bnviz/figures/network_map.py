@@ -1,9 +1,9 @@
-"""The whole network in one picture: a strip a layer, a cell a neuron."""
+"""The whole network in one picture: a strip a layer, a cell a neuron or, after a convolution, a channel."""
 
 import numpy as np
 
 from bnviz.config import Experiment
-from bnviz.figures.style import Figure, axis, layout, nice_ceiling, note, title_of, typed
+from bnviz.figures.style import Figure, axis, layout, nice_ceiling, note, title_of, typed, unit_of
 from bnviz.records import BOUNDED, Floats, Frame
 
 HEAD, GAP, FOOT = 26, 12, 84  # pixels: a variant's title, the room below its strips, axis title and colour bar
@@ -21,16 +21,18 @@ def network_map(frame: Frame, experiment: Experiment, *, quantity: str, layer: i
     data: list[Figure] = []
     annotations, shapes = [], []
     axes: Figure = {}
+    units = " or ".join(dict.fromkeys(unit_of(experiment, k) for k in range(max(rows))))
     for i, variant in enumerate(frame.variants):
         suffix = "" if i == 0 else str(i + 1)
         above = sum(heights[:i]) + HEAD
         domain = [max(1 - (above + strip * rows[i]) / total, 0), 1 - above / total]
-        cells = np.array([getattr(found, quantity) for found in variant.layers])
+        cells = _cells([getattr(found, quantity) for found in variant.layers])
         data.append(_strips(cells if quantity == "mean" else cells * 100, suffix, experiment.letters[i], quantity))
-        axes |= _axes(suffix, cells.shape, domain, last=i == len(rows) - 1, named=strip * rows[i] > 50)
+        last = i == len(rows) - 1  # its axis stands for all
+        axes |= _axes(suffix, cells.shape, domain, unit=units if last else "", named=strip * rows[i] > 50)
         annotations.append(note(title_of(experiment, i), 0, domain[1], yanchor="bottom", yshift=2))
         if layer < rows[i]:
-            shapes.append(_frame_of(layer, cells.shape[1], suffix))
+            shapes.append(_frame_of(layer, len(variant.layers[layer].mean), suffix))
     margin = {"l": 56, "r": 14, "t": 0, "b": FOOT}
     figure_layout = layout(_alt(frame, experiment), total + FOOT, margin=margin, annotations=annotations, shapes=shapes)
     figure_layout["meta"]["scale"] = "diverging" if quantity == "mean" else "sequential"  # coloured by the theme
@@ -39,6 +41,14 @@ def network_map(frame: Frame, experiment: Experiment, *, quantity: str, layer: i
     )
     figure_layout["coloraxis"] = limits | {"colorbar": _color_bar(quantity)}
     return {"data": data, "layout": figure_layout | axes}
+
+
+def _cells(layers: list[Floats]) -> Floats:
+    """(layers, units of the widest), NaN where a narrower layer has no unit."""
+    cells = np.full((len(layers), max(map(len, layers))), np.nan)
+    for row, values in zip(cells, layers, strict=True):
+        row[: len(values)] = values
+    return cells
 
 
 def _strips(cells: Floats, suffix: str, letter: str, quantity: str) -> Figure:
@@ -55,15 +65,13 @@ def _strips(cells: Floats, suffix: str, letter: str, quantity: str) -> Figure:
         "coloraxis": "coloraxis",
         "xgap": 1 if cells.shape[1] <= 160 else 0,
         "ygap": 1,
-        "hovertemplate": f"{letter}, layer %{{y}}, neuron %{{x}}<br>{value}<extra></extra>",
+        "hovertemplate": f"{letter}, layer %{{y}}, unit %{{x}}<br>{value}<extra></extra>",
     }
 
 
-def _axes(suffix: str, shape: tuple[int, ...], domain: list[float], *, last: bool, named: bool) -> Figure:
+def _axes(suffix: str, shape: tuple[int, ...], domain: list[float], *, unit: str, named: bool) -> Figure:
     rows, units = shape
-    x = axis(
-        "neuron" if last else "", anchor=f"y{suffix}", showgrid=False, showticklabels=last, range=[0.5, units + 0.5]
-    )
+    x = axis(unit, anchor=f"y{suffix}", showgrid=False, showticklabels=bool(unit), range=[0.5, units + 0.5])
     y = axis(
         "layer" if named else "",
         anchor=f"x{suffix}",

@@ -80,11 +80,18 @@ def colored(text: str, index: int) -> str:
 
 
 def title_of(experiment: Experiment, index: int) -> str:
-    """'A · no batchnorm · rand_fan_in', the letter in its colour."""
+    """'A · no batchnorm · rand_fan_in', the letter in its colour; another architecture than an MLP is named."""
     variant = experiment.variants[index]
     scale = "" if variant.network.init_scale == 1 else f" × {variant.network.init_scale:g}"
     norm = "batchnorm" if variant.batchnorm else "no batchnorm"
-    return f"{colored(experiment.letters[index], index)} · {norm} · {variant.network.init}{scale}"
+    architecture = "LeNet · " if variant.network.architecture == "lenet" else ""
+    return f"{colored(experiment.letters[index], index)} · {architecture}{norm} · {variant.network.init}{scale}"
+
+
+def unit_of(experiment: Experiment, layer: int) -> str:
+    """What a unit of one hidden layer, from 0, is: neuron, channel, or either where the variants differ."""
+    kinds = {v.network.hidden[layer].unit for v in experiment.variants if layer < len(v.network.hidden)}
+    return " or ".join(sorted(kinds, reverse=True)) or "neuron"
 
 
 def nice_ceiling(value: float) -> float:

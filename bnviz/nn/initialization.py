@@ -1,7 +1,8 @@
 """How weights are drawn before the first step.
 
-Every scheme draws a matrix in PyTorch's layout (fan_out, fan_in) from one generator, so that the same seed gives the
-same weights here and in `torch.nn.Linear`, and returns its transpose (fan_in, fan_out), the layout of the stack.
+Every scheme draws a tensor in PyTorch's layout, (units, inputs) or (units, inputs, kernel, kernel), from one generator,
+so that the same seed gives the same weights here and in `torch.nn`, and returns a matrix (fan_in, units), the layout of
+the stack. Of a convolution fan_in = inputs kernel^2 and fan_out = units kernel^2.
 
 | scheme | entries | source |
 |---|---|---|
@@ -26,23 +27,25 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import init
 
+from bnviz.config import Layer
+
 Draw = Callable[[Tensor, Generator], Tensor]
 
 _DRAW: dict[str, Draw] = {
     "rand": lambda w, g: init.uniform_(w, 0.0, 1.0, generator=g),
-    "rand_fan_in": lambda w, g: init.uniform_(w, 0.0, 1.0, generator=g).div_(math.sqrt(w.shape[1])),
+    "rand_fan_in": lambda w, g: init.uniform_(w, 0.0, 1.0, generator=g).div_(math.sqrt(w[0].numel())),
     "normal": lambda w, g: init.normal_(w, generator=g),
     "xavier_normal": lambda w, g: init.xavier_normal_(w, generator=g),
     "xavier_uniform": lambda w, g: init.xavier_uniform_(w, generator=g),
     "he_normal": lambda w, g: init.kaiming_normal_(w, nonlinearity="relu", generator=g),
     "he_uniform": lambda w, g: init.kaiming_uniform_(w, nonlinearity="relu", generator=g),
-    "lecun_normal": lambda w, g: init.normal_(w, std=1 / math.sqrt(w.shape[1]), generator=g),
+    "lecun_normal": lambda w, g: init.normal_(w, std=1 / math.sqrt(w[0].numel()), generator=g),
     "orthogonal": lambda w, g: init.orthogonal_(w, generator=g),
     "zeros": lambda w, g: init.zeros_(w),
 }
 
 
-def draw(scheme: str, fan_in: int, fan_out: int, scale: float, generator: Generator) -> Tensor:
-    """A weight matrix (fan_in, fan_out), float32, drawn by `scheme` and multiplied by `scale`."""
-    weight = torch.empty(fan_out, fan_in)
-    return _DRAW[scheme](weight, generator).mul_(scale).t().contiguous()
+def draw(scheme: str, layer: Layer, scale: float, generator: Generator) -> Tensor:
+    """A weight matrix (fan_in, units), float32, drawn by `scheme` and multiplied by `scale`."""
+    weight = torch.empty(layer.units, layer.inputs, *[layer.kernel] * 2 if layer.kernel else [])
+    return _DRAW[scheme](weight, generator).mul_(scale).flatten(1).t().contiguous()

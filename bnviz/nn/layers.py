@@ -80,9 +80,9 @@ class Linear:
         """dL/dW = x^T delta, (V, I, O); telemetry only, `update` never needs it as a tensor of its own."""
         return torch.bmm(self.x.transpose(1, 2), self.delta)
 
-    def next_update(self, sgd: Sgd) -> Tensor:
-        """What `update` would subtract from the weights."""
-        v = self.gradient().add_(self.weight.value, alpha=sgd.weight_decay)
+    def next_update(self, gradient: Tensor, sgd: Sgd) -> Tensor:
+        """What `update` would subtract from the weights, given `gradient()`."""
+        v = gradient.add(self.weight.value, alpha=sgd.weight_decay)
         if sgd.momentum and self.weight.velocity is not None:
             v.add_(self.weight.velocity, alpha=sgd.momentum)
         return v.mul_(sgd.rate)

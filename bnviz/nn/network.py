@@ -1,4 +1,6 @@
-"""V multilayer perceptrons of one architecture, trained as one: activations (V, B, units), weights (V, in, out).
+"""V networks of one architecture, trained as one: activations (V, B, units), weights (V, in, out).
+
+The activations of a convolution are maps, (V, B, channels, H, W); its weights are a matrix too (`nn/convolution.py`).
 
 The networks of a stack may differ in batchnorm. They are kept in the order [batchnorm before the activation, after
 it, none], so that each kind is one contiguous slice of every tensor.
@@ -6,17 +8,17 @@ it, none], so that each kind is one contiguous slice of every tensor.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from bnviz.config import Variant
+from bnviz.config import SIDE, Layer, Variant
+from bnviz.nn.convolution import Convolution, pool, pool_backward
 from bnviz.nn.initialization import draw
 from bnviz.nn.layers import ACTIVATION, Linear, Parameter, Sgd, cross_entropy
 from bnviz.nn.stacked import BatchNormState, Mode, StackedBatchNorm
+from bnviz.records import MAP_DIGITS
 
-PIXELS, CLASSES = 28 * 28, 10
 _ORDER = {"before": 0, "after": 1, None: 2}
 
 
@@ -34,11 +36,9 @@ class NetworkState:
         """Weights drawn from the seed alone: two variants with one init start from the same weights."""
         generator = torch.Generator().manual_seed(seed)
         net = variant.network
-        sizes = [PIXELS, *[net.width] * net.hidden_layers, CLASSES]
-        pairs = list(pairwise(sizes))
         state = NetworkState(
-            [Parameter(draw(net.init, i, o, net.init_scale, generator)) for i, o in pairs],
-            [Parameter(torch.zeros(1, o)) for _, o in pairs],
+            [Parameter(draw(net.init, layer, net.init_scale, generator)) for layer in net.layers],
+            [Parameter(torch.zeros(1, layer.units)) for layer in net.layers],
             None,
         )
         return state.fit_batchnorm(variant, seed)
@@ -48,8 +48,8 @@ class NetworkState:
         if variant.batchnorm is None:
             self.batchnorm = None
         elif self.batchnorm is None:
-            layers = range(variant.network.hidden_layers)
-            self.batchnorm = [BatchNormState.fresh(variant.network.width, (seed, layer)) for layer in layers]
+            layers = enumerate(variant.network.hidden)
+            self.batchnorm = [BatchNormState.fresh(la.units, (seed, i), maps=la.kernel > 0) for i, la in layers]
         return self
 
 
@@ -61,10 +61,17 @@ class HiddenLayer:
     before: StackedBatchNorm | None
     after: StackedBatchNorm | None
 
+    @property
+    def pooled(self) -> bool:
+        return isinstance(self.linear, Convolution)
+
 
 @dataclass(frozen=True)
 class Trace:
-    """One hidden layer of one network, each (B, units): what the histograms and saturation bars are made from."""
+    """One hidden layer of one network: what the histograms and saturation bars are made from.
+
+    Each (B, units); after a convolution (B H W, channels), of the first MAP_DIGITS digits.
+    """
 
     activation_input: Tensor
     post_activation: Tensor
@@ -85,10 +92,12 @@ class Stack:
         network = variants[self.members[0]].network
         self.activation = ACTIVATION[network.activation]
 
-        def linear(layer: int) -> Linear:
-            return Linear(
-                Parameter.stack([s.weights[layer] for s in mine]), Parameter.stack([s.biases[layer] for s in mine])
-            )
+        def linear(place: int, layer: Layer) -> Linear:
+            weight = Parameter.stack([s.weights[place] for s in mine])
+            bias = Parameter.stack([s.biases[place] for s in mine])
+            if layer.kernel:
+                return Convolution(weight, bias, kernel=layer.kernel, padding=layer.padding)
+            return Linear(weight, bias)
 
         def batchnorm(which: list[int], layer: int) -> StackedBatchNorm | None:
             found = [
@@ -97,10 +106,11 @@ class Stack:
             return StackedBatchNorm([bn for bn, _ in found], [state for _, state in found]) if found else None
 
         self.hidden = [
-            HiddenLayer(linear(i), batchnorm(before, i), batchnorm(after, i)) for i in range(network.hidden_layers)
+            HiddenLayer(linear(i, layer), batchnorm(before, i), batchnorm(after, i))
+            for i, layer in enumerate(network.hidden)
         ]
-        self.output = linear(network.hidden_layers)
-        self._saved: list[tuple[Tensor, Tensor]] = []  # a layer each: input and output of the activation, (V, B, units)
+        self.output = linear(len(self.hidden), network.layers[-1])
+        self._saved: list[tuple[Tensor, Tensor]] = []  # a layer each: input and output of the activation
 
     def __len__(self) -> int:
         return len(self.members)
@@ -146,9 +156,11 @@ class Stack:
     def forward(self, x: Tensor, mode: Mode | int) -> Tensor:
         """x (B, 784) -> logits (V, B, 10). A number as mode: in batches of that size, each with its own statistics."""
         h = x.expand(len(self), *x.shape)
+        if self.hidden[0].pooled:
+            h = h.unflatten(2, (1, SIDE, SIDE))
         self._saved = []
         for layer in self.hidden:
-            z = layer.linear.forward(h)
+            z = layer.linear.forward(h if layer.pooled else h.flatten(2))
             if layer.before is not None:
                 z = self._replace(z, self.before, _normalized(layer.before, z[self.before], mode))
             y = self.activation.f(z)
@@ -156,6 +168,8 @@ class Stack:
             h = y
             if layer.after is not None:
                 h = self._replace(y, self.after, _normalized(layer.after, y[self.after], mode))
+            if layer.pooled:
+                h = pool(h)
         return self.output.forward(h)
 
     def backward(self, delta: Tensor) -> None:
@@ -164,6 +178,8 @@ class Stack:
         for i in reversed(range(len(self.hidden))):
             layer, (z, y) = self.hidden[i], self._saved[i]
             assert d is not None
+            if layer.pooled:
+                d = pool_backward(d.view(*y.shape[:3], y.shape[3] // 2, y.shape[4] // 2))
             if layer.after is not None:
                 d = self._replace(d, self.after, layer.after.backward(d[self.after]))
             d = self.activation.backward(d, z, y)
@@ -194,9 +210,10 @@ class Stack:
         layer, (z, y) = self.hidden[index], self._saved[index]
         places = {"pre_activation": layer.linear.y[place], "post_activation": y[place]}
         for norm, k in self.norms_of(place)[index : index + 1]:
-            places["normalized"] = norm.x_hat[k]
-            places["batchnorm_output"] = norm.x_hat[k] * norm.gamma.value[k] + norm.beta.value[k]
-        return Trace(z[place], y[place], places)
+            x_hat = norm.x_hat[k]
+            places["normalized"] = x_hat
+            places["batchnorm_output"] = x_hat * norm.gamma.value[k] + norm.beta.value[k]
+        return Trace(_rows(z[place]), _rows(y[place]), {name: _rows(values) for name, values in places.items()})
 
     def _replace(self, whole: Tensor, group: slice, part: Tensor) -> Tensor:
         """`whole` with one slice exchanged, as a new tensor; the part itself where it is the whole."""
@@ -208,3 +225,8 @@ class Stack:
 
 def _normalized(norm: StackedBatchNorm, x: Tensor, mode: Mode | int) -> Tensor:
     return norm.forward_in_batches(x, mode) if isinstance(mode, int) else norm.forward(x, mode)
+
+
+def _rows(values: Tensor) -> Tensor:
+    """One row a digit, or a digit and position: (B, units) as it is, maps (B, C, H, W) -> (MAP_DIGITS H W, C)."""
+    return values if values.dim() == 2 else values[:MAP_DIGITS].permute(0, 2, 3, 1).flatten(0, 2)

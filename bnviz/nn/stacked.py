@@ -120,7 +120,7 @@ class StackedBatchNorm:
         """x -> y of the same shape: B / size batches at once, each with its own statistics, as in probe mode."""
         batches = x.unflatten(1, (-1, size))
         count = self._count(batches[:, 0])
-        mean, centred, var = self._moments(batches, after=1)
+        _, centred, var = self._moments(batches, after=1)
         if self.bessel is not None:
             var = var * (1 + self.bessel.unsqueeze(1) / (count - 1))
         x_hat = centred.mul_(torch.rsqrt(var + self.eps.unsqueeze(1)))
@@ -208,7 +208,7 @@ class StackedBatchNorm:
 
     def _count(self, x: Tensor) -> int:
         """The values that a statistic is taken over. Raises ValueError where they are one."""
-        count = math.prod(x.shape[dim] for dim in self.over)
+        count: int = math.prod(x.shape[dim] for dim in self.over)
         if count < 2:
             raise ValueError(f"batch statistics need a batch of at least 2 digits, got {count}; use running statistics")
         return count

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.nn.network import CLASSES, Stack
+from bnviz.config import CLASSES
+from bnviz.nn.network import Stack
 from bnviz.nn.stacked import Mode
 from bnviz.records import BATCH_SIZES, POPULATION_DIGITS, Answers, Floats, GradientShift
 from bnviz.training.batches import scaled
@@ -30,20 +31,22 @@ def answers_at(trainer: Trainer, **question: Any) -> tuple[int, Answers]:
 def layer_inputs(trainer: Trainer, *, variant: int, layer: int, units: Sequence[int], digits: int) -> Floats:
     """What reaches the batchnorm of one hidden layer, (digits, units), over the first training digits.
 
+    After a convolution a row is one position of one of the first digits, and as many rows are drawn evenly from them.
     Without batchnorm: the pre-activations. Raises ValueError for a network, layer or unit that is not there.
     """
     if not 0 <= variant < len(trainer.variants):
         raise ValueError(f"variant: give 0 to {len(trainer.variants) - 1}, got {variant}")
-    network = trainer.variants[variant].network
-    if not 0 <= layer < network.hidden_layers:
-        raise ValueError(f"layer: give 0 to {network.hidden_layers - 1}, got {layer}")
-    if not all(0 <= unit < network.width for unit in units):
-        raise ValueError(f"units: give 0 to {network.width - 1}, got {list(units)}")
+    hidden = trainer.variants[variant].network.hidden
+    if not 0 <= layer < len(hidden):
+        raise ValueError(f"layer: give 0 to {len(hidden) - 1}, got {layer}")
+    if not all(0 <= unit < hidden[layer].units for unit in units):
+        raise ValueError(f"units: give 0 to {hidden[layer].units - 1}, got {list(units)}")
     net = trainer.copy_of(variant)
     trace = net.trace(trainer.batches.probe(digits, trainer.training.standardize))[0][layer]
     batchnorm = trainer.variants[variant].batchnorm
     place = "post_activation" if batchnorm and batchnorm.position == "after" else "pre_activation"
-    return trace.places[place][:, list(units)].numpy().copy()
+    values = trace.places[place][:, list(units)]
+    return values[:: max(1, len(values) // digits)][:digits].numpy().copy()
 
 
 def answers(trainer: Trainer, *, variant: int, pixels: Floats, seed: int) -> Answers:

@@ -34,9 +34,9 @@ class Gradients:
 def gradients(stack: Stack, x: Tensor, labels: Tensor, sgd: Sgd) -> Gradients:
     """Forward and backward on the next batch, without the update and without touching running statistics."""
     loss = stack.losses(x, labels, "probe")
-    linears = stack.linears()
-    norm = torch.stack([metrics.norms(li.gradient()) for li in linears], 1)
-    ratio = torch.stack([metrics.update_to_data(li.next_update(sgd), li.weight.value) for li in linears], 1)
+    found = [(li, li.gradient()) for li in stack.linears()]
+    norm = torch.stack([metrics.norms(gradient) for _, gradient in found], 1)
+    ratio = torch.stack([metrics.update_to_data(li.next_update(g, sgd), li.weight.value) for li, g in found], 1)
     return Gradients(loss.numpy(), norm.numpy(), ratio.numpy())
 
 
@@ -67,7 +67,7 @@ def inference(stack: Stack, images: Tensor, labels: Tensor, next_batch: Tensor) 
 def _statistics(norm: StackedBatchNorm, place: int) -> Statistics:
     assert norm.population is not None
     six = (norm.running_mean, norm.running_var, norm.mean, norm.unbiased, *norm.population)
-    return Statistics(*(tensor[place, 0].numpy().copy() for tensor in six))
+    return Statistics(*(tensor[place].flatten().numpy().copy() for tensor in six))
 
 
 def layers(stack: Stack, probe: Tensor, activation: str, *, kept: bool = False) -> list[tuple[LayerFrame, ...]]:

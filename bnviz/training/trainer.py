@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from bnviz.config import Experiment, TrainingConfig, Variant
+from bnviz.config import Experiment, Layer, TrainingConfig, Variant
 from bnviz.data import load
 from bnviz.edits import Edit, at_inference
 from bnviz.nn.layers import Sgd
@@ -139,10 +139,10 @@ class Trainer:
 
     def _group(self, members: Sequence[int]) -> list[Stack]:
         """One stack for each architecture and step among the members."""
-        groups: dict[tuple[int, int, int, str], list[int]] = {}
+        groups: dict[tuple[int, tuple[Layer, ...], str], list[int]] = {}
         for i in members:
             net = self.variants[i].network
-            groups.setdefault((self.steps[i], net.hidden_layers, net.width, net.activation), []).append(i)
+            groups.setdefault((self.steps[i], net.layers, net.activation), []).append(i)
         return [Stack(group, self.variants, self._states) for group in groups.values()]
 
     def _unstack(self) -> None:

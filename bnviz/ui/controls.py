@@ -15,10 +15,12 @@ from bnviz.presets import PRESETS
 from bnviz.settings import (
     ARCHITECTURE,
     COUNT,
+    MLP_ONLY,
     SHARED,
     VARIANT,
     Setting,
     Value,
+    brought_along,
     flatten,
     from_query,
     table,
@@ -29,6 +31,8 @@ from bnviz.ui.server import wait_until_sent
 
 _CUSTOM = "custom"
 _NAMES = {
+    "mlp": "multilayer perceptron",
+    "lenet": "LeNet",
     "rand": "rand: U[0,1)",
     "rand_fan_in": "rand / √fan_in",
     "normal": "normal: N(0,1)",
@@ -65,7 +69,7 @@ def sidebar() -> tuple[Experiment, bool]:
             _variant(letter)
         st.subheader("All networks")
         with st.expander("Network", expanded=True):
-            for key in ARCHITECTURE:
+            for key in _architecture():
                 _control(SHARED[key])
         with st.expander("Training", expanded=True):
             for key in SHARED:
@@ -169,12 +173,18 @@ def _own_architecture(prefix: str, own: dict[str, Setting]) -> None:
         "Another architecture",
         different,
         key=f"{prefix}_own",
-        help="Give this network layers, width or activation of its own; otherwise it has those of all networks.",
+        help="Give this network an architecture or activation of its own; otherwise it has those of all networks.",
         on_change=changed,
     )
     if different:
-        for key in keys:
-            _control(own[key])
+        for key in _architecture(f"{prefix}_"):
+            _control(own[f"{prefix}_{key}"])
+
+
+def _architecture(prefix: str = "") -> list[str]:
+    """The settings that the chosen architecture has."""
+    chosen = _settings().get(f"{prefix}architecture", SHARED["architecture"].default)
+    return [key for key in ARCHITECTURE if chosen == "mlp" or key not in MLP_ONLY]
 
 
 def drawn() -> None:
@@ -209,6 +219,7 @@ def _control(setting: Setting) -> Value:
 
     def changed() -> None:
         _settings()[key] = st.session_state[key]
+        _settings().update(brought_along(key, st.session_state[key]))
 
     value = _show(key, settings.setdefault(key, setting.default))
     common: dict[str, Any] = {"key": key, "help": setting.help, "on_change": changed}
