@@ -46,6 +46,24 @@ PRESETS: dict[str, Preset] = {
         "Five hidden layers with weights N(0,1): without batchnorm hardly any gradient gets through.",
         _twins(NetworkConfig(hidden_layers=5, init="normal")),
     ),
+    "lenet": Preset(
+        "LeNet",
+        "Two convolutions and two dense layers with sigmoids, Xavier's init. Only with batchnorm does it leave ln 10.",
+        _twins(NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")),
+    ),
+    "paper": Preset(
+        "The network of 2015",
+        "Three layers of 100 sigmoids, 60 digits a batch, 50,000 steps: the experiment of Ioffe and Szegedy's figure 1.",
+        _twins(
+            NetworkConfig(3, 100, "sigmoid", "normal", init_scale=0.1),
+            TrainingConfig(batch_size=60, steps=50_000, schedule="constant"),
+        ),
+    ),
+    "deepest": Preset(
+        "Twenty layers",
+        "Twenty tanh layers with Xavier's init: how the gradient fares on its way through them.",
+        _twins(NetworkConfig(hidden_layers=20, init="xavier_normal")),
+    ),
     "fast": Preset(
         "High learning rate",
         "Xavier's init, ReLU and a learning rate of 3: too fast without batchnorm.",

@@ -83,9 +83,8 @@ with formula:
         "PyTorch counts it. The cumulative average has m = 1/n after n batches, the same weight for each: exact for a "
         "network that stands still, but it never forgets the untrained one."
     )
-    unit = (
-        st.number_input("Unit", 1, run.experiment.variants[0].network.hidden[0].units, 1, key="bn_unit", width=120) - 1
-    )
+    units = run.experiment.variants[0].network.hidden[0].units
+    unit = st.number_input("Unit", 1, units, 1, key="bn_unit", width=120) - 1
 with picture:
     live_chart("chart_running_stats")
 

@@ -19,7 +19,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnviz import export
-from bnviz.config import ACTIVATIONS, INITS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
+from bnviz.config import (
+    ACTIVATIONS,
+    INITS,
+    BatchNormConfig,
+    Experiment,
+    NetworkConfig,
+    TrainingConfig,
+    Variant,
+    replace,
+)
 from bnviz.data.mnist import SAMPLE_FILE
 from bnviz.edits import Edit
 from bnviz.history import History, View
