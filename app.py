@@ -21,6 +21,7 @@ else:
             st.Page("pages/training_and_inference.py", title="Training and inference"),
             st.Page("pages/initialization.py", title="Initialization"),
             st.Page("pages/covariate_shift.py", title="Covariate shift"),
+            st.Page("pages/depth_and_architecture.py", title="Depth and architecture"),
             st.Page("pages/results.py", title="Results"),
         ]
     ).run()

@@ -53,7 +53,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "paper": Preset(
         "The network of 2015",
-        "Three layers of 100 sigmoids, 60 digits a batch, 50,000 steps: the experiment of Ioffe and Szegedy's figure 1.",
+        "Three layers of 100 sigmoids, 60 digits a batch, 50,000 steps: figure 1 of Ioffe and Szegedy.",
         _twins(
             NetworkConfig(3, 100, "sigmoid", "normal", init_scale=0.1),
             TrainingConfig(batch_size=60, steps=50_000, schedule="constant"),

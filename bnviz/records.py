@@ -146,3 +146,31 @@ class Answers:
     evaluated: Floats
     trained: dict[int, Floats]
     alone: str
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """What one convolution makes of one digit, and how its values are distributed, channel by channel.
+
+    maps: place -> (channels, H, W); "pooled", what the next layer gets, is half as high and wide.
+    histograms: place -> (channels, BINS + 3) counts as in LayerFrame, of the first MAP_DIGITS digits, from
+    -limits[place] to limits[place].
+    """
+
+    maps: dict[str, Floats]
+    histograms: dict[str, Counts]
+
+
+@dataclass(frozen=True)
+class Convolved:
+    """One digit, (28, 28) pixels from 0 to 255, and its feature maps in each variant; None where there are none.
+
+    guesses: the class that each variant gives the digit, among the digits that it is normalized with.
+    limits: place -> the end of the histograms' bins, the same for all variants.
+    """
+
+    digit: Floats
+    label: int
+    guesses: tuple[int, ...]
+    variants: tuple[FeatureMaps | None, ...]
+    limits: dict[str, float]

@@ -2,7 +2,8 @@
 
 from bnviz.figures.activations import activation_function, activation_histograms, saturation_bars
 from bnviz.figures.curves import accuracy, training_loss
-from bnviz.figures.gradients import gradients
+from bnviz.figures.feature_maps import channel_histograms, feature_maps
+from bnviz.figures.gradients import gradient_flow, gradients, reach
 from bnviz.figures.inference import answers, bessel, digit, inference_losses, running_statistics, statistics_error
 from bnviz.figures.network_map import network_map
 from bnviz.figures.results import results
@@ -13,10 +14,14 @@ __all__ = [
     "activation_histograms",
     "answers",
     "bessel",
+    "channel_histograms",
     "digit",
+    "feature_maps",
+    "gradient_flow",
     "gradients",
     "inference_losses",
     "network_map",
+    "reach",
     "results",
     "running_statistics",
     "saturation_bars",

@@ -3,8 +3,10 @@
 import numpy as np
 
 from bnviz.config import Experiment
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, layout, line, note
-from bnviz.records import Floats, Frame
+from bnviz.figures.curves import marked, x_axis
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, guide, layout, line, note
+from bnviz.history import View
+from bnviz.records import Floats, Frame, VariantFrame
 
 HEALTHY = -3.0  # log10 of the update-to-data ratio that a common rule of thumb aims at
 FLOOR = 1e-12  # gradient norms below this, zero included, are drawn here
@@ -16,9 +18,7 @@ def gradients(frame: Frame, experiment: Experiment) -> Figure:
     norms: list[Floats] = []
     count = max(len(v.gradient_norm) for v in frame.variants)
     for i, variant in enumerate(frame.variants):
-        layers = np.arange(1, len(variant.gradient_norm) + 1)
-        layers[-1] = count  # the output layers of all variants stand above one another
-        norm = np.maximum(np.nan_to_num(variant.gradient_norm, nan=np.nan, posinf=np.nan), FLOOR)
+        layers, norm = _places(variant, count), _norms(variant)
         norms.append(norm)
         letter, marker = experiment.letters[i], {"mode": "lines+markers", "marker": {"size": 7}}
         data.append(
@@ -54,12 +54,82 @@ def gradients(frame: Frame, experiment: Experiment) -> Figure:
             margin={"l": 56, "r": 14, "t": 26, "b": 44},
             xaxis=x | {"domain": [0, 0.45]},
             xaxis2=x | {"domain": [0.57, 1], "anchor": "y2"},
-            yaxis=axis("", type="log", range=[low, high], exponentformat="e", dtick=max(1, (high - low) // 4)),
+            yaxis=_log("", low, high),
             yaxis2=axis("", anchor="x2", range=[-6.2, 0.2]),
             shapes=[shape],
             annotations=words,
         ),
     }
+
+
+def gradient_flow(view: View) -> Figure:
+    """The norm of every layer's weight gradient on one log axis: now, and dotted before the first step."""
+    assert view.latest is not None
+    experiment, data = view.experiment, []
+    count = max(len(v.gradient_norm) for v in view.latest.variants)
+    norms: list[Floats] = []
+    for i, (history, now) in enumerate(zip(view.variants, view.latest.variants, strict=True)):
+        letter, marker = experiment.letters[i], {"mode": "lines+markers", "marker": {"size": 7}}
+        for frame, when, style in ((history.frames[:1], "at step 0", {"dash": "dot", "width": 1.5}), ((now,), "", {})):
+            for found in frame:
+                norms.append(_norms(found))
+                hover = f"{letter}, layer %{{x}} {when}<br>%{{y:.2e}}<extra></extra>"
+                drawn = line(_places(found, count), norms[-1], COLORS[i], letter, line=style, hovertemplate=hover)
+                data.append(drawn if when else drawn | marker)
+    low, high = _decades(np.concatenate(norms))
+    ticks = {"tickvals": _ticks(count), "ticktext": [*(str(t) for t in _ticks(count)[:-1]), "out"]}
+    alt = f"Gradient norm of every layer at step {view.latest.step}, and before training"
+    return {
+        "data": data,
+        "layout": layout(
+            alt,
+            360,
+            xaxis=axis("layer", range=[0.5, count + 0.5], **ticks),
+            yaxis=_log("gradient norm", low, high),
+        ),
+    }
+
+
+def reach(view: View) -> Figure:
+    """The first layer's gradient norm as a share of the output layer's, at every kept moment."""
+    data, shares = [], []
+    for i, history in enumerate(view.variants):
+        letter = view.experiment.letters[i]
+        newest = view.latest.variants[i : i + 1] if view.latest else ()
+        frames = [f for f in history.frames if not f.diverged]
+        frames += [f for f in newest if not f.diverged and (not frames or f.step > frames[-1].step)]
+        share = np.array([(norms := _norms(f))[0] / norms[-1] for f in frames])
+        shares.append(np.maximum(share, FLOOR))
+        hover = f"{letter}, step %{{x:,}}<br>%{{y:.2e}}<extra></extra>"
+        data.append(line([f.step for f in frames], shares[-1], COLORS[i], letter, hovertemplate=hover))
+    low, high = _decades(np.concatenate(shares)) if shares else (-3.0, 1.0)
+    shapes = guide(1, "as much as in the output layer")
+    return {
+        "data": data,
+        "layout": layout(
+            "Gradient norm of the first layer as a share of the output layer's, over the steps",
+            360,
+            xaxis=x_axis(view, "steps"),
+            yaxis=_log("first layer / output layer", low, high),
+        )
+        | marked(view, "steps", shapes),
+    }
+
+
+def _norms(frame: VariantFrame) -> Floats:
+    norms: Floats = np.maximum(np.nan_to_num(frame.gradient_norm, nan=np.nan, posinf=np.nan), FLOOR)
+    return norms
+
+
+def _places(frame: VariantFrame, count: int) -> Floats:
+    """Number of each layer; the output layers of all variants stand above one another."""
+    layers = np.arange(1.0, len(frame.gradient_norm) + 1)
+    layers[-1] = count
+    return layers
+
+
+def _log(title: str, low: float, high: float) -> Figure:
+    return axis(title, type="log", range=[low, high], exponentformat="e", dtick=max(1, (high - low) // 4))
 
 
 def _decades(norms: Floats) -> tuple[float, float]:

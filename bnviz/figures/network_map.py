@@ -3,7 +3,7 @@
 import numpy as np
 
 from bnviz.config import Experiment
-from bnviz.figures.style import Figure, axis, layout, nice_ceiling, note, title_of, typed, unit_of
+from bnviz.figures.style import Figure, axis, color_bar, layout, nice_ceiling, note, title_of, typed, unit_of
 from bnviz.records import BOUNDED, Floats, Frame
 
 HEAD, GAP, FOOT = 26, 12, 84  # pixels: a variant's title, the room below its strips, axis title and colour bar
@@ -39,7 +39,8 @@ def network_map(frame: Frame, experiment: Experiment, *, quantity: str, layer: i
     limits = (
         {"cmin": -(top := _limit(frame, experiment)), "cmax": top} if quantity == "mean" else {"cmin": 0, "cmax": 100}
     )
-    figure_layout["coloraxis"] = limits | {"colorbar": _color_bar(quantity)}
+    title = "mean output" if quantity == "mean" else "saturated (%)"
+    figure_layout["coloraxis"] = limits | {"colorbar": color_bar(title)}
     return {"data": data, "layout": figure_layout | axes}
 
 
@@ -82,23 +83,6 @@ def _axes(suffix: str, shape: tuple[int, ...], domain: list[float], *, unit: str
         fixedrange=True,
     )
     return {f"xaxis{suffix}": x, f"yaxis{suffix}": y}
-
-
-def _color_bar(quantity: str) -> Figure:
-    """Below the strips, where it takes no width from them."""
-    return {
-        "title": {"text": "mean output" if quantity == "mean" else "saturated (%)", "side": "top"},
-        "orientation": "h",
-        "thickness": 8,
-        "len": 0.5,
-        "x": 0.5,
-        "yref": "container",
-        "y": 0,
-        "yanchor": "bottom",
-        "ypad": 0,
-        "outlinewidth": 0,
-        "nticks": 5,
-    }
 
 
 def _limit(frame: Frame, experiment: Experiment) -> float:

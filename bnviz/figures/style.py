@@ -58,6 +58,23 @@ def note(text: str, x: float, y: float, **more: Any) -> Figure:
     return {"text": text, "font": {"size": 12}, "xanchor": "left", "yanchor": "top"} | place | more
 
 
+def color_bar(title: str) -> Figure:
+    """Below the picture, where it takes no width from it."""
+    return {
+        "title": {"text": title, "side": "top"},
+        "orientation": "h",
+        "thickness": 8,
+        "len": 0.5,
+        "x": 0.5,
+        "yref": "container",
+        "y": 0,
+        "yanchor": "bottom",
+        "ypad": 0,
+        "outlinewidth": 0,
+        "nticks": 5,
+    }
+
+
 def guide(value: float, text: str, **more: Any) -> list[Figure]:
     """A dotted horizontal line across the plot, as a shape."""
     return [

@@ -207,13 +207,18 @@ class Stack:
         return [[self._trace(layer, place) for layer in range(len(self.hidden))] for place in range(len(self))]
 
     def _trace(self, index: int, place: int) -> Trace:
-        layer, (z, y) = self.hidden[index], self._saved[index]
-        places = {"pre_activation": layer.linear.y[place], "post_activation": y[place]}
+        rows = {name: _rows(values) for name, values in self.places(index, place).items()}
+        z, _ = self._saved[index]
+        return Trace(_rows(z[place]), rows["post_activation"], rows)
+
+    def places(self, index: int, place: int) -> dict[str, Tensor]:
+        """What one hidden layer of one network computed in the last forward pass: (B, units) or (B, C, H, W) each."""
+        layer, (_, y) = self.hidden[index], self._saved[index]
+        found = {"pre_activation": layer.linear.y[place], "post_activation": y[place]}
         for norm, k in self.norms_of(place)[index : index + 1]:
-            x_hat = norm.x_hat[k]
-            places["normalized"] = x_hat
-            places["batchnorm_output"] = x_hat * norm.gamma.value[k] + norm.beta.value[k]
-        return Trace(_rows(z[place]), _rows(y[place]), {name: _rows(values) for name, values in places.items()})
+            found["normalized"] = norm.x_hat[k]
+            found["batchnorm_output"] = norm.x_hat[k] * norm.gamma.value[k] + norm.beta.value[k]
+        return found
 
     def _replace(self, whole: Tensor, group: slice, part: Tensor) -> Tensor:
         """`whole` with one slice exchanged, as a new tensor; the part itself where it is the whole."""

@@ -1,5 +1,6 @@
 """Questions about a trainer's networks, answered on copies: the trainer stays as it was."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,10 +8,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.config import CLASSES
+from bnviz.config import CLASSES, SIDE
+from bnviz.nn.convolution import pool
 from bnviz.nn.network import Stack
 from bnviz.nn.stacked import Mode
-from bnviz.records import BATCH_SIZES, POPULATION_DIGITS, Answers, Floats, GradientShift
+from bnviz.records import (
+    BATCH_SIZES,
+    MAP_DIGITS,
+    POPULATION_DIGITS,
+    PROBE_DIGITS,
+    Answers,
+    Convolved,
+    FeatureMaps,
+    Floats,
+    GradientShift,
+)
+from bnviz.training import metrics
 from bnviz.training.batches import scaled
 from bnviz.training.trainer import Trainer
 
@@ -47,6 +60,48 @@ def layer_inputs(trainer: Trainer, *, variant: int, layer: int, units: Sequence[
     place = "post_activation" if batchnorm and batchnorm.position == "after" else "pre_activation"
     values = trace.places[place][:, list(units)]
     return values[:: max(1, len(values) // digits)][:digits].numpy().copy()
+
+
+def feature_maps(trainer: Trainer, *, layer: int, digit: int) -> tuple[int, Convolved]:
+    """The step; what the convolution `layer` of every network makes of one of the probe digits, among all of them."""
+    if not 0 <= digit < PROBE_DIGITS:
+        raise ValueError(f"digit: give 0 to {PROBE_DIGITS - 1}, got {digit}")
+    pixels, labels = trainer.batches.train_sample(PROBE_DIGITS, standardize=False)
+    x = scaled(pixels, trainer.training.standardize)
+    guesses, places = [], []
+    for i, variant in enumerate(trainer.variants):
+        net = trainer.copy_of(i)
+        guesses.append(int(net.forward(x, "probe")[0, digit].argmax()))
+        has_maps = layer < len(net.hidden) and variant.network.hidden[layer].kernel
+        places.append(net.places(layer, 0) if has_maps else {})
+    limits = {name: _limit([found[name] for found in places if name in found]) for found in places for name in found}
+    return min(trainer.steps), Convolved(
+        digit=pixels[digit].mul(255).view(SIDE, SIDE).numpy(),
+        label=int(labels[digit]),
+        guesses=tuple(guesses),
+        variants=tuple(_feature_maps(found, digit, limits) if found else None for found in places),
+        limits=limits,
+    )
+
+
+def _feature_maps(places: dict[str, Tensor], digit: int, limits: dict[str, float]) -> FeatureMaps:
+    maps = {name: values[digit] for name, values in places.items()}
+    maps["pooled"] = pool(maps["post_activation"])
+    return FeatureMaps(
+        {name: values.numpy().copy() for name, values in maps.items()},
+        {
+            name: np.stack(
+                [metrics.histogram(channel, -limits[name], limits[name]) for channel in values[:MAP_DIGITS].unbind(1)]
+            )
+            for name, values in places.items()
+        },
+    )
+
+
+def _limit(values: list[Tensor]) -> float:
+    """The largest magnitude, rounded up to a power of the square root of 2: it grows and shrinks in calm steps."""
+    largest = max(float(v[:MAP_DIGITS].abs().nan_to_num(posinf=0).max()) for v in values)
+    return 2 ** (math.ceil(2 * math.log2(largest)) / 2) if largest > 0 else 1.0
 
 
 def answers(trainer: Trainer, *, variant: int, pixels: Floats, seed: int) -> Answers:
@@ -131,6 +186,7 @@ def _probabilities(net: Stack, images: Tensor, mode: Mode) -> Tensor:
 QUESTIONS: dict[str, Callable[..., Any]] = {
     "layer_inputs": layer_inputs,
     "inputs_at": inputs_at,
+    "feature_maps": feature_maps,
     "answers_at": answers_at,
     "test_digit": test_digit,
     "covariate_shift": covariate_shift,

@@ -1,0 +1,172 @@
+"""What convolutions make of a digit: their maps, and how each channel's values are distributed."""
+
+import numpy as np
+
+from bnviz.config import Experiment
+from bnviz.figures.activations import PLACE_NAMES
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, color_bar, colored, layout, line, note, title_of, typed
+from bnviz.records import BINS, Convolved, Counts, Floats
+
+STAGES = PLACE_NAMES | {"pooled": "pooled"}
+NOT_NEGATIVE = ("sigmoid", "relu")
+PANEL = 330  # pixels, the height of one variant's maps
+TOP = 1.6  # height of the highest histogram, in spaces between two channels
+
+
+def feature_maps(found: Convolved, experiment: Experiment, *, place: str) -> Figure:
+    """The maps of every channel, a panel a variant, all on one colour scale."""
+    panels = [(i, v) for i, v in enumerate(found.variants) if v is not None]
+    shown = [(i, v.maps[place]) for i, v in panels if place in v.maps]
+    words = [
+        f"{colored(experiment.letters[i], i)} has no batchnorm: nothing here" for i, v in panels if place not in v.maps
+    ]
+    rows = max(1, (len(shown) + 1) // 2)
+    data, annotations = [], []
+    axes: Figure = {}
+    for k, (i, maps) in enumerate(shown):
+        columns = 3 if len(maps) <= 6 else 4
+        cells, suffix = tiles(maps, columns), str(k + 1) if k else ""
+        across = [0.0, 0.485] if k % 2 == 0 else [0.515, 1.0]
+        down = [1 - (k // 2 + 1) / rows, 1 - (k // 2 + 0.12) / rows]
+        data.append(_heatmap(cells, suffix, experiment.letters[i]))
+        axes |= _panel(cells.shape, suffix, across, down)
+        annotations.append(note(title_of(experiment, i), across[0], down[1], yanchor="bottom", yshift=2))
+        annotations += _numbers(maps, columns, suffix)
+    figure_layout = layout(
+        f"Feature maps, {STAGES[place]}, of digit {found.label} in {len(shown)} networks",
+        PANEL * rows + 60,
+        words,
+        margin={"l": 8, "r": 8, "t": 4, "b": 60},
+        annotations=annotations,
+    )
+    low, high = _span(found, experiment, place)
+    figure_layout["meta"]["scale"] = "sequential" if low == 0 else "diverging"
+    figure_layout["coloraxis"] = {"cmin": low, "cmax": high, "colorbar": color_bar(STAGES[place])}
+    return {"data": data, "layout": figure_layout | axes}
+
+
+def channel_histograms(found: Convolved, experiment: Experiment, *, layer: int) -> Figure:
+    """Each channel's values over all positions of the first digits: left before normalization, right after it."""
+    panels = [(i, v) for i, v in enumerate(found.variants) if v is not None]
+    count = max((len(v.histograms["pre_activation"]) for _, v in panels), default=1)
+    data: list[Figure] = []
+    for suffix, place in (("", "pre_activation"), ("2", "normalized")):
+        top = max((_heights(v.histograms[place]).max() for _, v in panels if place in v.histograms), default=1.0)
+        for i, v in panels:
+            if place in v.histograms:
+                x, y = _ridges(v.histograms[place], found.limits[place], top)
+                letter = experiment.letters[i]
+                data.append(line(x, y, COLORS[i], letter, xaxis=f"x{suffix}", line={"width": 1.5}, hoverinfo="skip"))
+    ranges = {place: found.limits.get(place, 4.0) for place in ("pre_activation", "normalized")}
+    before, after = (axis(STAGES[place], range=[-limit, limit]) for place, limit in ranges.items())
+    names = ", ".join(colored(experiment.letters[i], i) for i, _ in panels)
+    words = [f"{names}: a line a channel, its height the square root of the share of values in each of {BINS} bins"]
+    if "normalized" not in found.limits:
+        words.append("no network here has batchnorm: nothing on the right")
+    return {
+        "data": data,
+        "layout": layout(
+            f"Histograms of every channel of layer {layer + 1}, before and after normalization",
+            max(320, 60 + 24 * count),
+            words,
+            xaxis=before | {"domain": [0, 0.48]},
+            xaxis2=after | {"domain": [0.52, 1], "anchor": "y"},
+            yaxis=axis(
+                "channel",
+                range=[count + 0.5, 1 - 1.15 * TOP],
+                tickvals=list(range(1, count + 1)),
+                showgrid=False,
+            ),
+            shapes=[_zero("x"), _zero("x2")],
+        ),
+    }
+
+
+def tiles(maps: Floats, columns: int) -> Floats:
+    """(channels, H, W) -> one picture, row by row, with an empty line between maps."""
+    count, height, width = maps.shape
+    rows = -(-count // columns)
+    picture = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
+    for k, values in enumerate(maps):
+        y, x = k // columns * (height + 1), k % columns * (width + 1)
+        picture[y : y + height, x : x + width] = values
+    return picture
+
+
+def _heatmap(cells: Floats, suffix: str, letter: str) -> Figure:
+    return {
+        "type": "heatmap",
+        "z": typed(cells),
+        "xaxis": f"x{suffix}",
+        "yaxis": f"y{suffix}",
+        "coloraxis": "coloraxis",
+        "hoverongaps": False,
+        "hovertemplate": f"{letter}<br>%{{z:.3f}}<extra></extra>",
+    }
+
+
+def _panel(shape: tuple[int, ...], suffix: str, across: list[float], down: list[float]) -> Figure:
+    height, width = shape
+    hidden = {"visible": False, "constrain": "domain"}
+    return {
+        f"xaxis{suffix}": hidden | {"domain": across, "range": [-0.5, width - 0.5], "anchor": f"y{suffix}"},
+        f"yaxis{suffix}": hidden
+        | {
+            "domain": down,
+            "range": [height - 0.5, -0.5],
+            "anchor": f"x{suffix}",
+            "scaleanchor": f"x{suffix}",
+            "constraintoward": "top",
+        },
+    }
+
+
+def _numbers(maps: Floats, columns: int, suffix: str) -> list[Figure]:
+    """The channel's number in the corner of each map."""
+    _, height, width = maps.shape
+    return [
+        {
+            "text": str(k + 1),
+            "xref": f"x{suffix}",
+            "yref": f"y{suffix}",
+            "x": k % columns * (width + 1) - 0.5,
+            "y": k // columns * (height + 1) - 0.5,
+            "xanchor": "left",
+            "yanchor": "top",
+            "showarrow": False,
+            "font": {"size": 10, "color": GUIDE},
+        }
+        for k in range(len(maps))
+    ]
+
+
+def _span(found: Convolved, experiment: Experiment, place: str) -> tuple[float, float]:
+    activated = place in ("post_activation", "pooled")
+    limit = found.limits.get("post_activation" if activated else place, 1.0)
+    kinds = {v.network.activation for v, maps in zip(experiment.variants, found.variants, strict=True) if maps}
+    if activated and kinds == {"sigmoid"}:
+        return 0.0, 1.0
+    return (0.0, limit) if activated and kinds <= set(NOT_NEGATIVE) else (-limit, limit)
+
+
+def _heights(counts: Counts) -> Floats:
+    """(channels, BINS + 3) counts -> (channels, BINS) square roots of the shares of a channel's values.
+
+    Most positions of a map see nothing but background and give the same value: shares would show only that one.
+    """
+    heights: Floats = np.sqrt(counts[:, 1 : BINS + 1] / counts.sum(1, keepdims=True))
+    return heights
+
+
+def _ridges(counts: Counts, limit: float, top: float) -> tuple[Floats, Floats]:
+    """One line through the histograms of all channels, each standing on its number; NaN between two."""
+    heights = _heights(counts)
+    middles = (np.arange(BINS) + 0.5) / BINS * 2 * limit - limit
+    x = np.concatenate([np.append(middles, np.nan) for _ in heights])
+    y = np.concatenate([np.append(k + 1 - TOP * height / top, np.nan) for k, height in enumerate(heights)])
+    return x, y
+
+
+def _zero(name: str) -> Figure:
+    style = {"color": GUIDE, "width": 1, "dash": "dot"}
+    return {"type": "line", "xref": name, "yref": "paper", "x0": 0, "x1": 0, "y0": 0, "y1": 1, "line": style}

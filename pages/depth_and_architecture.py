@@ -1,0 +1,169 @@
+"""Depth and architecture: how gradients fare in deep networks, and batchnorm between convolutions."""
+
+from functools import partial
+from typing import Literal
+
+import streamlit as st
+
+from bnviz import architecture, figures
+from bnviz.config import Experiment
+from bnviz.figures.feature_maps import STAGES
+from bnviz.figures.style import Figure
+from bnviz.history import View
+from bnviz.presets import PRESETS
+from bnviz.records import MAP_DIGITS, PROBE_DIGITS, Convolved, Frame
+from bnviz.ui import controls, lab, page
+from bnviz.ui.live_plotly import live_chart, unchanged
+from bnviz.ui.live_question import LiveQuestion
+
+NETWORKS = ("deep", "deepest", "paper", "lenet")  # presets
+DEPTHS = (1, 2, 5, 10, 20)
+
+page.style()
+st.title("Depth and architecture")
+experiment, keep_weights = controls.sidebar()
+page.show_problems()
+_, run = lab.live_run(experiment, keep_weights)
+
+
+def kind(chosen: bool) -> Literal["primary", "secondary"]:
+    return "primary" if chosen else "secondary"
+
+
+st.markdown(
+    "The deeper a network, the more layers a gradient has to pass on its way to the first one. Batchnorm puts every "
+    "layer's inputs back to mean 0 and variance 1; in a convolution it does so a channel at a time, over all digits "
+    "and positions. These are the networks of the live lab."
+)
+with st.container(horizontal=True, vertical_alignment="center", key="networks"):
+    st.markdown("Network", width="content")
+    for name in NETWORKS:
+        st.button(
+            PRESETS[name].title,
+            key=f"network_{name}",
+            type=kind(PRESETS[name].experiment == experiment),
+            on_click=controls.load,
+            args=(PRESETS[name].experiment,),
+        )
+with st.container(horizontal=True, vertical_alignment="center", key="depths"):
+    st.markdown("Hidden layers", width="content")
+    first = experiment.variants[0].network
+    for depth in DEPTHS:
+        st.button(
+            str(depth),
+            key=f"depth_{depth}",
+            type=kind(first.architecture == "mlp" and first.hidden_layers == depth),
+            disabled=first.architecture != "mlp",
+            on_click=controls.set_value,
+            args=("hidden_layers", depth),
+        )
+shown_status = lab.transport(run, partial(controls.set_value, "seed"))
+live_place = st.container(key="status")
+
+left, right = st.columns(2, gap="large")
+with left:
+    page.heading(
+        "Gradient flow",
+        "L2 norm of the loss gradient of each layer's weights, for the step about to be taken, on a log axis. Dotted: "
+        "before the first step. A falling line towards layer 1 is a vanishing gradient, a rising one an exploding one.",
+    )
+    live_chart("chart_gradient_flow")
+with right:
+    page.heading(
+        "What reaches the first layer",
+        "The gradient norm of the first layer as a share of the output layer's, at every kept moment of the run.",
+    )
+    live_chart("chart_reach")
+left, right = st.columns(2, gap="large")
+with left:
+    page.heading("Loss", "Cross-entropy on each batch (shadow), its mean over 30 steps, and on test digits (circles).")
+    live_chart("chart_loss")
+with right:
+    page.heading("Test accuracy", "Share of test digits that is recognized, in eval mode.")
+    live_chart("chart_accuracy")
+
+page.heading(
+    "Layers",
+    "After a convolution one mean and one variance belong to a channel, because its kernel is the same at every "
+    "position (Ioffe and Szegedy 2015, section 3.2).",
+)
+for letters, layers in architecture.kinds(experiment).items():
+    if letters != experiment.letters:
+        st.caption(", ".join(letters))
+    st.table(architecture.rows(layers, experiment.training.batch_size))
+
+convolutions = max((sum(layer.kernel > 0 for layer in v.network.hidden) for v in experiment.variants), default=0)
+options = page.heading(
+    "Feature maps",
+    f"What each channel makes of one of {PROBE_DIGITS} fixed training digits, normalized with the statistics of all of "
+    "them, on one colour scale for all networks. Asked on copies: about once a second while the networks train, and "
+    "wherever they stand still.",
+)
+
+
+@st.cache_resource(scope="session", show_spinner=False)
+def maps_question() -> LiveQuestion[tuple[int, Convolved]]:
+    return LiveQuestion("feature_maps", lambda step, found: (step, found))
+
+
+maps = maps_question()
+layer, digit, place = 0, 0, "post_activation"
+if convolutions:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="map_settings"):
+        if st.session_state.get("map_layer", 1) > convolutions:
+            st.session_state["map_layer"] = convolutions
+        layer = st.selectbox("Layer", range(1, convolutions + 1), key="map_layer", width=90) - 1
+        digit = st.number_input("Digit", 1, PROBE_DIGITS, 1, key="map_digit", width=130) - 1
+        place = st.segmented_control(
+            "Maps of the",
+            list(STAGES),
+            format_func=STAGES.__getitem__,
+            default="post_activation",
+            key="map_place",
+            wrap=True,
+            required=True,
+        )
+    small, large = st.columns([1, 5])
+    with small:
+        live_chart("chart_map_digit")
+    with large:
+        live_chart("chart_feature_maps")
+    page.heading(
+        "Channels before and after normalization",
+        f"All positions of the first {MAP_DIGITS} of these digits. Left: the pre-activations, whose mean and variance "
+        "differ from channel to channel. Right: normalized to mean 0 and variance 1.",
+    )
+    live_chart("chart_channels")
+else:
+    st.info("No network here has convolutions. Choose LeNet above to see its feature maps.", icon=":material/info:")
+
+
+def asked(shown: Experiment) -> tuple[int, Convolved] | None:
+    found = maps.of(run, layer=layer, digit=digit) if convolutions else None
+    return found if found and len(found[1].variants) == len(shown.variants) else None
+
+
+def draw(view: View, _: Frame) -> dict[str, Figure]:
+    drawn = {
+        "chart_gradient_flow": figures.gradient_flow(view),
+        "chart_reach": figures.reach(view),
+        "chart_loss": figures.training_loss(view, smoothing=30, log=False, x="steps"),
+        "chart_accuracy": figures.accuracy(view, x="steps"),
+    }
+    if (answer := asked(view.experiment)) is not None:
+        step, found = answer
+        version = maps.count, place
+        guesses = ", ".join(f"{view.experiment.letters[i]} says {guess}" for i, guess in enumerate(found.guesses))
+        words = f"{found.label} at step {step:,}: {guesses}"
+        shown = {
+            "chart_map_digit": figures.digit(found.digit, words),
+            "chart_feature_maps": figures.feature_maps(found, view.experiment, place=place),
+            "chart_channels": figures.channel_histograms(found, view.experiment, layer=layer),
+        }
+        drawn |= {key: unchanged(figure, version) for key, figure in shown.items()}
+    return drawn
+
+
+with live_place:
+    lab.follow(run, shown_status, draw, also=lambda: maps.count)
+controls.drawn()
