@@ -4,7 +4,7 @@ import numpy as np
 
 from bnviz.config import Experiment
 from bnviz.figures.activations import PLACE_NAMES
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, color_bar, colored, layout, line, note, title_of, typed
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, color_bar, colored, layout, line, note, typed
 from bnviz.records import BINS, Convolved, Counts, Floats
 
 STAGES = PLACE_NAMES | {"pooled": "pooled"}
@@ -30,7 +30,8 @@ def feature_maps(found: Convolved, experiment: Experiment, *, place: str) -> Fig
         down = [1 - (k // 2 + 1) / rows, 1 - (k // 2 + 0.12) / rows]
         data.append(_heatmap(cells, suffix, experiment.letters[i]))
         axes |= _panel(cells.shape, suffix, across, down)
-        annotations.append(note(title_of(experiment, i), across[0], down[1], yanchor="bottom", yshift=2))
+        title = f"{colored(experiment.letters[i], i)} · {'' if experiment.variants[i].batchnorm else 'no '}batchnorm"
+        annotations.append(note(title, across[0], down[1], yanchor="bottom", yshift=2))
         annotations += _numbers(maps, columns, suffix)
     figure_layout = layout(
         f"Feature maps, {STAGES[place]}, of digit {found.label} in {len(shown)} networks",
