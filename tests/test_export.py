@@ -175,7 +175,11 @@ OPTIONS = Experiment(
 LENET = NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")
 CONVOLUTIONS = Experiment(
     TrainingConfig(steps=20, momentum=0.5),
-    (Variant(LENET), Variant(LENET, BatchNormConfig()), Variant(LENET, BatchNormConfig(bessel=True, position="after"))),
+    (
+        Variant(LENET),
+        Variant(LENET, BatchNormConfig()),
+        Variant(LENET, BatchNormConfig(bessel=True, position="after", inference="population")),
+    ),
 )
 
 
