@@ -11,7 +11,7 @@ from typing import Any
 from bnviz import __version__, results
 from bnviz.config import BATCH_OF_ONE, Experiment, ValidationError
 from bnviz.data import DownloadError, DownloadProgress, download, load, status
-from bnviz.results import FILE
+from bnviz.results import FIGURES, FILE
 from bnviz.settings import SHARED, VARIANT, Setting, Value, explain, read_json, unflatten
 
 LAST = 100  # steps whose mean is the training loss
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     train.set_defaults(run=_train)
     again = commands.add_parser(
-        "reproduce", help="measure again what the literature reports, and write docs/RESULTS.md"
+        "reproduce", help="measure again what the literature reports; write docs/RESULTS.md and its figures"
     )
     again.add_argument(
         "--quick", action="store_true", help="one seed and shorter runs: minutes instead of a quarter hour"
@@ -165,6 +165,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         return 2
     import torch
 
+    from bnviz.figures.svg import svg
     from bnviz.training.batches import Batches
     from bnviz.training.reproduce import reproduce
 
@@ -173,12 +174,14 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     found = reproduce(Batches(load()), quick=arguments.quick, say=say)
     (out / FILE.name).write_text(results.to_json(found), encoding="utf-8")
     (out / "RESULTS.md").write_text(results.to_markdown(found), encoding="utf-8")
+    (out / FIGURES).mkdir(exist_ok=True)
+    for name, chart in (picture for result in found.results for picture in result.pictures.items()):
+        (out / FIGURES / name).write_text(svg(chart), encoding="utf-8")
     if arguments.json:
         print(results.to_json(found))
     else:
         for claim in (claim for result in found.results for claim in result.claims):
-            print(f"{'agrees ' if claim.agrees else 'DIFFERS'}  {claim.text} ({claim.source})")
-            print(f"         {claim.measured}; {claim.by}")
+            print(f"{claim.text} ({claim.source})\n    measured: {claim.measured}\n    {claim.verdict}")
     return 0
 
 

@@ -1,5 +1,6 @@
 """What was reproduced, as plain records: claims with their verdicts, tables and curves, as JSON and as Markdown."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import field
 from pathlib import Path
 
@@ -7,11 +8,13 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 FILE = Path(__file__).parents[1] / "docs" / "results.json"
+FIGURES = "figures"  # the folder of the pictures, beside it
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a source says, what was measured here, whether they agree, and by how much they differ."""
+    """What a source says, what was measured here, whether they agree, and by how much: how far from the claimed
+    figure or, where only a direction was claimed, how far in it."""
 
     text: str
     source: str
@@ -19,15 +22,20 @@ class Claim:
     agrees: bool
     by: str
 
+    @property
+    def verdict(self) -> str:
+        return f"{'agrees' if self.agrees else 'differs'}: {self.by}"
+
 
 @dataclass(frozen=True)
 class Line:
-    """One curve. normalized: of a network with batchnorm, which decides its colour."""
+    """One curve. normalized: of a network with batchnorm, which decides its colour. thin: beside a stronger one."""
 
     name: str
     x: tuple[float, ...]
     y: tuple[float | None, ...]
     normalized: bool
+    thin: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,11 @@ class Result:
     table: Table | None = None
     charts: tuple[Chart, ...] = ()
 
+    @property
+    def pictures(self) -> dict[str, Chart]:
+        """The charts by the names of their files."""
+        return {f"{self.key}-{place}.svg": chart for place, chart in enumerate(self.charts, 1)}
+
 
 @dataclass(frozen=True)
 class Results:
@@ -82,28 +95,24 @@ def read(path: Path = FILE) -> Results:
 
 
 def to_markdown(results: Results) -> str:
-    """Tables and verdicts; the curves stand in the JSON file beside it, and on the page Results."""
-    seeds = "one seed" if results.seeds == 1 else f"mean of {results.seeds} seeds"
+    """Tables, verdicts and pictures; the pictures' files lie in FIGURES beside it."""
+    seeds = "one seed" if results.seeds == 1 else f"mean ± standard deviation of {results.seeds} seeds"
     lines = [
         "# Results",
         "",
         f"Written by `python -m bnviz reproduce{' --quick' if results.quick else ''}` on {results.data}, {seeds}, "
-        f"{results.minutes:.0f} minutes.",
+        f"{results.minutes:.0f} minutes. The page Results shows the same, from results.json.",
     ]
     for result in results.results:
-        lines += [
-            "",
-            f"## {result.title}",
-            "",
-            result.setting,
-            "",
-            "| claim | source | measured | verdict |",
-            "|---|---|---|---|",
-        ]
-        for claim in result.claims:
-            verdict = f"{'agrees' if claim.agrees else '**differs**'}: {claim.by}"
-            lines.append(f"| {claim.text} | {claim.source} | {claim.measured} | {verdict} |")
+        lines += ["", f"## {result.title}", "", result.setting, ""]
+        rows = [(c.text, c.source, c.measured, c.verdict.replace("differs", "**differs**")) for c in result.claims]
+        lines += _table(("claim", "source", "measured", "verdict"), rows)
         if result.table:
-            lines += ["", f"| {' | '.join(result.table.columns)} |", "|" + "---|" * len(result.table.columns)]
-            lines += [f"| {' | '.join(row)} |" for row in result.table.rows]
+            lines += ["", *_table(result.table.columns, result.table.rows)]
+        if result.charts:
+            lines += ["", *(f"![{chart.title}]({FIGURES}/{name})" for name, chart in result.pictures.items())]
     return "\n".join(lines) + "\n"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows)]

@@ -28,8 +28,10 @@ def show(result: Result) -> None:
     st.subheader(result.title)
     st.caption(result.setting)
     for claim in result.claims:
-        badge = ":green-badge[:material/check: agrees]" if claim.agrees else ":orange-badge[:material/close: differs]"
-        st.markdown(f"{badge} **{claim.text}** ({claim.source}). Measured: {claim.measured}; {claim.by}.")
+        badge = f":green-badge[:material/check: {claim.verdict}]"
+        if not claim.agrees:
+            badge = f":orange-badge[:material/close: {claim.verdict}]"
+        st.markdown(f"**{claim.text}** ({claim.source}).  \nMeasured: {claim.measured}. {badge}")
     if result.charts:
         for place, (column, chart) in enumerate(zip(st.columns(len(result.charts)), result.charts, strict=True)):
             with column:

@@ -3,17 +3,24 @@
 import json
 import math
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bnviz import figures, results
 from bnviz.__main__ import main
 from bnviz.config import NetworkConfig, TrainingConfig
+from bnviz.figures.style import round_step
+from bnviz.figures.svg import svg
 from bnviz.results import Chart, Claim, Line, Result, Results, Table
 from bnviz.settings import from_query
+from bnviz.training import bench as bench_module
 from bnviz.training import reproduce as module
 from bnviz.training.batches import Batches
-from bnviz.training.reproduce import Bench, bias, reproduce, twins
+from bnviz.training.bench import Bench, twins
+from bnviz.training.reproduce import bias, reproduce
 
 CHART = Chart("Accuracy", "rate", "accuracy (%)", (Line("with batchnorm", (0.1, 1.0), (90.0, None), True),), log_x=True)
 FOUND = Results(
@@ -51,6 +58,7 @@ def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_the_report_has_every_claim_with_its_verdict_and_every_table() -> None:
     text = results.to_markdown(FOUND)
+    assert "![Accuracy](figures/rates-1.svg)" in text
     assert "| It helps | A paper, figure 1 | 3 with, 1 without | agrees: 3 times |" in text
     assert "| Not | B | 0 | **differs**: -1 |" in text
     assert "| 1 | 90 % |" in text
@@ -61,6 +69,50 @@ def test_a_value_that_is_no_number_leaves_a_gap() -> None:
     figure = figures.results(CHART)
     assert figure["layout"]["xaxis"]["type"] == "log"
     assert len(figure["data"]) == 1
+    assert bench_module.lines((1.0, 2.0), ((0.5, math.nan), (math.inf, 0.123456)))[1].y == (None, 0.12346)
+
+
+class TestPictures:
+    """The charts of the report, read back from their SVG."""
+
+    @staticmethod
+    def drawn(chart: Chart) -> tuple[list[str], list[str]]:
+        """The texts, and the strokes of the curves."""
+        root = ElementTree.fromstring(svg(chart))
+        name = "{http://www.w3.org/2000/svg}"
+        strokes = [p.attrib["d"] for p in root.iter(f"{name}path") if "stroke-linecap" in p.attrib]
+        return [text.text or "" for text in root.iter(f"{name}text")], strokes
+
+    def test_have_the_words_of_the_chart_and_the_curves_of_the_page(self) -> None:
+        chart = Chart("A & B", "step", "loss", bench_module.lines((0, 1000), ((1.0, 0.5), (0.0, 1.0))))
+        texts, strokes = self.drawn(chart)
+        assert {"A & B", "step", "loss", "without batchnorm", "with batchnorm", "1,000"} <= set(texts)
+        starts = [[tuple(map(float, point.split())) for point in stroke[1:].split("L")] for stroke in strokes]
+        (a, b), (c, d) = starts
+        assert (a, d) == ((c[0], a[1]), (b[0], d[1]))  # both begin at step 0 and end at step 1,000
+        assert a[1] == d[1] < b[1] < c[1]  # 1 stands above 0.5, above 0
+
+    def test_leave_gaps_and_keep_a_lonely_point(self) -> None:
+        y = (1.0, None, 2.0, 3.0, None)
+        chart = Chart("", "x", "y", (Line("with batchnorm", (1, 10, 100, 1e3, 1e4), y, True),), log_x=True)
+        texts, strokes = self.drawn(chart)
+        assert {"1", "10", "100", "1,000", "10,000"} <= set(texts)
+        assert [stroke.count("L") for stroke in strokes] == [0, 1]
+
+    def test_of_every_result_of_the_repository_lie_beside_the_report(self) -> None:
+        report = (results.FILE.parent / "RESULTS.md").read_text(encoding="utf-8")
+        folder = results.FILE.parent / results.FIGURES
+        expected = {name: chart for result in results.read().results for name, chart in result.pictures.items()}
+        assert {file.name for file in folder.iterdir()} == set(expected)
+        for name, chart in expected.items():
+            assert f"({results.FIGURES}/{name})" in report
+            assert (folder / name).read_text(encoding="utf-8") == svg(chart)
+
+    @given(st.floats(1e-6, 1e6), st.integers(2, 9))
+    def test_have_no_more_ticks_than_there_is_room_for(self, span: float, most: int) -> None:
+        step = round_step(span, most)
+        assert span / most <= step * (1 + 1e-9)
+        assert step <= 2.5 * span / most * (1 + 1e-9)
 
 
 def test_every_seed_is_a_training_of_its_own_and_a_seed_gives_the_same_again(bench: Bench) -> None:
@@ -87,6 +139,17 @@ def test_the_command_writes_report_and_document(
     assert [result["key"] for result in printed["results"]] == ["bias"]
     assert results.read(tmp_path / "results.json").seeds == 1
     assert "## A bias before batchnorm" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+
+    def rates(_: Bench) -> Result:
+        return FOUND.results[0]
+
+    monkeypatch.setattr(module, "EXPERIMENTS", (rates,))
+    assert main(["reproduce", "--quick", "--out", str(tmp_path)]) == 0
+    assert (
+        "It helps (A paper, figure 1)\n    measured: 3 with, 1 without\n    agrees: 3 times\n"
+        in capsys.readouterr().out
+    )
+    assert (tmp_path / "figures" / "rates-1.svg").read_text(encoding="utf-8") == svg(CHART)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -119,6 +119,13 @@ def nice_ceiling(value: float) -> float:
     return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= value * (1 - 1e-9))
 
 
+def round_step(span: float, most: int) -> float:
+    """1, 2 or 5 times a power of ten: the distance of at most `most` ticks, and the one at 0, over a span."""
+    step = span / most or 1.0
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(digit * power for digit in (1, 2, 5, 10) if digit * power >= step * (1 - 1e-9))
+
+
 def faded(color: str, alpha: float) -> str:
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"

@@ -1,0 +1,98 @@
+"""The charts of docs/RESULTS.md as SVG: text that a repository keeps well, written without a browser or a library.
+
+Plotly makes pictures only with the help of a whole browser; these few lines and axes need neither.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from html import escape
+from itertools import groupby
+
+import numpy as np
+
+from bnviz.figures.results import color_of, legend
+from bnviz.figures.style import GUIDE, round_step
+from bnviz.results import Chart, Line
+
+WIDTH, HEIGHT = 460, 300
+LEFT, RIGHT, TOP, BOTTOM = 58, 24, 58, 44  # margins
+TICKS = 6  # at most about
+TEXT, GRID = "#31333F", "#DDE0E4"
+
+
+def svg(chart: Chart) -> str:
+    """One chart with its title, legend and axes, on white."""
+    across = _Axis([x for line in chart.lines for x in line.x], LEFT, WIDTH - RIGHT, log=chart.log_x)
+    values = [y for line in chart.lines for y in line.y if y is not None]
+    up = _Axis([0.0, *values], HEIGHT - BOTTOM, TOP)
+    middle, center = (LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" role="img" '
+            f'font-family="sans-serif" font-size="11" fill="{TEXT}">',
+            f"<title>{escape(chart.title)} by {escape(chart.x_title)}</title>",
+            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
+            f'<text x="{LEFT}" y="20" font-size="12" font-weight="bold">{escape(chart.title)}</text>',
+            *_legend(chart),
+            *(_grid(across, at, vertical=True) for at in across.ticks),
+            *(_grid(up, at, vertical=False) for at in up.ticks),
+            f'<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{escape(chart.x_title)}</text>',
+            f'<text transform="translate(14 {center}) rotate(-90)" text-anchor="middle">{escape(chart.y_title)}</text>',
+            *(part for line in chart.lines for part in _line(line, across, up)),
+            "</svg>\n",
+        ]
+    )
+
+
+class _Axis:
+    """From values to places between two ends of the picture."""
+
+    def __init__(self, values: Sequence[float], start: float, end: float, *, log: bool = False) -> None:
+        self._log, self._start, self._end = log, start, end
+        low, high = min(values, default=0.0), max(values, default=1.0)
+        if log:
+            own = sorted(set(values))
+            powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
+            self.ticks = own if len(own) <= TICKS else [10.0**power for power in powers]
+        else:
+            step = round_step(high - low, TICKS)
+            self.ticks = (step * np.arange(math.floor(low / step), math.ceil(high / step) + 1)).tolist()
+            low, high = self.ticks[0], self.ticks[-1]
+        self._low, self._high = (math.log10(low), math.log10(high)) if log else (low, high)
+
+    def __call__(self, value: float) -> float:
+        share = ((math.log10(value) if self._log else value) - self._low) / ((self._high - self._low) or 1.0)
+        return round(self._start + share * (self._end - self._start), 1)
+
+
+def _grid(axis: _Axis, at: float, *, vertical: bool) -> str:
+    place, said = axis(at), f"{at:,.10g}".replace("-", "−")
+    if vertical:
+        return (
+            f'<path d="M{place} {TOP}V{HEIGHT - BOTTOM}" stroke="{GRID}"/>'
+            f'<text x="{place}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{said}</text>'
+        )
+    return (
+        f'<path d="M{LEFT} {place}H{WIDTH - RIGHT}" stroke="{GUIDE if at == 0 else GRID}"/>'
+        f'<text x="{LEFT - 6}" y="{place + 4}" text-anchor="end">{said}</text>'
+    )
+
+
+def _legend(chart: Chart) -> Iterator[str]:
+    for place, (name, color) in enumerate(legend(chart)):
+        left = LEFT + 150 * place
+        yield f'<rect x="{left}" y="32" width="10" height="10" fill="{color}"/>'
+        yield f'<text x="{left + 15}" y="41">{escape(name)}</text>'
+
+
+def _line(line: Line, across: _Axis, up: _Axis) -> Iterator[str]:
+    """A stroke for every stretch without a gap; a lonely point is a dot, by its round ends."""
+    color, width = color_of(line), 1 if line.thin else 2
+    points = zip(line.x, line.y, strict=True)
+    for known, stretch in groupby(points, key=lambda point: point[1] is not None):
+        if known:
+            path = "L".join(f"{across(x)} {up(y)}" for x, y in stretch if y is not None)
+            yield (
+                f'<path d="M{path}{"" if "L" in path else "h0"}" fill="none" stroke="{color}" stroke-width="{width}" '
+                'stroke-linecap="round" stroke-linejoin="round"/>'
+            )
