@@ -20,6 +20,7 @@ from bnviz.records import BINS, Counts, Floats, Frame, GradientShift, LayerFrame
 INPUT = "activation_input"  # batchnorm's output where it sits before the activation, else the pre-activation
 PLACES = {INPUT: "input of the activation", "pre_activation": "pre-activation", "post_activation": "post-activation"}
 OUTSIDE = 0.01  # share of values outside the bins that is worth a warning
+MOST = 400  # measurements of the gradients that are kept
 FEW = 3  # networks of which all is told; of more, only the shift itself
 ALIKE = 0.1  # two numbers that differ by less than this share are called about equal
 
@@ -208,6 +209,21 @@ def percentiles(view: View, variant: int, layer: int, unit: int) -> tuple[Floats
 
 
 # -- internal covariate shift of the gradients -----------------------------------------------------------------------
+
+
+Measured = dict[tuple[int, ...], list[GradientShift]]  # by the variants' steps, oldest first: one for each variant
+
+
+def gathered(answer: list[GradientShift], known: Measured | None) -> Measured:
+    """What is known once there is another answer; past MOST measurements, every second one goes."""
+    found = (known or {}) | {tuple(each.step for each in answer): answer}
+    return found if len(found) <= MOST else dict(list(found.items())[::2])
+
+
+def until(measured: Measured, step: int | None) -> list[list[GradientShift]]:
+    """A list for each variant, of its measurements up to a step."""
+    columns = zip(*measured.values(), strict=True)
+    return [[found for found in column if step is None or found.step <= step] for column in columns]
 
 
 def summary(found: Sequence[GradientShift]) -> tuple[Floats, Floats]:

@@ -37,6 +37,11 @@ class Walk:
     closed: tuple[Array, Array, Array]  # dx, dgamma, dbeta by the closed form
 
 
+def hashable(array: Array) -> tuple[Any, ...]:
+    """An array of one or two dimensions as (nested) tuples."""
+    return tuple(tuple(row) if isinstance(row, list) else row for row in array.tolist())
+
+
 def sample_points(seed: int) -> Array:
     """(20, 2): both coordinates N(5, 2), the second scaled by 0.4 and shifted by -4."""
     return np.round(np.random.default_rng(seed).normal(5, 2, (POINTS, 2)) * [1, 0.4] + [0, -4], 2)

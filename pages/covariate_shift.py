@@ -10,10 +10,10 @@ from bnviz.engine.run import Run
 from bnviz.figures import shift as figures
 from bnviz.figures.style import Figure
 from bnviz.history import View
-from bnviz.records import PROBE_DIGITS, Frame
+from bnviz.records import PROBE_DIGITS, Frame, GradientShift
 from bnviz.ui import controls, lab, page
 from bnviz.ui.live_plotly import live_chart
-from bnviz.ui.measuring import measuring
+from bnviz.ui.live_question import LiveQuestion
 from bnviz.ui.scrubber import rewound, scrubber
 
 KINDS = {"ridges": "ridges", "overlay": "snapshots", "heat": "heat map"}
@@ -24,7 +24,7 @@ st.title("Covariate shift")
 experiment, keep_weights = controls.sidebar()
 page.show_problems()
 _, run = lab.live_run(experiment, keep_weights)
-past, measured = rewound(run), measuring()
+past = rewound(run)
 
 st.markdown(
     "Every layer is fed by the layers before it. While they learn, the distribution of its inputs changes: Ioffe and "
@@ -98,8 +98,8 @@ with right:
 page.heading(
     "Shift of the gradients",
     "How much the gradient of a layer's weights changes when only the layers before it take their next step, on the "
-    "same batch. No shift: difference 0, cosine 1. The first layer has none before it. Measured on copies: every two "
-    "seconds or so while the networks train and this page is open, and wherever they stand still.",
+    "same batch. No shift: difference 0, cosine 1. The first layer has none before it. Measured on copies: now and "
+    "then while the networks train and this page is open, and wherever they stand still.",
 )
 formula, picture = st.columns([1, 2], gap="large")
 with formula:
@@ -116,6 +116,19 @@ with picture:
     live_chart("chart_gradient_shift")
 
 
+@st.cache_resource(scope="session", show_spinner=False)
+def gradient_question() -> LiveQuestion[shift.Measured]:
+    return LiveQuestion("covariate_shift", shift.gathered, about=lambda experiment: experiment)
+
+
+measured = gradient_question()
+
+
+def gradients() -> list[list[GradientShift]]:
+    """Of the run as it is now: asking about the past would need the weights of then."""
+    return shift.until(measured.of(run) or {}, past.step)
+
+
 def draw(view: View, _: Frame) -> dict[str, Figure]:
     until = view.experiment.training.steps
     return {
@@ -126,14 +139,14 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
         "chart_shift": figures.distribution_shift(
             view, place=place, measure=measure, since=cast(shift.Since, since), layer=layer, until=until
         ),
-        "chart_gradient_shift": figures.gradient_shift(view, measured.of(run, past.step), until=until),
+        "chart_gradient_shift": figures.gradient_shift(view, gradients(), until=until),
     }
 
 
 def findings(view: View) -> list[str]:
-    return shift.findings(view, measured.of(run, past.step), layer=layer, place=place)
+    return shift.findings(view, gradients(), layer=layer, place=place)
 
 
 with live_place:
-    lab.follow(cast(Run, past), shown_status, draw, findings)  # it only looks
+    lab.follow(cast(Run, past), shown_status, draw, findings, also=lambda: measured.count)  # it only looks
 controls.drawn()

@@ -7,6 +7,7 @@ import streamlit as st
 
 from bnviz import initial_findings, weight_laws
 from bnviz.config import NetworkConfig, replace
+from bnviz.data import status
 from bnviz.engine import initial_tasks
 from bnviz.figures import initialization as figures
 from bnviz.figures import schemes
@@ -69,7 +70,8 @@ untrained = replace(setting, steps=0)
 color = figures.color_of(setting.batchnorm)
 questions = inquiries()
 initial_settings.training_buttons(setting)
-found: InitialNetwork | None = questions.ask("measure", (initial_tasks.measure, setting), wait=WAIT, haste=True)
+data = status().in_use
+found: InitialNetwork | None = questions.ask("measure", (initial_tasks.measure, setting, data), wait=WAIT, haste=True)
 
 
 def ask_later(kind: str, question: Question) -> Any:
@@ -177,7 +179,7 @@ def show_loss(found: InitialNetwork | None) -> None:
 def show_schemes(untrained: InitialSetting) -> None:
     st.subheader("All ten schemes")
     network = replace(untrained.network, init="zeros")  # whatever the init is, the question stays the same
-    found = ask_later("schemes", (initial_tasks.schemes, replace(untrained, network=network)))
+    found = ask_later("schemes", (initial_tasks.schemes, replace(untrained, network=network), data))
     view = st.segmented_control("Show", list(READ_AS), default="activations", key="initial_view", required=True)
     say(
         "schemes",
@@ -203,7 +205,7 @@ def show_derivations(untrained: InitialSetting) -> None:
     # Of the settings only these count: the two networks have a scheme, an activation and a depth of their own.
     network = NetworkConfig(width=untrained.network.width)
     asked = InitialSetting(network, batchnorm=False, standardize=untrained.standardize, seed=untrained.seed)
-    found = ask_later("scales", (initial_tasks.scales, asked))
+    found = ask_later("scales", (initial_tasks.scales, asked, data))
     say(
         "scales",
         f"{DERIVED_DEPTH} hidden layers of width {network.width}, without batchnorm. Each scheme as derived, and "
@@ -224,7 +226,7 @@ def show_derivations(untrained: InitialSetting) -> None:
 
 def show_signs(untrained: InitialSetting) -> None:
     st.subheader("Inputs that are all positive make the gradient zig-zag")
-    found = ask_later("signs", (initial_tasks.signs, untrained))
+    found = ask_later("signs", (initial_tasks.signs, untrained, data))
     left, right = st.columns([1, 2], gap="large")
     with left:
         st.latex(r"\frac{\partial L}{\partial w_i}=\sum_{\text{digits}}\delta\,x_i")

@@ -4,14 +4,16 @@ import numpy as np
 import streamlit as st
 
 from bnviz import walkthrough
+from bnviz.engine.tasks import batchnorm_gradients
 from bnviz.figures import computation_graph, invariances, normalization
 from bnviz.figures.normalization import scientific
+from bnviz.figures.style import Figure
 from bnviz.ui import lab, page
-from bnviz.ui.autograd import follow_autograd, gradients_check_chart
+from bnviz.ui.inquiries import inquiries
 from bnviz.ui.live_plotly import live_chart
 from bnviz.ui.live_slider import live_slider, set_slider, slider_value
 from bnviz.ui.tab import tab_id
-from bnviz.walkthrough import EPS, LIMIT, Array
+from bnviz.walkthrough import EPS, LIMIT, Array, Walk
 
 PAPER = "[Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)"
 AFFINE = (("gamma", "beta"), ("gamma_2", "beta_2"))  # slider keys, a pair a dimension
@@ -19,6 +21,7 @@ NAMES = ("x₁", "x₂")
 SOURCES = ("my points", "the live run's layer")
 DIGITS, MOST_DIGITS = 64, 256  # of the live run, in a batch
 SCALES = np.geomspace(0.1, 10, 21)
+WAIT = 0.3  # seconds that a rerun waits for PyTorch's answer, so that most changes need only one
 
 CLOSED_FORM = r"""\begin{aligned}\frac{\partial L}{\partial x_i}=\frac{\gamma}{\sqrt{\sigma^2+\varepsilon}}\Big(
 &\frac{\partial L}{\partial y_i}-\frac1N\sum_j\frac{\partial L}{\partial y_j}\\
@@ -32,7 +35,7 @@ st.markdown(
     "Batch normalization gives every unit of a layer mean 0 and variance 1 over the batch, then lets the network "
     f"choose another mean β and scale γ ({PAPER}, algorithm 1). Everything here is computed while you look at it."
 )
-follow_autograd()
+questions = inquiries()
 tab = tab_id()
 st.session_state.pop("no_live_run", None)
 
@@ -123,6 +126,16 @@ def forget_layer() -> None:
     st.session_state.pop("layer_inputs", None)
 
 
+def gradients_check(walk: Walk) -> Figure:
+    """The three gradients of this batch against one another; PyTorch's come from a worker."""
+    x, gamma, beta, dout = (walkthrough.hashable(array) for array in (walk.x, walk.gamma, walk.beta, walk.dout))
+    answer = questions.ask("autograd", (batchnorm_gradients, x, gamma, beta, dout, walk.eps), wait=WAIT, haste=True)
+    why = questions.failure("autograd")
+    note = f"PyTorch's autograd is missing here. {why}" if why else "PyTorch's answer is on its way."
+    staged = walk.gradients["x"], walk.gradients["gamma"], walk.gradients["beta"]
+    return computation_graph.gradients_check(walk.closed, staged, answer, "" if answer else note)
+
+
 @st.fragment
 def batch() -> None:
     st.subheader("A batch before and after")
@@ -183,7 +196,7 @@ def batch() -> None:
             "of the gradient what would only shift or stretch the batch: over the points, ∂L/∂x sums to "
             f"**{scientific(float(np.abs(dx.sum(axis=0)).max()))}** ({PAPER}, the gradients below algorithm 1)."
         )
-        gradients_check_chart(walk)
+        live_chart("chart_gradients_check", gradients_check(walk))
 
 
 @st.fragment
@@ -281,3 +294,4 @@ axes()
 bias()
 scale()
 runaway()
+questions.follow()

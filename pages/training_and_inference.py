@@ -107,7 +107,8 @@ with right:
 
 @st.cache_resource(scope="session", show_spinner=False)
 def bessel_question() -> LiveQuestion[Figure]:
-    def drawn(step: int, inputs: Floats) -> Figure:
+    def drawn(answer: tuple[int, Floats], _: object) -> Figure:
+        step, inputs = answer
         return figures.bessel(estimates.variance_estimates(inputs[:, 0], SIZES), step)
 
     return LiveQuestion("inputs_at", drawn)

@@ -306,7 +306,7 @@ class _Workers:
         self.free = threading.Event()
         self.engine = self.client = self
 
-    def submit(self, task: Any, argument: Any, *_: Any, **__: Any) -> "_Future":
+    def submit(self, task: Any, argument: Any, **_: Any) -> "_Future":
         self.asked.append(argument)
         return _Future(self, task, argument)
 
@@ -336,6 +336,10 @@ def until(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+def news(found: Inquiries) -> Any:
+    return json.loads(found.feed.news())
 
 
 def double(number: int) -> int:
@@ -375,6 +379,21 @@ def test_a_failure_is_told_and_can_be_tried_again(workers: _Workers) -> None:
     found.retry()
     assert found.failure("twice") == ""
     assert found.ask("twice", (double, 1), wait=10, haste=True) == 2
+    found.feed.close()
+
+
+def test_a_fragments_later_question_is_answered_by_a_rerun_too(
+    workers: _Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Inquiries()
+    monkeypatch.setattr(inquiries.live_plotly, "follow", lambda *_, **__: None)
+    found.follow()
+    assert not news(found)["rerun"]
+    assert found.ask("twice", (double, 2), haste=True) is None  # the page itself does not run
+    workers.free.set()
+    until(lambda: news(found)["rerun"])
+    assert found.ask("twice", (double, 2)) == 4
+    assert not news(found)["rerun"]
     found.feed.close()
 
 

@@ -16,6 +16,7 @@ from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingCon
 from bnviz.figures import shift as figures
 from bnviz.history import Marker, View
 from bnviz.records import BINS, Counts, GradientShift, LayerFrame, VariantFrame
+from bnviz.ui.live_question import LiveQuestion
 
 TWINS = twins(steps=1500)
 LOW, HIGH = -10.0, 10.0
@@ -389,33 +390,59 @@ class StandIn:
         return answer
 
 
+def gradients_of(run: StandIn, question: "LiveQuestion[shift.Measured]") -> list[list[int]]:
+    """The steps of each variant's measurements."""
+    found = shift.until(question.of(run) or {}, None)  # type: ignore[arg-type]
+    return [[each.step for each in column] for column in found]
+
+
 class TestMeasuring:
-    def test_asks_once_of_networks_that_stand_still(self) -> None:
-        from bnviz.ui.measuring import Measuring
+    @pytest.fixture
+    def question(self) -> "LiveQuestion[shift.Measured]":
+        return LiveQuestion("covariate_shift", shift.gathered, about=lambda experiment: experiment)
 
-        run, measuring = StandIn(moving((30, 30), (31, 30))), Measuring()
-        for _ in range(3):
-            found = measuring.of(run, None)  # type: ignore[arg-type]
-        assert [[m.step for m in each] for each in found] == [[100], [100]]
-        assert run.asked == 1
-        assert measuring.of(run, 50) == [[], []]  # type: ignore[arg-type]
+    def test_asks_once_of_networks_that_stand_still(self, question: "LiveQuestion[shift.Measured]") -> None:
+        run = StandIn(moving((30, 30), (31, 30)))
+        assert [gradients_of(run, question) for _ in range(3)] == [[[100], [100]]] * 3
+        assert (run.asked, question.count) == (1, 1)
 
-    def test_asks_no_oftener_than_it_may_of_networks_that_train(self) -> None:
-        from bnviz.ui.measuring import Measuring
+    def test_keeps_what_was_measured_before(self, question: "LiveQuestion[shift.Measured]") -> None:
+        run = StandIn(moving((30, 30)))
+        gradients_of(run, question)
+        run._view = moving((30, 30), (31, 30))
+        assert gradients_of(run, question) == [[0, 100], [0, 100]]
+        measured = question.of(run)  # type: ignore[arg-type]
+        assert measured is not None
+        assert [[each.step for each in column] for column in shift.until(measured, 50)] == [[0], [0]]
 
-        run, measuring = StandIn(moving((30, 30)), "playing"), Measuring()
+    def test_asks_no_oftener_than_it_may_of_networks_that_train(self, question: "LiveQuestion[shift.Measured]") -> None:
+        run = StandIn(moving((30, 30)), "playing")
         for k in range(1, 4):
-            measuring.of(run, None)  # type: ignore[arg-type]
+            gradients_of(run, question)
             run._view = moving(*[(30, 30)] * k)
         assert run.asked == 1
 
-    def test_starts_over_with_the_run_and_lives_with_one_that_does_not_answer(self) -> None:
-        from bnviz.ui.measuring import Measuring
-
-        run, measuring = StandIn(moving((30, 30))), Measuring()
-        assert len(measuring.of(run, None)[0]) == 1  # type: ignore[arg-type]
+    def test_starts_over_with_the_run_and_lives_with_one_that_does_not_answer(
+        self, question: "LiveQuestion[shift.Measured]"
+    ) -> None:
+        run = StandIn(moving((30, 30)))
+        assert len(gradients_of(run, question)) == 2
         run.history, run.answers = object(), False
-        assert measuring.of(run, None) == []  # type: ignore[arg-type]
+        assert gradients_of(run, question) == []
+        run.answers = True
+        run._view = moving((30, 30))
+        assert len(gradients_of(run, question)) == 2
+
+    def test_keeps_a_bounded_number(self) -> None:
+        known: shift.Measured | None = None
+        for step in range(3 * shift.MOST):
+            known = shift.gathered([measurement(step, 0.1)], known)
+        assert known is not None
+        (steps,) = ([each.step for each in column] for column in shift.until(known, None))
+        assert len(steps) <= shift.MOST
+        assert steps == sorted(steps)
+        assert steps[0] == 0
+        assert steps[-1] == 3 * shift.MOST - 1
 
 
 class TestRewound:

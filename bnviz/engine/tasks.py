@@ -4,12 +4,14 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+Row = tuple[float, ...]
+Rows = tuple[Row, ...]
 
 
-def batchnorm_gradients(x: Array, gamma: Array, beta: Array, dout: Array, eps: float) -> tuple[Array, Array, Array]:
+def batchnorm_gradients(x: Rows, gamma: Row, beta: Row, dout: Rows, eps: float) -> tuple[Array, Array, Array]:
     """What PyTorch's autograd says of its own batchnorm in train mode: dL/dx (N, D), dL/dgamma and dL/dbeta (D,).
 
-    x, dout (N, D); gamma, beta (D,), in double precision.
+    x, dout (N, D); gamma, beta (D,), in double precision; as tuples, which a page may keep the answer by.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Questions of a page to the workers that outlast a rerun: asked in the background, answered by another rerun.
+"""Questions of a page to a worker that outlast a rerun: asked in the background, answered by another rerun.
 
 A page says in every rerun what it wants to know. What is known is there at once; else the page goes on with what it
 has, and runs again when the answer has come. A question that was overtaken by another of its kind is not asked.
@@ -13,7 +13,6 @@ from typing import Any
 
 import streamlit as st
 
-from bnviz.data import status
 from bnviz.engine.cluster import EngineUnavailableError
 from bnviz.ui import live_plotly
 from bnviz.ui.feed import Feed
@@ -26,7 +25,7 @@ LOOK = 0.05  # seconds between two looks whether a question is still wanted
 KEPT = 64  # answers
 REST = 0.2  # seconds a question without haste waits for a slider to come to rest
 
-Question = tuple[Callable[..., Any], Hashable]  # a task of the workers and its argument
+Question = tuple[Callable[..., Any], *tuple[Hashable, ...]]  # a task of the workers and its arguments
 
 
 class Inquiries:
@@ -39,7 +38,7 @@ class Inquiries:
         self._wanted: dict[str, Question] = {}
         self._failed: dict[str, tuple[Question, str]] = {}
         self._working: set[str] = set()
-        self._open: dict[str, Question] = {}  # what this rerun went on without
+        self._open: dict[str, Question] = {}  # what the page has gone on without since it last said follow
         self._arrived = 0
 
     def ask(self, kind: str, question: Question, *, wait: float = 0.0, haste: bool = False) -> Any:
@@ -53,6 +52,7 @@ class Inquiries:
                     self._working.add(kind)
                     Thread(target=self._work, args=(kind, haste), name=f"bnviz-{kind}", daemon=True).start()
                 self._changed.wait_for(lambda: question in self._answers or kind in self._failed, wait)
+            self._open.pop(kind, None)
             if question in self._answers:
                 self._answers.move_to_end(question)
             elif kind not in self._failed:
@@ -69,11 +69,17 @@ class Inquiries:
             self._failed.clear()
 
     def follow(self) -> None:
-        """Let the page run again when an answer has come; once a rerun, after all questions, outside fragments."""
-        waiting, self._open = self._open, {}
+        """Let the page run again when an answer has come; once a rerun, after all questions, outside fragments.
+
+        A fragment that runs later by itself may ask as well.
+        """
+        with self._changed:
+            waiting, self._open = self._open, {}
 
         def news() -> dict[str, Any]:
-            return {"html": {}, "figures": {}, "rerun": any(map(self._is_settled, waiting.items()))}
+            with self._changed:
+                outdated = any(map(self._is_settled, [*waiting.items(), *self._open.items()]))
+            return {"html": {}, "figures": {}, "rerun": outdated}
 
         self.feed.show(lambda: self._arrived, news)
         live_plotly.follow(self.feed.token, key="inquiries_follower")
@@ -109,10 +115,9 @@ class Inquiries:
 
     def _answer(self, kind: str, question: Question, haste: bool) -> tuple[Any, str]:
         """The answer, or why there is none; neither where another question is wanted by now."""
-        task, argument = question
         try:
-            client = labs().engine.client
-            future = client.submit(task, argument, status().in_use, pure=False, priority=int(haste))
+            task, *arguments = question
+            future = labs().engine.client.submit(task, *arguments, pure=False, priority=int(haste))
             end = time.monotonic() + TIMEOUT
             while self._is_wanted(kind, question):
                 try:

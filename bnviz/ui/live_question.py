@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from threading import RLock
 from typing import Any, Generic, TypeVar
 
+from bnviz.config import Experiment
 from bnviz.edits import at_inference
 from bnviz.engine.run import Run
 
@@ -15,16 +16,27 @@ COST = 10  # answers may take one part in so many of the time
 Shown = TypeVar("Shown")
 
 
-class LiveQuestion(Generic[Shown]):
-    """One question of a session, and what is made of its newest answer; used by the threads that make the news.
+def inference(experiment: Experiment) -> object:
+    """What answers in eval mode, and on a batch, depend on."""
+    return experiment.training.seed, experiment.training.batch_size, [at_inference(v) for v in experiment.variants]
 
-    make(step, answer) is called once for each answer, of the network after `step` steps.
+
+class LiveQuestion(Generic[Shown]):
+    """One question of a session, and what is made of its answers; used by the threads that make the news.
+
+    take(answer, known) is called once for each answer; known is what it has made of this question's answers so far.
+    Another history of the run, another `about` of its experiment or other arguments make another question.
     """
 
-    def __init__(self, question: str, make: Callable[[int, Any], Shown]) -> None:
-        self._question, self._make = question, make
+    def __init__(
+        self,
+        question: str,
+        take: Callable[[Any, Shown | None], Shown],
+        about: Callable[[Experiment], object] = inference,
+    ) -> None:
+        self._question, self._take, self._about = question, take, about
         self._lock = RLock()  # an answer that is already there is taken in by the very thread that asked
-        self._words: object = None  # the question with all it depends on
+        self._of: tuple[object, bytes] = (None, b"")  # the history, and all else that the question depends on
         self._frame: object = None  # the moment at which it was asked
         self._pending: Future[Any] | None = None
         self._shown: Shown | None = None
@@ -32,25 +44,25 @@ class LiveQuestion(Generic[Shown]):
         self.count = 0  # answers so far: news whenever it changes
 
     def of(self, run: Run, **arguments: Any) -> Shown | None:
-        """What the newest answer to this very question gave; None until there is one, which `count` then tells.
+        """What the answers to this very question gave; None until there is one, which `count` then tells.
 
         Asks again where that is due, and never waits: a slider must not.
         """
-        status, frame = run.status, run.view().latest
-        training, variants = run.experiment.training, [at_inference(variant) for variant in run.experiment.variants]
-        words = pickle.dumps((id(run), training.seed, training.batch_size, variants, arguments))
-        still = status.state in ("paused", "finished")
+        status, frame, history = run.status, run.view().latest, run.history
+        words = pickle.dumps((self._about(run.experiment), arguments))
         with self._lock:
-            if words != self._words:
-                self._words, self._shown, self._pending, self._frame = words, None, None, None
+            if self._of[0] is not history or self._of[1] != words:
+                self._of = history, words
+                self._shown, self._pending, self._frame, self._asked = None, None, None, 0.0
+            still = status.state in ("paused", "finished")
             rested = time.monotonic() - self._asked >= max(ASK_EVERY, COST * self._took)
-            due = frame is not self._frame and (still or rested or self._shown is None)
+            due = frame is not self._frame and (still or rested)
             if frame is not None and due and self._pending is None and status.state != "failed":
                 self._ask(run, frame, arguments)
             return self._shown
 
     def _ask(self, run: Run, frame: Any, arguments: dict[str, Any]) -> None:
-        words, begin = self._words, time.monotonic()
+        of, begin = self._of, time.monotonic()
         self._frame, self._asked = frame, begin
         self._pending = question = run.inspect(self._question, **arguments)
 
@@ -59,7 +71,7 @@ class LiveQuestion(Generic[Shown]):
                 self.count += 1
                 if self._pending is question:
                     self._pending, self._took = None, time.monotonic() - begin
-                if words == self._words and not question.cancelled() and question.exception() is None:
-                    self._shown = self._make(*question.result())
+                if of is self._of and not question.cancelled() and question.exception() is None:
+                    self._shown = self._take(question.result(), self._shown)
 
         question.add_done_callback(answered)

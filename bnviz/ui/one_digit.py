@@ -27,7 +27,7 @@ class OneDigit:
     draws: int = 0  # how often other company was asked for
     changes: int = 0
     _pick: LiveQuestion[tuple[Any, int]] = field(
-        default_factory=lambda: LiveQuestion("test_digit", lambda _, found: found)
+        default_factory=lambda: LiveQuestion("test_digit", lambda answer, _: answer[1])
     )
     _ask: LiveQuestion[Figure] = field(default_factory=lambda: LiveQuestion("answers_at", _drawn))
 
@@ -54,7 +54,8 @@ class OneDigit:
         return shown | ({"chart_answers": unchanged(told, self._ask.count)} if told else {})
 
 
-def _drawn(step: int, found: Answers) -> Figure:
+def _drawn(answer: tuple[int, Answers], _: object) -> Figure:
+    step, found = answer
     return figures.answers(found, insights.company(found), step)
 
 
