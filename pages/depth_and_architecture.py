@@ -103,7 +103,7 @@ options = page.heading(
 
 @st.cache_resource(scope="session", show_spinner=False)
 def maps_question() -> LiveQuestion[tuple[int, Convolved]]:
-    return LiveQuestion("feature_maps", lambda step, found: (step, found))
+    return LiveQuestion("feature_maps", lambda answer, _: answer)
 
 
 maps = maps_question()

@@ -1,5 +1,6 @@
-"""Networks as they were published, trained without and with batchnorm: that of the 2015 paper's figure 1."""
+"""Networks as they were published, trained without and with batchnorm: that of the 2015 paper's figure 1, and LeNet."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,9 +9,11 @@ from bnviz.config import Experiment, NetworkConfig, TrainingConfig, replace
 from bnviz.records import Floats, VariantFrame
 from bnviz.results import Chart, Claim, Result
 from bnviz.settings import to_query
-from bnviz.training.bench import Bench, lines, points, twins
+from bnviz.training.bench import Bench, lines, mean, points, shown, twins
 
 PAPER = "Ioffe and Szegedy 2015, section 4.1 and figure 1"
+LESSON = "Zhang et al., Dive into Deep Learning, section 8.5"
+LEARNED = 0.9  # test accuracy that counts as having learned the digits
 UNIT = 0  # of the last hidden layer: the first is as typical as any
 
 
@@ -80,6 +83,65 @@ def sigmoid(bench: Bench) -> Result:
             ),
         ),
     )
+
+
+def lenet(bench: Bench) -> Result:
+    """LeNet with sigmoids and average pooling."""
+    network = NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")
+    steps = 1_500 if bench.quick else 6_000
+    training = TrainingConfig(steps=steps, learning_rate=1.0, final_learning_rate=0.1)
+    pair = bench.train(training, twins(network))
+    without, normalized = ([_learned(outcome.frames) for outcome in outcomes] for outcomes in pair)
+    accuracy, plain = (mean(outcomes, "test_accuracy") for outcomes in reversed(pair))
+    slowest, fastest = max(normalized), min(without)
+    return Result(
+        "lenet",
+        "LeNet",
+        f"Convolutions 6@5×5 and 16@5×5 with average pooling, 120, 84, 10; sigmoid, Xavier's uniform init, batch 32, "
+        f"{steps:,} steps, learning rate 1 falling linearly to 0.1. Learned: a test accuracy above {LEARNED:.0%}.",
+        (
+            Claim(
+                "LeNet learns in fewer steps with batchnorm",
+                LESSON,
+                f"learned after {_steps(slowest, steps)} with, {_steps(fastest, steps)} without (each the seed that "
+                "speaks most against it)",
+                slowest < fastest,
+                f"{fastest / slowest:.1f} times as fast" if fastest < math.inf else "only with batchnorm",
+            ),
+            Claim(
+                "It ends more accurate",
+                LESSON,
+                f"test accuracy {shown(pair[1], 'test_accuracy')} with, {shown(pair[0], 'test_accuracy')} without",
+                accuracy > plain,
+                points(accuracy - plain),
+            ),
+        ),
+        to_query(Experiment(training, tuple(twins(network)))),
+        charts=tuple(
+            Chart(
+                title,
+                "step (batches)",
+                unit,
+                lines(
+                    [f.step for f in pair[0][0].frames],
+                    [[factor * getattr(f, name) for f in outcomes[0].frames] for outcomes in pair],
+                ),
+            )
+            for title, name, unit, factor in (
+                ("Test accuracy", "test_accuracy", "accuracy (%)", 100.0),
+                ("Test loss", "test_loss", "loss (nats)", 1.0),
+            )
+        ),
+    )
+
+
+def _learned(frames: Sequence[VariantFrame]) -> float:
+    """The first kept step at which the digits are learned; infinite where there is none."""
+    return next((float(f.step) for f in frames if f.test_accuracy > LEARNED), math.inf)
+
+
+def _steps(count: float, most: int) -> str:
+    return f"{count:,.0f} steps" if count < math.inf else f"more than {most:,} steps"
 
 
 def _percentiles(frames: Sequence[VariantFrame]) -> Floats:

@@ -12,7 +12,7 @@ from bnviz.results import Chart, Claim, Result, Results, Table
 from bnviz.settings import to_query
 from bnviz.training.batches import Batches
 from bnviz.training.bench import Bench, lines, mean, points, shown, signed, twins
-from bnviz.training.published_networks import sigmoid
+from bnviz.training.published_networks import lenet, sigmoid
 from bnviz.training.trainer import Trainer
 
 LN_10 = math.log(10)
@@ -251,6 +251,7 @@ EXPERIMENTS: tuple[Callable[[Bench], Result], ...] = (
     positions,
     bias,
     sigmoid,
+    lenet,
 )
 
 
