@@ -1,5 +1,7 @@
 """A network's layers in words: shapes, weights, and what batchnorm takes its statistics over."""
 
+from itertools import groupby
+
 from bnviz.config import SIDE, Experiment, Layer
 
 
@@ -13,9 +15,13 @@ def kinds(experiment: Experiment) -> dict[str, tuple[Layer, ...]]:
 
 
 def rows(layers: tuple[Layer, ...], batch: int) -> list[dict[str, str]]:
-    """A row a layer of a table; batch: digits in one training batch."""
-    found = [_row(i, layer, batch) for i, layer in enumerate(layers[:-1], 1)]
-    last = layers[-1]
+    """A table with a row a layer, equal ones in one; batch: digits in one training batch."""
+    *hidden, last = layers
+    found, number = [], 1
+    for layer, group in groupby(hidden):
+        after = number + len(list(group))
+        found.append(_row(number, after - 1, layer, batch))
+        number = after
     return [
         *found,
         {
@@ -28,24 +34,25 @@ def rows(layers: tuple[Layer, ...], batch: int) -> list[dict[str, str]]:
     ]
 
 
-def _row(number: int, layer: Layer, batch: int) -> dict[str, str]:
+def _row(first: int, last: int, layer: Layer, batch: int) -> dict[str, str]:
+    name, each = (f"{first}", "") if first == last else (f"{first} to {last}", " each")
     if layer.kernel:
         window = f"{layer.kernel}×{layer.kernel}"
         padded = f", padding {layer.padding}" if layer.padding else ""
         half = layer.size // 2
         return {
-            "layer": str(number),
+            "layer": name,
             "linear map": f"convolution {layer.units}@{window}{padded}",
             "output": f"{layer.units} maps {layer.size}×{layer.size}, pooled to {half}×{half}",
             "weights": f"{layer.fan_in * layer.units:,}",
             "one mean and variance": f"a channel, over {batch} × {layer.size} × {layer.size} = "
             f"{batch * layer.size**2:,} values",
         }
-    inputs = f"{SIDE}×{SIDE} pixels" if number == 1 else f"{layer.inputs}"
+    inputs = f"{SIDE}×{SIDE} pixels" if first == 1 else f"{layer.inputs}"
     return {
-        "layer": str(number),
+        "layer": name,
         "linear map": f"dense, {inputs} → {layer.units}",
         "output": f"{layer.units} neurons",
-        "weights": f"{layer.fan_in * layer.units:,}",
+        "weights": f"{layer.fan_in * layer.units:,}{each}",
         "one mean and variance": f"a neuron, over {batch} values, one a digit",
     }

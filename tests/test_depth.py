@@ -188,6 +188,14 @@ class TestTheTableOfLayers:
         assert rows[2]["one mean and variance"] == "a neuron, over 32 values, one a digit"
         assert rows[4]["one mean and variance"].startswith("none")
 
+    def test_has_one_row_for_equal_layers(self) -> None:
+        rows = architecture.rows(NetworkConfig(hidden_layers=4, width=9).layers, 32)
+        assert [(row["layer"], row["weights"]) for row in rows] == [
+            ("1", "7,056"),
+            ("2 to 4", "81 each"),
+            ("out", "90"),
+        ]
+
     def test_is_one_for_each_architecture(self) -> None:
         mixed = Experiment(variants=(Variant(LENET), Variant(NetworkConfig()), Variant(LENET, BatchNormConfig())))
         assert list(architecture.kinds(mixed)) == ["AC", "B"]
