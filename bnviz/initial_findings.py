@@ -80,7 +80,7 @@ def agreement(setting: InitialSetting, found: SignAgreement, size: int) -> str:
     """What the inputs' sign does to the gradients of a neuron."""
     shares = {kind: found.shares[kind, size] for kind in ("raw", "standardized", "centred")}
     if not all(map(len, shares.values())):
-        return "No gradient reaches the first layer of this network, so there are no signs to compare."
+        return "No finite gradient but 0 reaches the first layer of this network, so there are no signs to compare."
     raw, standardized, centred = (float(share.mean()) for share in shares.values())
     if setting.batchnorm:
         return (

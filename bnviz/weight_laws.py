@@ -85,7 +85,7 @@ FORMULAS = {
         r"w\sim\frac{U[0,1)}{\sqrt{n_{in}}}",
         "The spread is scaled to the number of inputs, but every weight is still positive.",
     ),
-    "normal": Formula(r"w\sim N(0,\,1)", "Centred, but the variance of a sum of n_in inputs grows with n_in."),
+    "normal": Formula(r"w\sim N(0,\,1)", "Centred, but the variance of a sum of $n_{in}$ inputs grows with $n_{in}$."),
     "xavier_normal": Formula(
         r"w\sim N\!\Big(0,\,\frac{2}{n_{in}+n_{out}}\Big)",
         "Keeps the variance on the way forward and back, as far as both can be had (Glorot and Bengio 2010, eq. 12).",
@@ -104,7 +104,7 @@ FORMULAS = {
     ),
     "lecun_normal": Formula(
         r"w\sim N\!\Big(0,\,\frac{1}{n_{in}}\Big)",
-        "A sum of n_in inputs of variance 1 has variance 1 (LeCun et al. 1998, eq. 16).",
+        "A sum of $n_{in}$ inputs of variance 1 has variance 1 (LeCun et al. 1998, section 4.6).",
     ),
     "orthogonal": Formula(
         r"W^{\mathsf T}W=I\ \text{ or }\ WW^{\mathsf T}=I",

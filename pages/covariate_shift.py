@@ -5,8 +5,9 @@ from typing import cast
 
 import streamlit as st
 
-from bnviz import shift
+from bnviz import shift, shift_findings
 from bnviz.engine.run import Run
+from bnviz.figures import distributions
 from bnviz.figures import shift as figures
 from bnviz.figures.style import Figure
 from bnviz.history import View
@@ -29,7 +30,7 @@ past = rewound(run)
 st.markdown(
     "Every layer is fed by the layers before it. While they learn, the distribution of its inputs changes: Ioffe and "
     "Szegedy (2015, section 2) called this **internal covariate shift** and proposed batchnorm to reduce it. "
-    "Santurkar et al. (2018, section 2) measured it another way, by gradients, and found no such reduction. Here is "
+    "Santurkar et al. (2018, section 2.2) measured it another way, by gradients, and found no such reduction. Here is "
     "what the live lab's networks show."
 )
 shown_status = lab.transport(run, partial(controls.set_value, "seed"))
@@ -109,7 +110,7 @@ with formula:
         r"\lVert G_i - G'_i \rVert_2, \quad \cos \angle (G_i, G'_i) \end{gathered}"
     )
     st.caption(
-        "Santurkar et al. 2018, definition 2.1 and figure 2. Both gradients are of the loss on the batch of step t. "
+        "Santurkar et al. 2018, definition 2.1. Both gradients are of the loss on the batch of step t. "
         "This shift does not generally fall with batchnorm; the findings at the top say what this run shows."
     )
 with picture:
@@ -132,8 +133,8 @@ def gradients() -> list[list[GradientShift]]:
 def draw(view: View, _: Frame) -> dict[str, Figure]:
     until = view.experiment.training.steps
     return {
-        "chart_ridge": figures.distributions(
-            view, layer=layer, place=place, kind=cast(figures.Kind, kind), every=every, until=until
+        "chart_ridge": distributions.distributions(
+            view, layer=layer, place=place, kind=cast(distributions.Kind, kind), every=every, until=until
         ),
         "chart_percentiles": figures.unit_percentiles(view, layer=layer, unit=unit, until=until),
         "chart_shift": figures.distribution_shift(
@@ -144,7 +145,7 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
 
 
 def findings(view: View) -> list[str]:
-    return shift.findings(view, gradients(), layer=layer, place=place)
+    return shift_findings.findings(view, gradients(), layer=layer, place=place)
 
 
 with live_place:

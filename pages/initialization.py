@@ -39,9 +39,9 @@ DERIVATIONS = {
         "Xavier, for tanh",
         r"""\begin{gathered}\text{forward: } n_{in}\mathrm{Var}[w]=1\\ \text{back: } n_{out}\mathrm{Var}[w]=1\\
 \Rightarrow\ \mathrm{Var}[w]=\tfrac{2}{n_{in}+n_{out}}\end{gathered}""",
-        "Where tanh is nearly the identity, f' = 1 and h = z: a layer multiplies the variance by n_in Var[w] on the "
-        "way forward, by n_out Var[w] on the way back. Both should be 1; the mean of n_in and n_out is the compromise "
-        f"({GLOROT}, eq. 10 to 12). But tanh bends, which costs a little in every layer.",
+        "Where tanh is nearly the identity, f' = 1 and h = z: a layer multiplies the variance by $n_{in}$ Var[w] on "
+        "the way forward, by $n_{out}$ Var[w] on the way back. Both should be 1; the mean of $n_{in}$ and $n_{out}$ "
+        f"is the compromise ({GLOROT}, eq. 10 to 12). But tanh bends, which costs a little in every layer.",
     ),
     "he_normal": (
         "He, for ReLU",
@@ -113,7 +113,7 @@ def show_weights(setting: InitialSetting, found: InitialNetwork | None) -> None:
         if network.init_scale != 1:
             st.latex(rf"w\leftarrow {network.init_scale:g}\,w")
         st.caption(formula.idea)
-        st.caption("In brackets of N stands the variance; n_in and n_out count a layer's inputs and outputs.")
+        st.caption("N(mean, variance). $n_{in}$ and $n_{out}$ count a layer's inputs and outputs.")
         last = network.hidden_layers + 1
         layer = min(
             round(live_slider("Layer (the last gives the logits)", 1, last, 1, key="initial_layer", step=1)), last
@@ -144,7 +144,7 @@ def show_propagation(setting: InitialSetting, found: InitialNetwork | None) -> N
             f"2.2; {POOLE}, eq. 3)."
         )
         st.caption(
-            "Saturated: where f's slope is below 5.9 % of its steepest; for tanh, an output beyond ±0.97; for ReLU, "
+            "Saturated: where f's slope is below 5.9% of its steepest; for tanh, an output beyond ±0.97; for ReLU, "
             "the half that is off. The size of a gradient is its root mean square over digits and units; the theory "
             "begins at the measured logits. A weight law with a mean other than 0 adds terms with the sums of h and δ; "
             "what chance does to such sums it does to all units at once, so one network may then lie off the theory. "
@@ -166,7 +166,7 @@ def show_loss(found: InitialNetwork | None) -> None:
     st.subheader("The first loss, and the logits behind it")
     st.latex(r"\begin{gathered}L=\ln\sum_k e^{z_k}-z_{y}\\ \text{all }z_k\text{ equal: }L=\ln 10\end{gathered}")
     st.markdown(
-        "A network that knows nothing should say 10 % for every class. Logits that already differ before training make "
+        "A network that knows nothing should say 10% for every class. Logits that already differ before training make "
         "it sure of something it has not learned, and the loss begins above ln 10."
     )
     left, right = st.columns(2, gap="large")

@@ -11,8 +11,9 @@ from builders import frame, layer_frame, twins, variant_frame, view_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnviz import shift
+from bnviz import shift, shift_findings
 from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
+from bnviz.figures import distributions as panels
 from bnviz.figures import shift as figures
 from bnviz.history import Marker, View
 from bnviz.records import BINS, Counts, GradientShift, LayerFrame, VariantFrame
@@ -219,7 +220,7 @@ class TestSnapshots:
 
     def test_a_refusal_is_told_above_the_chart(self) -> None:
         view = moving((30, 30), (31, 30), (33, 31))
-        figure = figures.distributions(view, layer=0, place=shift.INPUT, kind="overlay", every=10)
+        figure = panels.distributions(view, layer=0, place=shift.INPUT, kind="overlay", every=10)
         assert "Refused: every 10 steps makes 21 snapshots, but 3 are kept" in figure["layout"]["meta"]["words"]
 
 
@@ -228,21 +229,21 @@ class TestFigures:
     measured = ([measurement(0, 0.1), measurement(200, 0.3)], [measurement(0, 0.2), measurement(200, 0.4)])
 
     @pytest.mark.parametrize("kind", ["ridges", "overlay", "heat"])
-    def test_show_a_panel_a_variant_on_shared_axes(self, kind: figures.Kind) -> None:
-        figure = figures.distributions(self.view, layer=0, place=shift.INPUT, kind=kind)
+    def test_show_a_panel_a_variant_on_shared_axes(self, kind: panels.Kind) -> None:
+        figure = panels.distributions(self.view, layer=0, place=shift.INPUT, kind=kind)
         assert {trace["xaxis"] for trace in figure["data"]} == {"x", "x2"}
         first, second = figure["layout"]["yaxis"], figure["layout"]["yaxis2"]
         assert first["range"] == second["range"]
         assert second["matches"] == "y"
 
     def test_ridges_stand_on_their_steps(self) -> None:
-        old, newest = figures.distributions(self.view, layer=0, place=shift.INPUT, kind="ridges")["data"][:2]
+        old, newest = panels.distributions(self.view, layer=0, place=shift.INPUT, kind="ridges")["data"][:2]
         lows = [np.nanmin(part) for part in np.split(numbers(old["y"]), 2)]
         assert lows == [0, 100]
         assert np.nanmin(numbers(newest["y"])) == 200
 
     def test_a_heat_map_has_a_column_a_moment(self) -> None:
-        heat = figures.distributions(self.view, layer=0, place=shift.INPUT, kind="heat")["data"][0]
+        heat = panels.distributions(self.view, layer=0, place=shift.INPUT, kind="heat")["data"][0]
         assert numbers(heat["x"]).tolist() == [0, 100, 200]
         cells = numbers(heat["z"])
         assert cells.shape == (BINS, 3)
@@ -296,7 +297,7 @@ class TestFigures:
         else:
             measured = []
         drawn = [
-            figures.distributions(view, layer=chosen, place=place, kind=kind)
+            panels.distributions(view, layer=chosen, place=place, kind=kind)
             for kind in ("ridges", "overlay", "heat")
             for place in shift.PLACES
         ]
@@ -307,14 +308,14 @@ class TestFigures:
         ]
         drawn.append(figures.gradient_shift(view, measured))
         assert all(no_nan_axis(figure) for figure in drawn)
-        assert shift.findings(view, measured, layer=chosen, place=shift.INPUT)
+        assert shift_findings.findings(view, measured, layer=chosen, place=shift.INPUT)
 
 
 class TestFindings:
     view = moving((30, 30), (31, 30), (34, 31))
 
     def test_repeat_the_numbers_and_compare(self) -> None:
-        moved, gradients = shift.findings(
+        moved, gradients = shift_findings.findings(
             self.view, [[measurement(0, 0.1, 0.3)], [measurement(0, 0.2, 0.4)]], layer=0, place=shift.INPUT
         )
         assert "Up to step 200" in moved
@@ -324,7 +325,7 @@ class TestFindings:
         assert gradients.endswith("B has 1.5 times the shift of A here.")
 
     def test_say_so_where_batchnorm_makes_no_difference(self) -> None:
-        told = shift.findings(
+        told = shift_findings.findings(
             moving((30, 30), (31, 31)), [[measurement(0, 0.10)], [measurement(0, 0.105)]], layer=0, place=shift.INPUT
         )
         assert told[0].endswith("both about as far.")
@@ -332,29 +333,31 @@ class TestFindings:
 
     def test_compare_nothing_without_a_pair(self) -> None:
         both = replace(TWINS, variants=TWINS.variants[:1] * 2)
-        (moved,) = shift.findings(moving((30, 30), (31, 32), experiment=both), [], layer=0, place=shift.INPUT)
+        (moved,) = shift_findings.findings(moving((30, 30), (31, 32), experiment=both), [], layer=0, place=shift.INPUT)
         assert moved.endswith("mean by +0.67).")
 
     def test_doubt_distances_of_what_leaves_the_bins(self) -> None:
-        told = shift.findings(moving((30, 30), (BINS + 1, 30)), [], layer=0, place=shift.INPUT)
+        told = shift_findings.findings(moving((30, 30), (BINS + 1, 30)), [], layer=0, place=shift.INPUT)
         assert "100% of A's values lie outside the bins (±10): its distances are lower bounds." in told[-1]
 
     def test_of_many_networks_tell_only_the_shift(self) -> None:
         four = Experiment(TWINS.training, TWINS.variants * 2)
         first = frame(*(variant_frame(layers=(layer(),)) for _ in range(4)))
-        told = shift.findings(view_of(four, first), [[measurement(0, 0.1)]] * 4, layer=0, place=shift.INPUT)
+        told = shift_findings.findings(view_of(four, first), [[measurement(0, 0.1)]] * 4, layer=0, place=shift.INPUT)
         assert "0.100 in A (no batchnorm), 0.100 in B (batchnorm), " in told[1]
 
     def test_leave_out_a_network_that_diverged(self) -> None:
         lost = variant_frame(layers=(layer(),), diverged=True)
         view = view_of(TWINS, frame(lost, variant_frame(layers=(layer(),))))
-        told = shift.findings(view, [[measurement(0, 1e30)], [measurement(0, 0.2)]], layer=0, place=shift.INPUT)
+        told = shift_findings.findings(
+            view, [[measurement(0, 1e30)], [measurement(0, 0.2)]], layer=0, place=shift.INPUT
+        )
         assert not any("in A" in sentence for sentence in told)
         assert "A diverged" in told[-1]
 
     def test_of_nothing_are_none(self) -> None:
-        assert shift.findings(view_of(TWINS), [], layer=0, place=shift.INPUT) == []
-        (sentence,) = shift.findings(moving((30, 30)), [], layer=0, place=shift.INPUT)
+        assert shift_findings.findings(view_of(TWINS), [], layer=0, place=shift.INPUT) == []
+        (sentence,) = shift_findings.findings(moving((30, 30)), [], layer=0, place=shift.INPUT)
         assert sentence.startswith("Train to see")
 
 
@@ -362,7 +365,7 @@ class TestFindings:
     ("value", "text"), [(0.0, "0.00"), (0.1234, "0.123"), (31.0, "31.0"), (0.00002, "2.0 × 10<sup>−5</sup>")]
 )
 def test_numbers_are_told_in_three_digits(value: float, text: str) -> None:
-    assert shift.short(value) == text
+    assert shift_findings.short(value) == text
 
 
 class StandIn:

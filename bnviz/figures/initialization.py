@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bnviz.figures.logarithmic import decades, drawable, log_axis
 from bnviz.figures.normalization import STILL, outline, scientific
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, layout, line, nice_ceiling, note, typed
 from bnviz.initial_records import InitialNetwork, Propagated, WeightHistogram
 from bnviz.propagation import Theory
 
 Array = npt.NDArray[np.floating[Any]]
-
-LEAST, MOST = 1e-36, 1e36  # what is drawn on a logarithmic axis: floats of 4 bytes
 
 
 def color_of(batchnorm: bool) -> str:
@@ -45,7 +44,7 @@ def weights(found: WeightHistogram, law: tuple[Array, Array], *, layer: str, col
     if not len(x):
         words[1] = dot(GUIDE, "no density: all weights are one value")
     state = "trained" if trained else "untrained"
-    x_axis = axis(f"weight, {layer}", range=[low - pad, high + pad], nticks=7)
+    x_axis = axis(f"weight, {layer}", range=[low - pad, high + pad], nticks=7, exponentformat="power")
     return {
         "data": data,
         "layout": layout(
@@ -54,7 +53,7 @@ def weights(found: WeightHistogram, law: tuple[Array, Array], *, layer: str, col
             words,
             **STILL,
             xaxis=x_axis,
-            yaxis=axis("density", range=[0, top], nticks=6),
+            yaxis=axis("density", range=[0, top], nticks=6, exponentformat="power"),
         ),
     }
 
@@ -99,7 +98,7 @@ def propagation(found: Propagated, theory: Theory, *, color: str, steps: int) ->
             tickangle=0,
         )
         axes[f"yaxis{suffix}"] = axis("", domain=up, anchor=f"x{suffix}") | _range(i, shown, supposed)
-        heads.append(note(name, across[0], up[1], yanchor="bottom"))
+        heads.append(note(name, across[0], up[1], yanchor="bottom", yshift=5))
     state = "untrained network" if not steps else f"after {steps:,} step{'s' * (steps > 1)}"
     words = [dot(color, f"measured, {state}"), dot(GUIDE, "grey band: theory for the untrained network, wide layers")]
     words += [f"{name}: 0 in {_layers_at(values == 0)}" for name, _, values, _ in panels[1::2] if (values == 0).any()]
@@ -124,10 +123,10 @@ def logits(found: InitialNetwork, *, color: str) -> Figure:
         "marker": {"size": 9, "color": color},
         "error_y": {"type": "data", "array": typed(drawable(spread, False)), "thickness": 2, "width": 5},
     }
-    words = [
-        dot(color, f"mean over {len(values)} digits ± one standard deviation"),
-        f"the ten means spread by {told(between)}; the ten logits of one digit by {told(within)}",
-    ]
+    spread_by = f"the ten means spread by {told(between)}; the ten logits of one digit by {told(within)}"
+    if not math.isfinite(between + within):
+        spread_by = "some logits are no finite numbers"
+    words = [dot(color, f"mean over {len(values)} digits ± one standard deviation"), spread_by]
     return {
         "data": [bars],
         "layout": layout(
@@ -148,7 +147,7 @@ def probabilities(found: InitialNetwork) -> Figure:
     edges = np.searchsorted(found.labels[order], np.arange(11))
     middles = ((edges[:-1] + edges[1:] - 1) / 2).tolist()
     true = float(shares[found.labels[order], np.arange(len(order))].mean())
-    average = f"{true:.1%} on average; chance is 10 %" if math.isfinite(true) else "not a finite number"
+    average = f"{true:.1%} on average; chance is 10%" if math.isfinite(true) else "not a finite number"
     words = [f"probability of the right class: {average}"]
     walls = [
         {"type": "line", "x0": e - 0.5, "x1": e - 0.5, "y0": -0.5, "y1": 9.5, "line": {"color": GUIDE, "width": 1}}
@@ -215,29 +214,6 @@ def _range(panel: int, measured: Array, expected: Array) -> Figure:
         limit = nice_ceiling(1.05 * max(float(finite.max(initial=0)), 0.2))
         return {"range": [-limit, limit], "zeroline": True, "nticks": 5}
     return log_axis(*decades(both))
-
-
-def log_axis(low: float, high: float) -> Figure:
-    """A label every few decades, or at 1, 2 and 5 where there is hardly one."""
-    step: float | str = "D2" if high - low < 1.5 else max(1, math.ceil((high - low) / 5))
-    return {"type": "log", "range": [low, high], "exponentformat": "power", "dtick": step}
-
-
-def decades(values: Array) -> tuple[float, float]:
-    """Whole powers of ten around the values."""
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return -2.0, 1.0
-    low, high = math.floor(math.log10(finite.min())), math.ceil(math.log10(finite.max()))
-    return low - 0.1, max(high, low + 1) + 0.1
-
-
-def drawable(values: npt.ArrayLike, log: bool) -> Array:
-    """With gaps where a value is no number, or cannot be drawn."""
-    array = np.asarray(values, dtype=float)
-    with np.errstate(invalid="ignore"):
-        inside = np.isfinite(array) & (np.abs(array) < MOST)
-        return np.where(inside & (array > LEAST) if log else inside, array, np.nan)
 
 
 def told(value: float) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.figures.initialization import decades, dot, drawable, log_axis, told
+from bnviz.figures.initialization import dot, told
+from bnviz.figures.logarithmic import decades, drawable, log_axis
 from bnviz.figures.normalization import STILL, number, outline
 from bnviz.figures.style import COLORS, Figure, axis, layout, line, nice_ceiling, note, typed
 from bnviz.initial_records import INPUTS, Propagated, SignAgreement, activation_edges
@@ -55,6 +56,8 @@ def scheme_histograms(found: Mapping[str, Propagated], names: Mapping[str, str],
         }
     for i in range(len(names)):
         axes[f"yaxis{i + 1 if i else ''}"] |= ticks | {"range": [float(edges[0]), float(edges[-1])], "showgrid": False}
+        if i % 3 == 0:
+            axes[f"yaxis{i + 1 if i else ''}"]["title"] = {"text": "activation", "standoff": 4}
         axes[f"xaxis{i + 1 if i else ''}"] |= _few_layers(depth) | {"showgrid": False}
     bar: Figure = {
         "thickness": 10,
@@ -150,8 +153,8 @@ def derived(found: Mapping[float, Propagated], name: str) -> Figure:
             yaxis=axis("", **log_axis(*ranges[0])),
             yaxis2=axis("", anchor="x2", **log_axis(*ranges[1])),
             annotations=[
-                note("standard deviation", 0, 1, yanchor="bottom"),
-                note("gradient going back", 0.56, 1, yanchor="bottom"),
+                note("standard deviation", 0, 1, yanchor="bottom", yshift=5),
+                note("gradient going back", 0.56, 1, yanchor="bottom", yshift=5),
             ],
         ),
     }
@@ -167,7 +170,7 @@ def signs(found: SignAgreement, size: int) -> Figure:
         percent = counts / max(len(shares), 1) * 100
         top = max(top, float(percent.max()))
         data.append(outline(SIGN_BINS * 100, percent, INPUT_COLORS[kind], kind))
-        mean = f"{shares.mean():.0%} on average" if len(shares) else "no gradient at all"
+        mean = f"{shares.mean():.0%} on average" if len(shares) else "no finite gradient but 0"
         words.append(dot(INPUT_COLORS[kind], f"{INPUT_NAMES[kind]}: {mean}"))
     return {
         "data": data,
@@ -193,7 +196,7 @@ def _panels(names: Mapping[str, str]) -> tuple[Figure, list[Figure], list[dict[s
         below = len(names) <= i + 3  # else the next panel's title is there
         axes[f"xaxis{suffix}"] = axis("layer" if below else "", domain=[left, min(left + 0.28, 1)], anchor=f"y{suffix}")
         axes[f"yaxis{suffix}"] = axis("", domain=[max(top - 0.42, 0), top], anchor=f"x{suffix}")
-        heads.append(note(title, left, top, yanchor="bottom"))
+        heads.append(note(title, left, top, yanchor="bottom", yshift=5))
         places.append({"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
     return axes, heads, places
 

@@ -1,0 +1,255 @@
+"""Distributions over the course of training: a panel a network, as ridges, as snapshots or as a heat map."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from bnviz import shift
+from bnviz.figures.style import (
+    COLORS,
+    Figure,
+    axis,
+    colored,
+    faded,
+    layout,
+    line,
+    nice_ceiling,
+    note,
+    round_step,
+    typed,
+)
+from bnviz.history import View
+from bnviz.records import BINS, Floats
+from bnviz.shift import Course
+
+Kind = Literal["ridges", "overlay", "heat"]
+RIDGES = 16  # at most, beside the newest
+OVERLAP = 2.2  # height of the highest ridge, in spaces between two
+COLUMNS = 100  # moments in a heat map, at most about
+SHADES = (0.16, 0.3, 0.44, 0.58, 0.72)  # of the snapshots, from early to late
+BEYOND = 0.002  # share of the values that a picture may leave out of its range
+
+
+def distributions(
+    view: View, *, layer: int, place: str, kind: Kind, every: int = 200, until: int | None = None
+) -> Figure:
+    """The histograms of a layer over the steps, a panel a variant, on the same axes.
+
+    every: steps between two snapshots of the overlay. until: the last step that the axis of steps has room for.
+    """
+    until = until or view.experiment.training.steps
+    courses = [shift.course(view, i, layer, place) for i in range(len(view.variants))]
+    span = _span(courses)
+    count = len(courses)
+    name = f"{shift.PLACES[place]}, layer {layer + 1}"
+    data: list[Figure] = []
+    words: list[str] = []
+    if kind == "ridges":
+        ticks = list(range(0, until + 1, round(round_step(until, 8)) or 1))
+        heights = axis(
+            "step (batches)",
+            range=[-0.03 * until, until * (1 + 1.1 * OVERLAP / RIDGES)],
+            tickvals=ticks,
+            tickformat=",",
+        )
+        top = _peak(courses)
+        for i, found in enumerate(courses):
+            data += _ridges(found, i, view.experiment.letters[i], top, until)
+        values, words = axis(name, range=span), ["one ridge per kept moment; the strong one is the newest"]
+    elif kind == "overlay":
+        top = 5.0
+        for i, found in enumerate(courses):
+            traces, most, refused = _snapshots(found, i, view, every)
+            data += traces
+            top = max(top, most)
+            words = [*words, refused] if refused and refused not in words else words
+        heights = axis("values (% a bin)", range=[0, nice_ceiling(top)])
+        values = axis(name, range=span)
+        words = words or [f"a line every {every:,} steps: pale early, strong late; filled: the newest"]
+    else:
+        ceiling = nice_ceiling(max(5.0, _highest(courses)))
+        for i, found in enumerate(courses):
+            data += _heat(found, i, view.experiment.letters[i], ceiling)
+        values, heights = axis("step (batches)", tickformat=",", range=[0, until]), axis(name, range=span)
+        words = [f"colour: share of the values in a bin, from none to {ceiling:g}% or more"]
+    axes, titles, height = _panels(view, count, values, heights)
+    alt = f"Distribution of the {name}, over the steps" + _told(view, courses)
+    return {"data": data, "layout": layout(alt, height, [*words, *_outside(view, courses)], annotations=titles) | axes}
+
+
+def _ridges(found: Course, i: int, letter: str, peak: float, until: int) -> list[Figure]:
+    """Two traces: all ridges but the newest, as polygons apart, and the newest."""
+    if not found.steps:
+        return []
+    share = shift.shares(found.counts)[:, 1:-1]
+    x = shift.positions(found.low, found.high)[1:-1]
+    at = np.arange(0, len(found.steps) - 1, _stride(len(found.steps) - 1, RIDGES))
+    scale = OVERLAP * until / RIDGES / peak
+    old_x, old_y = _polygons(x, share[at], np.array(found.steps)[at], scale)
+    new_x, new_y = _polygons(x, share[-1:], np.array(found.steps[-1:]), scale)
+    common = {"fill": "toself", "hoverinfo": "skip"} | _panel(i)
+    color = COLORS[i]
+    return [
+        line(old_x, old_y, faded(color, 0.7), letter, line={"width": 1}) | common | {"fillcolor": faded(color, 0.16)},
+        line(new_x, new_y, color, f"{letter} newest", line={"width": 2}) | common | {"fillcolor": faded(color, 0.4)},
+    ]
+
+
+def _polygons(x: Floats, share: Floats, steps: Floats, scale: float) -> tuple[Floats, Floats]:
+    """Closed outlines over their base lines, one after the other with a gap between."""
+    ends = np.concatenate([x[:1], x, x[-1:], [math.nan]])
+    base = steps[:, None].astype(float)
+    outline = np.concatenate([base, base + share * scale, base, np.full_like(base, math.nan)], axis=1)
+    return np.tile(ends, len(steps)), outline.ravel()
+
+
+def _snapshots(found: Course, i: int, view: View, every: int) -> tuple[list[Figure], float, str]:
+    """Traces, the highest share in per cent, and why a number of snapshots is refused."""
+    if not found.steps:
+        return [], 0.0, ""
+    share = shift.shares(found.counts)[:, 1:-1] * 100
+    kept = [f.step for f in view.variants[i].frames if f.step in found.steps]
+    refused = ""
+    try:
+        at = shift.snapshots(kept, every)
+    except ValueError as error:
+        at, refused = list(range(len(kept))), f"Refused: {error}. Shown: all {len(kept)}."
+    x = shift.positions(found.low, found.high)[1:-1]
+    letter, color = view.experiment.letters[i], COLORS[i]
+    groups = np.minimum(np.arange(len(at)) * len(SHADES) // max(len(at), 1), len(SHADES) - 1)
+    traces = []
+    for k, shade in enumerate(SHADES):
+        rows = share[np.array(at, dtype=int)[groups == k]]
+        lines = np.concatenate([rows, np.full((len(rows), 1), math.nan)], axis=1).ravel()
+        along = np.tile(np.append(x, math.nan), len(rows))
+        traces.append(line(along, lines, faded(color, shade), f"{letter} {k}", line={"width": 1.2}, hoverinfo="skip"))
+    hover = f"{letter} newest: %{{y:.1f}} % at %{{x:.2f}}<extra></extra>"
+    traces.append(
+        line(x, share[-1], color, f"{letter} newest", hovertemplate=hover)
+        | {"fill": "tozeroy", "fillcolor": faded(color, 0.22)}
+    )
+    return [t | _panel(i) for t in traces], float(np.nanmax(share, initial=0.0)), refused
+
+
+def _heat(found: Course, i: int, letter: str, ceiling: float) -> list[Figure]:
+    if not found.steps:
+        return []
+    share = shift.shares(found.counts)[:, 1:-1] * 100
+    at = list(range(0, len(found.steps), _stride(len(found.steps), COLUMNS)))
+    if at[-1] != len(found.steps) - 1:
+        at.append(len(found.steps) - 1)
+    width = (found.high - found.low) / BINS
+    return [
+        {
+            "type": "heatmap",
+            "name": letter,
+            "x": typed(np.array(found.steps)[at]),
+            "y0": found.low + width / 2,
+            "dy": width,
+            "z": typed(share[at].T),
+            "zmin": 0,
+            "zmax": ceiling,
+            "colorscale": [[0, faded(COLORS[i], 0.0)], [1, faded(COLORS[i], 1.0)]],
+            "showscale": False,
+            "hovertemplate": f"{letter}, step %{{x:,.0f}}<br>%{{z:.1f}} % at %{{y:.2f}}<extra></extra>",
+        }
+        | _panel(i)
+    ]
+
+
+def _panel(i: int) -> Figure:
+    """The axes of one variant's traces."""
+    number = "" if i == 0 else str(i + 1)
+    return {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+
+
+def _panels(view: View, count: int, x: Figure, y: Figure) -> tuple[Figure, list[Figure], int]:
+    """Axes of `count` panels in two columns, their titles, and the height of all."""
+    columns = min(count, 2)
+    rows = -(-count // columns)
+    height = 90 + (350 if rows == 1 else 270 * rows)
+    gap = 0.06 if columns > 1 else 0.0
+    space = 70 / height if rows > 1 else 0.0
+    tall = (1 - space * (rows - 1)) / rows
+    wide = (1 - gap * (columns - 1)) / columns
+    axes: Figure = {"margin": {"l": 56, "r": 14, "t": 26, "b": 44}}
+    titles = []
+    for i in range(count):
+        row, column = divmod(i, columns)
+        number = "" if i == 0 else str(i + 1)
+        left, top = column * (wide + gap), 1 - row * (tall + space)
+        axes[f"xaxis{number}"] = x | {"title": {"text": ""}, "domain": [left, left + wide], "anchor": f"y{number}"}
+        axes[f"yaxis{number}"] = y | {"domain": [max(top - tall, 0), top], "anchor": f"x{number}"}
+        if i:
+            axes[f"xaxis{number}"] |= {"matches": "x"}
+            axes[f"yaxis{number}"] |= {"matches": "y"}
+        if column:
+            axes[f"yaxis{number}"] |= {"showticklabels": False, "title": {"text": ""}}
+        variant = view.experiment.variants[i]
+        text = f"{colored(view.experiment.letters[i], i)} · {'batchnorm' if variant.batchnorm else 'no batchnorm'}"
+        titles.append(note(text, left, top, yanchor="bottom", yshift=4))
+    # One title for all: on a phone there is no room for two.
+    titles.append(note(x["title"]["text"], 0.5, 0, xanchor="center", yshift=-22, font={"size": 14}))
+    return axes, titles, height
+
+
+def _span(courses: Sequence[Course]) -> list[float]:
+    """The range of all panels: of the bins, or the middle half or quarter where that holds nearly everything."""
+    low, high = min(c.low for c in courses), max(c.high for c in courses)
+    for part in (0.25, 0.5):
+        left, right = (low + high - part * (high - low)) / 2, (low + high + part * (high - low)) / 2
+        beyond = []
+        for found in courses:
+            at = shift.positions(found.low, found.high)
+            share = shift.shares(found.counts)
+            beyond += share[np.isfinite(share).all(1)][:, (at < left) | (at > right)].sum(1).tolist()
+        if max(beyond, default=1.0) < BEYOND:
+            return [left, right]
+    return [low, high]
+
+
+def _peak(courses: Sequence[Course]) -> float:
+    """The share that makes a ridge as high as it may be: not that of a lonely spike, beside which all is flat."""
+    highest = np.concatenate([shift.shares(c.counts)[:, 1:-1].max(1, initial=0.0) for c in courses if c.steps] or [[1]])
+    highest = highest[np.isfinite(highest)]
+    if not len(highest) or not highest.max() > 0:
+        return 1.0
+    return nice_ceiling(float(min(highest.max(), 3 * np.median(highest) or highest.max())))
+
+
+def _highest(courses: Sequence[Course]) -> float:
+    """A share, in per cent, that few bins exceed; not that of a network whose values are all alike, beside which the
+    others would be pale."""
+    tops = [np.median(shift.shares(c.counts)[:, 1:-1].max(1)) for c in courses if c.steps]
+    finite = [100 * float(top) for top in tops if math.isfinite(top)]
+    return min(max(finite), 3 * float(np.median(finite))) if finite else 0.0
+
+
+def _stride(count: int, most: int) -> int:
+    """A power of two, so that what is drawn stays drawn while more comes."""
+    return 1 << max(0, math.ceil(math.log2(max(count, 1) / most)))
+
+
+def _outside(view: View, courses: Sequence[Course]) -> list[str]:
+    told = []
+    for i, (letter, found) in enumerate(zip(view.experiment.letters, courses, strict=True)):
+        if view.latest is not None and view.latest.variants[i].diverged:
+            told.append(f"{colored(letter, i)} diverged: its values are no numbers")
+        elif not found.steps:
+            told.append(f"{colored(letter, i)} has nothing here")
+        elif found.outside >= 0.001:
+            told.append(f"{colored(letter, i)}: {found.outside:.1%} now outside the bins")
+    return ["; ".join(told)] if told else []
+
+
+def _told(view: View, courses: Sequence[Course]) -> str:
+    if view.latest is None:
+        return "; nothing measured yet"
+    parts = []
+    for letter, found in zip(view.experiment.letters, courses, strict=True):
+        if found.steps:
+            mean, variance = shift.moments(found.counts[-1], found.low, found.high)
+            parts.append(f"{letter}: mean {mean:.2f}, variance {variance:.2f}")
+    return f" up to {view.latest.step}. " + "; ".join(parts)

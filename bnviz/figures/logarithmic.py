@@ -1,0 +1,36 @@
+"""Logarithmic axes, and what can be drawn on one."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bnviz.figures.style import Figure
+
+Array = npt.NDArray[np.floating[Any]]
+
+LEAST, MOST = 1e-36, 1e36  # what is drawn: floats of 4 bytes
+
+
+def log_axis(low: float, high: float) -> Figure:
+    """A label every few decades, or at 1, 2 and 5 where there is hardly one."""
+    step: float | str = "D2" if high - low < 1.5 else max(1, math.ceil((high - low) / 5))
+    return {"type": "log", "range": [low, high], "exponentformat": "power", "dtick": step}
+
+
+def decades(values: Array) -> tuple[float, float]:
+    """Whole powers of ten around the values."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return -2.0, 1.0
+    low, high = math.floor(math.log10(finite.min())), math.ceil(math.log10(finite.max()))
+    return low - 0.1, max(high, low + 1) + 0.1
+
+
+def drawable(values: npt.ArrayLike, log: bool) -> Array:
+    """With gaps where a value is no number, or cannot be drawn."""
+    array = np.asarray(values, dtype=float)
+    with np.errstate(invalid="ignore"):
+        inside = np.isfinite(array) & (np.abs(array) < MOST)
+        return np.where(inside & (array > LEAST) if log else inside, array, np.nan)
