@@ -10,6 +10,7 @@ import pytest
 from builders import frame, layer_frame, twins, variant_frame, view_of
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import wasserstein_distance
 
 from bnviz import shift, shift_findings
 from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
@@ -77,14 +78,18 @@ class TestWassersteinDistance:
         assert shift.wasserstein(a, b, LOW, HIGH) == pytest.approx(3 * WIDTH)
 
     @given(counts_of, counts_of)
-    def test_is_the_mean_distance_of_the_values_in_their_order(self, a: list[int], b: list[int]) -> None:
-        """The best pairing on a line is in order: scipy's definition, here on samples repeated to equal number."""
+    def test_is_scipys_of_values_in_the_middle_of_their_bins(self, a: list[int], b: list[int]) -> None:
         x = shift.positions(LOW, HIGH)
-        samples = [np.repeat(x, n) for n in (a, b)]
-        common = math.lcm(*(len(s) for s in samples))
-        ordered = [np.repeat(s, common // len(s)) for s in samples]
         found = shift.wasserstein(np.array([*a, 0]), np.array([*b, 0]), LOW, HIGH)
-        assert found == pytest.approx(np.abs(ordered[0] - ordered[1]).mean(), abs=1e-9)
+        assert found == pytest.approx(wasserstein_distance(x, x, a, b), abs=1e-9)
+
+    @given(st.integers(0, 2**32 - 1), st.floats(-2, 2), st.floats(0.3, 2))
+    def test_is_scipys_of_the_values_themselves_to_the_width_of_a_bin(self, seed: int, mean: float, std: float) -> None:
+        generator = np.random.default_rng(seed)
+        samples = generator.normal(0, 1, 1000), generator.normal(mean, std, 1000)
+        counts = [np.array([0, *np.histogram(s, BINS, (LOW, HIGH))[0], 0, 0]) for s in samples]
+        found = float(shift.wasserstein(*counts, LOW, HIGH))
+        assert found == pytest.approx(wasserstein_distance(*samples), abs=WIDTH)
 
     @given(counts_of, counts_of, counts_of)
     def test_is_a_metric(self, a: list[int], b: list[int], c: list[int]) -> None:
@@ -255,6 +260,38 @@ class TestFigures:
         np.testing.assert_allclose(numbers(low["y"]), [2.0, 2.1, 2.3], atol=1e-6)
         np.testing.assert_allclose(numbers(high["y"]), [4.0, 4.1, 4.3], atol=1e-6)
         assert numbers(low["x"]).tolist() == [0, 100, 200]
+
+    def test_percentiles_of_a_network_that_diverged_are_not_called_those_of_now(self) -> None:
+        lost = variant_frame(100, layers=(layer(),), diverged=True)
+        first = frame(*(variant_frame(layers=(layer(30),)) for _ in range(2)))
+        view = view_of(TWINS, first, frame(lost, variant_frame(100, layers=(layer(30),))))
+        words = figures.unit_percentiles(view, layer=0, unit=0)["layout"]["meta"]["words"]
+        assert "A</b></span> diverged" in words
+        assert words.count("2.00, 3.00, 4.00") == 1
+
+    def test_percentiles_know_no_negative_zero(self) -> None:
+        almost = replace_layer(layer(), percentiles=np.array([[-0.004] * 10, [0.0] * 10, [-1.0] * 10]))
+        view = view_of(TWINS, frame(*(variant_frame(layers=(almost,)) for _ in range(2))))
+        assert "0.00, 0.00, −1.00" in figures.unit_percentiles(view, layer=0, unit=0)["layout"]["meta"]["words"]
+
+    def test_one_network_of_equal_values_does_not_pale_the_heat_map_of_the_others(self) -> None:
+        flat = replace_layer(
+            layer(), histograms=dict.fromkeys(layer().histograms, counted(*((k, 5) for k in range(20, 40))))
+        )
+        three = Experiment(TWINS.training, (*TWINS.variants, TWINS.variants[0]))
+        view = view_of(three, frame(*(variant_frame(layers=(each,)) for each in (flat, flat, layer()))))
+        heat = panels.distributions(view, layer=0, place=shift.INPUT, kind="heat")["data"][0]
+        assert heat["zmax"] <= 15  # three times the 5% of the others, not the 100% of the third
+
+    def test_layers_of_a_deep_network_are_named_with_room_between(self) -> None:
+        deep = Experiment(
+            TrainingConfig(), tuple(replace(v, network=replace(v.network, hidden_layers=20)) for v in TWINS.variants)
+        )
+        view = view_of(deep, frame(*(variant_frame(layers=(layer(),) * 20) for _ in range(2))))
+        axis = figures.gradient_shift(view, [[measurement(0, *[0.1] * 20)]] * 2)["layout"]["xaxis"]
+        assert len(axis["tickvals"]) == len(axis["ticktext"]) <= 11
+        assert axis["ticktext"][-1] == "output"
+        assert min(np.diff(axis["tickvals"])) >= 2
 
     def test_of_a_unit_that_one_network_has_not_show_the_other(self) -> None:
         figure = figures.unit_percentiles(self.view, layer=0, unit=99)
