@@ -79,7 +79,7 @@ def sigmoid(bench: Bench) -> Result:
 def lenet(bench: Bench) -> Result:
     """LeNet with sigmoids and average pooling."""
     network = NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")
-    training = TrainingConfig(steps=3_000 if bench.quick else 15_000, schedule="constant")
+    training = TrainingConfig(steps=3_000 if bench.quick else 10_000, schedule="constant")
     one = replace(bench, seeds=bench.seeds[:1])
     pair = [outcomes[0] for outcomes in one.train(training, twins(network))]
     slow, fast = (_reached(outcome, GOAL) for outcome in pair)
