@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 FLAGS = [
@@ -25,9 +28,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-START = 60.0  # seconds for a server and its workers on a busy machine
-# Streamlit's browser side asks for its server below the page's address first, and is told that it is not there.
-OWN_QUESTIONS = "Failed to load resource: the server responded with a status of 404 (Not Found)"
+START = 60.0  # seconds for a server and its workers on a busy machine, and for whatever else must come
+expect.set_options(timeout=START * 1000)
 CHARTS = (
     "chart_network",
     "chart_loss",
@@ -37,6 +39,22 @@ CHARTS = (
     "chart_function",
     "chart_gradients",
 )
+THEMED = """scheme => getComputedStyle(document.querySelector("[data-testid=stApp]")).colorScheme === scheme &&
+  [...document.querySelectorAll(".bnviz-chart[data-ready]")].every(div =>
+    div._fullLayout.font.color === getComputedStyle(div).getPropertyValue("--st-text-color").trim())"""
+CUT_OFF = """keys => {
+  const boxes = keys.map(key => document.querySelector(`.st-key-${key} .bnviz-chart`).getBoundingClientRect());
+  boxes.sort((one, other) => one.top - other.top);
+  const sideways = [document.documentElement, ...document.querySelectorAll(".katex-display")];
+  return [
+    ...sideways.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => `${e.tagName} scrolls: ${e.textContent}`),
+    ...boxes.filter(b => b.left < 0 || b.right > innerWidth || b.width < 300).map(b => `${b.left} to ${b.right}`),
+    ...boxes.filter((b, i) => i && b.top < boxes[i - 1].bottom).map(b => `a chart at ${b.top} over another`),
+  ];
+}"""
+
+T = TypeVar("T")
+OpenContext = Callable[..., BrowserContext]  # (width, height, **options)
 
 
 class Server:
@@ -91,12 +109,100 @@ def _command(process: psutil.Process) -> str:
         return ""
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = START) -> None:
-    """Until the condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"waited {seconds:g} s in vain for {what}"
+def wait_for(condition: Callable[[], T], what: str) -> T:
+    """Until the condition holds. Returns what it gave."""
+    end = time.monotonic() + START
+    while not (found := condition()):
+        assert time.monotonic() < end, f"waited {START:g} s in vain for {what}"
         time.sleep(0.05)
+    return found
+
+
+def complaints_of(page: Page) -> list[str]:
+    """All errors that the page will ever log or throw."""
+    complaints: list[str] = []
+    # Streamlit's browser side asks for its server below the page's address first, and is told that it is not there.
+    own = re.compile(r"/\w+/_stcore/(health|host-config)$")
+    page.on(
+        "console",
+        lambda m: complaints.append(m.text) if m.type == "error" and not own.search(m.location["url"]) else None,
+    )
+    page.on("pageerror", lambda e: complaints.append(str(e)))
+    return complaints
+
+
+def script_has_run(page: Page) -> None:
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def at_rest(seen: Locator) -> FloatRect:
+    """Where an element is on the screen, once the script has run to its end and the element stays in its place."""
+    seen.scroll_into_view_if_needed()
+
+    def look() -> FloatRect | None:
+        script_has_run(seen.page)
+        return seen.bounding_box()
+
+    def still() -> FloatRect | None:
+        before = look()
+        seen.page.wait_for_timeout(100)
+        return before if before == look() else None
+
+    box = wait_for(still, "an element that stays where it is")
+    assert box is not None
+    return box
+
+
+def grab(seen: Locator, x: float, y: float) -> None:
+    """Hold the mouse down on an element, at so much of its width and height."""
+    box = at_rest(seen)
+    seen.hover(position={"x": x * box["width"], "y": y * box["height"]})  # waits until the mouse hits it
+    seen.page.mouse.down()
+
+
+def move(seen: Locator, x: float, y: float) -> None:
+    """Move the mouse that holds an element."""
+    box = seen.bounding_box()
+    assert box is not None
+    seen.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=5)
+
+
+def drag(seen: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Drag the mouse over an element, between two places in shares of its width and height."""
+    grab(seen, *start)
+    move(seen, *end)
+    seen.page.mouse.up()
+
+
+def assert_one_column(lab: "Lab", charts: Sequence[str]) -> None:
+    """On a narrow screen: charts one below the other, wide enough to read, and nothing that is cut off."""
+    faults: list[str] = []
+
+    def fits() -> bool:
+        faults[:] = lab.page.evaluate(CUT_OFF, charts)
+        return not faults
+
+    with suppress(AssertionError):
+        wait_for(fits, "a page that fits")
+    assert faults == []
+
+
+def assert_accessible(page: Page) -> None:
+    """Axe finds nothing serious on the page, in light and in dark."""
+
+    def serious() -> list[str]:
+        found = Axe().run(page).response["violations"]
+        return [
+            f"{v['id']}: {[n['target'] for n in v['nodes']]}" for v in found if v["impact"] in ("serious", "critical")
+        ]
+
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        wait_for(lambda scheme=scheme: page.evaluate(THEMED, scheme), f"the {scheme} theme")  # type: ignore[misc]
+        end = time.monotonic() + START / 4
+        while (found := serious()) and time.monotonic() < end:  # what Streamlit is about to replace is pale
+            page.wait_for_timeout(500)
+        assert found == [], scheme
 
 
 @pytest.fixture(scope="session")
@@ -120,21 +226,25 @@ def chromium() -> Iterator[Browser]:
 
 
 class Lab:
-    """The live lab in one tab, in the words of a test."""
+    """The app in one tab, in the words of a test."""
 
     def __init__(self, page: Page, server: Server) -> None:
         self.page, self.server = page, server
-        self.complaints: list[str] = []
-        page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        self.complaints = complaints_of(page)
 
-    def open(self, query: str = "") -> "Lab":
-        self.page.goto(f"{self.server.url}/{query}")
-        return self.ready()
+    def open(self, address: str = "", charts: Sequence[str] = CHARTS) -> "Lab":
+        """The page of an address, drawn; the live lab unless the address names another."""
+        self.page.goto(f"{self.server.url}/{address}")
+        return self.ready(charts)
 
-    def ready(self) -> "Lab":
-        for key in CHARTS:
-            self.page.wait_for_selector(f".st-key-{key} .bnviz-chart[data-ready]", timeout=START * 1000)
+    def go(self, page: str, charts: Sequence[str] = CHARTS) -> "Lab":
+        """To another page by its link, as a visitor does."""
+        self.page.get_by_role("link", name=page).click()
+        return self.ready(charts)
+
+    def ready(self, charts: Sequence[str] = CHARTS) -> "Lab":
+        for key in charts:
+            self.page.wait_for_selector(f".st-key-{key} .bnviz-chart[data-ready]")
         return self
 
     def click(self, key: str) -> None:
@@ -143,11 +253,19 @@ class Lab:
     def toggle(self, key: str) -> None:
         self.page.locator(f".st-key-{key} label").first.click()
 
+    def press(self, key: str, button: str, times: int = 1) -> None:
+        """Move a slider by keyboard."""
+        slider = self.page.locator(f".st-key-{key} input")
+        slider.focus()
+        for _ in range(times):
+            slider.press(button)
+
     def speed(self, label: str) -> None:
         self.page.locator(".st-key-speed button", has_text=re.compile(f"^{label}$")).click()
 
     def step(self) -> int:
-        found = re.search(r"step (\d+)", self.page.locator(".st-key-status").inner_text())
+        status = self.page.locator(".st-key-status")
+        found = wait_for(lambda: re.search(r"step (\d+)", status.inner_text()), "a status line")
         assert found is not None
         return int(found[1])
 
@@ -155,8 +273,21 @@ class Lab:
         wait_for(lambda: reached(self.step()), "a step of the run")
         return self.step()
 
-    def playing(self) -> bool:
-        return "Pause" in self.page.locator(".st-key-play button").inner_text()
+    def plays(self) -> None:
+        expect(self.page.locator(".st-key-play button")).to_contain_text("Pause")
+
+    def stands(self) -> None:
+        expect(self.page.locator(".st-key-play button")).to_contain_text("Train")
+
+    def pause(self) -> None:
+        """Only once the button says so: until then a click on it plays."""
+        self.plays()
+        self.click("play")
+        self.stands()
+
+    def words(self, key: str) -> str:
+        """What stands above a chart."""
+        return self.page.locator(f".st-key-{key} .bnviz-notes").inner_text()
 
     def updates(self, key: str) -> int:
         return int(self.page.locator(f".st-key-{key} .bnviz-chart").get_attribute("data-updates") or 0)
@@ -171,10 +302,29 @@ class Lab:
 
 
 @pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    opened = chromium.new_context(viewport={"width": 1400, "height": 1000})
+def open_context(chromium: Browser) -> Iterator[OpenContext]:
+    """Gives each visitor of a test a browser of his own."""
+    with ExitStack() as opened:
+
+        def open_context(width: int = 1400, height: int = 1000, **options: Any) -> BrowserContext:
+            context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+            context.set_default_timeout(START * 1000)
+            opened.callback(context.close)
+            return context
+
+        yield open_context
+
+
+@pytest.fixture
+def context(open_context: OpenContext) -> BrowserContext:
+    return open_context()
+
+
+@pytest.fixture
+def phone(open_context: OpenContext, server: Server) -> Iterator[Lab]:
+    opened = Lab(open_context(390, 844, has_touch=True).new_page(), server)
     yield opened
-    opened.close()
+    assert opened.complaints == []
 
 
 @pytest.fixture

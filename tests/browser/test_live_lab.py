@@ -6,18 +6,39 @@ from pathlib import Path
 
 import psutil
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.conftest import CHARTS, START, Lab, Server, wait_for
+from tests.browser.conftest import (
+    CHARTS,
+    START,
+    Lab,
+    OpenContext,
+    Server,
+    assert_accessible,
+    assert_one_column,
+    at_rest,
+    drag,
+    script_has_run,
+    wait_for,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+def mark(lab: Lab) -> None:
+    """So that a chart that is mounted again can be told from this one."""
+    for key in CHARTS:
+        lab.chart(key, "{ div.marked = true }")
+
+
+def mounted_again(lab: Lab) -> list[str]:
+    return [key for key in CHARTS if not lab.chart(key, "div.marked")]
 
 
 def test_page_opens_at_step_0_with_the_untrained_networks_drawn(lab: Lab) -> None:
     lab.open("?a_init=rand&b_init=rand")
     assert lab.step() == 0
-    assert not lab.playing()
+    lab.stands()
     loss = lab.chart("chart_loss", "div._fullData.filter(t => t.marker?.symbol === 'diamond').map(t => t.y[0])")
     assert isinstance(loss, list)
     assert all(value > 3 for value in loss)
@@ -27,16 +48,14 @@ def test_page_opens_at_step_0_with_the_untrained_networks_drawn(lab: Lab) -> Non
 
 def test_every_chart_moves_without_being_mounted_again(lab: Lab) -> None:
     lab.open("?steps=100000")
-    for key in CHARTS:
-        lab.chart(key, "{ div.marked = true }")
+    mark(lab)
     before = {key: lab.updates(key) for key in CHARTS}
     lab.click("play")
     for key in CHARTS:
         wait_for(lambda key=key: lab.updates(key) >= before[key] + 15, f"fifteen updates of {key}")
-        assert lab.chart(key, "div.marked") is True
         assert lab.page.locator(f".st-key-{key} .js-plotly-plot").count() == 1
-    lab.click("play")
-    wait_for(lambda: not lab.playing(), "the pause")
+    assert mounted_again(lab) == []
+    lab.pause()
 
 
 def test_pause_stops_and_step_trains_one_batch(lab: Lab) -> None:
@@ -44,10 +63,7 @@ def test_pause_stops_and_step_trains_one_batch(lab: Lab) -> None:
     lab.speed("max")
     lab.click("play")
     lab.wait_for_step(lambda step: step > 20)
-    wait_for(lab.playing, "the button to say Pause")
-    lab.click("play")
-    wait_for(lambda: not lab.playing(), "the pause")
-    lab.page.wait_for_selector(".st-key-step button:not([disabled])")
+    lab.pause()
     expect(lab.page.locator(".st-key-status")).to_contain_text("paused")  # its step comes with it, a moment later
     step = lab.step()
     lab.click("step")
@@ -56,14 +72,15 @@ def test_pause_stops_and_step_trains_one_batch(lab: Lab) -> None:
 
 def test_a_run_ends_and_reset_goes_back_to_the_same_weights(lab: Lab) -> None:
     lab.open("?steps=60")
-    first = lab.chart("chart_loss", "div._fullData.filter(t => t.marker?.symbol === 'diamond').map(t => t.y[0])")
+    drawn = "div._fullData.map(t => Array.from(t.y ?? []))"
+    first = lab.chart("chart_loss", drawn)
     lab.click("play")
     lab.wait_for_step(lambda step: step == 60)
-    expect(lab.page.locator(".st-key-status")).to_contain_text("finished", timeout=30_000)
+    expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
+    wait_for(lambda: lab.chart("chart_loss", drawn) != first, "the curves")
     lab.click("reset")
     lab.wait_for_step(lambda step: step == 0)
-    again = lab.chart("chart_loss", "div._fullData.filter(t => t.marker?.symbol === 'diamond').map(t => t.y[0])")
-    assert again == first
+    wait_for(lambda: lab.chart("chart_loss", drawn) == first, f"the same losses, {first}")
 
 
 def test_flipping_batchnorm_while_training_restarts_that_network_alone(lab: Lab) -> None:
@@ -72,11 +89,11 @@ def test_flipping_batchnorm_while_training_restarts_that_network_alone(lab: Lab)
     lab.wait_for_step(lambda step: step > 300)
     seen = lab.updates("chart_network")
     lab.toggle("b_batchnorm")
-    wait_for(lambda: lab.updates("chart_network") > seen, "a changed chart", seconds=5)
+    wait_for(lambda: lab.updates("chart_network") > seen, "a changed chart")
     wait_for(lambda: lab.parameters().get("b_batchnorm") == "off", "the address")
     annotation = "div.layout.annotations[1].text"
     wait_for(lambda: "no batchnorm" in str(lab.chart("chart_network", annotation)), "the network map's title")
-    assert lab.playing()
+    lab.plays()
     lab.wait_for_step(lambda step: step > 400)
     curves = lab.chart("chart_loss", "div.calcdata.filter(c => c[0].trace.name.endsWith('training')).map(c => c[0].y)")
     assert isinstance(curves, list)
@@ -86,8 +103,7 @@ def test_flipping_batchnorm_while_training_restarts_that_network_alone(lab: Lab)
 def test_flipping_a_switch_again_and_again_changes_nothing_else(lab: Lab) -> None:
     lab.open("?steps=100000&b_bn_eps=0.001&b_bn_affine=off")
     settings = lab.parameters()
-    for key in CHARTS:
-        lab.chart(key, "{ div.marked = true }")
+    mark(lab)
     lab.speed("max")
     lab.click("play")
     lab.wait_for_step(lambda step: step > 50)
@@ -96,13 +112,13 @@ def test_flipping_a_switch_again_and_again_changes_nothing_else(lab: Lab) -> Non
         lab.toggle("b_batchnorm")
         if flip % 3:  # and sometimes as fast as a hand, which cuts the rerun of the click before short
             word = "no batchnorm" if flip % 2 else "· batchnorm"
-            wait_for(lambda word=word: word in str(lab.chart("chart_network", title)), f"flip {flip}", seconds=10)
+            wait_for(lambda word=word: word in str(lab.chart("chart_network", title)), f"flip {flip}")
         else:
             lab.page.wait_for_timeout(150)
     wait_for(lambda: lab.parameters() == settings, "the address of the settings before")
     wait_for(lambda: "· batchnorm" in str(lab.chart("chart_network", title)), "batchnorm")
-    assert lab.playing()
-    assert [key for key in CHARTS if not lab.chart(key, "div.marked")] == []
+    lab.plays()
+    assert mounted_again(lab) == []
 
 
 def test_every_click_counts_once(lab: Lab) -> None:
@@ -113,9 +129,10 @@ def test_every_click_counts_once(lab: Lab) -> None:
     lab.click("play")
     lab.wait_for_step(lambda step: step > 50)
     for seed in range(1, 6):
+        script_has_run(lab.page)  # only then does the button know the next seed
         lab.click("new_seed")
-        wait_for(lambda seed=seed: lab.parameters().get("seed") == str(seed), "the next seed", seconds=10)
-    assert lab.playing()
+        wait_for(lambda seed=seed: lab.parameters().get("seed") == str(seed), "the next seed")
+    lab.plays()
 
 
 def test_keeping_the_weights_leaves_a_labelled_marker(lab: Lab) -> None:
@@ -124,8 +141,8 @@ def test_keeping_the_weights_leaves_a_labelled_marker(lab: Lab) -> None:
     lab.click("play")
     step = lab.wait_for_step(lambda step: step > 100)
     lab.toggle("b_batchnorm")
-    labels = "div.layout.shapes.map(s => s.label?.text)"
-    wait_for(lambda: "B: batchnorm off" in (lab.chart("chart_loss", labels) or []), "the marker")  # type: ignore[operator]
+    labels = "(div.layout.shapes || []).map(s => s.label?.text).join()"
+    wait_for(lambda: "B: batchnorm off" in str(lab.chart("chart_loss", labels)), "the marker")
     assert lab.wait_for_step(lambda now: now > step) > step
 
 
@@ -137,20 +154,19 @@ def test_an_init_is_changed_while_training(lab: Lab) -> None:
     lab.page.get_by_role("option", name="He normal").click()
     wait_for(lambda: lab.parameters().get("a_init") == "he_normal", "the address")
     wait_for(lambda: "he_normal" in str(lab.chart("chart_network", "div.layout.annotations[0].text")), "the change")
-    assert lab.playing()
+    lab.plays()
 
 
-def test_the_address_carries_the_whole_experiment(lab: Lab, chromium: Browser, server: Server) -> None:
+def test_the_address_carries_the_whole_experiment(lab: Lab, open_context: OpenContext) -> None:
     lab.open("?hidden_layers=3&a_init=rand&width=32&batch_size=16")
     lab.toggle("a_batchnorm")
     wait_for(lambda: lab.parameters().get("a_batchnorm") == "on", "the address")
-    other = chromium.new_context()
-    copy = Lab(other.new_page(), server).open(re.sub(r"^[^?]*", "", lab.page.url))
+    copy = Lab(open_context().new_page(), lab.server).open(re.sub(r"^[^?]*", "", lab.page.url))
     assert copy.parameters() == lab.parameters()
     titles = "div.layout.annotations.map(a => a.text)"
-    assert copy.chart("chart_network", titles) == lab.chart("chart_network", titles)
+    told = copy.chart("chart_network", titles)
+    wait_for(lambda: lab.chart("chart_network", titles) == told, f"the titles {told}")
     assert copy.complaints == []
-    other.close()
 
 
 def test_a_hostile_address_gets_a_message_and_the_defaults(lab: Lab) -> None:
@@ -159,71 +175,61 @@ def test_a_hostile_address_gets_a_message_and_the_defaults(lab: Lab) -> None:
     expect(warning).to_contain_text("hidden_layers: '1000000000' is not allowed; give a whole number from 1 to 20")
     expect(warning).to_contain_text("learning_rate: 'nan' is not allowed; give a number from 1e-05 to 10")
     expect(warning).to_contain_text("nonsense")
-    assert lab.parameters() == {}
+    wait_for(lambda: lab.parameters() == {}, "an address without nonsense")
     lab.click("dismiss_problems")
     expect(warning).to_have_count(0)
 
 
-def test_reload_finds_the_run_and_another_tab_has_its_own(lab: Lab, context: BrowserContext, server: Server) -> None:
+def test_reload_finds_the_run_and_another_tab_has_its_own(lab: Lab, context: BrowserContext) -> None:
     lab.open("?steps=100000")
     lab.click("play")
     lab.wait_for_step(lambda step: step > 100)
-    other = Lab(context.new_page(), server).open("?steps=100000")
+    other = Lab(context.new_page(), lab.server).open("?steps=100000")
     assert other.step() == 0
-    assert not other.playing()
+    other.stands()
     step = lab.step()
     lab.page.reload()
     lab.ready()
     assert lab.wait_for_step(lambda now: now >= step) >= step
-    assert lab.playing()
+    lab.plays()
     assert other.complaints == []
 
 
-def test_a_tab_with_copied_storage_gets_a_run_of_its_own(lab: Lab, context: BrowserContext, server: Server) -> None:
+def test_a_tab_with_copied_storage_gets_a_run_of_its_own(lab: Lab, context: BrowserContext) -> None:
     lab.open("?steps=100000")
     stored = lab.page.evaluate("sessionStorage.getItem('bnviz-tab')")
     lab.click("play")
     lab.wait_for_step(lambda step: step > 50)
-    twin = Lab(context.new_page(), server)
+    twin = Lab(context.new_page(), lab.server)
     twin.page.add_init_script(f"sessionStorage.setItem('bnviz-tab', sessionStorage.getItem('bnviz-tab') ?? '{stored}')")
     twin.open("?steps=100000")
     assert twin.step() == 0
-    assert twin.page.evaluate("sessionStorage.getItem('bnviz-tab')") != stored
+    wait_for(lambda: twin.page.evaluate("sessionStorage.getItem('bnviz-tab')") != stored, "an id of its own")
     assert twin.complaints == []
 
 
 def test_zoom_outlives_the_updates(lab: Lab) -> None:
     lab.open("?steps=100000")
+    lab.speed("10")
     lab.click("play")
-    lab.wait_for_step(lambda step: step > 50)
-    box = lab.page.locator(".st-key-chart_loss .nsewdrag").first.bounding_box()
-    assert box is not None
-    lab.page.mouse.move(box["x"] + 20, box["y"] + 40)
-    lab.page.mouse.down()
-    lab.page.mouse.move(box["x"] + 150, box["y"] + 120, steps=5)
-    lab.page.mouse.up()
+    lab.wait_for_step(lambda step: step > 5)
+    panel = lab.page.locator(".st-key-chart_loss .nsewdrag").first
+    drag(panel, (0.05, 0.2), (0.35, 0.6))
     wait_for(lambda: lab.chart("chart_loss", "div.layout.xaxis.range[1]") != 1010, "the zoom")  # type: ignore[comparison-overlap]
     zoomed, seen = lab.chart("chart_loss", "div._fullLayout.xaxis.range"), lab.updates("chart_loss")
     wait_for(lambda: lab.updates("chart_loss") > seen + 10, "ten updates")
     assert lab.chart("chart_loss", "div._fullLayout.xaxis.range") == zoomed
-    lab.click("play")
-    wait_for(lambda: not lab.playing(), "the pause")
-    lab.page.mouse.dblclick(box["x"] + 100, box["y"] + 100)
+    lab.pause()
+    at_rest(panel)
+    panel.dblclick()
     wait_for(lambda: lab.chart("chart_loss", "div._fullLayout.xaxis.range[0]") == -10, "the whole curve")  # type: ignore[comparison-overlap]
 
 
 def test_a_zoom_ends_with_the_axis_it_belongs_to(lab: Lab) -> None:
     lab.open("?variants=3&steps=100000")
-    box = lab.page.locator(".st-key-chart_network .nsewdrag").nth(2).bounding_box()
-    assert box is not None
-    lab.page.mouse.move(box["x"] + 50, box["y"] + box["height"] / 2)
-    lab.page.mouse.down()
-    lab.page.mouse.move(box["x"] + 200, box["y"] + box["height"] / 2, steps=5)
-    lab.page.mouse.up()
+    drag(lab.page.locator(".st-key-chart_network .nsewdrag").nth(2), (0.1, 0.5), (0.5, 0.5))
     wait_for(lambda: lab.chart("chart_network", "div.bnvizZoomed.size") != 0, "the zoom")  # type: ignore[comparison-overlap]
-    slider = lab.page.locator(".st-key-variants input")
-    slider.focus()
-    slider.press("ArrowLeft")
+    lab.press("variants", "ArrowLeft")
     wait_for(lambda: lab.parameters().get("variants") is None, "two networks")
     lab.click("play")
     lab.wait_for_step(lambda step: step > 50)
@@ -240,8 +246,7 @@ def test_charts_that_stand_still_follow_the_theme(lab: Lab) -> None:
 
 def test_a_message_above_the_charts_mounts_none_of_them_again(lab: Lab, tmp_path: Path) -> None:
     lab.open()
-    for key in CHARTS:
-        lab.chart(key, "{ div.marked = true }")
+    mark(lab)
     broken = tmp_path / "broken.json"
     broken.write_text("{")
     lab.page.get_by_text("Share and export").click()
@@ -249,7 +254,7 @@ def test_a_message_above_the_charts_mounts_none_of_them_again(lab: Lab, tmp_path
     expect(lab.page.locator("[data-testid=stAlert]")).to_contain_text("This is not a JSON document")
     lab.click("dismiss_problems")
     expect(lab.page.locator("[data-testid=stAlert]")).to_have_count(0)
-    assert [key for key in CHARTS if not lab.chart(key, "div.marked")] == []
+    assert mounted_again(lab) == []
 
 
 _SOCKETS = """window.sockets = [];
@@ -265,7 +270,7 @@ def test_a_lost_connection_is_found_again_and_the_run_goes_on(lab: Lab) -> None:
     step = lab.wait_for_step(lambda step: step > 100)
     lab.page.evaluate("window.sockets.forEach(socket => socket.close())")
     assert lab.wait_for_step(lambda now: now > step + 300) > step
-    assert lab.playing()
+    lab.plays()
     lab.complaints[:] = [c for c in lab.complaints if "when disconnected from server" not in c]
 
 
@@ -278,7 +283,8 @@ def test_a_server_that_comes_back_is_found_again(context: BrowserContext, tmp_pa
         server.process.kill()
         server.process.wait(START)
         server.start()
-        wait_for(lambda: lab.step() == 0 and not lab.playing(), "a new run of the same experiment")
+        lab.wait_for_step(lambda step: step == 0)  # a new run of the same experiment
+        lab.stands()
         assert lab.parameters()["width"] == "32"
         lab.click("play")
         lab.wait_for_step(lambda step: step > 50)
@@ -288,29 +294,29 @@ def test_a_server_that_comes_back_is_found_again(context: BrowserContext, tmp_pa
 
 def test_a_click_on_the_network_map_picks_the_layer_below(lab: Lab) -> None:
     lab.open("?hidden_layers=4")
-    box = lab.page.locator(".st-key-chart_network .nsewdrag").first.bounding_box()
-    assert box is not None
-    lab.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.62)
+    panel = lab.page.locator(".st-key-chart_network .nsewdrag").first
+    box = at_rest(panel)
+    panel.click(position={"x": box["width"] / 2, "y": box["height"] * 0.62})
     title = "div.layout.xaxis.title.text"
     wait_for(lambda: lab.chart("chart_saturation", title) == "neuron of layer 3", "the third layer")
-    assert lab.chart("chart_activations", title) == "post-activation, layer 3"
+    wait_for(lambda: lab.chart("chart_activations", title) == "post-activation, layer 3", "its activations")
 
 
-def test_a_killed_worker_is_replaced_and_the_run_goes_on(lab: Lab, server: Server) -> None:
+def test_a_killed_worker_is_replaced_and_the_run_goes_on(lab: Lab) -> None:
     lab.open("?steps=100000")
     lab.click("play")
     step = lab.wait_for_step(lambda step: step > 100)
-    for worker in server.workers():
+    for worker in lab.server.workers():
         worker.kill()
-    expect(lab.page.locator(".bnviz-notice")).to_contain_text("A training worker stopped", timeout=30_000)
+    expect(lab.page.locator(".bnviz-notice")).to_contain_text("A training worker stopped")
     assert lab.wait_for_step(lambda now: now > step + 100) > step
-    wait_for(lambda: len(server.workers()) == 2, "two workers again")
+    wait_for(lambda: len(lab.server.workers()) == 2, "two workers again")
 
 
 def test_the_run_leaves_as_files(lab: Lab) -> None:
     lab.open("?steps=40")
     lab.click("play")
-    expect(lab.page.locator(".st-key-status")).to_contain_text("finished", timeout=30_000)
+    expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
     lab.page.get_by_text("Share and export").click()
     files = {}
     for key in ("export_json", "export_csv", "export_script"):
@@ -324,30 +330,16 @@ def test_the_run_leaves_as_files(lab: Lab) -> None:
     compile(files["export_script"], "experiment.py", "exec")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_accessibility_scan_finds_nothing_serious(chromium: Browser, server: Server, scheme: str) -> None:
-    context = chromium.new_context(viewport={"width": 1400, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
-    lab = Lab(context.new_page(), server).open("?a_init=rand")
-    found = Axe().run(lab.page).response["violations"]
-    serious = [
-        f"{v['id']}: {[n['target'] for n in v['nodes']]}" for v in found if v["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
-    context.close()
+def test_accessibility_scan_finds_nothing_serious(lab: Lab) -> None:
+    assert_accessible(lab.open("?a_init=rand").page)
 
 
-def test_a_phone_gets_one_column_and_no_sideways_scrolling(chromium: Browser, server: Server) -> None:
-    context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    lab = Lab(context.new_page(), server).open("?hidden_layers=5&variants=3")
-    assert lab.page.evaluate("document.documentElement.scrollWidth") <= 390
-    boxes = [lab.page.locator(f".st-key-{key} .bnviz-chart").bounding_box() for key in CHARTS]
-    assert all(box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
-    assert lab.complaints == []
-    context.close()
+def test_a_phone_gets_one_column_and_no_sideways_scrolling(phone: Lab) -> None:
+    assert_one_column(phone.open("?hidden_layers=5&variants=3"), CHARTS)
 
 
-def test_the_web_process_never_loads_torch(lab: Lab, server: Server) -> None:
+def test_the_web_process_never_loads_torch(lab: Lab) -> None:
     lab.open()
-    files = {mapped.path for mapped in psutil.Process(server.process.pid).memory_maps()}
+    files = {mapped.path for mapped in psutil.Process(lab.server.process.pid).memory_maps()}
     assert not [path for path in files if "/torch/" in path]
-    assert any("/torch/" in mapped.path for worker in server.workers() for mapped in worker.memory_maps())
+    assert any("/torch/" in mapped.path for worker in lab.server.workers() for mapped in worker.memory_maps())
