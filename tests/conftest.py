@@ -1,6 +1,7 @@
 """What the tests share: one thread for torch, the bundled digits as tensors, and the full MNIST where it is named."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,13 @@ FULL_MNIST = "BNVIZ_FULL_MNIST"
 # A property is judged by what holds, never by how long it took on a busy machine.
 hypothesis.settings.register_profile("bnviz", deadline=None, max_examples=60)
 hypothesis.settings.load_profile("bnviz")
+
+
+def pytest_runtest_setup() -> None:
+    """One thread for torch, where a test has imported it: two that share small sums mostly wait for each other, on a
+    busy machine for seconds."""
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,8 +17,6 @@ from bnviz.initial_records import Inputs
 from bnviz.nn.initialization import draw
 from bnviz.weight_laws import density, law
 
-pytestmark = pytest.mark.usefixtures("one_thread")  # of many small sums, most would wait for one another
-
 TORCHS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
@@ -84,7 +82,7 @@ def averaged(network: NetworkConfig, x: Tensor, *, batchnorm: bool, draws: int) 
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(st.floats(-4, 4), st.floats(1e-3, 50))
 def test_moments_are_those_of_a_fine_sum(activation: str, mean: float, std: float) -> None:
     z = torch.linspace(mean - 9 * std, mean + 9 * std, 100_001, dtype=torch.float64).requires_grad_()
@@ -128,6 +126,7 @@ def test_the_covariance_of_two_units_is_that_of_many_samples(activation: str, co
 CENTRED = [init for init in INITS if not init.startswith("rand") and init != "zeros"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("init", CENTRED)
 @pytest.mark.parametrize("batchnorm", [False, True])
