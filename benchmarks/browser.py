@@ -66,9 +66,8 @@ def _lab(browser: Browser, server: Server) -> Lab:
 
 def _close(lab: Lab) -> None:
     """Pause first: a run outlives its tab and would slow the next measurement."""
-    if lab.playing():
-        lab.click("play")
-        lab.page.wait_for_selector(".st-key-step button:not([disabled])")
+    if "Pause" in lab.page.locator(".st-key-play button").inner_text():
+        lab.pause()
     lab.page.context.close()
 
 
