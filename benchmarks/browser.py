@@ -1,4 +1,4 @@
-"""`make bench-browser`: how smoothly a real Chromium shows the live lab of a real server.
+"""`make bench-browser`: how smoothly a real Chromium shows the live lab, and the past, of a real server.
 
 Every chart is on the page; Chromium renders in software on the cores that also train. Absolute figures of this machine,
 each beside what the live lab promises.
@@ -31,6 +31,24 @@ _FLIP = """() => {
 }"""
 
 
+KEPT, FRAMES = (
+    "?steps=20000&width=16&hidden_layers=2",
+    200,
+)  # an experiment, and the frames that it keeps after the first
+SCRUBBED = ("chart_ridge", "chart_percentiles", "chart_shift")
+_SCRUB = """async (seconds) => {
+  const slider = document.querySelector(".bnviz-scrubber input");
+  const begin = performance.now();
+  let share = 0;
+  while (share < 1) {
+    share = (performance.now() - begin) / (1000 * seconds);
+    slider.value = Math.round(slider.max * Math.abs(Math.cos(Math.PI * Math.min(share, 1))));
+    slider.dispatchEvent(new Event("input"));
+    await new Promise(requestAnimationFrame);
+  }
+}"""
+
+
 def main() -> bool:
     """Print the table. Returns whether every figure keeps its promise."""
     rows: list[tuple[str, float, float, bool]] = []
@@ -45,6 +63,9 @@ def main() -> bool:
                         f"updates a second of the slowest chart, speed {speed}", _rate(browser, server, speed), promise
                     )
                 )
+            rows.append(
+                _row("updates a second of the slowest chart, scrubbing 200 frames", _scrubbing(browser, server), 10.0)
+            )
             rows.append(
                 _row("from flipping b_batchnorm to a changed chart (s)", _flip(browser, server), 0.5, most=True)
             )
@@ -91,6 +112,23 @@ def _rate(browser: Browser, server: Server, speed: str) -> float:
     begin, before = time.monotonic(), {key: lab.updates(key) for key in CHARTS}
     time.sleep(SECONDS)
     slowest = min(lab.updates(key) - before[key] for key in CHARTS) / (time.monotonic() - begin)
+    _close(lab)
+    return slowest
+
+
+def _scrubbing(browser: Browser, server: Server) -> float:
+    """A hand moves the history's slider over all kept frames and back, while nothing trains."""
+    lab = _lab(browser, server).open(KEPT)
+    lab.page.get_by_role("link", name="Covariate shift").click()
+    lab.speed("max")
+    lab.click("play")
+    lab.page.get_by_text("finished").wait_for(timeout=300_000)
+    lab.page.wait_for_function(f"document.querySelector('.bnviz-scrubber input').max === '{FRAMES}'")
+    time.sleep(SETTLED)
+    begin, before = time.monotonic(), {key: lab.updates(key) for key in SCRUBBED}
+    lab.page.evaluate(_SCRUB, SECONDS)
+    passed = time.monotonic() - begin
+    slowest = min(lab.updates(key) - before[key] for key in SCRUBBED) / passed
     _close(lab)
     return slowest
 
