@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.conftest import CHARTS, FLAGS, Lab, Server
+from tests.browser.conftest import CHARTS, FLAGS, START, Lab, Server
 
 SECONDS = 8.0  # of counting
 SETTLED = 3.0  # seconds after the start of training that are not counted
@@ -82,7 +82,9 @@ def _row(name: str, value: float, promise: float, most: bool = False) -> tuple[s
 
 
 def _lab(browser: Browser, server: Server) -> Lab:
-    return Lab(browser.new_context(viewport={"width": 1400, "height": 2400}).new_page(), server)
+    context = browser.new_context(viewport={"width": 1400, "height": 2400})
+    context.set_default_timeout(START * 1000)
+    return Lab(context.new_page(), server)
 
 
 def _close(lab: Lab) -> None:
@@ -118,8 +120,7 @@ def _rate(browser: Browser, server: Server, speed: str) -> float:
 
 def _scrubbing(browser: Browser, server: Server) -> float:
     """A hand moves the history's slider over all kept frames and back, while nothing trains."""
-    lab = _lab(browser, server).open(KEPT)
-    lab.page.get_by_role("link", name="Covariate shift").click()
+    lab = _lab(browser, server).open(f"covariate_shift{KEPT}", SCRUBBED)
     lab.speed("max")
     lab.click("play")
     lab.page.get_by_text("finished").wait_for(timeout=300_000)
