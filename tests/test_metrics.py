@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from torch import Tensor
 
-from bnviz.config import ACTIVATIONS, INITS, BatchNormConfig, NetworkConfig, Variant
+from bnviz.config import ACTIVATIONS, INITS, BatchNormConfig, Layer, NetworkConfig, Variant
 from bnviz.nn.initialization import draw
 from bnviz.nn.layers import ACTIVATION, Sgd
 from bnviz.nn.network import NetworkState, Stack
@@ -127,7 +127,7 @@ def test_standard_deviations_and_norms_are_those_of_torch(
     init: str, fan_in: int, fan_out: int, scale: float, seed: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
-    matrices = torch.stack([draw(init, fan_in, fan_out, scale, generator) for _ in range(3)])
+    matrices = torch.stack([draw(init, Layer(fan_in, fan_out), scale, generator) for _ in range(3)])
     expected = matrices.double().flatten(1)
     torch.testing.assert_close(metrics.standard_deviations(matrices), expected.std(1), rtol=1e-4, atol=0)
     torch.testing.assert_close(metrics.norms(matrices), torch.linalg.norm(expected, dim=1), rtol=1e-5, atol=0)

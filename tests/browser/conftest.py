@@ -273,6 +273,9 @@ class Lab:
         wait_for(lambda: reached(self.step()), "a step of the run")
         return self.step()
 
+    def playing(self) -> bool:
+        return "Pause" in self.page.locator(".st-key-play button").inner_text()
+
     def plays(self) -> None:
         expect(self.page.locator(".st-key-play button")).to_contain_text("Pause")
 
