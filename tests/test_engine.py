@@ -47,6 +47,7 @@ LONG = twins(steps=100_000)
 XAVIER = TWINS.with_variant(0, Variant(NetworkConfig(width=12, init="xavier_normal")))
 LOWER_RATE = replace(TWINS, training=replace(TWINS.training, learning_rate=0.05))
 
+ANSWER = 120  # seconds to wait for one
 Start = Callable[..., Run]
 
 
@@ -286,21 +287,21 @@ class TestQuestions:
         run = start()
         run.play()
         for _ in range(3):
-            inputs = run.inspect("layer_inputs", variant=1, layer=0, units=[0, 3], digits=40).result(30)
+            inputs = run.inspect("layer_inputs", variant=1, layer=0, units=[0, 3], digits=40).result(ANSWER)
             assert inputs.shape == (40, 2)
         assert record(played(run)) == expected
 
     def test_that_are_wrong_are_refused_and_stop_no_run(self, start: Start) -> None:
         run = start()
         with pytest.raises(ValueError, match="units: give 0 to 11"):
-            run.inspect("layer_inputs", variant=0, layer=0, units=[12], digits=5).result(30)
+            run.inspect("layer_inputs", variant=0, layer=0, units=[12], digits=5).result(ANSWER)
         played(run)
 
     def test_are_answered_by_another_worker_where_the_first_is_lost(self, start: Start, engine: Engine) -> None:
         run = stepped(start(), 5)
-        before = run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8).result(30)
+        before = run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8).result(ANSWER)
         kill(worker_of(engine))
-        after = run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8).result(60)
+        after = run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8).result(ANSWER)
         assert after.tobytes() == before.tobytes()
 
     def test_that_wait_when_the_run_fails_leave_its_reason_alone(
@@ -325,7 +326,7 @@ class TestQuestions:
         run = start()
         run.close()
         with pytest.raises((ConnectionError, CancelledError)):
-            run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8).result(30)
+            run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8).result(ANSWER)
 
 
 @pytest.fixture
@@ -482,6 +483,9 @@ class TestALostScheduler:
                 assert record(played(run)) == expected
                 assert_replayed(run)
             assert sum(engine.load().values()) == 3
+            fresh = Run(engine, TWINS, SAMPLE)
+            stack.callback(fresh.close)
+            assert record(played(stepped(fresh, 30))) == expected
             wait_until(lambda: not any(is_alive(process) for process in lost), "the lost cluster to end")
         with pytest.raises(EngineUnavailableError, match="closed"):
             engine.start(TWINS, SAMPLE)

@@ -18,7 +18,7 @@ LAST = "Math.max(...div.calcdata.flat().map(p => p.x).filter(isFinite))"
 
 @pytest.fixture
 def here(lab: Lab) -> Lab:
-    return lab.open(QUICK).go("Covariate shift", CHARTS)
+    return lab.open(f"covariate_shift{QUICK}", CHARTS)
 
 
 @pytest.fixture
@@ -40,10 +40,11 @@ def shown(lab: Lab) -> Locator:
     return lab.page.locator(".bnviz-scrubber-shown")
 
 
-def test_it_is_the_live_labs_run(here: Lab) -> None:
-    here.click("step")
-    here.wait_for_step(lambda step: step == 1)
-    here.go("Live lab").wait_for_step(lambda step: step == 1)
+def test_it_is_the_live_labs_run(lab: Lab) -> None:
+    lab.open(QUICK).go("Covariate shift", CHARTS)
+    lab.click("step")
+    lab.wait_for_step(lambda step: step == 1)
+    lab.go("Live lab").wait_for_step(lambda step: step == 1)
 
 
 def test_both_measures_of_the_shift_are_told(finished: Lab) -> None:

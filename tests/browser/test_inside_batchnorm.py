@@ -49,12 +49,6 @@ def data(lab: Lab, key: str, trace: str) -> list[list[float]]:
     return found
 
 
-def test_the_batch_is_normalized_on_arrival(inside: Lab) -> None:
-    assert len(data(inside, "chart_points", "before")[0]) == 20
-    assert "after: mean 0.00 and 0.00, deviation 1.00 and 1.00" in inside.words("chart_points")
-    expect(inside.page.get_by_role("link", name="Live lab")).to_be_visible()
-
-
 def test_the_gamma_slider_stretches_one_dimension_in_place(inside: Lab) -> None:
     before = data(inside, "chart_points", "after")
     inside.chart("chart_points", "{ div.marked = true }")
@@ -132,7 +126,7 @@ def type_into_chosen_cell(lab: Lab, text: str) -> None:
     expect(editor).to_have_count(0)
 
 
-def test_a_point_out_of_range_is_refused_and_the_last_picture_stays(inside: Lab) -> None:
+def test_a_point_out_of_range_is_refused_and_new_points_come_with_a_table_of_their_own(inside: Lab) -> None:
     before = data(inside, "chart_points", "before")
     warning = inside.page.locator("[data-testid=stAlert]")
     choose_first_cell(inside)
@@ -146,9 +140,6 @@ def test_a_point_out_of_range_is_refused_and_the_last_picture_stays(inside: Lab)
     type_into_chosen_cell(inside, "7")
     expect(warning).to_have_count(0)
     wait_for(lambda: data(inside, "chart_points", "before")[0][0] == 7, "the point")
-
-
-def test_new_points_come_with_a_table_of_their_own(inside: Lab) -> None:
     before = data(inside, "chart_points", "before")
     inside.click("new_points")
     wait_for(lambda: data(inside, "chart_points", "before") != before, "new points")
@@ -189,7 +180,12 @@ def test_the_batch_may_be_what_reaches_the_live_runs_layer(lab: Lab) -> None:
     wait_for(lambda: lab.updates("chart_loss") > seen + 5, "the run")
 
 
-def test_without_a_live_run_the_page_says_where_to_get_one(inside: Lab) -> None:
+def test_points_are_normalized_on_arrival_and_without_a_live_run_the_page_says_where_to_get_one(
+    inside: Lab,
+) -> None:
+    assert len(data(inside, "chart_points", "before")[0]) == 20
+    assert "after: mean 0.00 and 0.00, deviation 1.00 and 1.00" in inside.words("chart_points")
+    expect(inside.page.get_by_role("link", name="Live lab")).to_be_visible()
     inside.page.locator(".st-key-source button", has_text="live run").click()
     expect(inside.page.get_by_text("This tab has no live run yet.")).to_be_visible()
     assert len(data(inside, "chart_points", "before")[0]) == 20

@@ -180,32 +180,25 @@ def test_a_hostile_address_gets_a_message_and_the_defaults(lab: Lab) -> None:
     expect(warning).to_have_count(0)
 
 
-def test_reload_finds_the_run_and_another_tab_has_its_own(lab: Lab, context: BrowserContext) -> None:
+def test_reload_finds_the_run_and_every_other_tab_has_its_own(lab: Lab, context: BrowserContext) -> None:
     lab.open("?steps=100000")
+    stored = lab.page.evaluate("sessionStorage.getItem('bnviz-tab')")
     lab.click("play")
     lab.wait_for_step(lambda step: step > 100)
-    other = Lab(context.new_page(), lab.server).open("?steps=100000")
-    assert other.step() == 0
-    other.stands()
+    other, copied = (Lab(context.new_page(), lab.server) for _ in range(2))
+    copy = f"sessionStorage.setItem('bnviz-tab', sessionStorage.getItem('bnviz-tab') ?? '{stored}')"
+    copied.page.add_init_script(copy)
+    for tab in (other, copied):
+        tab.open("?steps=100000")
+        assert tab.step() == 0
+        tab.stands()
+        wait_for(lambda tab=tab: tab.page.evaluate("sessionStorage.getItem('bnviz-tab')") != stored, "an id of its own")
     step = lab.step()
     lab.page.reload()
     lab.ready()
     assert lab.wait_for_step(lambda now: now >= step) >= step
     lab.plays()
-    assert other.complaints == []
-
-
-def test_a_tab_with_copied_storage_gets_a_run_of_its_own(lab: Lab, context: BrowserContext) -> None:
-    lab.open("?steps=100000")
-    stored = lab.page.evaluate("sessionStorage.getItem('bnviz-tab')")
-    lab.click("play")
-    lab.wait_for_step(lambda step: step > 50)
-    twin = Lab(context.new_page(), lab.server)
-    twin.page.add_init_script(f"sessionStorage.setItem('bnviz-tab', sessionStorage.getItem('bnviz-tab') ?? '{stored}')")
-    twin.open("?steps=100000")
-    assert twin.step() == 0
-    wait_for(lambda: twin.page.evaluate("sessionStorage.getItem('bnviz-tab')") != stored, "an id of its own")
-    assert twin.complaints == []
+    assert other.complaints == copied.complaints == []
 
 
 def test_zoom_outlives_the_updates(lab: Lab) -> None:
@@ -234,14 +227,6 @@ def test_a_zoom_ends_with_the_axis_it_belongs_to(lab: Lab) -> None:
     lab.click("play")
     lab.wait_for_step(lambda step: step > 50)
     wait_for(lambda: lab.chart("chart_network", "div.bnvizZoomed.size") == 0, "the end of the zoom")  # type: ignore[comparison-overlap]
-
-
-def test_charts_that_stand_still_follow_the_theme(lab: Lab) -> None:
-    lab.open()
-    color = "getComputedStyle(div.querySelector('.xtick text')).fill"
-    light = lab.chart("chart_loss", color)
-    lab.page.emulate_media(color_scheme="dark")
-    wait_for(lambda: lab.chart("chart_loss", color) != light, "the dark theme's text")
 
 
 def test_a_message_above_the_charts_mounts_none_of_them_again(lab: Lab, tmp_path: Path) -> None:
@@ -330,8 +315,11 @@ def test_the_run_leaves_as_files(lab: Lab) -> None:
     compile(files["export_script"], "experiment.py", "exec")
 
 
-def test_accessibility_scan_finds_nothing_serious(lab: Lab) -> None:
-    assert_accessible(lab.open("?a_init=rand").page)
+def test_accessibility_scan_finds_nothing_serious_in_both_themes_which_charts_that_stand_still_follow(lab: Lab) -> None:
+    color = "getComputedStyle(div.querySelector('.xtick text')).fill"
+    light = lab.open("?a_init=rand").chart("chart_loss", color)
+    assert_accessible(lab.page)
+    assert lab.chart("chart_loss", color) != light
 
 
 def test_a_phone_gets_one_column_and_no_sideways_scrolling(phone: Lab) -> None:

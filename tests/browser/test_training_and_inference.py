@@ -17,7 +17,7 @@ PAGE = "Training and inference"
 
 @pytest.fixture
 def here(lab: Lab) -> Lab:
-    return lab.open().go(PAGE, CHARTS)
+    return lab.open("training_and_inference", CHARTS)
 
 
 def labels(lab: Lab) -> object:
