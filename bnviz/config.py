@@ -30,6 +30,7 @@ Schedule = Literal["linear", "constant", "cosine"]
 Position = Literal["before", "after"]
 Running = Literal["variance", "std"]
 Inference = Literal["running", "population", "batch"]
+Watch = Literal["inference", "landscape"]  # what a run measures beside the usual, for the page that shows it
 
 SIDE, CLASSES = 28, 10
 PIXELS = SIDE * SIDE
@@ -253,12 +254,14 @@ class TrainingConfig:
 
         A function of the experiment alone, so that a run's history does not depend on how fast it was watched.
         """
-        return max(self.watch_every, min(100, math.ceil(self.steps / 15)))
+        return max(math.ceil(self.steps / 200), min(100, math.ceil(self.steps / 15)))
 
-    @property
-    def watch_every(self) -> int:
-        """The same for a run whose inference is watched, whose curves need every point that the history can hold."""
-        return math.ceil(self.steps / 200)
+    def kept_every(self, watch: Watch | None) -> int:
+        """The same for a run that measures more. The curves of inference need every point that the history can hold;
+        the landscape has half as many, because probing it costs some ten steps."""
+        if watch is None:
+            return self.keep_every
+        return math.ceil(self.steps / (200 if watch == "inference" else 100))
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -326,6 +329,7 @@ __all__ = [
     "TrainingConfig",
     "ValidationError",
     "Variant",
+    "Watch",
     "from_json",
     "replace",
     "to_dict",

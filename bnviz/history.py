@@ -6,7 +6,7 @@ from threading import Lock
 
 import numpy as np
 
-from bnviz.config import Experiment
+from bnviz.config import Experiment, Watch
 from bnviz.edits import Edit
 from bnviz.records import Floats, Frame, VariantFrame
 
@@ -92,10 +92,10 @@ class _Track:
 
 
 class History:
-    """The frames of one run; more of them are kept of one whose inference is watched."""
+    """The frames of one run; more of them are kept of one that measures more."""
 
-    def __init__(self, experiment: Experiment, *, watch_inference: bool = False) -> None:
-        self._watch_inference = watch_inference
+    def __init__(self, experiment: Experiment, *, watch: Watch | None = None) -> None:
+        self._watch: Watch | None = watch
         self._lock = Lock()
         self._experiment = experiment
         self._tracks = [_Track() for _ in experiment.variants]
@@ -139,8 +139,7 @@ class History:
         self._markers.append(Marker(label, at))
 
     def _add(self, frame: Frame) -> None:
-        training = self._experiment.training
-        keep_every = training.watch_every if self._watch_inference else training.keep_every
+        keep_every = self._experiment.training.kept_every(self._watch)
         passed = frame.seconds - (self._latest.seconds if self._latest else 0.0)
         for track, variant in zip(self._tracks, frame.variants, strict=True):
             if len(variant.losses):

@@ -26,7 +26,7 @@ def inference(running: float, batch: float = 1.0, population: float = 2.0, **los
 
 
 def view(*found: InferenceFrame) -> View:
-    history = History(ONE, watch_inference=True)
+    history = History(ONE, watch="inference")
     for place, each in enumerate(found):
         history.add(frame(variant_frame(5 * place, [1.0] * (5 if place else 0), inference=each)))
     return history.view()
@@ -46,7 +46,7 @@ def test_a_watched_history_keeps_more_frames() -> None:
     often = view(*(inference(0.1 * k) for k in range(8)))
     assert [f.step for f in often.variants[0].frames] == [0, 5, 10, 15, 20, 25, 30, 35]
     assert ONE.training.keep_every == 67
-    assert ONE.training.watch_every == 5
+    assert ONE.training.kept_every("inference") == 5
 
 
 def test_the_running_mean_is_drawn_beside_what_it_stands_for() -> None:

@@ -17,7 +17,7 @@ TWINS = Experiment(TrainingConfig(steps=60), (Variant(SMALL, BatchNormConfig()),
 
 
 def watched(batches: Batches, experiment: Experiment = TWINS) -> Trainer:
-    return Trainer(experiment.training, experiment.variants, batches, watch_inference=True)
+    return Trainer(experiment.training, experiment.variants, batches, watch="inference")
 
 
 def pixels(batches: Batches, place: int = 0) -> np.ndarray:

@@ -157,7 +157,7 @@ class TestFrames:
                 assert a.next_loss == pytest.approx(b.losses[0], rel=1e-5)
 
     def test_hold_numpy_arrays_and_plain_values_only(self, batches: Batches) -> None:
-        trainer = Trainer(THREE.training, THREE.variants, batches, watch_inference=True)
+        trainer = Trainer(THREE.training, THREE.variants, batches, watch="inference")
         frame = trainer.advance(steps=2)
 
         def look(value: object) -> None:

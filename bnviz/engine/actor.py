@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from bnviz.config import Experiment
+from bnviz.config import Experiment, Watch
 from bnviz.data import DataName, load
 from bnviz.edits import Edit
 from bnviz.records import Frame
@@ -26,14 +26,14 @@ def batches(name: DataName) -> "Batches":
 class TrainerActor:
     """A Trainer that answers from another process; every answer but that of `inspect` is a Frame."""
 
-    def __init__(self, experiment: Experiment, data: DataName, watch_inference: bool = False) -> None:
+    def __init__(self, experiment: Experiment, data: DataName, watch: Watch | None = None) -> None:
         import torch
 
         from bnviz.training.trainer import Trainer
 
         torch.set_num_threads(1)  # the setting belongs to the calling thread, and actors have one of their own
         digits = batches(data)
-        self._trainer = Trainer(experiment.training, experiment.variants, digits, watch_inference=watch_inference)
+        self._trainer = Trainer(experiment.training, experiment.variants, digits, watch=watch)
 
     def advance(self, steps: int | None, seconds: float | None, evaluate: bool) -> Frame:
         return self._trainer.advance(steps=steps, seconds=seconds, evaluate=evaluate)

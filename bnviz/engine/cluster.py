@@ -15,7 +15,7 @@ from distributed.comm.core import CommClosedError, connect
 from distributed.deploy.subprocess import SubprocessCluster
 from distributed.security import Security
 
-from bnviz.config import Experiment
+from bnviz.config import Experiment, Watch
 from bnviz.data import DataName
 from bnviz.engine.actor import TrainerActor
 
@@ -63,7 +63,7 @@ class Engine:
     def from_environment() -> "Engine":
         return Engine(os.environ.get(SCHEDULER) or None)
 
-    def start(self, experiment: Experiment, data: DataName, watch_inference: bool = False) -> "Future[Any]":
+    def start(self, experiment: Experiment, data: DataName, watch: Watch | None = None) -> "Future[Any]":
         """A new TrainerActor on the worker that holds the fewest; the future's result is Dask's proxy for it.
 
         Where every worker was lost, waits for one. Raises EngineUnavailableError where none comes back.
@@ -80,7 +80,7 @@ class Engine:
                     TrainerActor,
                     experiment,
                     data,
-                    watch_inference,
+                    watch,
                     actor=True,
                     pure=False,
                     workers=[worker],

@@ -15,7 +15,7 @@ GRACE = 120.0  # seconds a run outlives its tab, so that a reload or a broken co
 MOST = 64  # runs at once: each holds its networks and its history in memory
 
 
-Page = Literal["live", "inference"]  # a tab has a run on each of these pages, once it has been there
+Page = Literal["live", "inference", "landscape"]  # a tab has a run on each of these pages, once it has been there
 
 
 class TooManyRunsError(RuntimeError):
@@ -60,7 +60,7 @@ class Labs:
                 raise TooManyRunsError(
                     f"This server already trains {MOST} experiments. Close a tab, or try again in a few minutes."
                 )
-            run = Run(self.engine, experiment, data_status().in_use, watch_inference=page == "inference")
+            run = Run(self.engine, experiment, data_status().in_use, watch=None if page == "live" else page)
             lab = self._labs[tab, page] = _Lab(run, owner)
             lab.run.set_speed(SPEEDS[FIRST_SPEED])
         if lab.ending is not None:

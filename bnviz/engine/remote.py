@@ -6,7 +6,7 @@ from typing import Any
 from distributed import BaseActorFuture, Future, KilledWorker
 from distributed.comm.core import CommClosedError
 
-from bnviz.config import Experiment
+from bnviz.config import Experiment, Watch
 from bnviz.data import DataName
 from bnviz.engine.cluster import Engine
 
@@ -20,8 +20,8 @@ class WorkerLostError(ConnectionError):
 class RemoteTrainer:
     """A TrainerActor, called from one thread. Every call raises WorkerLostError where its worker is gone."""
 
-    def __init__(self, engine: Engine, data: DataName, *, watch_inference: bool) -> None:
-        self._engine, self._data, self._watch_inference = engine, data, watch_inference
+    def __init__(self, engine: Engine, data: DataName, *, watch: Watch | None) -> None:
+        self._engine, self._data, self._watch = engine, data, watch
         self._future: Future[Any] | None = None
         self._actor: Any = None  # Dask's proxy for it
         self.lost = True
@@ -30,7 +30,7 @@ class RemoteTrainer:
         """A new trainer in place of the one there was."""
         self.stop()
         try:
-            self._future = self._engine.start(experiment, self._data, self._watch_inference)
+            self._future = self._engine.start(experiment, self._data, self._watch)
             self._actor = self._future.result()
         except (CancelledError, CommClosedError, KilledWorker, TimeoutError) as error:
             raise WorkerLostError(str(error)) from error

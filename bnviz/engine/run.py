@@ -15,7 +15,7 @@ from threading import Event, Lock, Thread
 from typing import Any, Literal
 from weakref import WeakSet
 
-from bnviz.config import Experiment
+from bnviz.config import Experiment, Watch
 from bnviz.data import DataName
 from bnviz.edits import Edit, plan
 from bnviz.engine.cluster import Engine, EngineUnavailableError
@@ -50,19 +50,17 @@ class Status:
 
 
 class Run:
-    def __init__(
-        self, engine: Engine, experiment: Experiment, data: DataName, *, watch_inference: bool = False
-    ) -> None:
-        self._watch_inference = watch_inference
+    def __init__(self, engine: Engine, experiment: Experiment, data: DataName, *, watch: Watch | None = None) -> None:
+        self._watch: Watch | None = watch
         self.experiment = experiment  # as last asked for; the thread may be about to apply it
-        self.history = History(experiment, watch_inference=watch_inference)
+        self.history = History(experiment, watch=watch)
         self.data = data
         self.speed = math.inf  # steps a second, as last asked for
         self._messages: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._state: State = "starting"
         self._playing = self._held = False
         self._notice, self._noticed = "", 0.0
-        self._trainer = RemoteTrainer(engine, data, watch_inference=watch_inference)
+        self._trainer = RemoteTrainer(engine, data, watch=watch)
         self._before = 0.0  # seconds of training that a replayed trainer does not count
         self._base = self._applied = experiment  # what the trainer began with, and what it runs now
         self._log: list[tuple[int, Edit]] = []  # (tick, edit): with `_base` all it takes to replay the run
@@ -207,7 +205,7 @@ class Run:
     def _load(self, experiment: Experiment) -> None:
         """Start over with `experiment` from step 0; goes on playing if it was."""
         frame = self._start(experiment)
-        history = History(experiment, watch_inference=self._watch_inference)
+        history = History(experiment, watch=self._watch)
         history.add(frame)
         self._base = self._applied = experiment
         self._log = []

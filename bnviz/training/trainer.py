@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from bnviz.config import Experiment, Layer, TrainingConfig, Variant
+from bnviz.config import Experiment, Layer, TrainingConfig, Variant, Watch
 from bnviz.data import load
 from bnviz.edits import Edit, at_inference
 from bnviz.nn.layers import Sgd
@@ -29,10 +29,15 @@ class Trainer:
     """
 
     def __init__(
-        self, training: TrainingConfig, variants: Sequence[Variant], batches: Batches, *, watch_inference: bool = False
+        self,
+        training: TrainingConfig,
+        variants: Sequence[Variant],
+        batches: Batches,
+        *,
+        watch: Watch | None = None,
     ) -> None:
         self.training, self.variants, self.batches = training, tuple(variants), batches
-        self._watch_inference = watch_inference
+        self._watch: Watch | None = watch
         self.tick, self.seconds = 0, 0.0
         self.steps = [0] * len(variants)
         self._diverged = [False] * len(variants)
@@ -82,7 +87,7 @@ class Trainer:
         # Watching inference takes longer than a hand that moves a slider should wait; it is in vain where only the
         # running statistics of the future change.
         fares_as_before = not (edit.restart or edit.redraw) and before == [at_inference(v) for v in self.variants]
-        return self._frame(evaluate=not (self._watch_inference and fares_as_before))
+        return self._frame(evaluate=not (self._watch == "inference" and fares_as_before))
 
     def copy_of(self, variant: int) -> Stack:
         """A copy of one network as it is now, as a stack of its own."""
@@ -134,8 +139,7 @@ class Trainer:
         return Sgd(self.training.rate(step), self.training.momentum, self.training.weight_decay)
 
     def _is_kept(self, step: int) -> bool:
-        every = self.training.watch_every if self._watch_inference else self.training.keep_every
-        return step % every == 0 or step >= self.training.steps
+        return step % self.training.kept_every(self._watch) == 0 or step >= self.training.steps
 
     def _group(self, members: Sequence[int]) -> list[Stack]:
         """One stack for each architecture and step among the members."""
@@ -173,10 +177,10 @@ class Trainer:
         if evaluate or kept:
             last = step >= self.training.steps
             norms = [self.variants[i].batchnorm for i in stack.members]
-            if self._watch_inference or any(bn and bn.inference == "population" for bn in norms):
+            if self._watch == "inference" or any(bn and bn.inference == "population" for bn in norms):
                 stack.measure_population(self.population(None if last else POPULATION_DIGITS))
             tested = probes.evaluate(stack, *self.batches.test(None if last else TEST_DIGITS, standardize))
-            if self._watch_inference:
+            if self._watch == "inference":
                 few = self.batches.test(INFERENCE_DIGITS, standardize)
                 inference = probes.inference(stack, *few, self._batch(step)[0])
         activation = self.variants[stack.members[0]].network.activation

@@ -69,12 +69,15 @@ def claim_run(tab: str, experiment: Experiment, page: Page = "live") -> Run:
     return run
 
 
-def live_run(experiment: Experiment, keep_weights: bool) -> tuple[str, Run]:
-    """This tab and its run of the live lab, told what the controls say; for the pages that show it."""
+def live_run(experiment: Experiment, keep_weights: bool, page: Page = "live") -> tuple[str, Run]:
+    """This tab and its run of the live lab, told what the controls say; for the pages that show it.
+
+    page: another one, whose own run of the same experiment measures more.
+    """
     tab = tab_id()
     if tab is None:  # the browser answers within the blink of an eye, and the page runs again
         st.stop()
-    run = claim_run(tab, experiment)
+    run = claim_run(tab, experiment, page)
     if run.experiment != experiment:
         run.edit(experiment, keep_weights)
     return tab, run
