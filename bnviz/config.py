@@ -95,6 +95,12 @@ class BatchNormConfig:
         description="While training, the mean moves by this many standard deviations and the log of the standard "
         "deviation by this much, times a normal deviate for each unit and batch.",
     )
+    noisy: bool = Field(
+        default=False,
+        title="Noisy batchnorm",
+        description="While training, multiply and move every output of the layer by noise whose mean and spread are "
+        "drawn anew for each unit and batch: covariate shift on purpose (Santurkar et al. 2018, section 2.1).",
+    )
 
 
 @dataclass(frozen=True, config=_STRICT)

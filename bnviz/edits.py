@@ -75,5 +75,6 @@ def _differences(old: object, new: object) -> list[str]:
 
 def at_inference(variant: Variant) -> Variant:
     """The variant without those settings of batchnorm that matter in training only."""
-    bn = variant.batchnorm
-    return replace(variant, batchnorm=bn and replace(bn, momentum=0.1, cumulative=False, noise=0.0, detach=False))
+    if (bn := variant.batchnorm) is None:
+        return variant
+    return replace(variant, batchnorm=replace(bn, momentum=0.1, cumulative=False, noise=0.0, noisy=False, detach=False))

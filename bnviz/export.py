@@ -165,7 +165,7 @@ _LAYER = Path(__file__).parent / "nn" / "batchnorm.py"  # read, never imported h
 def _is_unusual(bn: BatchNormConfig | None) -> bool:
     """Whether torch's own batchnorm cannot do it."""
     return bn is not None and (
-        bn.bessel or bn.detach or bn.noise > 0 or bn.running == "std" or bn.inference == "population"
+        bn.bessel or bn.detach or bn.noise > 0 or bn.noisy or bn.running == "std" or bn.inference == "population"
     )
 
 
@@ -177,7 +177,8 @@ def _batchnorm(layer: Layer, bn: BatchNormConfig) -> str:
     if not _is_unusual(bn):
         return f"nn.BatchNorm{2 if layer.kernel else 1}d({usual})"
     running = "standard deviation" if bn.running == "std" else "variance"
-    return f"BatchNorm({usual}, bessel={bn.bessel}, running={running!r}, detach={bn.detach}, noise={bn.noise!r})"
+    noise = f"noise={bn.noise!r}, noisy={bn.noisy}"
+    return f"BatchNorm({usual}, bessel={bn.bessel}, running={running!r}, detach={bn.detach}, {noise})"
 
 
 def _hidden(layer: Layer, net: NetworkConfig, bn: BatchNormConfig | None, fan_in: str | int) -> str:

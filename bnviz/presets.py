@@ -77,4 +77,15 @@ PRESETS: dict[str, Preset] = {
         "Two digits a batch: the statistics are so noisy that batchnorm hurts.",
         replace(_twins(_init("xavier_normal")), training=TrainingConfig(batch_size=2, learning_rate=0.03, steps=3000)),
     ),
+    "noisy": Preset(
+        "Noisy batchnorm",
+        "Xavier's init: A without batchnorm, B with it, C with it and noise after it that makes covariate shift worse.",
+        Experiment(
+            variants=(
+                Variant(_init("xavier_normal")),
+                Variant(_init("xavier_normal"), BatchNormConfig()),
+                Variant(_init("xavier_normal"), BatchNormConfig(noisy=True)),
+            )
+        ),
+    ),
 }

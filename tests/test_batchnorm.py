@@ -394,6 +394,38 @@ class TestNoise:
             assert torch.equal(layer(x), first)
 
 
+class TestNoisyBatchnorm:
+    """Santurkar et al. 2018, section 2.1: s y + m, with a mean and a spread of their own for each channel and batch."""
+
+    def test_moves_and_stretches_what_the_layer_says(self) -> None:
+        layer = BatchNorm(400, noisy=True, generator=seeded(1))
+        x = normal(300, 400, dtype=torch.float32)
+        y = layer(x).detach()
+        mean, std = y.mean(0), y.std(0)
+        assert 0.4 < float(mean.abs().max()) < 0.55
+        assert float(mean.std()) == pytest.approx(1 / 12**0.5, rel=0.1)  # U(-0.5, 0.5)
+        assert float(std.mean()) == pytest.approx(1.125, rel=0.03)  # U(1, 1.25)
+        torch.testing.assert_close(layer.running_mean, 0.1 * x.mean(0))  # undisturbed
+
+    def test_differentiates_like_s_y_plus_m(self) -> None:
+        x, delta = normal(6, 3), normal(6, 3, seed=1)
+        at, plain = x.clone().requires_grad_(), x.clone().requires_grad_()
+        layer = BatchNorm(3, noisy=True, generator=seeded(2), dtype=DOUBLE)
+        y = layer(at)
+        clean = BatchNorm(3, dtype=DOUBLE)(plain)
+        other = BatchNorm(3, noisy=True, generator=seeded(2), dtype=DOUBLE)  # the same noise on twice the output
+        with torch.no_grad():
+            other.weight.mul_(2)  # type: ignore[union-attr]
+            stretch = (other(x) - y) / clean
+        y.backward(delta)
+        clean.backward(delta * stretch)
+        torch.testing.assert_close(at.grad, plain.grad)
+
+    def test_is_absent_in_eval_mode(self) -> None:
+        layer = BatchNorm(3, noisy=True).eval()
+        assert torch.equal(layer(normal(4, 3).float()), BatchNorm(3).eval()(normal(4, 3).float()))
+
+
 def deep(**options: Any) -> nn.Sequential:
     """Two batchnorm layers, the second of which sees what the first makes of the batch; dropout between them."""
     layers = [nn.Linear(3, 4), BatchNorm(4, **options), nn.Tanh(), nn.Dropout(), nn.Linear(4, 2), BatchNorm(2)]

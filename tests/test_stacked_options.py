@@ -33,6 +33,7 @@ CONFIG = st.builds(
     bessel=st.booleans(),
     detach=st.booleans(),
     noise=st.sampled_from([0.0, 0.3]),
+    noisy=st.booleans(),
 )
 CONFIGS = st.lists(CONFIG, min_size=1, max_size=4)
 
@@ -48,14 +49,27 @@ def layer(configs: list[BatchNormConfig]) -> StackedBatchNorm:
     return StackedBatchNorm(configs, states)
 
 
-def written_out(x: Tensor, config: BatchNormConfig, gamma: Tensor, beta: Tensor, deviates: np.ndarray) -> Tensor:
+def noisy(shape: tuple[int, int], seed: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """s and m of noisy batchnorm, (B, C), as Santurkar et al. 2018 describe them: n_mu 0.5, n_sigma 1.25, r 0.1."""
+    generator = np.random.default_rng((*seed, 1))
+    mu, sigma = generator.uniform(-0.5, 0.5, shape[1]), generator.uniform(1.0, 1.25, shape[1])
+    m = generator.uniform(mu - 0.1, mu + 0.1, shape)
+    return torch.from_numpy(generator.normal(sigma, 0.1, shape)), torch.from_numpy(m)
+
+
+def written_out(x: Tensor, config: BatchNormConfig, gamma: Tensor, beta: Tensor, seed: tuple[int, ...]) -> Tensor:
     """Training mode of one network, x (B, C), in operations that autograd knows."""
+    deviates = np.random.default_rng(seed).standard_normal((2, x.shape[1]))
     mean, var = x.mean(0), x.var(0, correction=1 if config.bessel else 0)
     shift, stretch = torch.from_numpy(deviates) * config.noise
     offset = (shift * var.sqrt()).detach()
     if config.detach:
         mean, var = mean.detach(), var.detach()
-    return (x - mean - offset) / torch.sqrt(var * torch.exp(2 * stretch) + config.eps) * gamma + beta
+    y = (x - mean - offset) / torch.sqrt(var * torch.exp(2 * stretch) + config.eps) * gamma + beta
+    if not config.noisy:
+        return y
+    s, m = noisy((x.shape[0], x.shape[1]), seed)
+    return s * y + m
 
 
 @given(CONFIGS, st.integers(2, 6), st.integers(0, 1000))
@@ -67,8 +81,7 @@ def test_training_mode_and_its_gradients_are_those_of_autograd(
     out, to_input = ours.forward(x, "train"), ours.backward(delta)
     for v, config in enumerate(configs):
         leaves = [t.clone().requires_grad_() for t in (x[v], ours.gamma.value[v, 0], ours.beta.value[v, 0])]
-        deviates = np.random.default_rng((7, v, 1)).standard_normal((2, UNITS))
-        expected = written_out(leaves[0], config, leaves[1], leaves[2], deviates)
+        expected = written_out(leaves[0], config, leaves[1], leaves[2], (7, v, 1))
         torch.testing.assert_close(out[v], expected, rtol=1e-9, atol=1e-9)
         expected.backward(delta[v])
         scale = float(ours.inverse_std.max())
@@ -118,6 +131,33 @@ def test_noise_differs_from_batch_to_batch_and_is_absent_outside_training() -> N
     assert not torch.allclose(first, second)
     plain = layer([BatchNormConfig()])
     assert torch.equal(ours.forward(x, "probe"), plain.forward(x, "probe"))
+
+
+@given(CONFIGS, st.integers(0, 1000))
+def test_a_rehearsal_says_what_the_next_training_batch_will_say_and_changes_nothing(
+    configs: list[BatchNormConfig], seed: int
+) -> None:
+    ours, x = layer(configs), values(len(configs), 5, UNITS, seed=seed)
+    before = ours.running_mean.clone(), ours.running_var.clone(), list(ours.batches)
+    rehearsed = ours.forward(x, "rehearsal")
+    assert torch.equal(rehearsed, ours.forward(x, "rehearsal"))
+    assert torch.equal(ours.running_mean, before[0])
+    assert torch.equal(ours.running_var, before[1])
+    assert ours.batches == before[2]
+    assert torch.equal(rehearsed, ours.forward(x, "train"))
+
+
+def test_noisy_batchnorm_shifts_every_unit_anew_with_every_batch() -> None:
+    noisy = StackedBatchNorm([BatchNormConfig(noisy=True)], [BatchNormState.fresh(200, (3,))])
+    x = values(1, 500, 200, seed=1)
+    seen = torch.stack([noisy.forward(x, "train")[0] for _ in range(20)])
+    mean, std = seen.mean(1), seen.std(1)  # (20, 200): of every batch and unit
+    assert mean.abs().max() < 0.5 + 0.05
+    assert mean.std(0).mean() == pytest.approx(1 / 12**0.5, rel=0.05)  # U(-0.5, 0.5)
+    assert std.mean() == pytest.approx(1.125, rel=0.02)  # U(1, 1.25)
+    assert torch.corrcoef(mean[:2])[0, 1].abs() < 0.3
+    plain = StackedBatchNorm([BatchNormConfig()], [BatchNormState.fresh(200, (3,))])
+    assert torch.equal(noisy.forward(x, "probe"), plain.forward(x, "probe"))
 
 
 def test_eval_mode_of_a_layer_without_running_statistics_uses_the_batch_at_hand() -> None:

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+NOISY_MEAN, NOISY_STD, NOISY_RADIUS = 0.5, 1.25, 0.1  # n_mu, n_sigma, and r_mu = r_sigma
 
 Running = Literal["variance", "standard deviation"]
 Collected = list[tuple[Tensor, Tensor, Tensor]]  # a batch each: mean, biased variance, values m; all per channel (C,)
@@ -35,8 +37,10 @@ class BatchNorm(nn.Module):
         parameters can then grow without end (Ioffe and Szegedy 2015, section 2).
     noise: in train mode each forward pass draws e1, e2 ~ N(0, 1) per channel from `generator` (None: torch's global
         one) and normalizes with mu + noise sigma e1 and sigma^2 exp(2 noise e2). The offset and the factor are
-        constants to the gradient; running statistics take the undisturbed values. A relative of the "noisy"
-        batchnorm of Santurkar et al. 2018 (section 2.1), who disturb every activation after normalization instead.
+        constants to the gradient; running statistics take the undisturbed values.
+    noisy: in train mode each forward pass draws for every channel mu ~ U(-0.5, 0.5) and sigma ~ U(1, 1.25), and for
+        every value m ~ U(mu - 0.1, mu + 0.1) and s ~ N(sigma, 0.1), and returns s y + m: the noisy batchnorm of
+        Santurkar et al. 2018 (section 2.1, parameters of their appendix), made to increase covariate shift.
 
     `frozen` (see `set_population_statistics`) is a setting like the above, so it is not in the state_dict.
 
@@ -62,6 +66,7 @@ class BatchNorm(nn.Module):
         running: Running = "variance",
         detach: bool = False,
         noise: float = 0.0,
+        noisy: bool = False,
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -80,7 +85,7 @@ class BatchNorm(nn.Module):
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self.bessel, self.running, self.detach = bessel, running, detach
-        self.noise, self.generator = noise, generator
+        self.noise, self.noisy, self.generator = noise, noisy, generator
         self.frozen = False
         self._collected: Collected | None = None  # a list while population_statistics runs
 
@@ -133,7 +138,14 @@ class BatchNorm(nn.Module):
     def extra_repr(self) -> str:
         """As of torch's layer, and the options that differ from it."""
         always = ["eps", "momentum", "affine", "track_running_stats"]
-        options = {"bessel": False, "running": "variance", "detach": False, "noise": 0.0, "frozen": False}
+        options = {
+            "bessel": False,
+            "running": "variance",
+            "detach": False,
+            "noise": 0.0,
+            "noisy": False,
+            "frozen": False,
+        }
         shown = always + [name for name, usual in options.items() if getattr(self, name) != usual]
         return ", ".join([str(self.num_features), *(f"{name}={getattr(self, name)!r}" for name in shown)])
 
@@ -144,7 +156,7 @@ class BatchNorm(nn.Module):
         y = self._fused(x, of_batch) if self._is_standard(of_batch) else self._written_out(x, of_batch)
         if self._updates() and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
-        return y
+        return self._resampled(y) if self.training and self.noisy else y
 
     def _check_input(self, x: Tensor, of_batch: bool) -> None:
         shape, allowed = tuple(x.shape), "(N, C), (N, C, L) or (N, C, H, W)"
@@ -221,6 +233,20 @@ class BatchNorm(nn.Module):
         draws = torch.randn(2, self.num_features, generator=self.generator, device=source, dtype=var.dtype)
         e1, e2 = draws.to(var.device)
         return mean + self.noise * var.detach().sqrt() * e1, var * torch.exp(2 * self.noise * e2)
+
+    def _resampled(self, y: Tensor) -> Tensor:
+        source = y.device if self.generator is None else self.generator.device
+        kind: dict[str, Any] = {
+            "generator": self.generator,
+            "device": source,
+            "dtype": torch.promote_types(y.dtype, torch.float32),
+        }
+        of_channel = (1, -1, *[1] * (y.dim() - 2))
+        mu = (torch.rand(self.num_features, **kind) * 2 - 1).mul_(NOISY_MEAN).view(of_channel)
+        sigma = torch.rand(self.num_features, **kind).mul_(NOISY_STD - 1).add_(1).view(of_channel)
+        m = (torch.rand(y.shape, **kind) * 2 - 1).mul_(NOISY_RADIUS).add_(mu)
+        s = torch.randn(y.shape, **kind).mul_(NOISY_RADIUS).add_(sigma)
+        return y * s.to(y) + m.to(y)
 
 
 def population_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:

@@ -202,8 +202,8 @@ class Stack:
         self.output.update(sgd)
 
     def trace(self, x: Tensor) -> list[list[Trace]]:
-        """A forward pass with batch statistics that changes nothing: [place in the stack][hidden layer]."""
-        self.forward(x, "probe")
+        """A forward pass as in training that changes nothing: [place in the stack][hidden layer]."""
+        self.forward(x, "rehearsal")
         return [[self._trace(layer, place) for layer in range(len(self.hidden))] for place in range(len(self))]
 
     def _trace(self, index: int, place: int) -> Trace:
@@ -217,7 +217,7 @@ class Stack:
         found = {"pre_activation": layer.linear.y[place], "post_activation": y[place]}
         for norm, k in self.norms_of(place)[index : index + 1]:
             found["normalized"] = norm.x_hat[k]
-            found["batchnorm_output"] = norm.x_hat[k] * norm.gamma.value[k] + norm.beta.value[k]
+            found["batchnorm_output"] = norm.y[k]
         return found
 
     def _replace(self, whole: Tensor, group: slice, part: Tensor) -> Tensor:

@@ -24,8 +24,10 @@ from torch import Tensor
 from bnviz.config import BatchNormConfig
 from bnviz.nn.layers import Parameter, Sgd
 
-# probe: batch statistics, but the running ones stay as they are. population: eval mode with population statistics.
-Mode = Literal["train", "probe", "eval", "population"]
+# probe: batch statistics, but the running ones stay as they are, and no noise. rehearsal: what train would say of the
+# next batch, noise and all, and nothing changes. population: eval mode with population statistics.
+Mode = Literal["train", "probe", "rehearsal", "eval", "population"]
+NOISY_MEAN, NOISY_STD, NOISY_RADIUS = 0.5, 1.25, 0.1  # n_mu, n_sigma, and r_mu = r_sigma, of noisy batchnorm
 
 
 @dataclass
@@ -74,6 +76,8 @@ class StackedBatchNorm:
         self.bessel = unusual([c.bessel for c in configs])
         self.detach = unusual([c.detach for c in configs])
         self.noise = unusual([c.noise for c in configs])
+        self.noisy = [c.noisy for c in configs]
+        self.stretch: Tensor | None = None  # of the outputs in the last forward pass, where a network is noisy
         self.gamma = Parameter.stack([s.gamma for s in states])
         self.beta = Parameter.stack([s.beta for s in states])
         self.running_mean = torch.stack([s.running_mean for s in states])
@@ -109,12 +113,19 @@ class StackedBatchNorm:
             if self.bessel is not None:
                 var = torch.where(self.bessel, unbiased, var)
             self.mean, self.unbiased = mean, unbiased  # for whoever averages them over batches
-            if self.noise is not None and mode == "train":
-                self._disturbed(x, mean, var)
+            if self.noise is not None and mode != "probe":
+                self._disturbed(x, mean, var, self._batch(mode))
             else:
                 self.inverse_std = torch.rsqrt(var + self.eps)
-                self.x_hat = self.clean = centred.mul_(self.inverse_std)
-        return (self.x_hat * self.gamma.value).add_(self.beta.value)
+                # Autograd, where it is asked for second derivatives, still needs what the usual pass overwrites.
+                x_hat = torch.mul if centred.requires_grad else Tensor.mul_
+                self.x_hat = self.clean = x_hat(centred, self.inverse_std)
+        self.stretch = None
+        self.y = (self.x_hat * self.gamma.value).add_(self.beta.value)
+        if any(self.noisy) and mode in ("train", "rehearsal"):
+            offset, self.stretch = self._resampled(x, self._batch(mode))
+            self.y.mul_(self.stretch).add_(offset)
+        return self.y
 
     def forward_in_batches(self, x: Tensor, size: int) -> Tensor:
         """x -> y of the same shape: B / size batches at once, each with its own statistics, as in probe mode."""
@@ -133,6 +144,8 @@ class StackedBatchNorm:
 
         With Bessel's correction the last mean divides by B - 1; detached statistics leave dL/dy alone.
         """
+        if self.stretch is not None:
+            delta = delta * self.stretch
         self.delta_beta = delta.sum(self.over, keepdim=True)
         self.delta_gamma = (delta * self.x_hat).sum(self.over, keepdim=True)
         count, from_variance = self._count(delta), self.delta_gamma
@@ -179,22 +192,44 @@ class StackedBatchNorm:
             mean, var = torch.where(self.from_batch, batch_mean, mean), torch.where(self.from_batch, batch_var, var)
         return mean, var
 
-    def _disturbed(self, x: Tensor, mean: Tensor, var: Tensor) -> None:
+    def _batch(self, mode: Mode) -> list[int]:
+        """The number of this batch, from which each network's noise is drawn."""
+        return self.batches if mode == "train" else [count + 1 for count in self.batches]
+
+    def _disturbed(self, x: Tensor, mean: Tensor, var: Tensor, batches: Sequence[int]) -> None:
         """mu' = mu + noise * sigma * e1;  sigma'^2 = sigma^2 * exp(2 * noise * e2), with e1, e2 ~ N(0, 1) a unit.
 
-        The offset and the factor count as constants for the gradient. In the manner of the noisy batchnorm of Santurkar
-        et al. 2018, section 2.1; drawn from (seed, batch), so that a replayed run gets the same.
+        The offset and the factor count as constants for the gradient. Drawn
+        from (seed, batch), so that a replayed run gets the same.
         """
         assert self.noise is not None
         drawn = [
             np.random.default_rng((*seed, count)).standard_normal((2, *mean.shape[1:]))
-            for seed, count in zip(self.seeds, self.batches, strict=True)
+            for seed, count in zip(self.seeds, batches, strict=True)
         ]
         shift, stretch = torch.from_numpy(np.stack(drawn, 1)).to(x.dtype) * self.noise
         factor = torch.exp(2 * stretch)
         self.inverse_std = torch.rsqrt(var * factor + self.eps)
         self.x_hat = (x - mean - shift * var.sqrt()).mul_(self.inverse_std)
         self.clean = (x - mean) * (self.inverse_std * factor)
+
+    def _resampled(self, x: Tensor, batches: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Noisy batchnorm (Santurkar et al. 2018, section 2.1 and appendix): m and s, of x's shape, of s y + m.
+
+        mu ~ U(-n_mu, n_mu) and sigma ~ U(1, n_sigma), for each unit and batch; m ~ U(mu - r_mu, mu + r_mu) and
+        s ~ N(sigma, r_sigma), for each digit as well. 0 and 1 for networks that are not noisy.
+        """
+        drawn = np.empty((2, *x.shape))
+        drawn[0], drawn[1] = 0, 1
+        units = self.gamma.value.shape[1:]
+        for place, noisy in enumerate(self.noisy):
+            if noisy:
+                generator = np.random.default_rng((*self.seeds[place], batches[place], 1))
+                mu, sigma = generator.uniform(-NOISY_MEAN, NOISY_MEAN, units), generator.uniform(1, NOISY_STD, units)
+                drawn[0, place] = generator.uniform(mu - NOISY_RADIUS, mu + NOISY_RADIUS, x.shape[1:])
+                drawn[1, place] = generator.normal(sigma, NOISY_RADIUS, x.shape[1:])
+        offset, stretch = torch.from_numpy(drawn).to(x.dtype)
+        return offset, stretch
 
     def _moments(self, x: Tensor, after: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """mean, x - mean and the biased variance. after: so many dimensions stand before those of `over`.
