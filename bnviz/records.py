@@ -4,6 +4,7 @@ A Frame is one moment of a run. What falls on a multiple of `TrainingConfig.keep
 frames in between are only looked at.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ EVALUATION_CHUNK = 512  # test digits in one forward pass: their activations sta
 POPULATION_DIGITS = 2000  # population statistics while training; the last frame of a run takes all training digits
 INFERENCE_DIGITS = 512  # test digits on which the modes of inference are compared: whole batches of every size
 BATCH_SIZES = (2, 8, 32, 128)  # of training mode, at inference
+STEP_LENGTHS = (0.5, 0.71, 1.0, 1.41, 2.0, 2.83, 4.0)  # in learning rates: where the loss is looked at ahead of a step
 BINS = 60
 PLACES = ("pre_activation", "normalized", "batchnorm_output", "post_activation")
 PERCENTILES = (15, 50, 85)  # of a unit's inputs, those of figure 1 of Ioffe and Szegedy 2015
@@ -81,6 +83,31 @@ class InferenceFrame:
 
 
 @dataclass(frozen=True)
+class Smoothness:
+    """How the loss and its gradient g vary ahead of one network, along the direction in which it is about to step.
+
+    All on the batch of the step, with its statistics and without noise; w are all trained parameters. For each eta of
+    STEP_LENGTHS times the learning rate `rate`: losses, L(w - eta g); changes, ||g(w - eta g) - g(w)||. Both (K,).
+    loss, gradient: L(w) and ||g(w)||. weights: (linear layers,) ||W||. gap: loss on the test digits minus that on as
+    many training digits, both in eval mode; NaN in frames that did not look.
+    """
+
+    rate: float
+    loss: float
+    gradient: float
+    losses: Floats
+    changes: Floats
+    weights: Floats
+    gap: float
+
+    @property
+    def beta(self) -> float:
+        """The effective beta-smoothness: the largest ||g(w - eta g) - g(w)|| / (eta ||g(w)||); NaN where g is zero."""
+        distance = np.array(STEP_LENGTHS) * self.rate * self.gradient
+        return float(np.max(self.changes / distance)) if distance[0] > 0 else math.nan
+
+
+@dataclass(frozen=True)
 class VariantFrame:
     """One variant after `step` updates.
 
@@ -88,7 +115,7 @@ class VariantFrame:
     next_loss: loss on the batch of step `step`, before its update. Losses are mean cross-entropies in nats.
     gradient_norm, update_ratio: (linear layers,) L2 norm of the loss gradient of a layer's weights, and
     log10(std(next update) / std(weights)), both for the batch of step `step`.
-    inference: only where a trainer was asked to watch it.
+    inference, smoothness: only where a trainer was asked to watch them; smoothness in kept frames.
     """
 
     step: int
@@ -101,6 +128,7 @@ class VariantFrame:
     update_ratio: Floats
     diverged: bool = False
     inference: InferenceFrame | None = None
+    smoothness: Smoothness | None = None
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,21 @@ from bnviz.data import load
 from bnviz.edits import Edit, at_inference
 from bnviz.nn.layers import Sgd
 from bnviz.nn.network import NetworkState, Stack
-from bnviz.records import INFERENCE_DIGITS, POPULATION_DIGITS, PROBE_DIGITS, TEST_DIGITS, Frame, VariantFrame
-from bnviz.training import probes
+from bnviz.records import (
+    INFERENCE_DIGITS,
+    POPULATION_DIGITS,
+    PROBE_DIGITS,
+    TEST_DIGITS,
+    Floats,
+    Frame,
+    Smoothness,
+    VariantFrame,
+)
+from bnviz.training import path, probes, weights
 from bnviz.training.batches import Batches
+from bnviz.training.smoothness import smoothness
 
+LOOKS = 5  # kept frames from one look at the test digits to the next, where the landscape is watched
 _UNSEEN = VariantFrame(0, np.empty(0), math.nan, math.nan, math.nan, (), np.empty(0), np.empty(0))
 
 
@@ -38,6 +49,7 @@ class Trainer:
     ) -> None:
         self.training, self.variants, self.batches = training, tuple(variants), batches
         self._watch: Watch | None = watch
+        self.paths = [path.Path() for _ in variants]  # of a run whose landscape is watched
         self.tick, self.seconds = 0, 0.0
         self.steps = [0] * len(variants)
         self._diverged = [False] * len(variants)
@@ -74,6 +86,7 @@ class Trainer:
         before = [at_inference(v) for v in self.variants]
         self.training, self.variants = edit.experiment.training, edit.experiment.variants
         self.steps, self._diverged, self._states, self._seen = [], [], [], []
+        self.paths += [path.Path() for _ in range(len(self.variants) - len(self.paths))]
         for i, variant in enumerate(self.variants):
             restart = i in edit.restart or i >= len(old[0])
             fresh = restart or i in edit.redraw
@@ -83,6 +96,8 @@ class Trainer:
             self._diverged.append(False if fresh else old[1][i])
             self._states.append(state)
             self._seen.append(_UNSEEN if restart else old[3][i])
+            if fresh:
+                self.paths[i] = path.Path()
         self._losses = [[] for _ in self.variants]
         # Watching inference takes longer than a hand that moves a slider should wait; it is in vain where only the
         # running statistics of the future change.
@@ -173,9 +188,10 @@ class Trainer:
         seen = [self._seen[i] for i in stack.members]
         tested = np.array([v.test_loss for v in seen]), np.array([v.test_accuracy for v in seen])
         inference = [v.inference for v in seen]
-        kept = self._is_kept(step)
-        if evaluate or kept:
-            last = step >= self.training.steps
+        kept, last = self._is_kept(step), step >= self.training.steps
+        if self._watch == "landscape":  # only where the steps say so: its history must not depend on the clock
+            evaluate = last or step % (LOOKS * self.training.kept_every(self._watch)) == 0
+        if evaluate or (kept and self._watch != "landscape"):
             norms = [self.variants[i].batchnorm for i in stack.members]
             if self._watch == "inference" or any(bn and bn.inference == "population" for bn in norms):
                 stack.measure_population(self.population(None if last else POPULATION_DIGITS))
@@ -186,6 +202,7 @@ class Trainer:
         activation = self.variants[stack.members[0]].network.activation
         layers = probes.layers(stack, self.batches.probe(PROBE_DIGITS, standardize), activation, kept=kept)
         gradients = probes.gradients(stack, *self._batch(step), self._sgd(step))
+        smooth = self._ahead(stack, step, tested[0], evaluate) if kept and self._watch == "landscape" else None
         for place, i in enumerate(stack.members):
             self._seen[i] = VariantFrame(
                 step=step,
@@ -198,8 +215,20 @@ class Trainer:
                 update_ratio=gradients.update_ratio[place],
                 diverged=self._diverged[i],
                 inference=inference[place],
+                smoothness=smooth[place] if smooth else None,
             )
             self._losses[i] = []
+
+    def _ahead(self, stack: Stack, step: int, test_losses: Floats, tested: bool) -> list[Smoothness]:
+        """How smooth the loss is from here; the weights become points of the networks' paths."""
+        gaps = np.full(len(stack), math.nan)
+        if tested:
+            count = len(self.batches.test_labels) if step >= self.training.steps else TEST_DIGITS
+            gaps = test_losses - probes.evaluate(stack, *self.batches.train_sample(count, self.training.standardize))[0]
+        room = path.room(weights.megabytes(stack) / len(stack), len(self.variants))
+        for place, i in enumerate(stack.members):
+            self.paths[i].add(step, weights.flat(stack, place), room)
+        return smoothness(stack, self.variants, *self._batch(step), self.training.rate(step), gaps.tolist())
 
 
 def train(experiment: Experiment, batches: Batches | None = None) -> Iterator[Frame]:
