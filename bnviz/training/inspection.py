@@ -23,7 +23,7 @@ from bnviz.records import (
     Floats,
     GradientShift,
 )
-from bnviz.training import metrics
+from bnviz.training import long_questions, metrics, scales
 from bnviz.training.batches import scaled
 from bnviz.training.trainer import Trainer
 
@@ -190,4 +190,9 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
     "answers_at": answers_at,
     "test_digit": test_digit,
     "covariate_shift": covariate_shift,
+    "begin": long_questions.begin,
+    "go_on": long_questions.go_on,
+    "drop": long_questions.drop,
+    "scaling": scales.scaling,
+    "batch_noise": scales.batch_noise,
 }

@@ -33,6 +33,12 @@ def gradients(stack: Stack) -> list[Tensor]:
     return found
 
 
+def trained(stack: Stack) -> list[bool]:
+    """Whether training moves each parameter: not gamma and beta where no network of the stack learns them."""
+    learned = [norm.affine is None or bool(norm.affine.any()) for _, norm in _norms(stack)]
+    return [True] * (2 * len(stack.linears())) + [each for each in learned for _ in range(2)]
+
+
 def norms(stack: Stack, tensors: Sequence[Tensor]) -> Tensor:
     """(V,) the Euclidean length of each network's part of tensors in the order of its parameters."""
     total = torch.zeros(len(stack), dtype=torch.float64)

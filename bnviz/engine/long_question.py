@@ -1,0 +1,86 @@
+"""A question to a run that takes seconds: asked of its worker a share at a time, with progress and an end on demand.
+
+The run's own thread carries the shares, between two stretches of training; each is followed by a pause of its own
+length while the run plays, so that training keeps more than half of its speed.
+"""
+
+import logging
+import time
+import uuid
+from concurrent.futures import CancelledError
+from threading import Event, Lock, Thread
+from typing import Any
+
+from bnviz.engine.cluster import EngineUnavailableError
+from bnviz.engine.remote import WorkerLostError
+from bnviz.engine.run import Run
+
+logger = logging.getLogger(__name__)
+
+SHARE = 0.06  # seconds
+
+
+class LongQuestion:
+    """One question of `bnviz.training.long_questions` and its newest answer; for any thread.
+
+    done: the part that is answered, from 0 to 1, None where nothing is under way. problem: why there is no new answer.
+    answer, of: the newest answer, and the run that gave it. changes counts whatever has changed.
+    """
+
+    def __init__(self, question: str) -> None:
+        self._question = question
+        self._lock = Lock()
+        self._end = Event()
+        self.done: float | None = None
+        self.problem = ""
+        self.answer: Any = None
+        self.of: Run | None = None
+        self.changes = 0
+
+    def ask(self, run: Run, **arguments: Any) -> None:
+        """Ask anew; what is under way ends unanswered."""
+        with self._lock:
+            self._end.set()
+            self._end = end = Event()
+            self.done, self.problem = 0.0, ""
+            self.changes += 1
+        Thread(target=self._work, args=(run, end, arguments), name=f"bnviz-{self._question}", daemon=True).start()
+
+    def cancel(self) -> None:
+        with self._lock:
+            self._end.set()
+            self.done = None
+            self.changes += 1
+
+    def _work(self, run: Run, end: Event, arguments: dict[str, Any]) -> None:
+        name = uuid.uuid4().hex
+        try:
+            run.inspect("begin", name=name, long_question=self._question, **arguments).result()
+            while not end.is_set():
+                begin = time.monotonic()
+                done, answer = run.inspect("go_on", name=name, seconds=SHARE).result()
+                self._tell(end, done, answer, run)
+                if answer is not None:
+                    return
+                if run.status.state == "playing":
+                    end.wait(time.monotonic() - begin)
+            run.inspect("drop", name=name)
+        except ValueError as error:
+            self._fail(end, str(error))
+        except (CancelledError, WorkerLostError, EngineUnavailableError):
+            self._fail(end, "the run has stopped, started over or ended. Start it again.")
+
+    def _tell(self, end: Event, done: float, answer: Any, run: Run) -> None:
+        with self._lock:
+            if not end.is_set():
+                self.done = done if answer is None else None
+                if answer is not None:
+                    self.answer, self.of = answer, run
+                self.changes += 1
+
+    def _fail(self, end: Event, why: str) -> None:
+        logger.info("no answer to %s: %s", self._question, why)
+        with self._lock:
+            if not end.is_set():
+                self.done, self.problem = None, why
+                self.changes += 1

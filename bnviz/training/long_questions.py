@@ -1,0 +1,53 @@
+"""Questions about a trainer's networks that take seconds: generators that are answered a share at a time."""
+
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from bnviz.training import landscape, rates, sharpness
+from bnviz.training.trainer import Trainer
+
+AT_ONCE = 2  # questions of one trainer that may be open
+
+LONG: dict[str, Callable[..., Generator[float, None, Any]]] = {
+    "slices": landscape.slices,
+    "sharpness": sharpness.along_the_path,
+    "largest_rates": rates.largest_rates,
+}
+_open: WeakKeyDictionary[Trainer, dict[str, Generator[float, None, Any]]] = WeakKeyDictionary()
+
+
+def begin(trainer: Trainer, *, name: str, long_question: str, **arguments: Any) -> None:
+    """Open a question of LONG under a name; nothing is computed yet. The oldest is dropped where there are many."""
+    mine = _open.setdefault(trainer, {})
+    while len(mine) >= AT_ONCE:
+        del mine[next(iter(mine))]
+    mine[name] = LONG[long_question](trainer, **arguments)
+
+
+def go_on(trainer: Trainer, *, name: str, seconds: float) -> tuple[float, Any]:
+    """Work on a question for so many seconds, or for one share of it where that takes longer.
+
+    Returns the part that is done, 0 to 1, and the answer, None until all is done. Raises ValueError where the question
+    is not open: its worker was lost, or others have taken its place.
+    """
+    mine = _open.get(trainer, {})
+    if name not in mine:
+        raise ValueError("its worker was replaced before it was done. Start it again.")
+    until = time.perf_counter() + seconds
+    while True:
+        try:
+            done = next(mine[name])
+        except StopIteration as end:
+            del mine[name]
+            return 1.0, end.value
+        except ValueError:
+            del mine[name]
+            raise
+        if time.perf_counter() >= until:
+            return done, None
+
+
+def drop(trainer: Trainer, *, name: str) -> None:
+    _open.get(trainer, {}).pop(name, None)
