@@ -56,12 +56,14 @@ function themed(div) {
 
 const kind = (axis) => axis && JSON.stringify([axis.type, axis.title]);
 
-// Where only data moved, the axes need not be drawn again: that halves the time. Heatmaps know no such update.
+const WHOLE = new Set(["heatmap", "contour", "surface", "scatter3d"]); // know no update of their data alone
+
+// Where only data moved, the axes need not be drawn again: that halves the time.
 async function show(div, Plotly, { data, layout }) {
   const { key, template, scales } = themed(div);
   const { meta, ...rest } = layout;
   const shape = key + JSON.stringify(rest) + data.map((trace) => trace.type + trace.name);
-  if (shape === div.bnvizShape && data.every((trace) => trace.type !== "heatmap")) {
+  if (shape === div.bnvizShape && !data.some((trace) => WHOLE.has(trace.type))) {
     await Plotly.animate(div, { data, traces: data.map((_, index) => index) }, AT_ONCE);
   } else {
     const themedLayout = { ...layout, template, autosize: true };
@@ -76,6 +78,36 @@ async function show(div, Plotly, { data, layout }) {
     await Plotly.react(div, data, themedLayout, CONFIG);
     div.bnvizShape = shape;
   }
+  if (meta.trail) unroll(div, meta.trail);
+}
+
+// Let the line of one trace appear from its beginning: `at` are the parts of its length that are there by and by.
+function unroll(div, { trace, at, seconds }) {
+  const traces = [...div.querySelectorAll(".scatterlayer .trace")];
+  const line = traces.find((g) => g.__data__?.[0]?.trace?.index === trace)?.querySelector("path.js-line");
+  if (!line || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  for (const old of line.getAnimations()) old.cancel();
+  line.setAttribute("pathLength", 1);
+  line.style.strokeDasharray = "1 1";
+  const appearing = line.animate(at.map((share) => ({ strokeDashoffset: 1 - share })), 1000 * seconds);
+  appearing.onfinish = () => (line.style.strokeDasharray = "");
+}
+
+// The chart with the words above it, as a file.
+async function save(div) {
+  const words = div.previousElementSibling.innerHTML;
+  const { margin } = div.layout;
+  const layout = {
+    ...div.layout,
+    title: { text: words, font: { size: 12 }, x: 0.01, xanchor: "left", y: 0.99, yanchor: "top" },
+    margin: { ...margin, t: margin.t + 20 * (words.split("<br>").length + 1) },
+  };
+  const background = getComputedStyle(div).getPropertyValue("--st-background-color").trim() || "#ffffff";
+  const size = { width: div.clientWidth, height: div.clientHeight + 60, scale: 2 };
+  const link = document.createElement("a");
+  link.href = await window.Plotly.toImage({ data: div.data, layout }, { format: "png", setBackground: background, ...size });
+  link.download = `${div.bnvizKey}.png`;
+  link.click();
 }
 
 // A reader's zoom lasts until a double click, even when the figure's own range grows meanwhile.
@@ -149,9 +181,13 @@ function deliver(key, figure, url) {
 }
 
 // The place of one chart: mounted once, and left alone by reruns of the page.
-export function chart({ data: { key, url, figure, clickable }, parentElement, setTriggerValue }) {
+export function chart({ data: { key, url, figure, clickable, savable }, parentElement, setTriggerValue }) {
   const div = parentElement.querySelector(".bnviz-chart");
   div.bnvizClick = clickable ? (point) => setTriggerValue("click", point) : undefined;
+  div.bnvizKey = key;
+  const button = parentElement.querySelector(".bnviz-save");
+  button.hidden = !savable;
+  button.onclick = () => div.dataset.ready && save(div);
   divs.set(key, div);
   const next = figure ? { figure, url } : waiting.get(key);
   waiting.delete(key);

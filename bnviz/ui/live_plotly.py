@@ -13,7 +13,8 @@ import streamlit as st
 from bnviz.figures.style import Figure
 from bnviz.ui.server import feed_url, script_url
 
-_CHART = '<div class="bnviz-notes"></div><div class="bnviz-chart" role="figure"></div>'
+_CHART = """<div class="bnviz-notes"></div><div class="bnviz-chart" role="figure"></div>
+<button type="button" class="bnviz-save" hidden>Save as PNG</button>"""
 # The glue travels with every message, the script it loads only once.
 _JS = """const script = import(new URL("%s", location.origin));
 export default async (component) => (await script).%s(component);"""
@@ -26,13 +27,21 @@ def _component(name: str, function: str, html: str) -> Callable[..., Any]:
     return renderer
 
 
-def live_chart(key: str, figure: Figure | None = None, *, on_click: Callable[[], None] | None = None) -> None:
-    """The chart `key`, empty until it is given a figure here or by the news.
+def live_chart(
+    key: str, figure: Figure | None = None, *, on_click: Callable[[], None] | None = None, savable: bool = False
+) -> None:
+    """The chart `key`, empty until it is given a figure here or by the news; savable: with a button for an image file.
 
     on_click is called before the rerun that a click causes; st.session_state[key]["click"] is then {curve, x, y}.
     """
     _component("chart", "chart", _CHART)(
-        data={"key": key, "url": script_url("plotly"), "figure": figure, "clickable": on_click is not None},
+        data={
+            "key": key,
+            "url": script_url("plotly"),
+            "figure": figure,
+            "clickable": on_click is not None,
+            "savable": savable,
+        },
         key=key,
         on_click_change=on_click or _ignore,
     )

@@ -1,0 +1,133 @@
+"""Ravine and bowl: contours of the loss in two weights, and the way gradient descent takes down to it."""
+
+import math
+
+import numpy as np
+
+from bnviz import ravine
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, layout, line, note, typed
+from bnviz.ravine import GOAL, Descent, Kind, Point
+from bnviz.records import Floats
+
+SIDE = 3.0  # weights from -SIDE to SIDE
+GRID = 61
+SECONDS = 1.6  # that a path takes to appear
+KEYS: dict[Kind, str] = {
+    "raw": "chart_ravine",
+    "standardized": "chart_ravine_standardized",
+    "batchnorm": "chart_ravine_batchnorm",
+}
+NAMES: dict[Kind, str] = {"raw": "raw inputs", "standardized": "standardized inputs", "batchnorm": "batchnorm layer"}
+COLOR: dict[Kind, str] = {"raw": COLORS[0], "standardized": COLORS[2], "batchnorm": COLORS[1]}
+LOW, HIGH = -3.5, 2.0  # log10 of the losses that have a contour
+_FRAMES = 60  # moments of a path's appearance
+
+
+def plane(found: Descent, ratio: float, momentum: float, rate: float) -> Figure:
+    """Contours of the true loss, the minimum, and the path, which the browser draws step by step."""
+    across = np.linspace(-SIDE, SIDE, GRID)
+    x, y = np.meshgrid(across, across)
+    height = np.log10(np.clip(ravine.loss(found.kind, ratio, x, y), 10**LOW, 10**HIGH))
+    color, shown = COLOR[found.kind], np.clip(found.path, -50 * SIDE, 50 * SIDE)
+    contours = {
+        "type": "contour",
+        "x": typed(across),
+        "y": typed(across),
+        "z": typed(height),
+        "showscale": False,
+        "autocontour": False,
+        "contours": {"coloring": "none", "start": LOW, "end": HIGH, "size": 0.25},
+        "line": {"color": GUIDE, "width": 1},
+        "hovertemplate": "start here<br>w₁ %{x:.2f}, w₂ %{y:.2f}<br>loss 10^%{z:.2f}<extra></extra>",
+    }
+    path = line(shown[:, 0], shown[:, 1], color, "path", hoverinfo="skip", line={"width": 2.5})
+    ends = [
+        _mark(shown[0], color, "circle-open", "start"),
+        _mark(shown[-1], color, "circle", "after the last step"),
+        _minimum(found.kind, ratio),
+    ]
+    words = [f"<b>{NAMES[found.kind]}</b>: {_verdict(found)}", _numbers(found, momentum, rate)]
+    frame = layout(
+        f"Gradient descent with {NAMES[found.kind]}, from {found.path[0, 0]:.2f}, {found.path[0, 1]:.2f}: "
+        f"{_verdict(found)}",
+        340,
+        words,
+        xaxis=axis("weight w₁", range=[-SIDE, SIDE]),
+        yaxis=axis("weight w₂", range=[-SIDE, SIDE]),
+    )
+    frame["meta"]["trail"] = {"trace": 1, "at": _shares(shown), "seconds": SECONDS}
+    return {"data": [contours, path, *ends], "layout": frame}
+
+
+def losses(descents: list[Descent]) -> Figure:
+    """The three losses over the steps, down to the goal."""
+    data, longest = [], 10
+    for found in descents:
+        steps = np.arange(len(found.loss))
+        hover = f"{NAMES[found.kind]}<br>step %{{x}}: %{{y:.3g}}<extra></extra>"
+        data.append(
+            line(steps, np.clip(found.loss, 1e-6, 1e6), COLOR[found.kind], NAMES[found.kind], hovertemplate=hover)
+        )
+        longest = max(longest, found.steps or (len(steps) if not found.diverged else 10))
+    end = min(ravine.STEPS, math.ceil(longest * 1.1))
+    goal = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": GOAL, "y1": GOAL}
+    words = ", ".join(f'<span style="color:{COLOR[k]}">●</span> {NAMES[k]}' for k in NAMES)
+    frame = layout(
+        "Loss over the steps of the three descents",
+        260,
+        [words],
+        xaxis=axis("step", range=[-0.01 * end, end]),
+        yaxis=axis("loss", type="log", range=[-4.2, 2.2], dtick=1, exponentformat="power"),
+        shapes=[goal | {"line": {"color": GUIDE, "width": 1, "dash": "dot"}}],
+        annotations=[note(f"goal: {GOAL:g}", 0.99, 0.3, xanchor="right", font={"size": 11, "color": GUIDE})],
+    )
+    return {"data": data, "layout": frame}
+
+
+def _verdict(found: Descent) -> str:
+    if found.diverged:
+        return f"diverges within {len(found.loss) - 1} steps"
+    if math.isnan(found.loss[-1]):
+        return "at w = 0 there is nothing to normalize"
+    if found.steps is None:
+        return f"loss {found.loss[-1]:.2g} after {len(found.loss) - 1:,} steps"
+    return f"loss below {GOAL:g} after {found.steps:,} steps"
+
+
+def _numbers(found: Descent, momentum: float, rate: float) -> str:
+    limit = found.largest_rate(momentum)
+    stable = "above" if rate >= limit else "below"
+    if found.kind == "batchnorm":
+        if found.diverged or found.eigenvalues[1] <= 0:
+            return "one flat direction: the scale of the weights"
+        return f"at the end λ_max {found.eigenvalues[1]:.3g}, stable up to {limit:.3g}; one flat direction"
+    return f"condition number {found.condition:.3g}; largest stable rate {limit:.3g}, this is {stable}"
+
+
+def _minimum(kind: Kind, ratio: float) -> Figure:
+    s1, s2 = ravine.scales(ratio, kind)
+    best: Point = (ravine.C / s1, ravine.C / s2)
+    if kind != "batchnorm":
+        return _mark(np.array(best), GUIDE, "star", "minimum")
+    far = 2 * SIDE / max(best)
+    return line([0, best[0] * far], [0, best[1] * far], GUIDE, "minimum", hoverinfo="skip", line={"dash": "dash"})
+
+
+def _mark(at: Floats, color: str, symbol: str, name: str) -> Figure:
+    marker = {"color": color, "size": 11, "symbol": symbol, "line": {"width": 2}}
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": typed(at[:1]),
+        "y": typed(at[1:]),
+        "name": name,
+        "marker": marker,
+        "hovertemplate": f"{name}<br>%{{x:.2f}}, %{{y:.2f}}<extra></extra>",
+    }
+
+
+def _shares(path: Floats) -> list[float]:
+    """The part of the path's length that has been gone at evenly spaced steps, 0 to 1."""
+    gone = np.concatenate([[0], np.hypot(*np.diff(path, axis=0).T).cumsum()])
+    at = np.linspace(0, len(path) - 1, _FRAMES).round().astype(int)
+    return [round(float(share), 4) for share in gone[at] / max(gone[-1], 1e-12)]
