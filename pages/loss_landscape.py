@@ -1,11 +1,233 @@
 """The loss landscape: is it smoother with batchnorm? Measured on the live lab's networks."""
 
+from functools import partial
+from typing import cast
+
 import streamlit as st
 
-from bnviz.ui import page
+from bnviz import landscape_findings, smoothness
+from bnviz.figures import smoothness as figures
+from bnviz.figures.landscape import Shape
+from bnviz.figures.style import Figure
+from bnviz.history import View
+from bnviz.landscape_records import DIGITS, RESOLUTIONS, SEARCH_SEEDS, Plane
+from bnviz.presets import PRESETS
+from bnviz.records import STEP_LENGTHS, TEST_DIGITS, Frame
+from bnviz.ui import controls, lab, page
+from bnviz.ui.landscape import Look, landscape
+from bnviz.ui.live_plotly import live_chart
 from bnviz.ui.ravine import ravine_and_bowl
+
+NETWORKS = ("start", "xavier_batchnorm", "noisy", "deep", "fast")  # presets
+PLANES: dict[Plane, str] = {
+    "random": "random directions",
+    "path": "the plane of the path",
+    "line": "the line from the start",
+}
 
 page.style()
 st.title("Loss landscape")
-page.heading("Ravine and bowl", "")
+experiment, keep_weights = controls.sidebar()
+page.show_problems()
+_, run = lab.live_run(experiment, keep_weights, "landscape")
+
+st.markdown(
+    "Why does batchnorm help? One explanation is that it reduces covariate shift (Ioffe and Szegedy 2015; measured on "
+    "the page *Covariate shift*). Another is that it makes the loss and its gradients **smoother**, so that a step "
+    "goes where the gradient points (Santurkar et al. 2018, section 3). Here the second is measured on networks of "
+    "your own, and may turn out either way."
+)
+page.heading(
+    "Ravine and bowl",
+    "A linear unit with two weights learns t = (u₁ + u₂)/√2 from two features u of mean 0 and variance 1, one of which "
+    "comes in small and the other large: x = (u₁/√r, u₂√r). Contours: the loss, over all data. Click a chart, or move "
+    "the sliders, to start elsewhere. Dashed: all minima of the loss with batchnorm.",
+)
 ravine_and_bowl()
+st.caption(
+    "Raw inputs make a ravine, whose steep walls limit the learning rate, 2(1 + momentum)/λ_max, and whose flat floor "
+    "makes it slow. Standardizing makes a bowl, and a batchnorm layer does the same for the inputs of the layer that "
+    "comes after it. For the weights before it the picture on the right holds: the loss depends on their direction "
+    "alone, every gradient is at right angles to them, and a step that is too long only ends further out, where the "
+    "next one turns less. So no rate diverges; but the scales of the inputs are still there."
+)
+
+st.subheader("A run of your own")
+with st.container(horizontal=True, vertical_alignment="center", key="networks"):
+    st.markdown("Networks", width="content")
+    for name in NETWORKS:
+        preset = PRESETS[name]
+        chosen = experiment == preset.experiment
+        st.button(
+            preset.title,
+            key=f"networks_{name}",
+            type="primary" if chosen else "secondary",
+            on_click=partial(controls.load, preset.experiment),
+        )
+shown_status = lab.transport(run, partial(controls.set_value, "seed"))
+live_place = st.container(key="status")
+
+options = page.heading(
+    "Smoothness along the way",
+    "At every hundredth of the run, from the weights w as they are: "
+    f"{len(STEP_LENGTHS)} steps of {STEP_LENGTHS[0]:g} to {STEP_LENGTHS[-1]:g} learning rates along the gradient g of "
+    "the batch that comes next, with the statistics of that batch and without noise. Measured on copies: the run does "
+    "not notice.",
+)
+log = options.toggle("Logarithmic", True, key="smooth_log")
+left, middle, right = st.columns(3)
+with left:
+    live_chart("chart_loss_band", savable=True)
+    st.latex(r"L(w - \eta g), \quad \eta = \tfrac12 \ldots 4 \times \text{rate}")
+    st.caption("(a) Range of the loss (Santurkar et al. 2018, section 3.2, figure 4a). Line: the loss at w.")
+with middle:
+    live_chart("chart_predictiveness", savable=True)
+    st.latex(r"\lVert \nabla L(w - \eta g) - \nabla L(w) \rVert_2")
+    st.caption("(b) Gradient predictiveness (figure 4b): how far the gradient there is from the gradient here.")
+with right:
+    live_chart("chart_smoothness", savable=True)
+    st.latex(r"\beta = \max_\eta \frac{\lVert \nabla L(w - \eta g) - \nabla L(w) \rVert}{\lVert \eta g \rVert}")
+    st.caption("(c) Effective β-smoothness (figure 4c): the largest change of the gradient for the distance gone.")
+st.caption(
+    "Not to be confused with the minimum and maximum over networks that were **trained** with different learning "
+    "rates, which is what many reproductions of the paper's figure 4 draw: those are other weights, not the landscape "
+    "around these. *Noisy batchnorm* (section 2.1 of the paper; choose it above) adds noise of another mean and spread "
+    "for each unit and batch, after the layer: its covariate shift, on the page *Covariate shift*, is worse on purpose."
+)
+st.download_button(
+    "Smoothness (CSV)",
+    lambda: landscape_findings.smoothness_csv(run.view()),
+    "smoothness.csv",
+    "text/csv",
+    key="smoothness_csv",
+    on_click="ignore",
+)
+
+measured = landscape()
+page.heading(
+    "Pictures of the landscape",
+    "The loss over a plane through the weights as they are now. Random directions are filter-normalized: as long as "
+    "the weights of each neuron (Li et al. 2018, section 4), with biases, γ and β left alone. The plane of the path is "
+    "that of its first two principal components (section 7 there). Batch statistics come from one fixed batch, the "
+    "digits that the loss is measured on. Scanned on copies by the run's worker, between its steps.",
+)
+with st.container(horizontal=True, vertical_alignment="bottom", key="scan_settings"):
+    kind = st.selectbox("Along", list(PLANES), format_func=PLANES.__getitem__, key="scan_kind", width=230)
+    resolution = st.selectbox(
+        "Points", RESOLUTIONS, format_func=lambda n: f"{n} × {n}", key="scan_resolution", width=120
+    )
+    digits = st.selectbox("Digits", DIGITS, 1, key="scan_digits", width=100)
+    reach = st.selectbox("Reach", (0.25, 0.5, 1.0, 2.0), 2, key="scan_reach", width=90, disabled=kind != "random")
+    seed = st.number_input("Directions", 0, 999, 0, key="scan_seed", width=120, disabled=kind != "random")
+    asked = {"kind": kind, "resolution": resolution, "digits": digits, "reach": reach, "seed": seed}
+    st.button("Scan", key="scan", type="primary", on_click=partial(measured.slices.ask, run, **asked))
+    st.button("Cancel", key="scan_cancel", on_click=measured.slices.cancel)
+    shape = st.segmented_control("Shown as", ["contour", "surface"], default="contour", key="scan_shape", required=True)
+    scan_log = st.toggle("Logarithmic", True, key="scan_log")
+    st.download_button(
+        "CSV",
+        lambda: landscape_findings.slices_csv(measured.slices.answer or ()),
+        "landscape.csv",
+        "text/csv",
+        key="scan_csv",
+        on_click="ignore",
+    )
+live_chart("chart_landscape", savable=True)
+
+left, right = st.columns(2, gap="large")
+with left:
+    page.heading(
+        "Sharpness",
+        "The largest eigenvalue of the Hessian of the loss with respect to all trained parameters, along the path of "
+        "the run, by Lanczos iteration on Hessian-vector products. Dotted: above 2(1 + momentum)/η, gradient descent "
+        "on a quadratic is unstable.",
+    )
+    with st.container(horizontal=True, key="sharpness_settings"):
+        st.button("Measure", key="sharpness", type="primary", on_click=partial(measured.sharpness.ask, run))
+        st.button("Cancel", key="sharpness_cancel", on_click=measured.sharpness.cancel)
+        st.download_button(
+            "CSV",
+            lambda: landscape_findings.sharpness_csv(measured.sharpness.answer or ()),
+            "sharpness.csv",
+            "text/csv",
+            key="sharpness_csv",
+            on_click="ignore",
+        )
+    live_chart("chart_sharpness", savable=True)
+with right:
+    page.heading(
+        "Largest learning rate that still trains",
+        f"By bisection, from {SEARCH_SEEDS} seeds, for the networks as they are set on the left. "
+        + landscape_findings.SEARCH,
+    )
+    with st.container(horizontal=True, key="rates_settings"):
+        st.button("Search", key="rates", type="primary", on_click=partial(measured.rates.ask, run))
+        st.button("Cancel", key="rates_cancel", on_click=measured.rates.cancel)
+        st.download_button(
+            "CSV",
+            lambda: landscape_findings.rates_csv(measured.rates.answer) if measured.rates.answer else "",
+            "largest_rates.csv",
+            "text/csv",
+            key="rates_csv",
+            on_click="ignore",
+        )
+    live_chart("chart_largest_rate", savable=True)
+
+deepest = max(len(v.network.hidden) for v in experiment.variants)
+if st.session_state.get("scaled_layer", 1) > deepest:
+    st.session_state["scaled_layer"] = deepest
+left, right = st.columns(2, gap="large")
+with left:
+    options = page.heading(
+        "Scale of the weights",
+        "The weights of one hidden layer times a, on the batch that comes next. With batchnorm after the layer the "
+        "output stays what it was, and the gradient is divided by a (Ioffe and Szegedy 2015, section 3.3).",
+    )
+    layer = options.selectbox(
+        "Layer", range(1, deepest + 1), key="scaled_layer", width=90, label_visibility="collapsed"
+    )
+    live_chart("chart_scaling", savable=True)
+    st.latex(
+        r"\mathrm{BN}(aWx) = \mathrm{BN}(Wx), \qquad "
+        r"\frac{\partial L}{\partial (aW)} = \frac1a \frac{\partial L}{\partial W}"
+    )
+with right:
+    page.heading(
+        "Effective learning rate",
+        "Only the direction of weights before batchnorm matters, and a step of rate η turns it by η/‖W‖² times the "
+        "gradient at ‖W‖ = 1: weights that grow slow themselves down. Of layer 1, in networks with batchnorm.",
+    )
+    live_chart("chart_effective_rate", savable=True)
+left, right = st.columns(2, gap="large")
+with left:
+    page.heading(
+        "Noise of the batch statistics",
+        "How far mean (solid) and variance (dashed) of random batches are from those of many digits, relative to the "
+        "unit's own standard deviation and variance, averaged over the units of layer 1 of the first network with "
+        "batchnorm. This noise is what batchnorm regularizes with.",
+    )
+    live_chart("chart_batch_noise", savable=True)
+with right:
+    page.heading(
+        "Gap between test and training loss",
+        f"In eval mode, on {TEST_DIGITS:,} test digits and as many training digits (all test digits at the last step).",
+    )
+    live_chart("chart_gap", savable=True)
+
+normalized = next((i for i, v in enumerate(experiment.variants) if v.batchnorm), None)
+look = Look(cast(Shape, shape), scan_log, layer - 1, normalized)
+
+
+def draw(view: View, _: Frame) -> dict[str, Figure]:
+    return {
+        "chart_loss_band": figures.loss_band(view, log=log),
+        "chart_predictiveness": figures.predictiveness(view, log=log),
+        "chart_smoothness": figures.effective_smoothness(view, log=log),
+        "chart_effective_rate": figures.effective_rate(view),
+        "chart_gap": figures.generalization_gap(view),
+    } | measured.charts(run, look)
+
+
+with live_place:
+    lab.follow(run, shown_status, draw, smoothness.findings, also=measured.changes)
+controls.drawn()

@@ -1,7 +1,7 @@
 """A question to a run that takes seconds: asked of its worker a share at a time, with progress and an end on demand.
 
 The run's own thread carries the shares, between two stretches of training; each is followed by a pause of its own
-length while the run plays, so that training keeps more than half of its speed.
+length while the run plays, so that training keeps more than half of its speed, however much is asked at once.
 """
 
 import logging
@@ -10,7 +10,9 @@ import uuid
 from concurrent.futures import CancelledError
 from threading import Event, Lock, Thread
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from bnviz.config import Experiment
 from bnviz.engine.cluster import EngineUnavailableError
 from bnviz.engine.remote import WorkerLostError
 from bnviz.engine.run import Run
@@ -18,13 +20,14 @@ from bnviz.engine.run import Run
 logger = logging.getLogger(__name__)
 
 SHARE = 0.06  # seconds
+_turns: WeakKeyDictionary[Run, Lock] = WeakKeyDictionary()  # of each run: one share at a time, its pause included
 
 
 class LongQuestion:
     """One question of `bnviz.training.long_questions` and its newest answer; for any thread.
 
     done: the part that is answered, from 0 to 1, None where nothing is under way. problem: why there is no new answer.
-    answer, of: the newest answer, and the run that gave it. changes counts whatever has changed.
+    answer, experiment: the newest answer, and the experiment it was asked about. changes counts whatever has changed.
     """
 
     def __init__(self, question: str) -> None:
@@ -34,17 +37,20 @@ class LongQuestion:
         self.done: float | None = None
         self.problem = ""
         self.answer: Any = None
-        self.of: Run | None = None
+        self.experiment: Experiment | None = None
         self.changes = 0
 
     def ask(self, run: Run, **arguments: Any) -> None:
         """Ask anew; what is under way ends unanswered."""
+        experiment = run.experiment
         with self._lock:
             self._end.set()
             self._end = end = Event()
             self.done, self.problem = 0.0, ""
             self.changes += 1
-        Thread(target=self._work, args=(run, end, arguments), name=f"bnviz-{self._question}", daemon=True).start()
+        Thread(
+            target=self._work, args=(run, experiment, end, arguments), name=f"bnviz-{self._question}", daemon=True
+        ).start()
 
     def cancel(self) -> None:
         with self._lock:
@@ -52,30 +58,31 @@ class LongQuestion:
             self.done = None
             self.changes += 1
 
-    def _work(self, run: Run, end: Event, arguments: dict[str, Any]) -> None:
+    def _work(self, run: Run, experiment: Experiment, end: Event, arguments: dict[str, Any]) -> None:
         name = uuid.uuid4().hex
         try:
             run.inspect("begin", name=name, long_question=self._question, **arguments).result()
             while not end.is_set():
-                begin = time.monotonic()
-                done, answer = run.inspect("go_on", name=name, seconds=SHARE).result()
-                self._tell(end, done, answer, run)
-                if answer is not None:
-                    return
-                if run.status.state == "playing":
-                    end.wait(time.monotonic() - begin)
+                with _turns.setdefault(run, Lock()):
+                    begin = time.monotonic()
+                    done, answer = run.inspect("go_on", name=name, seconds=SHARE).result()
+                    self._tell(end, done, answer, experiment)
+                    if answer is not None:
+                        return
+                    if run.status.state == "playing":
+                        end.wait(time.monotonic() - begin)
             run.inspect("drop", name=name)
         except ValueError as error:
             self._fail(end, str(error))
         except (CancelledError, WorkerLostError, EngineUnavailableError):
             self._fail(end, "the run has stopped, started over or ended. Start it again.")
 
-    def _tell(self, end: Event, done: float, answer: Any, run: Run) -> None:
+    def _tell(self, end: Event, done: float, answer: Any, experiment: Experiment) -> None:
         with self._lock:
             if not end.is_set():
                 self.done = done if answer is None else None
                 if answer is not None:
-                    self.answer, self.of = answer, run
+                    self.answer, self.experiment = answer, experiment
                 self.changes += 1
 
     def _fail(self, end: Event, why: str) -> None:

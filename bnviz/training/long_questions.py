@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from bnviz.training import landscape, rates, sharpness
 from bnviz.training.trainer import Trainer
 
-AT_ONCE = 2  # questions of one trainer that may be open
+AT_ONCE = 4  # questions of one trainer that may be open
 
 LONG: dict[str, Callable[..., Generator[float, None, Any]]] = {
     "slices": landscape.slices,

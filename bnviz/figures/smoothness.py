@@ -1,0 +1,125 @@
+"""Smoothness along the way: bands over the steps, scales and gaps, of a run whose landscape is watched."""
+
+import numpy as np
+
+from bnviz.figures.curves import x_axis
+from bnviz.figures.style import COLORS, Figure, axis, colored, faded, layout, line, nice_ceiling
+from bnviz.history import View
+from bnviz.records import STEP_LENGTHS, Floats
+from bnviz.smoothness import Course, course, recent
+
+AHEAD = f"{STEP_LENGTHS[0]:g} to {STEP_LENGTHS[-1]:g} learning rates ahead"
+
+
+def loss_band(view: View, *, log: bool) -> Figure:
+    """Lowest and highest loss at the step lengths, as a band for every network, and the loss here as a line."""
+    data: list[Figure] = []
+    courses = _courses(view)
+    for i, found in enumerate(courses):
+        letter = view.experiment.letters[i]
+        data += _band(found.steps, found.loss_low, found.loss_high, i, f"{letter}, {AHEAD}", "%{y:.3f} nats")
+        data.append(line(found.steps, found.loss, COLORS[i], f"{letter} here", hoverinfo="skip", line={"width": 1.5}))
+    tops = np.concatenate([found.loss_high for found in courses] or [np.zeros(1)])
+    y = axis("loss on the batch (nats)", **_scale(np.concatenate([tops, *(c.loss_low for c in courses)]), log))
+    return _over_steps(view, "Range of the loss ahead, over the steps", data, y)
+
+
+def predictiveness(view: View, *, log: bool) -> Figure:
+    """Smallest and largest change of the gradient at the step lengths, as a band for every network."""
+    data: list[Figure] = []
+    courses = _courses(view)
+    for i, found in enumerate(courses):
+        name = f"{view.experiment.letters[i]}, {AHEAD}"
+        data += _band(found.steps, found.change_low, found.change_high, i, name, "%{y:.3g}")
+    ends = np.concatenate([part for c in courses for part in (c.change_low, c.change_high)] or [np.zeros(1)])
+    y = axis("‖g(w − ηg) − g(w)‖", **_scale(ends, log))
+    return _over_steps(view, "Change of the gradient ahead, over the steps", data, y)
+
+
+def effective_smoothness(view: View, *, log: bool) -> Figure:
+    """The largest change of the gradient for the distance gone, a line for every network."""
+    courses = _courses(view)
+    data = [
+        line(
+            found.steps,
+            found.beta,
+            COLORS[i],
+            view.experiment.letters[i],
+            hovertemplate=f"{view.experiment.letters[i]}<br>step %{{x:,.0f}}<br>β %{{y:.3g}}<extra></extra>",
+        )
+        for i, found in enumerate(courses)
+    ]
+    y = axis("effective β", **_scale(np.concatenate([c.beta for c in courses] or [np.zeros(1)]), log))
+    words = [_each(view, [recent(c.beta) for c in courses], "newest quarter, median")]
+    return _over_steps(view, "Effective beta-smoothness over the steps", data, y, words)
+
+
+def effective_rate(view: View) -> Figure:
+    """Learning rate over the squared norm of layer 1's weights, of the networks with batchnorm."""
+    data, values = [], []
+    for i, found in enumerate(_courses(view)):
+        if view.experiment.variants[i].batchnorm is None or not found.steps.size:
+            continue
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate = found.rate / found.weights[:, 0] ** 2
+        letter = view.experiment.letters[i]
+        hover = f"{letter}<br>step %{{x:,.0f}}<br>%{{y:.3g}}<extra></extra>"
+        data.append(line(found.steps, rate, COLORS[i], letter, hovertemplate=hover))
+        values.append(rate)
+    y = axis("η / ‖W₁‖²", **_scale(np.concatenate(values or [np.ones(1)]), True))
+    none = [] if data else ["no network has batchnorm"]
+    return _over_steps(view, "Effective learning rate of layer 1 over the steps", data, y, none)
+
+
+def generalization_gap(view: View) -> Figure:
+    """Test loss minus training loss, both in eval mode, where they were looked at."""
+    data, values = [], []
+    for i, found in enumerate(_courses(view)):
+        looked = np.isfinite(found.gap)
+        letter = view.experiment.letters[i]
+        hover = f"{letter}<br>step %{{x:,.0f}}<br>%{{y:+.3f}} nats<extra></extra>"
+        data.append(line(found.steps[looked], found.gap[looked], COLORS[i], letter, hovertemplate=hover))
+        values.append(found.gap[looked])
+    ends = np.concatenate([*values, np.zeros(1)])
+    low, high = min(float(ends.min()), -0.02), max(float(ends.max()), 0.05)
+    y = axis("test − training loss (nats)", range=[low * 1.15, high * 1.15])
+    words = [_each(view, [float(v[-1]) if v.size else np.nan for v in values], "newest")]
+    return _over_steps(view, "Gap between test and training loss over the steps", data, y, words)
+
+
+def _courses(view: View) -> list[Course]:
+    return [course(view, i) for i in range(len(view.variants))]
+
+
+def _band(steps: Floats, low: Floats, high: Floats, i: int, name: str, value: str) -> list[Figure]:
+    """The space between two curves, filled; gaps where either is no number."""
+    known = np.isfinite(low) & np.isfinite(high)
+    edge = {"line": {"width": 0.75}, "hovertemplate": f"{name}<br>step %{{x:,.0f}}<br>{value}<extra></extra>"}
+    bottom = line(steps[known], low[known], COLORS[i], f"{name} low", **edge)
+    top = line(steps[known], high[known], COLORS[i], f"{name} high", **edge)
+    return [bottom, top | {"fill": "tonexty", "fillcolor": faded(COLORS[i], 0.25)}]
+
+
+def _scale(values: Floats, log: bool) -> Figure:
+    """Range of an axis: from zero, or over decades, without the few largest of all values."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    if not positive.size:
+        return {"type": "log", "range": [-2, 1]} if log else {"range": [0, 1]}
+    top = float(np.quantile(positive, 0.995))
+    if not log:
+        return {"range": [0, nice_ceiling(top * 1.05)]}
+    low = np.floor(2 * np.log10(np.quantile(positive, 0.005)) - 0.2) / 2
+    high = np.ceil(2 * np.log10(top) + 0.2) / 2
+    return {"type": "log", "range": [float(low), float(max(high, low + 0.5))], "exponentformat": "power", "dtick": 1}
+
+
+def _each(view: View, values: list[float], what: str) -> str:
+    told = [colored(f"{v:.3g}", i) for i, v in enumerate(values) if np.isfinite(v)]
+    return f"{' · '.join(told)} ({what})" if told else ""
+
+
+def _over_steps(view: View, alt: str, data: list[Figure], y: Figure, words: list[str] | None = None) -> Figure:
+    training = view.experiment.training
+    reached = max((int(f.step) for h in view.variants for f in h.frames[-1:]), default=0)
+    words = [*(words or []), f"seed {training.seed}, steps 0 to {reached:,}"]
+    return {"data": data, "layout": layout(alt, 320, words, xaxis=x_axis(view, "steps"), yaxis=y)}

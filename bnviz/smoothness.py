@@ -1,0 +1,137 @@
+"""What the frames of a watched run say of the landscape: bands over the steps, and sentences that follow from them."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bnviz.config import Experiment
+from bnviz.history import View
+from bnviz.records import Floats
+
+RECENT = 0.25  # share of the kept frames that a sentence is about: the newest
+EQUAL = 0.1  # two networks that differ by less than this share are called alike
+
+
+@dataclass(frozen=True)
+class Course:
+    """One network's smoothness over its kept steps, (k,) each; NaN where it diverged or had no gradient.
+
+    loss: L(w). loss_low, loss_high: over STEP_LENGTHS ahead, and change_low, change_high of ||g(w') - g(w)||.
+    beta: effective beta-smoothness. rate: learning rate. gap: test minus training loss, at fewer steps. weights
+    (k, layers): norm of each layer's weights.
+    """
+
+    steps: Floats
+    loss: Floats
+    loss_low: Floats
+    loss_high: Floats
+    change_low: Floats
+    change_high: Floats
+    gradient: Floats
+    beta: Floats
+    rate: Floats
+    gap: Floats
+    weights: Floats
+
+
+def course(view: View, variant: int) -> Course:
+    known = [(f.step, f.smoothness) for f in view.variants[variant].frames if f.smoothness is not None]
+
+    def column(values: list[float]) -> Floats:
+        found = np.array(values, dtype=np.float64)
+        return np.where(np.isfinite(found), found, np.nan)
+
+    found = [s for _, s in known]
+    return Course(
+        np.array([float(step) for step, _ in known]),
+        column([s.loss for s in found]),
+        column([s.losses.min() for s in found]),
+        column([s.losses.max() for s in found]),
+        column([s.changes.min() for s in found]),
+        column([s.changes.max() for s in found]),
+        column([s.gradient for s in found]),
+        column([s.beta for s in found]),
+        column([s.rate for s in found]),
+        column([s.gap for s in found]),
+        np.array([s.weights for s in found], dtype=np.float64).reshape(len(found), -1),
+    )
+
+
+def pair(experiment: Experiment) -> tuple[int, int] | None:
+    """The first network without batchnorm and the first with it and without noise; None where one is missing."""
+    norms = [variant.batchnorm for variant in experiment.variants]
+    without = [i for i, bn in enumerate(norms) if bn is None]
+    with_it = [i for i, bn in enumerate(norms) if bn is not None and not bn.noisy and not bn.noise]
+    return (without[0], with_it[0]) if without and with_it else None
+
+
+def findings(view: View) -> list[str]:
+    """What the newest quarter of the steps says of the two explanations, for this run; most telling first."""
+    return [*_troubles(view), *_compared(view), *_noisy(view)][:3]
+
+
+def _troubles(view: View) -> Iterator[str]:
+    for i, history in enumerate(view.variants):
+        letter = view.experiment.letters[i]
+        if history.frames and history.frames[-1].diverged:
+            yield f"{letter} diverged at step {history.frames[-1].step:,}: nothing is measured from there on."
+        elif (found := course(view, i)).steps.size and found.gradient[-1] == 0:
+            yield f"The gradient of {letter} is zero: there is no direction to look along."
+
+
+def recent(values: Floats) -> float:
+    """Median of the newest quarter; NaN where there is nothing."""
+    newest = values[-max(1, round(len(values) * RECENT)) :]
+    newest = newest[np.isfinite(newest)]
+    return float(np.median(newest)) if newest.size else math.nan
+
+
+def _compared(view: View) -> Iterator[str]:
+    if (two := pair(view.experiment)) is None:
+        yield "To compare, train one network without batchnorm and one with it."
+        return
+    without, with_it = (course(view, i) for i in two)
+    a, b = (view.experiment.letters[i] for i in two)
+    if len(without.steps) < 4 or len(with_it.steps) < 4:
+        return
+    last = f"over the newest quarter of {int(min(without.steps[-1], with_it.steps[-1])):,} steps (medians)"
+    measures = {
+        "effective β-smoothness": (without.beta, with_it.beta),
+        "change of the gradient at most": (without.change_high, with_it.change_high),
+        "range of the loss": (without.loss_high - without.loss_low, with_it.loss_high - with_it.loss_low),
+    }
+    for name, values in measures.items():
+        one, other = (recent(v) for v in values)
+        if not (math.isfinite(one) and math.isfinite(other) and one > 0 and other > 0):
+            continue
+        numbers = f"{one:.3g} of {a}, {other:.3g} of {b} with batchnorm"
+        yield f"{name[0].upper()}{name[1:]} {last}: {numbers}. {_verdict(one, other)}"
+
+
+def _verdict(without: float, with_it: float) -> str:
+    """In words; a smaller number is a smoother loss."""
+    if abs(with_it - without) <= EQUAL * max(with_it, without):
+        return "They are alike."
+    if with_it < without:
+        return f"{without / with_it:.1f} times smoother with batchnorm, as Santurkar et al. 2018 found."
+    return f"{with_it / without:.1f} times <b>less</b> smooth with batchnorm, unlike what Santurkar et al. 2018 found."
+
+
+def _noisy(view: View) -> Iterator[str]:
+    """Whether a network with noisy batchnorm still trains better than one without."""
+    noisy = [i for i, v in enumerate(view.experiment.variants) if v.batchnorm and v.batchnorm.noisy]
+    plain = [i for i, v in enumerate(view.experiment.variants) if v.batchnorm is None]
+    if not (noisy and plain):
+        return
+    one, other = (view.variants[i].losses for i in (noisy[0], plain[0]))
+    if min(len(one), len(other)) < 20:
+        return
+    ours, theirs = recent(one), recent(other)
+    a, b = view.experiment.letters[noisy[0]], view.experiment.letters[plain[0]]
+    better = "still lower than" if ours < theirs else "<b>not</b> lower than"
+    yield (
+        f"Training loss of {a}, with noisy batchnorm: {ours:.3g}, {better} that of {b} without batchnorm, {theirs:.3g} "
+        "(median of the newest quarter)."
+    )

@@ -1,0 +1,131 @@
+"""The measurements of the loss landscape that a page asks for: what is asked, how far it is, and its newest charts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from bnviz import landscape_findings as findings
+from bnviz.config import Experiment
+from bnviz.engine.long_question import LongQuestion
+from bnviz.engine.run import Run
+from bnviz.figures import landscape as figures
+from bnviz.figures.landscape import Shape
+from bnviz.figures.style import Figure
+from bnviz.landscape_records import NOISE_DIGITS, SHARPNESS_DIGITS, BatchNoise, LargestRates, Scaling, Slice
+from bnviz.ui.live_plotly import unchanged
+from bnviz.ui.live_question import LiveQuestion
+
+ScalingAnswer = tuple[int, list[Scaling]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the charts are looked at: the shape of slices, whether losses are logarithmic, the layer that is scaled and
+    the network whose batches are drawn."""
+
+    shape: Shape
+    log: bool
+    layer: int
+    noisy: int | None
+
+
+@dataclass
+class Landscape:
+    """One session's questions; read by the threads that make the news."""
+
+    slices: LongQuestion = field(default_factory=lambda: LongQuestion("slices"))
+    sharpness: LongQuestion = field(default_factory=lambda: LongQuestion("sharpness"))
+    rates: LongQuestion = field(default_factory=lambda: LongQuestion("largest_rates"))
+    scaling: LiveQuestion[ScalingAnswer] = field(default_factory=lambda: LiveQuestion("scaling", _pair))
+    noise: LiveQuestion[tuple[int, BatchNoise]] = field(default_factory=lambda: LiveQuestion("batch_noise", _pair))
+    _drawn: dict[str, tuple[object, Figure]] = field(default_factory=dict)
+
+    def changes(self) -> tuple[int, ...]:
+        """What the news depend on beside the run."""
+        return (
+            self.slices.changes,
+            self.sharpness.changes,
+            self.rates.changes,
+            self.scaling.count,
+            self.noise.count,
+        )
+
+    def charts(self, run: Run, look: Look) -> dict[str, Figure]:
+        """The figures of all that has been asked; each is made once for each answer."""
+        now = run.experiment
+
+        def slices() -> Figure:
+            found = self.slices.answer or ()
+            words = _status(self.slices, "Scanning", now, "Nothing scanned yet: press Scan.")
+            if any(isinstance(each, Slice) for each in found):
+                digits = next(each.digits for each in found if isinstance(each, Slice))
+                words.append(f"on the first {digits:,} training digits, normalized with the statistics of just these")
+            return figures.slices(found, shape=look.shape, log=look.log, words=words + findings.of_slices(found))
+
+        def sharpness() -> Figure:
+            about, found = self.sharpness.experiment or now, self.sharpness.answer or ()
+            words = _status(self.sharpness, "Lanczos iteration", now, "Nothing measured yet: press Measure.")
+            if found:
+                words.append(f"of the loss on the first {SHARPNESS_DIGITS:,} training digits, with their statistics")
+            return figures.sharpness(found, about, words + findings.of_sharpness(found, about))
+
+        def rates() -> Figure:
+            about, found = self.rates.experiment or now, self.rates.answer
+            words = _status(self.rates, "Bisection", now, "Nothing searched yet: press Search.")
+            if not isinstance(found, LargestRates):
+                return figures.empty(words)
+            return figures.largest_rates(found, about, words + findings.of_rates(found, about))
+
+        drawn = {
+            "chart_landscape": self._made("chart_landscape", (self.slices.changes, look, now), slices),
+            "chart_sharpness": self._made("chart_sharpness", (self.sharpness.changes, now), sharpness),
+            "chart_largest_rate": self._made("chart_largest_rate", (self.rates.changes, now), rates),
+        }
+        if (scaled := self.scaling.of(run, layer=look.layer)) and len(scaled[1]) == len(now.variants):
+            step, found = scaled
+            words = [_of(now, step), *findings.of_scaling(found, now)]
+            version = (self.scaling.count, now, look.layer)
+            drawn["chart_scaling"] = self._made("chart_scaling", version, lambda: figures.scaling(found, now, words))
+        if look.noisy is not None and (drawn_noise := self.noise.of(run, variant=look.noisy)):
+            step, noise = drawn_noise
+            words = [_of(now, step), f"against {NOISE_DIGITS:,} digits; dotted: 1/√B", *findings.of_noise(noise)]
+            version = (self.noise.count, now, look.noisy)
+            drawn["chart_batch_noise"] = self._made(
+                "chart_batch_noise", version, lambda: figures.batch_noise(noise, look.noisy or 0, words)
+            )
+        return drawn
+
+    def _made(self, key: str, version: object, make: Callable[[], Figure]) -> Figure:
+        known = self._drawn.get(key)
+        if known is None or known[0] != version:
+            known = self._drawn[key] = (version, unchanged(make(), hash(version)))
+        return known[1]
+
+
+@st.cache_resource(scope="session", show_spinner=False)
+def landscape() -> Landscape:
+    """This session's."""
+    return Landscape()
+
+
+def _pair(step: int, answer: Any) -> Any:
+    return step, answer
+
+
+def _of(experiment: Experiment, step: int) -> str:
+    return f"seed {experiment.training.seed}, step {step:,}"
+
+
+def _status(question: LongQuestion, what: str, now: Experiment, nothing: str) -> list[str]:
+    """Progress, or why there is no answer, or of which run it is."""
+    words = []
+    if question.done is not None:
+        words.append(figures.progress(question.done, what))
+    elif question.problem:
+        words.append(f"No answer: {question.problem}")
+    if question.experiment is None:
+        return words or [nothing]
+    earlier = "" if question.experiment == now else ", before the settings were changed"
+    return [*words, f"seed {question.experiment.training.seed}{earlier}"]
