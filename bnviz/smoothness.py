@@ -69,7 +69,8 @@ def pair(experiment: Experiment) -> tuple[int, int] | None:
 
 def findings(view: View) -> list[str]:
     """What the newest quarter of the steps says of the two explanations, for this run; most telling first."""
-    return [*_troubles(view), *_compared(view), *_noisy(view)][:3]
+    smooth = list(_compared(view))
+    return [*_troubles(view), *smooth[:1], *_noisy(view), *smooth[1:]][:3]
 
 
 def _troubles(view: View) -> Iterator[str]:
