@@ -124,9 +124,9 @@ def _first(stack: Stack, parts: list[Tensor], images: Tensor) -> Tensor:
     layer = stack.linears()[0]
     kept = layer.weight.value, layer.bias.value
     layer.weight.value, layer.bias.value = parts[0], parts[1]
-    found = layer.forward(images[None])
+    stack.forward(images, "probe")
     layer.weight.value, layer.bias.value = kept
-    return found
+    return layer.y
 
 
 def _mixed(parts: list[Tensor], at: Tensor) -> Tensor:

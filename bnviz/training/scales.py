@@ -10,7 +10,7 @@ from bnviz.training.trainer import Trainer
 DRAWS = 200  # batches of each size
 
 
-def scaling(trainer: Trainer, *, layer: int) -> tuple[int, list[Scaling]]:
+def scaling(trainer: Trainer, *, layer: int) -> list[Scaling]:
     """Every network with the weights of one hidden layer scaled by SCALES, all scales as one stack.
 
     With batchnorm right after the layer, BN(aWx) = BN(Wx) and so dL/d(aW) = 1/a dL/dW (Ioffe and Szegedy 2015,
@@ -30,10 +30,10 @@ def scaling(trainer: Trainer, *, layer: int) -> tuple[int, list[Scaling]]:
         difference = (logits - logits[usual]).abs().flatten(1).amax(1).numpy()
         with np.errstate(divide="ignore", invalid="ignore"):
             found.append(Scaling(trainer.steps[variant], gradient / gradient[usual], difference, length))
-    return max(trainer.steps), found
+    return found
 
 
-def batch_noise(trainer: Trainer, *, variant: int) -> tuple[int, BatchNoise]:
+def batch_noise(trainer: Trainer, *, variant: int) -> BatchNoise:
     """Statistics of DRAWS random batches of each size against those of NOISE_DIGITS training digits, in layer 1."""
     stack = trainer.copy_of(variant)
     stack.forward(trainer.batches.probe(NOISE_DIGITS, trainer.training.standardize), "probe")
@@ -50,5 +50,4 @@ def batch_noise(trainer: Trainer, *, variant: int) -> tuple[int, BatchNoise]:
         means.append(float(((batches.mean(1) - mean).square().mean(0) / var).sqrt().mean()))
         ratio = batches.var(1, correction=1) / var
         variances.append(float(ratio.std(0).mean()))
-    step = trainer.steps[variant]
-    return step, BatchNoise(step, np.array(means), np.array(variances))
+    return BatchNoise(trainer.steps[variant], np.array(means), np.array(variances))

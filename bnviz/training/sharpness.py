@@ -16,6 +16,7 @@ from bnviz.training.trainer import Trainer
 
 ITERATIONS = 40  # Hessian-vector products for one eigenvalue, at most
 TOLERANCE = 1e-3  # of the eigenvalue
+STILL = 3  # products
 POINTS = 18  # moments of a path that are measured
 
 Product = Callable[[Tensor], Tensor]
@@ -88,13 +89,13 @@ def largest_eigenvalue(product: Product, size: int, *, seed: int = 0) -> Generat
     """The algebraically largest eigenvalue of a symmetric matrix, to TOLERANCE, from its products with vectors.
 
     Lanczos iteration with full reorthogonalization, from a random start: the largest eigenvalue of the tridiagonal
-    matrix is within |beta s| of one of the matrix, where s is the last entry of its eigenvector. Yields after every
-    product; at most ITERATIONS.
+    matrix is within |beta s| of one of the matrix, where s is the last entry of its eigenvector. That may still be
+    another than the largest: it must have stood still for STILL products. Yields after each, at most ITERATIONS.
     """
     generator = torch.Generator().manual_seed(seed)
     v = torch.randn(size, generator=generator)
     basis, diagonal, beside = [v / v.norm()], [], []
-    value = 0.0
+    value, still = 0.0, 0
     for k in range(min(ITERATIONS, size)):
         w = product(basis[-1])
         diagonal.append(float(w @ basis[-1]))
@@ -104,9 +105,11 @@ def largest_eigenvalue(product: Product, size: int, *, seed: int = 0) -> Generat
         beside.append(float(w.norm()))
         tridiagonal = np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1)
         values, vectors = np.linalg.eigh(tridiagonal)
-        value = float(values[-1])
+        before, value = value, float(values[-1])
         yield (k + 1) / ITERATIONS
-        if not np.isfinite(value) or beside[-1] * abs(vectors[-1, -1]) <= TOLERANCE * abs(value) or beside[-1] == 0:
+        near = beside[-1] * abs(vectors[-1, -1]) <= TOLERANCE * abs(value)
+        still = still + 1 if near and abs(value - before) <= TOLERANCE * abs(value) else 0
+        if still >= STILL or not np.isfinite(value) or beside[-1] <= 1e-6 * max(map(abs, diagonal)):
             break
         basis.append(w / beside[-1])
     return value

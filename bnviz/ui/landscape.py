@@ -17,8 +17,6 @@ from bnviz.landscape_records import NOISE_DIGITS, SHARPNESS_DIGITS, BatchNoise, 
 from bnviz.ui.live_plotly import unchanged
 from bnviz.ui.live_question import LiveQuestion
 
-ScalingAnswer = tuple[int, list[Scaling]]
-
 
 @dataclass(frozen=True)
 class Look:
@@ -38,8 +36,8 @@ class Landscape:
     slices: LongQuestion = field(default_factory=lambda: LongQuestion("slices"))
     sharpness: LongQuestion = field(default_factory=lambda: LongQuestion("sharpness"))
     rates: LongQuestion = field(default_factory=lambda: LongQuestion("largest_rates"))
-    scaling: LiveQuestion[ScalingAnswer] = field(default_factory=lambda: LiveQuestion("scaling", _pair))
-    noise: LiveQuestion[tuple[int, BatchNoise]] = field(default_factory=lambda: LiveQuestion("batch_noise", _pair))
+    scaling: LiveQuestion[list[Scaling]] = field(default_factory=lambda: LiveQuestion("scaling", _newest))
+    noise: LiveQuestion[BatchNoise] = field(default_factory=lambda: LiveQuestion("batch_noise", _newest))
     _drawn: dict[str, tuple[object, Figure]] = field(default_factory=dict)
 
     def changes(self) -> tuple[int, ...]:
@@ -83,17 +81,17 @@ class Landscape:
             "chart_sharpness": self._made("chart_sharpness", (self.sharpness.changes, now), sharpness),
             "chart_largest_rate": self._made("chart_largest_rate", (self.rates.changes, now), rates),
         }
-        if (scaled := self.scaling.of(run, layer=look.layer)) and len(scaled[1]) == len(now.variants):
-            step, found = scaled
-            words = [_of(now, step), *findings.of_scaling(found, now)]
-            version = (self.scaling.count, now, look.layer)
-            drawn["chart_scaling"] = self._made("chart_scaling", version, lambda: figures.scaling(found, now, words))
-        if look.noisy is not None and (drawn_noise := self.noise.of(run, variant=look.noisy)):
-            step, noise = drawn_noise
-            words = [_of(now, step), f"against {NOISE_DIGITS:,} digits; dotted: 1/√B", *findings.of_noise(noise)]
-            version = (self.noise.count, now, look.noisy)
+        scaled = self.scaling.of(run, layer=look.layer)
+        if scaled is not None and len(scaled) == len(now.variants):
+            words = [_of(now, max(each.step for each in scaled)), *findings.of_scaling(scaled, now)]
+            version: object = (self.scaling.count, now, look.layer)
+            drawn["chart_scaling"] = self._made("chart_scaling", version, lambda: figures.scaling(scaled, now, words))
+        variant = look.noisy
+        if variant is not None and (noise := self.noise.of(run, variant=variant)) is not None:
+            told = [_of(now, noise.step), f"against {NOISE_DIGITS:,} digits; dotted: 1/√B", *findings.of_noise(noise)]
+            version = (self.noise.count, now, variant)
             drawn["chart_batch_noise"] = self._made(
-                "chart_batch_noise", version, lambda: figures.batch_noise(noise, look.noisy or 0, words)
+                "chart_batch_noise", version, lambda: figures.batch_noise(noise, variant, told)
             )
         return drawn
 
@@ -110,8 +108,8 @@ def landscape() -> Landscape:
     return Landscape()
 
 
-def _pair(step: int, answer: Any) -> Any:
-    return step, answer
+def _newest(answer: Any, _: Any) -> Any:
+    return answer
 
 
 def _of(experiment: Experiment, step: int) -> str:
