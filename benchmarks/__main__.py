@@ -1,8 +1,8 @@
-"""`python -m benchmarks` (or `make bench`): the trainer's speed; exits with 1 where a target is missed."""
+"""`python -m benchmarks` (or `make bench`): the speed of the trainer and of landscapes; exits with 1 where a target is missed."""
 
 import sys
 
-from benchmarks import trainer
+from benchmarks import landscape, trainer
 
 if __name__ == "__main__":
-    sys.exit(0 if trainer.main() else 1)
+    sys.exit(0 if all([trainer.main(), landscape.main()]) else 1)

@@ -55,7 +55,7 @@ def course(view: View, variant: int) -> Course:
         column([s.beta for s in found]),
         column([s.rate for s in found]),
         column([s.gap for s in found]),
-        np.array([s.weights for s in found], dtype=np.float64).reshape(len(found), -1),
+        np.stack([s.weights for s in found]).astype(np.float64) if found else np.zeros((0, 1)),
     )
 
 

@@ -22,6 +22,8 @@ from bnviz.training.batches import Batches
 from bnviz.training.sharpness import TOLERANCE, hessian, largest_eigenvalue
 from bnviz.training.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = NetworkConfig(hidden_layers=2, width=4)
 
 
@@ -68,7 +70,7 @@ class TestTheLargestEigenvalue:
         [None, BatchNormConfig(), BatchNormConfig(position="after"), BatchNormConfig(affine=False, noisy=True)],
         ids=str,
     )
-    @pytest.mark.parametrize("activation", ["tanh", "gelu", "sigmoid"])
+    @pytest.mark.parametrize("activation", ["tanh", "gelu"])
     def test_of_a_network_is_that_of_its_dense_hessian(
         self, batchnorm: BatchNormConfig | None, activation: Any
     ) -> None:
