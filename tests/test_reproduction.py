@@ -1,7 +1,7 @@
 """The measured table that the project rests on: eight inits, each without and with batchnorm, on the full MNIST.
 
 Batch 32, 1,500 steps, learning rate 0.1 falling linearly to 0.01, tanh, hidden layers of 128. The table's figures come
-from one seed and a batchnorm momentum of 0.01; here they are means over three seeds at the default momentum.
+from one seed and a batchnorm momentum of 0.01; here they are means over two seeds at the default momentum.
 """
 
 import math
@@ -14,7 +14,7 @@ import pytest
 
 from bnviz.config import BatchNormConfig, NetworkConfig, TrainingConfig, Variant
 
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1)
 LAST = 100  # steps whose mean is the training loss
 STUCK = (2.311, 2.310, 0.098)  # at ln 10
 
@@ -48,7 +48,7 @@ TABLE = (
     Row(5, "xavier_normal", 1.0, (0.197, 0.177, 0.947), (0.199, 0.142, 0.959)),
 )
 STUCK_ROWS = [row for row in TABLE if row.without is STUCK]
-CLOSE = [  # one hidden layer, or Xavier's init: what three seeds agree about
+CLOSE = [  # one hidden layer, or Xavier's init: what two seeds agree about
     (row, norm)
     for row in TABLE
     for norm in (False, True)
