@@ -91,7 +91,7 @@ def watch_ratio(batches: Batches) -> float:
     for _ in range(ROUNDS):
         seconds = {}
         for watch in (None, "landscape"):
-            trainer = Trainer(experiment.training, experiment.variants, batches, watch=watch)  # type: ignore[arg-type]
+            trainer = Trainer(experiment.training, experiment.variants, batches, watch=watch)
             begin = time.perf_counter()
             while not trainer.finished:
                 trainer.advance(seconds=0.1, evaluate=False)

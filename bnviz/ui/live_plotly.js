@@ -54,7 +54,8 @@ function themed(div) {
   return theme;
 }
 
-const kind = (axis) => axis && JSON.stringify([axis.type, axis.title]);
+// Plotly writes the type that it found into the layout; a figure that names none means the usual one.
+const kind = (axis) => axis && JSON.stringify([axis.type ?? "linear", axis.title]);
 
 const WHOLE = new Set(["heatmap", "contour", "surface", "scatter3d"]); // know no update of their data alone
 

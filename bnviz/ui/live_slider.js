@@ -1,6 +1,6 @@
 // A slider that tells its value while it is being moved: one message at a time, and then the newest value.
 
-const PATIENCE = 500; // milliseconds until a message that was not answered no longer holds up the next
+const PATIENCE = 1000; // milliseconds until a message that was not answered is sent again, then twice as many, and so on
 
 function shown({ log, step }, value) {
   if (log) return String(Number(value.toPrecision(3)));
@@ -19,11 +19,11 @@ export function liveSlider({ data, parentElement, setTriggerValue }) {
     output.textContent = shown(data, v);
     input.setAttribute("aria-valuetext", output.textContent);
   };
-  const send = () => {
+  const send = (patience = PATIENCE) => {
     state.sent = state.wanted;
     setTriggerValue("moved", state.sent);
     clearTimeout(state.timer);
-    state.timer = setTimeout(settle, PATIENCE);
+    state.timer = setTimeout(() => send(2 * patience), patience); // the newest value, until it is answered
   };
   const settle = () => {
     const newer = state.wanted !== state.sent;
@@ -41,11 +41,10 @@ export function liveSlider({ data, parentElement, setTriggerValue }) {
   root.querySelector(".bnviz-slider-label").textContent = label;
   input.min = place(low);
   input.max = place(high);
-  if (state.sent !== undefined && state.answers !== data.answers) {
+  if (state.sent !== undefined && state.sent === data.told) { // the answer to this message, not to an earlier one
     clearTimeout(state.timer);
     settle();
   }
-  state.answers = data.answers;
   if (state.wanted === undefined) {
     const onStep = Math.abs((value - low) / step - Math.round((value - low) / step)) < 1e-6;
     input.step = log || !onStep ? "any" : step; // a value between two steps must not be moved to one of them

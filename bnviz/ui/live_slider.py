@@ -35,8 +35,7 @@ def live_slider(
     value = slider_value(key, default)
 
     def moved() -> None:
-        st.session_state[f"{key}_answers"] = st.session_state.get(f"{key}_answers", 0) + 1
-        told = st.session_state[key].get("moved")
+        told = st.session_state[f"{key}_told"] = st.session_state[key].get("moved")
         if isinstance(told, int | float) and math.isfinite(told):
             set_slider(key, min(max(float(told), low), high))
 
@@ -48,7 +47,7 @@ def live_slider(
             "value": value,
             "step": step,
             "log": log,
-            "answers": st.session_state.get(f"{key}_answers", 0),
+            "told": st.session_state.get(f"{key}_told"),
         },
         key=key,
         on_moved_change=moved,

@@ -202,8 +202,9 @@ def test_reload_finds_the_run_and_every_other_tab_has_its_own(lab: Lab, context:
 
 
 def test_zoom_outlives_the_updates(lab: Lab) -> None:
-    lab.open("?steps=100000")
-    lab.speed("10")
+    """Also when the figure's own range grows, here from 1,000 steps on."""
+    lab.open("?steps=100000&width=8")
+    lab.speed("max")
     lab.click("play")
     lab.wait_for_step(lambda step: step > 5)
     panel = lab.page.locator(".st-key-chart_loss .nsewdrag").first
@@ -211,11 +212,12 @@ def test_zoom_outlives_the_updates(lab: Lab) -> None:
     wait_for(lambda: lab.chart("chart_loss", "div.layout.xaxis.range[1]") != 1010, "the zoom")  # type: ignore[comparison-overlap]
     zoomed, seen = lab.chart("chart_loss", "div._fullLayout.xaxis.range"), lab.updates("chart_loss")
     wait_for(lambda: lab.updates("chart_loss") > seen + 10, "ten updates")
+    lab.wait_for_step(lambda step: step > 2500)
     assert lab.chart("chart_loss", "div._fullLayout.xaxis.range") == zoomed
     lab.pause()
     at_rest(panel)
     panel.dblclick()
-    wait_for(lambda: lab.chart("chart_loss", "div._fullLayout.xaxis.range[0]") == -10, "the whole curve")  # type: ignore[comparison-overlap]
+    wait_for(lambda: lab.chart("chart_loss", "div._fullLayout.xaxis.range[1] > 2500"), "the whole curve")
 
 
 def test_a_zoom_ends_with_the_axis_it_belongs_to(lab: Lab) -> None:
