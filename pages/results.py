@@ -17,7 +17,7 @@ except (FileNotFoundError, ValueError) as error:
     st.info(f"Nothing has been measured here yet{broken}. Run `python -m bnviz reproduce`.", icon=":material/science:")
     st.stop()
 
-seeds = "one seed" if found.seeds == 1 else f"means over {found.seeds} seeds"
+seeds = "one seed" if found.seeds == 1 else f"mean ± standard deviation over {found.seeds} seeds"
 st.markdown(
     f"What the literature reports about batchnorm on small networks, measured again on {found.data} by this app's own "
     f"trainer ({seeds}, {found.minutes:.0f} minutes). `python -m bnviz reproduce` measures all of it once more."
@@ -38,7 +38,8 @@ def show(result: Result) -> None:
                 st.markdown(f"**{chart.title}**")
                 live_chart(f"chart_results_{result.key}_{place}", figures.results(chart))
     if result.table:
-        st.table([dict(zip(result.table.columns, row, strict=True)) for row in result.table.rows])
+        rows = [[cell.replace(" ± ", "\u00a0±\u00a0") for cell in row] for row in result.table.rows]  # no line breaks
+        st.table([dict(zip(result.table.columns, row, strict=True)) for row in rows])
     if st.button("Open in the live lab", key=f"open_{result.key}"):
         controls.load(from_query(result.experiment)[0])
         st.switch_page("pages/live_lab.py")

@@ -223,8 +223,8 @@ def _highest(courses: Sequence[Course]) -> float:
     """A share, in per cent, that few bins exceed; not that of a network whose values are all alike, beside which the
     others would be pale."""
     tops = [np.median(shift.shares(c.counts)[:, 1:-1].max(1)) for c in courses if c.steps]
-    finite = [100 * float(top) for top in tops if math.isfinite(top)]
-    return min(max(finite), 3 * float(np.median(finite))) if finite else 0.0
+    finite = sorted(100 * float(top) for top in tops if math.isfinite(top))
+    return min(finite[-1], 2 * finite[(len(finite) - 1) // 2]) if finite else 0.0
 
 
 def _stride(count: int, most: int) -> int:

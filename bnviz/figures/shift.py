@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnviz import shift
-from bnviz.figures.curves import LOG_TEXT, LOG_TICKS
 from bnviz.figures.inference import calm_range
+from bnviz.figures.logarithmic import log_axis
+from bnviz.figures.normalization import scientific
 from bnviz.figures.style import COLORS, Figure, axis, colored, faded, layout, line, nice_ceiling
 from bnviz.history import View
 from bnviz.records import PERCENTILES, Floats, GradientShift
@@ -45,8 +46,7 @@ def unit_percentiles(view: View, *, layer: int, unit: int, until: int | None = N
         if lost:
             missing.append(f"{colored(letter, i)} diverged: its values are no numbers")
         elif len(steps) and np.isfinite(found[-1]).all():
-            listed = ", ".join(f"{value + 0.0:.2f}" for value in found[-1].round(2)).replace("-", "−")
-            words.append(f"{colored(letter, i)}: {listed}")
+            words.append(f"{colored(letter, i)}: {', '.join(map(_told, found[-1]))}")
     values = np.concatenate([each.ravel() for each in everything])
     told = f"; now {', '.join(words)}" if words else ""
     alt = f"Percentiles of the input of unit {unit + 1} of layer {layer + 1} over the steps"
@@ -162,10 +162,8 @@ def gradient_shift(view: View, measured: Sequence[Sequence[GradientShift]], *, u
         ),
         yaxis=axis(
             "L2 difference",
-            type="log",
-            range=bounds,
             domain=[0.54, 1],
-            **_decades(*bounds),
+            **log_axis(*bounds),
         ),
         yaxis2=axis("cosine", range=[low - (1 - low) * 0.05, 1 + (1 - low) * 0.05], domain=[0, 0.46], nticks=4),
     )
@@ -187,6 +185,11 @@ def _pointed(drawn: Figure, count: int, color: str) -> Figure:
     if count > POINTED:
         return drawn | {"name": f"{drawn['name']} (line)"}  # under another name, so that the chart is drawn anew
     return drawn | {"mode": "lines+markers", "marker": {"size": 4, "color": color}}
+
+
+def _told(value: float) -> str:
+    """Two decimals, and no negative zero; a power of ten where that would be long."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−") if abs(value) < 10_000 else scientific(value)
 
 
 def _letters(view: View) -> str:
@@ -222,14 +225,6 @@ def _in_columns(found: Sequence[GradientShift], values: Floats, until: int) -> t
     x = np.concatenate([np.append(along + k + 2, math.nan) for k in range(values.shape[1])])
     y = np.concatenate([np.append(values[:, k], math.nan) for k in range(values.shape[1])])
     return x, y
-
-
-def _decades(low: float, high: float) -> Figure:
-    """Ticks of a logarithmic axis, five or so."""
-    if high - low <= 1.5:
-        return {"tickvals": LOG_TICKS, "ticktext": LOG_TEXT}
-    powers = range(math.ceil(low), math.floor(high) + 1, max(1, round((high - low) / 5)))
-    return {"tickvals": [10.0**k for k in powers], "exponentformat": "power"}
 
 
 def _gradient_alt(view: View, measured: Sequence[Sequence[GradientShift]]) -> str:
