@@ -32,7 +32,7 @@ export function scrubber({ data, parentElement, setTriggerValue }) {
     say(state.shown);
   };
   const send = () => {
-    state.sent = state.wanted;
+    state.sent = state.last = state.wanted;
     state.tell("moved", state.sent);
     clearTimeout(state.timer);
     state.timer = setTimeout(settle, PATIENCE);
@@ -69,7 +69,8 @@ export function scrubber({ data, parentElement, setTriggerValue }) {
     settle();
   }
   state.answers = data.answers;
-  if (state.wanted === undefined) state.shown = data.shown ?? NOW;
+  const late = state.last !== undefined && state.last !== data.told; // it answers an earlier message
+  if (state.wanted === undefined && !late) state.shown = data.shown ?? NOW;
   place();
   clearInterval(state.clock);
   state.clock = setInterval(() => (root.isConnected ? place() : clearInterval(state.clock)), LOOK_EVERY);

@@ -123,6 +123,7 @@ def scrubber(past: Rewound) -> None:
         st.session_state["scrubber_answers"] = st.session_state.get("scrubber_answers", 0) + 1
         told = st.session_state["scrubber"].get("moved")
         if isinstance(told, int | float) and math.isfinite(told):
+            st.session_state["scrubber_told"] = told
             past.go(None if told == NOW else int(told))
 
     _component()(
@@ -130,6 +131,7 @@ def scrubber(past: Rewound) -> None:
             "every": shift.kept_every(past.run.view()),
             "shown": past.step,
             "answers": st.session_state.get("scrubber_answers", 0),
+            "told": st.session_state.get("scrubber_told"),
         },
         key="scrubber",
         on_moved_change=moved,
