@@ -1,4 +1,4 @@
-"""`python -m benchmarks` (or `make bench`): speed of trainer and landscapes; exits with 1 where a target is missed."""
+"""`python -m benchmarks` (or `make bench`): trainer and landscapes; exits with 1 where a target is missed."""
 
 import sys
 

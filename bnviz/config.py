@@ -264,10 +264,10 @@ class TrainingConfig:
 
     def kept_every(self, watch: Watch | None) -> int:
         """The same for a run that measures more. The curves of inference need every point that the history can hold;
-        the landscape has half as many, because probing it costs some ten steps."""
+        the landscape has fewer, because a look ahead costs as much as some ten steps."""
         if watch is None:
             return self.keep_every
-        return math.ceil(self.steps / (200 if watch == "inference" else 100))
+        return math.ceil(self.steps / (200 if watch == "inference" else 60))
 
 
 @dataclass(frozen=True, config=_STRICT)
