@@ -1,0 +1,110 @@
+"""The page on the loss landscape, in a real browser: sliders that move contours, a run that is watched, and scans."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Lab, assert_accessible, assert_one_column, at_rest, wait_for
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+RAVINE = ("chart_ravine", "chart_ravine_standardized", "chart_ravine_batchnorm", "chart_ravine_loss")
+BANDS = ("chart_loss_band", "chart_predictiveness", "chart_smoothness", "chart_effective_rate", "chart_gap")
+ASKED = ("chart_landscape", "chart_sharpness", "chart_largest_rate", "chart_scaling", "chart_batch_noise")
+ALL = (*RAVINE, *BANDS, *ASKED)
+ADDRESS = "loss_landscape?width=16&steps=60"
+
+
+def start(lab: Lab) -> list[float]:
+    """Where the descent on raw inputs begins."""
+    found: list[float] = lab.chart("chart_ravine", "[div.calcdata[1][0].x, div.calcdata[1][0].y]")  # type: ignore[assignment]
+    return found
+
+
+def choose_the_plane_of_the_path(lab: Lab) -> None:
+    field = lab.page.locator(".st-key-scan_kind input")
+    at_rest(field)
+    field.click()
+    lab.page.get_by_role("option", name="the plane of the path").click()
+    expect(lab.page.locator(".st-key-scan_reach input")).to_be_disabled()
+
+
+def test_sliders_and_clicks_replay_the_descents(lab: Lab) -> None:
+    lab.open("loss_landscape", RAVINE)
+    assert "condition number 25" in lab.words("chart_ravine")
+    assert "condition number 1;" in lab.words("chart_ravine_standardized")
+    slider = lab.page.locator(".st-key-ravine_rate input")
+    slider.focus()
+    slider.press("End")
+    wait_for(lambda: "diverges" in lab.words("chart_ravine"), "a rate that is too large without batchnorm")
+    assert "diverges" not in lab.words("chart_ravine_batchnorm")
+    slider.press("Home")
+    wait_for(lambda: "diverges" not in lab.words("chart_ravine"), "a small rate")
+
+    before = start(lab)
+    plot = lab.page.locator(".st-key-chart_ravine .nsewdrag").first
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    assert box is not None
+    lab.page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.2 * box["height"], steps=3)
+    lab.page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.2 * box["height"])
+    wait_for(lambda: start(lab) != before, "another start")
+    x, y = start(lab)
+    assert x > 1
+    assert y > 1
+    wait_for(lambda: lab.chart("chart_ravine_batchnorm", "div.calcdata[1][0].x") == x, "the same start for all")
+
+
+def test_a_run_is_watched_scanned_and_saved(lab: Lab) -> None:
+    lab.open(ADDRESS, (*RAVINE, *BANDS))
+    for button, chart in (("scan", "chart_landscape"), ("sharpness", "chart_sharpness")):
+        expect(lab.page.locator(f".st-key-{chart}")).to_contain_text("Nothing")
+        lab.page.locator(f".st-key-{button} button").first.click()
+    lab.speed("max")
+    lab.click("play")
+    wait_for(lambda: "finished" in lab.page.locator(".st-key-status").inner_text(), "the end of the run")
+    expect(lab.page.locator(".bnviz-findings")).to_contain_text("Effective β-smoothness over the newest quarter")
+    assert len(lab.chart("chart_smoothness", "div.calcdata[0].map(p => p.x)")) == 61  # type: ignore[arg-type]
+    for button in ("scan", "sharpness"):
+        lab.page.locator(f".st-key-{button} button").first.click()
+    landscape = lab.page.locator(".st-key-chart_landscape")
+    expect(landscape).to_contain_text("step 60")
+    expect(landscape).to_contain_text("is the flattest here")
+    assert lab.chart("chart_landscape", "div.data.filter(t => t.type === 'contour').length") == 2
+    expect(lab.page.locator(".st-key-chart_sharpness")).to_contain_text("B: λ_max")
+    expect(lab.page.locator(".st-key-chart_scaling")).to_contain_text("with weights 8 times as large")
+    expect(lab.page.locator(".st-key-chart_batch_noise")).to_contain_text("Batch means of 32 digits")
+
+    with lab.page.expect_download() as picture:
+        lab.page.locator(".st-key-chart_landscape .bnviz-save").click()
+    assert picture.value.suggested_filename == "chart_landscape.png"
+    assert picture.value.path().read_bytes().startswith(b"\x89PNG")
+    with lab.page.expect_download() as table:
+        lab.page.locator(".st-key-scan_csv button").click()
+    assert len(table.value.path().read_text().splitlines()) == 1 + 2 * 25**2
+
+    choose_the_plane_of_the_path(lab)
+    lab.page.locator(".st-key-scan button").first.click()
+    expect(landscape).to_contain_text(re.compile(r"this plane holds \d+% of the squared distances"))
+    wait_for(lambda: lab.chart("chart_landscape", "div.data.filter(t => t.name === 'path').length") == 2, "the paths")
+
+
+def test_a_long_search_is_cancelled_and_says_nothing(lab: Lab) -> None:
+    lab.open(ADDRESS, (*RAVINE, *BANDS))
+    found = lab.page.locator(".st-key-chart_largest_rate")
+    lab.page.locator(".st-key-rates button").first.click()
+    expect(found).to_contain_text("Bisection")
+    lab.page.locator(".st-key-rates_cancel button").click()
+    expect(found).to_contain_text("Nothing searched yet")
+    choose_the_plane_of_the_path(lab)
+    lab.page.locator(".st-key-scan button").first.click()
+    expect(lab.page.locator(".st-key-chart_landscape")).to_contain_text("train some steps first")
+
+
+def test_accessibility_scan_finds_nothing_serious(lab: Lab) -> None:
+    assert_accessible(lab.open(ADDRESS, ALL).page)
+
+
+def test_on_a_phone_it_is_one_column(phone: Lab) -> None:
+    assert_one_column(phone.open(ADDRESS, ALL), (*RAVINE[:3], *BANDS))
