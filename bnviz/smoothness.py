@@ -11,6 +11,7 @@ from bnviz.history import View
 from bnviz.records import Floats
 
 RECENT = 0.25  # share of the kept frames that a sentence is about: the newest
+LEAST = 4  # kept steps that are compared
 EQUAL = 0.1  # two networks that differ by less than this share are called alike
 
 
@@ -95,7 +96,9 @@ def _compared(view: View) -> Iterator[str]:
         return
     without, with_it = (course(view, i) for i in two)
     a, b = (view.experiment.letters[i] for i in two)
-    if len(without.steps) < 4 or len(with_it.steps) < 4:
+    if (fewest := min(len(without.steps), len(with_it.steps))) < LEAST:
+        so_far = f"{fewest} kept step{'s' if fewest != 1 else ''} so far"
+        yield f"{so_far}, and a comparison takes {LEAST}: train to see how smooth the way is."
         return
     last = f"over the newest quarter of {int(min(without.steps[-1], with_it.steps[-1])):,} steps (medians)"
     measures = {

@@ -30,7 +30,7 @@ from bnviz.landscape_records import (
 )
 from bnviz.records import STEP_LENGTHS, Smoothness
 
-TWINS = twins(steps=100)
+TWINS = twins(steps=60)
 NOISY = Experiment(TWINS.training, (*TWINS.variants, Variant(TWINS.variants[0].network, BatchNormConfig(noisy=True))))
 K = len(STEP_LENGTHS)
 NAN = math.nan
@@ -125,6 +125,12 @@ class TestSmoothness:
             drawable(figure(seen, log=log))
         for other in (bands.effective_rate, bands.generalization_gap):
             drawable(other(seen))
+
+    def test_one_kept_frame_is_told_to_be_one(self) -> None:
+        said = smoothness.findings(view(3.0, 8.0, steps=1))
+        assert said == ["1 kept step so far, and a comparison takes 4: train to see how smooth the way is."]
+        words = bands.loss_band(view(3.0, 8.0, steps=1), log=True)["layout"]["meta"]["words"]
+        assert words == "seed 0, before the first step: train to see the course"
 
     def test_a_band_says_of_which_run_it_is(self) -> None:
         figure = bands.effective_smoothness(view(3.0, 8.0), log=True)

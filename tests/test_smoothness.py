@@ -185,3 +185,17 @@ class TestAPath:
         trainer.advance()
         assert trainer.paths[0].steps == [3, 4]
         assert trainer.paths[1].steps == [0, 1, 2, 3, 4]
+
+
+def test_noisy_batchnorm_makes_the_shift_worse_that_is_shown(batches: Batches) -> None:
+    network = NetworkConfig(width=30, init="xavier_normal")
+    variants = (Variant(network, BatchNormConfig()), Variant(network, BatchNormConfig(noisy=True)))
+    trainer = watched(Experiment(TrainingConfig(steps=60), variants), batches)
+    frames = [trainer.advance(steps=0)]
+    while not trainer.finished:
+        frames.append(trainer.advance())
+    moved = []
+    for i in range(2):
+        medians = np.array([f.variants[i].layers[0].percentiles[1] for f in frames])  # type: ignore[index]
+        moved.append(np.abs(np.diff(medians, axis=0)).mean())  # of a unit's median input, from frame to frame
+    assert moved[1] > 3 * moved[0]

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from bnviz.config import Experiment
+from bnviz.config import LETTERS, Experiment
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, colored, faded, layout, line, note, typed
 from bnviz.landscape_records import NOISE_SIZES, SCALES, BatchNoise, LargestRates, Scaling, Sharpness, Slice, Slices
 from bnviz.records import Floats
@@ -82,12 +82,12 @@ def _contours(
         data.append(_now(COLORS[i]) | place)
         width = 1 / len(known)
         domain = [k * width + (0.04 if k else 0), (k + 1) * width - (0.02 if k < len(known) - 1 else 0)]
-        shares = [f" ({share:.0%} of the path)" for share in each.explained] or ["", ""]
-        names = [name + share for name, share in zip(AXES[each.kind], shares, strict=True)]
-        axes[f"xaxis{number}"] = axis(names[0], domain=domain, anchor=f"y{number}")
-        axes[f"yaxis{number}"] = axis(names[1] if k == 0 or each.explained else "", anchor=f"x{number}")
-        head = colored("ABCDEF"[i], i)
-        axes["annotations"].append(note(f"{head} step {each.step:,}", domain[0], 1.0, yanchor="bottom"))
+        across, up = AXES[each.kind]
+        axes[f"xaxis{number}"] = axis(across, domain=domain, anchor=f"y{number}")
+        axes[f"yaxis{number}"] = axis("" if k else up, anchor=f"x{number}")
+        shares = " + ".join(f"{share:.0%}" for share in each.explained)
+        head = f"{colored(LETTERS[i], i)} step {each.step:,}" + (f" ({shares} of the path)" if shares else "")
+        axes["annotations"].append(note(head, domain[0], 1.0, yanchor="bottom"))
     return data, axes | {"margin": {"l": 56, "r": 14, "t": 30, "b": 44}}
 
 
@@ -123,7 +123,7 @@ def _surfaces(
         width = 1 / len(known)
         axes[scene] = {
             "domain": {"x": [k * width, (k + 1) * width], "y": [0, 1]},
-            "xaxis": {"title": {"text": f"{'ABCDEF'[i]}, step {each.step:,}"}},
+            "xaxis": {"title": {"text": f"{LETTERS[i]}, step {each.step:,}"}},
             "yaxis": {"title": {"text": ""}},
             "zaxis": {"title": {"text": ""}, "range": [span[0], span[1] + 0.05 * (span[1] - span[0])]},
             "aspectmode": "cube",
@@ -134,8 +134,8 @@ def _surfaces(
 def _lines(known: dict[int, Slice], log: bool, words: Sequence[str]) -> Figure:
     data = []
     for i, each in known.items():
-        hover = f"{'ABCDEF'[i]}<br>%{{x:.2f}}<br>%{{y:.4g}} nats<extra></extra>"
-        data.append(line(each.x, np.maximum(each.loss[0], FLOOR), COLORS[i], "ABCDEF"[i], hovertemplate=hover))
+        hover = f"{LETTERS[i]}<br>%{{x:.2f}}<br>%{{y:.4g}} nats<extra></extra>"
+        data.append(line(each.x, np.maximum(each.loss[0], FLOOR), COLORS[i], LETTERS[i], hovertemplate=hover))
     values = np.concatenate([each.loss[0] for each in known.values()])
     top = float(np.nanmax(values[np.isfinite(values)]))
     low = float(np.log10(max(np.nanmin(values[np.isfinite(values)]), FLOOR)))

@@ -100,7 +100,7 @@ def _numbers(found: Descent, momentum: float, rate: float) -> str:
     if found.kind == "batchnorm":
         if found.diverged or found.eigenvalues[1] <= 0:
             return "one flat direction: the scale of the weights"
-        return f"at the end λ_max {found.eigenvalues[1]:.3g}, stable up to {limit:.3g}; one flat direction"
+        return f"λ_max {found.eigenvalues[1]:.3g} at the end, stable to {limit:.3g}; one flat way"
     return f"condition number {found.condition:.3g}; largest stable rate {limit:.3g}, this is {stable}"
 
 

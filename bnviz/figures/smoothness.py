@@ -123,5 +123,6 @@ def _each(view: View, values: list[float], what: str) -> str:
 def _over_steps(view: View, alt: str, data: list[Figure], y: Figure, words: list[str] | None = None) -> Figure:
     training = view.experiment.training
     reached = max((int(f.step) for h in view.variants for f in h.frames[-1:]), default=0)
-    words = [*(words or []), f"seed {training.seed}, steps 0 to {reached:,}"]
+    where = f"steps 0 to {reached:,}" if reached else "before the first step: train to see the course"
+    words = [*(words or []), f"seed {training.seed}, {where}"]
     return {"data": data, "layout": layout(alt, 320, words, xaxis=x_axis(view, "steps"), yaxis=y)}
