@@ -394,6 +394,14 @@ def test_a_fragments_later_question_is_answered_by_a_rerun_too(
     until(lambda: news(found)["rerun"])
     assert found.ask("twice", (double, 2)) == 4
     assert not news(found)["rerun"]
+    workers.free.clear()
+    found.begin()
+    assert found.ask("twice", (double, 3), haste=True) is None
+    workers.free.set()
+    until(lambda: (double, 3) in found._answers)
+    assert not news(found)["rerun"]  # the page is still running
+    found.follow()
+    assert news(found)["rerun"]
     found.feed.close()
 
 

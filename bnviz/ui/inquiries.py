@@ -40,6 +40,12 @@ class Inquiries:
         self._working: set[str] = set()
         self._open: dict[str, Question] = {}  # what the page has gone on without since it last said follow
         self._arrived = 0
+        self._running = False  # whether the page itself is on its way from begin to follow
+
+    def begin(self) -> None:
+        """The page runs, from its first line: no answer need call for that."""
+        with self._changed:
+            self._running, self._open = True, {}
 
     def ask(self, kind: str, question: Question, *, wait: float = 0.0, haste: bool = False) -> Any:
         """The answer, where it is known or comes within `wait` seconds, else None."""
@@ -75,10 +81,12 @@ class Inquiries:
         """
         with self._changed:
             waiting, self._open = self._open, {}
+            self._running = False
 
         def news() -> dict[str, Any]:
             with self._changed:
-                outdated = any(map(self._is_settled, [*waiting.items(), *self._open.items()]))
+                unanswered = [*waiting.items(), *self._open.items()]
+                outdated = not self._running and any(map(self._is_settled, unanswered))
             return {"html": {}, "figures": {}, "rerun": outdated}
 
         self.feed.show(lambda: self._arrived, news)
@@ -135,5 +143,12 @@ class Inquiries:
 
 
 @st.cache_resource(scope="session", show_spinner=False, on_release=lambda inquiries: inquiries.feed.close())
-def inquiries() -> Inquiries:
+def _inquiries() -> Inquiries:
     return Inquiries()
+
+
+def inquiries() -> Inquiries:
+    """This session's, at the beginning of a page."""
+    found = _inquiries()
+    found.begin()
+    return found
