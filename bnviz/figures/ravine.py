@@ -10,7 +10,7 @@ from bnviz.ravine import GOAL, Descent, Kind, Point
 from bnviz.records import Floats
 
 SIDE = 3.0  # weights from -SIDE to SIDE
-GRID = 61
+GRID = 51
 SECONDS = 1.6  # that a path takes to appear
 KEYS: dict[Kind, str] = {
     "raw": "chart_ravine",
@@ -55,6 +55,7 @@ def plane(found: Descent, ratio: float, momentum: float, rate: float) -> Figure:
         xaxis=axis("weight w₁", range=[-SIDE, SIDE]),
         yaxis=axis("weight w₂", range=[-SIDE, SIDE]),
     )
+    frame["meta"]["still"] = f"{found.kind} {ratio}"  # the contours, while only the descent is another
     frame["meta"]["trail"] = {"trace": 1, "at": _shares(shown), "seconds": SECONDS}
     return {"data": [contours, path, *ends], "layout": frame}
 

@@ -59,13 +59,15 @@ const kind = (axis) => axis && JSON.stringify([axis.type ?? "linear", axis.title
 
 const WHOLE = new Set(["heatmap", "contour", "surface", "scatter3d"]); // know no update of their data alone
 
-// Where only data moved, the axes need not be drawn again: that halves the time.
+// Where only data moved, the axes need not be drawn again: that halves the time. Nor what a figure says stands still.
 async function show(div, Plotly, { data, layout }) {
   const { key, template, scales } = themed(div);
   const { meta, ...rest } = layout;
   const shape = key + JSON.stringify(rest) + data.map((trace) => trace.type + trace.name);
-  if (shape === div.bnvizShape && !data.some((trace) => WHOLE.has(trace.type))) {
-    await Plotly.animate(div, { data, traces: data.map((_, index) => index) }, AT_ONCE);
+  const traces = data.map((_, index) => index).filter((index) => !WHOLE.has(data[index].type));
+  const rests = traces.length === data.length || (meta.still && meta.still === div.bnvizStill);
+  if (shape === div.bnvizShape && rests) {
+    await Plotly.animate(div, { data: traces.map((index) => data[index]), traces }, AT_ONCE);
   } else {
     const themedLayout = { ...layout, template, autosize: true };
     for (const axis of div.bnvizZoomed ?? []) {
@@ -78,6 +80,7 @@ async function show(div, Plotly, { data, layout }) {
     if (meta.scale) themedLayout.coloraxis.colorscale = scales[meta.scale];
     await Plotly.react(div, data, themedLayout, CONFIG);
     div.bnvizShape = shape;
+    div.bnvizStill = meta.still;
   }
   if (meta.trail) unroll(div, meta.trail);
 }
