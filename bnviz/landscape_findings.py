@@ -22,6 +22,7 @@ from bnviz.landscape_records import (
     Slice,
     Slices,
 )
+from bnviz.ravine import Descent
 from bnviz.records import STEP_LENGTHS
 
 
@@ -139,16 +140,16 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def smoothness_csv(view: View) -> str:
-    """A row for each network, kept step and step length ahead."""
-    columns = ("variant", "step", "learning_rate", "loss", "gradient_norm", "length", "loss_ahead", "gradient_change")
+    """A row for each network, kept step and step length ahead; what does not depend on the length is repeated."""
+    here = ("variant", "step", "learning_rate", "loss", "gradient_norm", "weights_norm_1", "test_minus_training_loss")
     return _csv(
-        columns,
+        (*here, "length", "loss_ahead", "gradient_change"),
         (
-            (letter, f.step, s.rate, s.loss, s.gradient, length, float(s.losses[k]), float(s.changes[k]))
+            (letter, f.step, s.rate, s.loss, s.gradient, float(s.weights[0]), s.gap, *ahead)
             for letter, history in zip(view.experiment.letters, view.variants, strict=True)
             for f in history.frames
             if (s := f.smoothness) is not None
-            for k, length in enumerate(STEP_LENGTHS)
+            for ahead in zip(STEP_LENGTHS, s.losses.tolist(), s.changes.tolist(), strict=True)
         ),
     )
 
@@ -178,9 +179,43 @@ def sharpness_csv(found: Sequence[Sharpness | str]) -> str:
     )
 
 
-def rates_csv(found: LargestRates) -> str:
-    rows = ((LETTERS[i], k, float(rate)) for i, rates in enumerate(found.rates) for k, rate in enumerate(rates))
+def rates_csv(found: LargestRates | None) -> str:
+    rows = (
+        ()
+        if found is None
+        else ((LETTERS[i], k, float(rate)) for i, rates in enumerate(found.rates) for k, rate in enumerate(rates))
+    )
     return _csv(("variant", "seed_place", "largest_rate"), rows)
+
+
+def scaling_csv(found: Sequence[Scaling]) -> str:
+    return _csv(
+        ("variant", "step", "scale", "gradient_over_that_at_1", "largest_change_of_a_logit"),
+        (
+            (LETTERS[i], each.step, a, float(each.gradient[k]), float(each.difference[k]))
+            for i, each in enumerate(found)
+            for k, a in enumerate(SCALES)
+        ),
+    )
+
+
+def noise_csv(found: BatchNoise | None) -> str:
+    columns = ("step", "batch_size", "mean", "variance")
+    if found is None:
+        return _csv(columns, ())
+    rows = zip(NOISE_SIZES, found.mean.tolist(), found.variance.tolist(), strict=True)
+    return _csv(columns, ((found.step, *row) for row in rows))
+
+
+def ravine_csv(descents: Sequence[Descent]) -> str:
+    return _csv(
+        ("inputs", "step", "w1", "w2", "loss"),
+        (
+            (each.kind, step, *point, loss)
+            for each in descents
+            for step, (point, loss) in enumerate(zip(each.path.tolist(), each.loss.tolist(), strict=True))
+        ),
+    )
 
 
 SEARCH = (

@@ -75,6 +75,7 @@ options = page.heading(
     "not notice.",
 )
 log = options.toggle("Logarithmic", True, key="smooth_log")
+page.csv_button("smoothness_csv", "smoothness", lambda: landscape_findings.smoothness_csv(run.view()), options)
 left, middle, right = st.columns(3)
 with left:
     live_chart("chart_loss_band", savable=True)
@@ -93,14 +94,6 @@ st.caption(
     "rates, which is what many reproductions of the paper's figure 4 draw: those are other weights, not the landscape "
     "around these. *Noisy batchnorm* (section 2.1 of the paper; choose it above) adds noise of another mean and spread "
     "for each unit and batch, after the layer: its covariate shift, on the page *Covariate shift*, is worse on purpose."
-)
-st.download_button(
-    "Smoothness (CSV)",
-    lambda: landscape_findings.smoothness_csv(run.view()),
-    "smoothness.csv",
-    "text/csv",
-    key="smoothness_csv",
-    on_click="ignore",
 )
 
 measured = landscape()
@@ -124,14 +117,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="scan_settin
     st.button("Cancel", key="scan_cancel", on_click=measured.slices.cancel)
     shape = st.segmented_control("Shown as", ["contour", "surface"], default="contour", key="scan_shape", required=True)
     scan_log = st.toggle("Logarithmic", True, key="scan_log")
-    st.download_button(
-        "CSV",
-        lambda: landscape_findings.slices_csv(measured.slices.answer or ()),
-        "landscape.csv",
-        "text/csv",
-        key="scan_csv",
-        on_click="ignore",
-    )
+    page.csv_button("scan_csv", "landscape", lambda: landscape_findings.slices_csv(measured.slices.answer or ()))
 live_chart("chart_landscape", savable=True)
 
 left, right = st.columns(2, gap="large")
@@ -145,13 +131,8 @@ with left:
     with st.container(horizontal=True, key="sharpness_settings"):
         st.button("Measure", key="sharpness", type="primary", on_click=partial(measured.sharpness.ask, run))
         st.button("Cancel", key="sharpness_cancel", on_click=measured.sharpness.cancel)
-        st.download_button(
-            "CSV",
-            lambda: landscape_findings.sharpness_csv(measured.sharpness.answer or ()),
-            "sharpness.csv",
-            "text/csv",
-            key="sharpness_csv",
-            on_click="ignore",
+        page.csv_button(
+            "sharpness_csv", "sharpness", lambda: landscape_findings.sharpness_csv(measured.sharpness.answer or ())
         )
     live_chart("chart_sharpness", savable=True)
 with right:
@@ -163,14 +144,7 @@ with right:
     with st.container(horizontal=True, key="rates_settings"):
         st.button("Search", key="rates", type="primary", on_click=partial(measured.rates.ask, run))
         st.button("Cancel", key="rates_cancel", on_click=measured.rates.cancel)
-        st.download_button(
-            "CSV",
-            lambda: landscape_findings.rates_csv(measured.rates.answer) if measured.rates.answer else "",
-            "largest_rates.csv",
-            "text/csv",
-            key="rates_csv",
-            on_click="ignore",
-        )
+        page.csv_button("rates_csv", "largest_rates", lambda: landscape_findings.rates_csv(measured.rates.answer))
     live_chart("chart_largest_rate", savable=True)
 
 deepest = max(len(v.network.hidden) for v in experiment.variants)
@@ -186,6 +160,8 @@ with left:
     layer = options.selectbox(
         "Layer", range(1, deepest + 1), key="scaled_layer", width=90, label_visibility="collapsed"
     )
+    scaled = partial(measured.scaling.of, run, layer=layer - 1)
+    page.csv_button("scaling_csv", "scaling", lambda: landscape_findings.scaling_csv(scaled() or ()), options)
     live_chart("chart_scaling", savable=True)
     st.latex(
         r"\mathrm{BN}(aWx) = \mathrm{BN}(Wx), \qquad "
@@ -198,14 +174,18 @@ with right:
         "gradient at ‖W‖ = 1: weights that grow slow themselves down. Of layer 1, in networks with batchnorm.",
     )
     live_chart("chart_effective_rate", savable=True)
+normalized = next((i for i, v in enumerate(experiment.variants) if v.batchnorm), None)
 left, right = st.columns(2, gap="large")
 with left:
-    page.heading(
+    options = page.heading(
         "Noise of the batch statistics",
         "How far mean (solid) and variance (dashed) of random batches are from those of many digits, relative to the "
         "unit's own standard deviation and variance, averaged over the units of layer 1 of the first network with "
         "batchnorm. This noise is what batchnorm regularizes with.",
     )
+    if normalized is not None:
+        drawn_batches = partial(measured.noise.of, run, variant=normalized)
+        page.csv_button("noise_csv", "batch_noise", lambda: landscape_findings.noise_csv(drawn_batches()), options)
     live_chart("chart_batch_noise", savable=True)
 with right:
     page.heading(
@@ -214,7 +194,6 @@ with right:
     )
     live_chart("chart_gap", savable=True)
 
-normalized = next((i for i, v in enumerate(experiment.variants) if v.batchnorm), None)
 look = Look(cast(Shape, shape), scan_log, layer - 1, normalized)
 
 

@@ -227,4 +227,7 @@ def test_scales_and_noise_are_drawn_and_told() -> None:
     drawable(figures.scaling((nothing, inverse), TWINS, said))
     noise = BatchNoise(10, 1 / np.sqrt(NOISE_SIZES), 2 / np.sqrt(NOISE_SIZES))
     assert "of 256 digits 0.062: 2.8 times less noise" in findings.of_noise(noise)[0]
+    assert len(rows(findings.scaling_csv((nothing, inverse)))) == 2 * len(SCALES)
+    assert [float(row["mean"]) for row in rows(findings.noise_csv(noise))] == pytest.approx(noise.mean)
+    assert rows(findings.noise_csv(None)) == rows(findings.rates_csv(None)) == []
     drawable(figures.batch_noise(noise, 1, []))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bnviz import ravine
 from bnviz.figures import ravine as figures
+from bnviz.landscape_findings import ravine_csv
 from bnviz.ravine import GOAL, KINDS, Kind, descend, gradient, loss, scales
 
 RATIOS = st.floats(1.0, 30.0)
@@ -94,3 +95,10 @@ def test_the_picture_tells_the_numbers() -> None:
     words = figures.plane(found, 5.0, 0.0, 0.5)["layout"]["meta"]["words"]
     assert "diverges within" in words
     assert "condition number 25; largest stable rate 0.4, this is above" in words
+
+
+def test_every_step_is_exported() -> None:
+    found = [descend(kind, 5.0, 0.35, 0.0, (-1.5, 0.6)) for kind in KINDS]
+    lines = ravine_csv(found).splitlines()
+    assert len(lines) == 1 + sum(len(each.loss) for each in found)
+    assert lines[1] == f"raw,0,-1.5,0.6,{found[0].loss[0]}"

@@ -1,5 +1,6 @@
 """What every page has: its style sheet, and messages about what was refused."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -30,6 +31,12 @@ def heading(text: str, help: str) -> DeltaGenerator:
     row = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key=key)
     row.markdown(f"**{text}**", help=help, width="content")
     return row
+
+
+def csv_button(key: str, name: str, content: Callable[[], str], place: DeltaGenerator | None = None) -> None:
+    """A table as a file, made when it is asked for."""
+    button = place.download_button if place is not None else st.download_button
+    button("CSV", content, f"{name}.csv", "text/csv", key=key, on_click="ignore")
 
 
 def choose_quantity(place: DeltaGenerator, label: str, key: str, *, labelled: bool) -> str:

@@ -7,8 +7,10 @@ import streamlit as st
 from bnviz import ravine
 from bnviz.figures import ravine as figures
 from bnviz.figures.ravine import KEYS, SIDE
+from bnviz.landscape_findings import ravine_csv
 from bnviz.ui.live_plotly import live_chart
 from bnviz.ui.live_slider import live_slider, set_slider
+from bnviz.ui.page import csv_button
 
 START = (-1.5, 0.6)
 FORMULAS = {
@@ -44,4 +46,5 @@ def ravine_and_bowl() -> None:
             key = KEYS[found.kind]
             live_chart(key, figures.plane(found, ratio, momentum, rate), on_click=partial(_start_at, key), savable=True)
             st.latex(FORMULAS[found.kind])
-    live_chart("chart_ravine_loss", figures.losses(descents))
+    live_chart("chart_ravine_loss", figures.losses(descents), savable=True)
+    csv_button("ravine_csv", "ravine", lambda: ravine_csv(descents))
