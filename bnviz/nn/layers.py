@@ -19,11 +19,34 @@ class Sgd:
     """One step of stochastic gradient descent, as torch.optim.SGD counts it.
 
     v <- momentum * v + gradient + weight_decay * w;  w <- w - rate * v
+
+    rate and momentum are numbers where all networks share them, so that the rate is a factor inside the product that
+    updates the weights; where they differ, columns (V, 1, 1).
     """
 
-    rate: float
-    momentum: float = 0.0
+    rate: float | Tensor
+    momentum: float | Tensor = 0.0
     weight_decay: float = 0.0
+
+    def of(self, group: slice) -> "Sgd":
+        """The same step for some of the networks."""
+
+        def own(value: float | Tensor) -> float | Tensor:
+            return value[group] if isinstance(value, Tensor) else value
+
+        return Sgd(own(self.rate), own(self.momentum), self.weight_decay)
+
+    @property
+    def moves(self) -> bool:
+        """Whether any network has momentum."""
+        return isinstance(self.momentum, Tensor) or self.momentum > 0
+
+    def subtract(self, value: Tensor, direction: Tensor) -> None:
+        """value <- value - rate * direction"""
+        if isinstance(self.rate, Tensor):
+            value.addcmul_(self.rate, direction, value=-1)
+        else:
+            value.sub_(direction, alpha=self.rate)
 
 
 @dataclass
@@ -40,9 +63,9 @@ class Parameter:
 
     def descend(self, gradient: Tensor, sgd: Sgd) -> None:
         """A step without weight decay, which biases, gamma and beta do not get."""
-        if sgd.momentum:
+        if sgd.moves:
             gradient = self.moving().mul_(sgd.momentum).add_(gradient)
-        self.value.sub_(gradient, alpha=sgd.rate)
+        sgd.subtract(self.value, gradient)
 
     @staticmethod
     def stack(parameters: "list[Parameter]") -> "Parameter":
@@ -83,18 +106,25 @@ class Linear:
     def next_update(self, gradient: Tensor, sgd: Sgd) -> Tensor:
         """What `update` would subtract from the weights, given `gradient()`."""
         v = gradient.add(self.weight.value, alpha=sgd.weight_decay)
-        if sgd.momentum and self.weight.velocity is not None:
-            v.add_(self.weight.velocity, alpha=sgd.momentum)
+        if sgd.moves and self.weight.velocity is not None:
+            v.add_(self.weight.velocity * sgd.momentum)
         return v.mul_(sgd.rate)
 
     def update(self, sgd: Sgd) -> None:
         """The SGD step, fused into the product x^T delta: no gradient tensor is written and read again."""
         x_t, w = self.x.transpose(1, 2), self.weight
-        if sgd.momentum:
-            v = w.moving().baddbmm_(x_t, self.delta, beta=sgd.momentum)
+        if sgd.moves:
+            if isinstance(sgd.momentum, Tensor):
+                v = w.moving().mul_(sgd.momentum).baddbmm_(x_t, self.delta)
+            else:
+                v = w.moving().baddbmm_(x_t, self.delta, beta=sgd.momentum)
             if sgd.weight_decay:
                 v.add_(w.value, alpha=sgd.weight_decay)
-            w.value.sub_(v, alpha=sgd.rate)
+            sgd.subtract(w.value, v)
+        elif isinstance(sgd.rate, Tensor):
+            if sgd.weight_decay:
+                w.value.mul_(1 - sgd.rate * sgd.weight_decay)
+            w.value.baddbmm_(x_t, self.delta * -sgd.rate)
         else:
             w.value.baddbmm_(x_t, self.delta, beta=1 - sgd.rate * sgd.weight_decay, alpha=-sgd.rate)
         self.bias.descend(self.delta.sum(1, keepdim=True), sgd)
@@ -127,10 +157,10 @@ ACTIVATION: dict[str, Activation] = {
 def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Mean softmax cross-entropy of every network, in nats, and its gradient.
 
-    logits (V, B, 10), labels (B,) -> loss (V,), dL/dlogits (V, B, 10) = (softmax - one-hot) / B
+    logits (V, B, 10), labels (B,) or (V, B) -> loss (V,), dL/dlogits (V, B, 10) = (softmax - one-hot) / B
     """
     batch = logits.shape[1]
-    index = labels.view(1, batch, 1).expand(logits.shape[0], batch, 1)
+    index = labels.view(-1, batch, 1).expand(logits.shape[0], batch, 1)
     log_p = torch.log_softmax(logits, 2)
     loss = -log_p.gather(2, index).mean((1, 2))
     delta = log_p.exp_()

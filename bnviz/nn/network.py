@@ -154,8 +154,11 @@ class Stack:
             norm.population = mean, var
 
     def forward(self, x: Tensor, mode: Mode | int) -> Tensor:
-        """x (B, 784) -> logits (V, B, 10). A number as mode: in batches of that size, each with its own statistics."""
-        h = x.expand(len(self), *x.shape)
+        """x (B, 784), or (V, B, 784) where each network has a batch of its own -> logits (V, B, 10).
+
+        A number as mode: in batches of that size, each with its own statistics.
+        """
+        h = x.expand(len(self), *x.shape[-2:])
         if self.hidden[0].pooled:
             h = h.unflatten(2, (1, SIDE, SIDE))
         self._saved = []
@@ -196,9 +199,9 @@ class Stack:
     def update(self, sgd: Sgd) -> None:
         for layer in self.hidden:
             layer.linear.update(sgd)
-            for norm in (layer.before, layer.after):
+            for norm, group in ((layer.before, self.before), (layer.after, self.after)):
                 if norm is not None:
-                    norm.update(sgd)
+                    norm.update(sgd.of(group))
         self.output.update(sgd)
 
     def trace(self, x: Tensor) -> list[list[Trace]]:
