@@ -169,10 +169,10 @@ def to_query(experiment: Experiment) -> dict[str, str]:
     """The experiment as parameters of an address: only what differs from the defaults."""
     values = flatten(experiment)
     usual = {k: s.default for k, s in table().items()} | brought_along("architecture", values["architecture"])
-    return {k: _text(v) for k, v in values.items() if (k[2:] in ARCHITECTURE and k not in SHARED) or v != usual[k]}
+    return {k: as_text(v) for k, v in values.items() if (k[2:] in ARCHITECTURE and k not in SHARED) or v != usual[k]}
 
 
-def _text(value: Value) -> str:
+def as_text(value: Value) -> str:
     return (
         ("on" if value else "off")
         if isinstance(value, bool)
@@ -194,7 +194,7 @@ def from_query(params: Mapping[str, str]) -> tuple[Experiment, list[str]]:
         try:
             values[key] = known[key].parse(text)
         except ValueError as error:
-            problems.append(f"{error}. The default, {_text(known[key].default)}, is used.")
+            problems.append(f"{error}. The default, {as_text(known[key].default)}, is used.")
     try:
         return unflatten(values), problems
     except ValidationError:

@@ -44,9 +44,14 @@ class Sgd:
     def subtract(self, value: Tensor, direction: Tensor) -> None:
         """value <- value - rate * direction"""
         if isinstance(self.rate, Tensor):
-            value.addcmul_(self.rate, direction, value=-1)
+            value.addcmul_(_fitted(self.rate, value), direction, value=-1)
         else:
             value.sub_(direction, alpha=self.rate)
+
+
+def _fitted(number: float | Tensor, values: Tensor) -> float | Tensor:
+    """A column with as many dimensions as the values that it multiplies."""
+    return number.view(-1, *[1] * (values.dim() - 1)) if isinstance(number, Tensor) else number
 
 
 @dataclass
@@ -64,7 +69,7 @@ class Parameter:
     def descend(self, gradient: Tensor, sgd: Sgd) -> None:
         """A step without weight decay, which biases, gamma and beta do not get."""
         if sgd.moves:
-            gradient = self.moving().mul_(sgd.momentum).add_(gradient)
+            gradient = self.moving().mul_(_fitted(sgd.momentum, gradient)).add_(gradient)
         sgd.subtract(self.value, gradient)
 
     @staticmethod
@@ -164,5 +169,5 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     log_p = torch.log_softmax(logits, 2)
     loss = -log_p.gather(2, index).mean((1, 2))
     delta = log_p.exp_()
-    delta.scatter_add_(2, index, torch.full((1, 1, 1), -1.0).expand_as(index))
+    delta.scatter_add_(2, index, delta.new_full((1, 1, 1), -1.0).expand_as(index))
     return loss, delta.div_(batch)

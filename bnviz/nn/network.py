@@ -143,7 +143,7 @@ class Stack:
         algorithm 2, step 10).
         """
         norms, count = self.norms(), 0
-        sums = [torch.zeros(2, *norm.running_mean.shape) for norm in norms]
+        sums = [norm.running_mean.new_zeros(2, *norm.running_mean.shape) for norm in norms]
         for x in batches:
             self.forward(x, "probe")
             count += 1

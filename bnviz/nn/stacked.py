@@ -59,7 +59,7 @@ class StackedBatchNorm:
         ones = [1] * states[0].running_mean.dim()
 
         def column(values: Sequence[float]) -> Tensor:
-            return torch.tensor(values).view(-1, *ones)
+            return torch.tensor(values, device=states[0].running_mean.device).view(-1, *ones)
 
         def unusual(values: Sequence[float]) -> Tensor | None:
             return column(values) if any(values) else None
@@ -170,7 +170,7 @@ class StackedBatchNorm:
         self.batches = [count + 1 for count in self.batches]
         momentum = self.momentum
         if self.cumulative is not None:
-            share = torch.tensor([1 / count for count in self.batches]).view_as(momentum)
+            share = mean.new_tensor([1 / count for count in self.batches]).view_as(momentum)
             momentum = torch.where(self.cumulative, share, momentum)
         self.running_mean.lerp_(mean, momentum)
         if self.running_std is None:
@@ -207,7 +207,7 @@ class StackedBatchNorm:
             np.random.default_rng((*seed, count)).standard_normal((2, *mean.shape[1:]))
             for seed, count in zip(self.seeds, batches, strict=True)
         ]
-        shift, stretch = torch.from_numpy(np.stack(drawn, 1)).to(x.dtype) * self.noise
+        shift, stretch = torch.from_numpy(np.stack(drawn, 1)).to(x) * self.noise
         factor = torch.exp(2 * stretch)
         self.inverse_std = torch.rsqrt(var * factor + self.eps)
         self.x_hat = (x - mean - shift * var.sqrt()).mul_(self.inverse_std)

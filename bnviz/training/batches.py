@@ -1,6 +1,6 @@
 """MNIST in memory as tensors: a batch is one index into it, and a pure function of (seed, batch size, step)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -22,18 +22,27 @@ def _order(seed: int, epoch: int, count: int) -> Tensor:
 class Batches:
     """Digits as float32 tensors: images (N, 784) with pixels in [0, 1], or standardized; labels (N,) int64."""
 
-    def __init__(self, digits: Digits) -> None:
-        self.name = digits.name
-        self.train_images = torch.tensor(digits.train_images).float().div_(255)
-        self.train_labels = torch.tensor(digits.train_labels).long()
-        self.test_images = torch.tensor(digits.test_images).float().div_(255)
-        self.test_labels = torch.tensor(digits.test_labels).long()
+    def __init__(self, digits: Digits, device: str = "cpu") -> None:
+        self.name, self.device = digits.name, device
+        self.train_images = torch.tensor(digits.train_images).float().div_(255).to(device)
+        self.train_labels = torch.tensor(digits.train_labels).long().to(device)
+        self.test_images = torch.tensor(digits.test_images).float().div_(255).to(device)
+        self.test_labels = torch.tensor(digits.test_labels).long().to(device)
 
     def at(self, step: int, *, seed: int, size: int, standardize: bool) -> tuple[Tensor, Tensor]:
         """The batch of one step, (size, 784) and (size,). An epoch's last, incomplete batch is left out."""
-        epoch, place = divmod(step, len(self.train_labels) // size)
-        index = _order(seed, epoch, len(self.train_labels))[place * size : (place + 1) * size]
+        index = self._index(step, seed, size)
         return scaled(self.train_images.index_select(0, index), standardize), self.train_labels[index]
+
+    def at_each(self, step: int, *, seeds: Sequence[int], size: int, standardize: bool) -> tuple[Tensor, Tensor]:
+        """The batches of one step of several seeds, (seeds, size, 784) and (seeds, size)."""
+        index = torch.cat([self._index(step, seed, size) for seed in seeds])
+        images = scaled(self.train_images.index_select(0, index), standardize)
+        return images.view(len(seeds), size, -1), self.train_labels[index].view(len(seeds), size)
+
+    def _index(self, step: int, seed: int, size: int) -> Tensor:
+        epoch, place = divmod(step, len(self.train_labels) // size)
+        return _order(seed, epoch, len(self.train_labels))[place * size : (place + 1) * size].to(self.device)
 
     def population(self, count: int | None, *, size: int, standardize: bool) -> Iterator[Tensor]:
         """The first `count` training digits, or all, in batches (size, 784); a last, incomplete one is left out."""

@@ -42,13 +42,13 @@ def gradients(stack: Stack, x: Tensor, labels: Tensor, sgd: Sgd) -> Gradients:
 
 def evaluate(stack: Stack, images: Tensor, labels: Tensor, mode: Mode | int = "eval") -> tuple[Floats, Floats]:
     """Loss and accuracy, each (V,)."""
-    loss, right = torch.zeros(len(stack)), torch.zeros(len(stack))
+    loss, right = images.new_zeros(2, len(stack))
     for x, y in zip(images.split(EVALUATION_CHUNK), labels.split(EVALUATION_CHUNK), strict=True):
         logits = stack.forward(x, mode)
         log_p = torch.log_softmax(logits, 2)
         loss -= log_p.gather(2, y.view(1, -1, 1).expand(len(stack), -1, 1)).sum((1, 2))
         right += (logits.argmax(2) == y).sum(1)
-    return (loss / len(labels)).numpy(), (right / len(labels)).numpy()
+    return (loss / len(labels)).cpu().numpy(), (right / len(labels)).cpu().numpy()
 
 
 def inference(stack: Stack, images: Tensor, labels: Tensor, next_batch: Tensor) -> list[InferenceFrame | None]:

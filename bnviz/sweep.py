@@ -1,0 +1,327 @@
+"""A sweep: the same network with one or two settings varied over a grid, without and with batchnorm, over seeds.
+
+Every network of a sweep is an `Experiment` of one variant, exactly what the live lab trains when it opens that cell.
+Ranges, titles and help texts of an axis are those of the setting it varies (`bnviz.settings`).
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import cached_property
+from itertools import product
+from typing import Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+from bnviz import settings
+from bnviz.config import _STRICT, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
+from bnviz.settings import SHARED, VARIANT, Setting, Value, quoted
+
+Compared = Literal["off", "on", "both"]
+Scale = Literal["linear", "log"]
+
+MOST = 4096  # networks of one sweep
+MOST_SEEDS = 10
+AXES: dict[str, Setting] = {
+    key: (SHARED | VARIANT)[key]
+    for key in (
+        "init_scale",
+        "learning_rate",
+        "batch_size",
+        "hidden_layers",
+        "width",
+        "momentum",
+        "init",
+        "activation",
+        "bn_momentum",
+    )
+}
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Axis:
+    """One setting and the values it takes: `count` of them from low to high, or those listed in `choices`.
+
+    Whole numbers are rounded, and each is taken once.
+    """
+
+    key: str
+    low: float | None = None
+    high: float | None = None
+    count: int | None = None
+    scale: Scale = "linear"
+    choices: tuple[Value, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> "Axis":
+        if self.key not in AXES:
+            raise ValueError(f"axis: {quoted(self.key)} is no setting to sweep over; give one of {', '.join(AXES)}")
+        if self.choices and not (self.low is self.high is self.count is None):
+            raise ValueError(f"{self.key}: give either choices, or low, high and count")
+        if not self.choices:
+            self._check_range()
+        for value in self.values:
+            self.setting.parse(settings.as_text(value))
+        if len(set(self.values)) < len(self.values):
+            raise ValueError(f"{self.key}: every value may stand there once")
+        if len(self.values) < 2:
+            raise ValueError(f"{self.key}: an axis needs at least 2 different values, and this one has 1")
+        return self
+
+    def _check_range(self) -> None:
+        if self.setting.low is None:
+            raise ValueError(f"{self.key}: give choices, {self.setting.allowed}")
+        if self.low is None or self.high is None or self.count is None:
+            raise ValueError(f"{self.key}: give low, high and count, or choices")
+        if not 2 <= self.count <= MOST:
+            raise ValueError(f"{self.key}.count: {self.count} is not allowed; give a whole number from 2 to {MOST}")
+        if self.scale == "log" and self.low <= 0:
+            raise ValueError(
+                f"{self.key}: a log range cannot start at {self.low:g}, because zero has no logarithm; "
+                f"give a low above 0, or a linear range"
+            )
+        for end in (self.low, self.high):
+            self.setting.parse(settings.as_text(int(end) if isinstance(self.setting.default, int) else end))
+        if not self.low < self.high:
+            raise ValueError(f"{self.key}: low, {self.low:g}, must be less than high, {self.high:g}")
+
+    @property
+    def setting(self) -> Setting:
+        return AXES[self.key]
+
+    @cached_property
+    def values(self) -> tuple[Value, ...]:
+        if self.choices:
+            number = isinstance(self.setting.default, float)
+            return tuple(float(v) if number and isinstance(v, int) else v for v in self.choices)
+        assert self.low is not None
+        assert self.high is not None
+        assert self.count is not None
+        shares = [k / (self.count - 1) for k in range(self.count)]
+        if self.scale == "log":
+            ratio = self.high / self.low
+            found = [self.low * ratio**share for share in shares]
+        else:
+            found = [self.low + (self.high - self.low) * share for share in shares]
+        if isinstance(self.setting.default, int):
+            return tuple(dict.fromkeys(round(v) for v in found))
+        rounded = [float(f"{v:.6g}") for v in found]  # that an address can hold, and a reader can repeat
+        return (float(self.low), *rounded[1:-1], float(self.high))
+
+    @property
+    def labels(self) -> list[str]:
+        return [f"{v:.4g}" if isinstance(v, float) else str(v) for v in self.values]
+
+
+def _default_axes() -> tuple[Axis, ...]:
+    return (Axis("init_scale", 1e-3, 100.0, 20, "log"),)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Sweep:
+    """One or two axes over a network and its training; `options` are those of the networks with batchnorm.
+
+    Two definitions of the same networks are equal: what an axis varies has its first value in the other fields.
+    """
+
+    axes: tuple[Axis, ...] = Field(default_factory=_default_axes)
+    batchnorm: Compared = "both"
+    seeds: int = Field(default=1, ge=1, le=MOST_SEEDS, title="Seeds")
+    training: TrainingConfig = TrainingConfig()
+    network: NetworkConfig = NetworkConfig()
+    options: BatchNormConfig = BatchNormConfig()
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> "Sweep":
+        if not 1 <= len(self.axes) <= 2:
+            raise ValueError("axes: give one or two axes")
+        keys = [axis.key for axis in self.axes]
+        if len(set(keys)) < len(keys):
+            raise ValueError(f"axes: {keys[0]} stands there twice; give two different settings")
+        if self.batchnorm == "off" and "bn_momentum" in keys:
+            raise ValueError("bn_momentum: networks without batchnorm have none; choose batchnorm on or both")
+        sizes = next((axis.values for axis in self.axes if axis.key == "batch_size"), (self.training.batch_size,))
+        if self.batchnorm != "off" and 1 in sizes:
+            raise ValueError(settings.BATCH_OF_ONE)
+        if self.count > MOST:
+            raise ValueError(f"This is a sweep of {self.count:,} networks; at most {MOST:,} are allowed")
+        for axis in self.axes:
+            for name, config in self._set(axis.key, axis.values[0]).items():
+                object.__setattr__(self, name, config)
+        return self
+
+    @property
+    def normalized(self) -> tuple[bool, ...]:
+        return {"off": (False,), "on": (True,), "both": (False, True)}[self.batchnorm]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Values of each axis, batchnorm, seeds: how results are laid out."""
+        return (*(len(axis.values) for axis in self.axes), len(self.normalized), self.seeds)
+
+    @property
+    def count(self) -> int:
+        """How many networks are trained."""
+        return math.prod(self.shape)
+
+    def experiment(self, place: Sequence[int], normalized: bool, seed: int = 0) -> Experiment:
+        """The network at a place of the grid, an index for each axis; `seed` counts from the sweep's first one."""
+        found: dict[str, Any] = {"training": self.training, "network": self.network, "options": self.options}
+        for axis, index in zip(self.axes, place, strict=True):
+            found |= _set(found, axis.key, axis.values[index])
+        training = replace(found["training"], seed=(self.training.seed + seed) % 2**31)
+        return Experiment(training, (Variant(found["network"], found["options"] if normalized else None),))
+
+    def experiments(self) -> list[Experiment]:
+        """Every network, in the order of `shape`."""
+        grid = product(*(range(len(axis.values)) for axis in self.axes))
+        return [self.experiment(at, n, k) for at in grid for n in self.normalized for k in range(self.seeds)]
+
+    def pair(self, place: Sequence[int]) -> Experiment:
+        """The networks of one cell side by side, with the first seed, as the live lab shows them."""
+        found = [self.experiment(place, n) for n in self.normalized]
+        return Experiment(found[0].training, tuple(e.variants[0] for e in found))
+
+    @property
+    def base(self) -> Experiment:
+        """What the axes leave alone."""
+        options = None if self.batchnorm == "off" else self.options
+        return Experiment(self.training, (Variant(self.network, options),))
+
+    def _set(self, key: str, value: Value) -> dict[str, Any]:
+        return _set({"training": self.training, "network": self.network, "options": self.options}, key, value)
+
+
+def _set(configs: Mapping[str, Any], key: str, value: Value) -> dict[str, Any]:
+    """The one config that holds the setting, with another value."""
+    if key.startswith("bn_"):
+        return {"options": replace(configs["options"], **{key.removeprefix("bn_"): value})}
+    name = "training" if key in (f.name for f in fields(TrainingConfig)) else "network"
+    return {name: replace(configs[name], **{key: value})}
+
+
+def stacks(experiments: Sequence[Experiment], most: int, workers: int = 1) -> list[list[int]]:
+    """Which networks train as one stack: at most so many, of one architecture on batches of one size.
+
+    They may differ in init, batchnorm, learning rate, momentum and seed. A group is cut into even parts, as many for
+    each worker where that leaves them large enough.
+    """
+    groups: dict[Any, list[int]] = {}
+    for index, experiment in enumerate(experiments):
+        network = replace(experiment.variants[0].network, init="zeros", init_scale=1.0)
+        training = replace(experiment.training, learning_rate=1.0, final_learning_rate=1.0, momentum=0.0, seed=0)
+        groups.setdefault((network, training), []).append(index)
+    found = []
+    for group in groups.values():
+        group.sort(key=lambda i: experiments[i].training.seed)  # networks of one seed share their batches
+        count = math.ceil(len(group) / most)
+        even = math.ceil(count / workers) * workers
+        count = even if len(group) >= even * most / 2 else count
+        ends = [round(k * len(group) / count) for k in range(count + 1)]
+        found += [group[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    return found
+
+
+# -- files and addresses ----------------------------------------------------------------------------------------------
+
+_SWEEP = TypeAdapter(Sweep)
+
+
+def to_json(sweep: Sweep) -> str:
+    return _SWEEP.dump_json(sweep, indent=1).decode()
+
+
+def from_json(text: str | bytes) -> Sweep:
+    """The sweep of a JSON document; what is missing has its default. Raises ValueError with one clear sentence."""
+    try:
+        return _SWEEP.validate_json(text)
+    except ValidationError as error:
+        raise ValueError(explain(error)) from error
+
+
+def explain(error: ValidationError) -> str:
+    """The first problem of a refused sweep, in a sentence that names the field and what is allowed."""
+    problem = error.errors(include_url=False)[0]
+    loc, kind = problem["loc"], problem["type"]
+    if kind == "json_invalid":
+        return "This is not a JSON document."
+    if kind == "value_error":
+        return str(problem["ctx"]["error"])
+    if loc and loc[0] in ("training", "network", "options"):
+        group = {"options": "batchnorm"}.get(str(loc[0]), loc[0])
+        return settings.explain(dict(problem) | {"loc": (group, *loc[1:])})
+    name = ".".join(quoted(part)[1:-1] for part in loc) or "sweep"
+    if kind == "unexpected_keyword_argument":
+        return f"{name} is not a field of a sweep"
+    allowed = {
+        "batchnorm": "one of off, on, both",
+        "seeds": f"a whole number from 1 to {MOST_SEEDS}",
+        "axes": "a list of one or two axes",
+        "key": "one of " + ", ".join(AXES),
+        "low": "a number",
+        "high": "a number",
+        "count": f"a whole number from 2 to {MOST}",
+        "scale": "linear or log",
+        "choices": "a list of values",
+    }
+    wanted = next((allowed[part] for part in reversed(loc) if part in allowed), "a JSON object with known fields")
+    return f"{name}: {quoted(problem.get('input'))} is not allowed; give {wanted}"
+
+
+def to_query(sweep: Sweep) -> dict[str, str]:
+    """The sweep as parameters of an address: x, y, batchnorm and seeds, and of the rest what differs from the defaults.
+
+    The keys of the rest are the live lab's own: shared settings bare, those of the network with `a_`.
+    """
+    hidden = {"variants", "a_batchnorm", *(name for axis in sweep.axes for name in (axis.key, f"a_{axis.key}"))}
+    query = {k: v for k, v in settings.to_query(sweep.base).items() if k not in hidden}
+    axes = {name: _axis_text(axis) for name, axis in zip("xy", sweep.axes, strict=False)}
+    return axes | {"batchnorm": sweep.batchnorm, "seeds": str(sweep.seeds)} | query
+
+
+def _axis_text(axis: Axis) -> str:
+    if axis.choices:
+        return f"{axis.key}:" + ",".join(settings.as_text(v) for v in axis.choices)
+    low, high = (settings.as_text(float(end or 0)) for end in (axis.low, axis.high))
+    return f"{axis.key}:{low}..{high}:{axis.count}:{axis.scale}"
+
+
+def from_query(params: Mapping[str, str]) -> tuple[Sweep, list[str]]:
+    """The sweep of an address and a sentence for each parameter that was refused; its default is used."""
+    problems: list[str] = []
+    own = {name: params[name] for name in ("x", "y", "batchnorm", "seeds") if name in params}
+    normalized = "off" if own.get("batchnorm") == "off" else "on"
+    rest = {k: v for k, v in params.items() if k not in own} | {"variants": "1", "a_batchnorm": normalized}
+    base, refused = settings.from_query(rest)
+    variant = base.variants[0]
+    sweep = Sweep(training=base.training, network=variant.network, options=variant.batchnorm or BatchNormConfig())
+    given: dict[str, Any] = {name: own[name] for name in ("batchnorm",) if name in own}
+    if "seeds" in own:
+        given["seeds"] = int(own["seeds"]) if re.fullmatch("[0-9]{1,3}", own["seeds"]) else own["seeds"]
+    if axes := [axis for name in "xy" if name in own and (axis := _axis(own[name], problems)) is not None]:
+        given["axes"] = tuple(axes)
+    for name, value in given.items():
+        try:
+            sweep = replace(sweep, **{name: value})
+        except ValidationError as error:
+            problems.append(f"{explain(error).rstrip('.')}. The default is used.")
+    return sweep, [*refused, *problems]
+
+
+def _axis(text: str, problems: list[str]) -> Axis | None:
+    """'init_scale:0.0001..1:20:log' or 'init:rand,normal'."""
+    key, _, rest = text.partition(":")
+    match = re.fullmatch(r"([-+.0-9e]{1,20})\.\.([-+.0-9e]{1,20}):([0-9]{1,5}):(linear|log)", rest)
+    try:
+        if match:
+            return Axis(key, float(match[1]), float(match[2]), int(match[3]), match[4])  # type: ignore[arg-type]
+        if key not in AXES:
+            raise ValueError(f"axis: {quoted(key)} is no setting to sweep over; give one of {', '.join(AXES)}")
+        return Axis(key, choices=tuple(AXES[key].parse(part) for part in rest.split(",")))
+    except ValidationError as error:
+        problems.append(f"{explain(error)}. The default is used.")
+    except ValueError as error:
+        problems.append(f"{error}. The default is used.")
+    return None

@@ -1,0 +1,177 @@
+"""Trains one stack of a sweep: networks of one architecture that differ in init, rates, batchnorm and seed.
+
+A network here takes the same steps as alone in the live lab: the same initial weights, the same batches. One that
+diverges leaves the stack, the others go on.
+"""
+
+import pickle
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bnviz.config import Experiment
+from bnviz.nn.layers import Sgd
+from bnviz.nn.network import NetworkState, Stack
+from bnviz.records import POPULATION_DIGITS, TEST_DIGITS
+from bnviz.sweep_results import LAST, Found, is_looked_at, stride
+from bnviz.training import probes
+from bnviz.training.batches import Batches
+from bnviz.training.device import NETWORKS, moved
+from bnviz.sweep import Sweep, stacks
+
+CHUNK = 10  # steps between two looks at the losses: whoever diverged leaves then, and a pause or an end comes then
+
+
+class SweepStack:
+    """Networks `experiments`, each of one variant, that `bnviz.sweep.stacks` has put together."""
+
+    def __init__(self, experiments: Sequence[Experiment], batches: Batches, saved: bytes | None = None) -> None:
+        self._experiments, self._batches = experiments, batches
+        self.training = experiments[0].training  # steps, batch size and the like are the same for all
+        self._variants = [e.variants[0] for e in experiments]
+        self._seeds = [e.training.seed for e in experiments]
+        self.step = 0
+        self._found = Found.nothing(len(experiments))
+        self._recent: deque[Tensor] = deque(maxlen=LAST)  # losses of the last steps, (networks,) each
+        self._sum = np.zeros(len(experiments))  # of the losses since the last point of the curve
+        states = dict(enumerate(NetworkState.fresh(e.variants[0], e.training.seed) for e in experiments if not saved))
+        if saved:
+            self.step, self._found, self._recent, self._sum, states = pickle.loads(saved)
+        self._build(states)
+
+    @property
+    def finished(self) -> bool:
+        return self._stack is None or self.step >= self.training.steps
+
+    @property
+    def progress(self) -> float:
+        return 1.0 if self.finished else self.step / self.training.steps
+
+    @property
+    def found(self) -> Found:
+        """A row a network."""
+        found = self._found.copy()
+        if self._recent:
+            losses = torch.stack(list(self._recent)).double().numpy()
+            found.train_loss[:] = np.where(found.diverged, found.train_loss, losses.mean(0))
+        return found
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the weights, with room for their velocities."""
+        if self._stack is None:
+            return 0
+        return sum(2 * li.weight.value.numel() * li.weight.value.element_size() for li in self._stack.linears())
+
+    def advance(self) -> None:
+        """CHUNK steps, or fewer where a point of a curve or a look at the test digits comes first."""
+        if self._stack is None:
+            return
+        every, end = stride(self.training), self.step + 1
+        while end % CHUNK and end % every and not is_looked_at(self.training, end):
+            end += 1
+        begin, stack = self.step, self._stack
+        rates = self._steps(begin, end)
+        losses = torch.stack([self._train(stack, step, sgd) for step, sgd in zip(range(begin, end), rates, strict=True)])
+        self.step = end
+        self._count(losses.cpu(), stack.members)
+        if self._stack is not None:
+            if end % every == 0:
+                alive = ~self._found.diverged
+                self._found.curves[alive, end // every - 1] = (self._sum / every)[alive]
+                self._sum[:] = 0
+            if is_looked_at(self.training, end):
+                self._evaluate(self._stack)
+
+    def save(self) -> bytes:
+        """All there is to go on with, in another process."""
+        states = {}
+        if self._stack is not None:
+            states = {i: moved(self._stack.state(k), "cpu") for k, i in enumerate(self._stack.members)}
+        return pickle.dumps((self.step, self._found, self._recent, self._sum, states))
+
+    def _build(self, states: dict[int, NetworkState]) -> None:
+        """A stack of the networks that still train, with what differs between them as columns."""
+        self._stack: Stack | None = None
+        if not states:
+            return
+        device = self._batches.device
+        padded = [moved(states[i], device) if i in states else None for i in range(len(self._experiments))]
+        self._stack = Stack(sorted(states), self._variants, padded)  # type: ignore[arg-type]  # looks at members only
+        trainings = [self._experiments[i].training for i in self._stack.members]
+        self._schedules = list(dict.fromkeys((t.learning_rate, t.final_learning_rate) for t in trainings))
+        self._rated = [self._schedules.index((t.learning_rate, t.final_learning_rate)) for t in trainings]
+        self._raters = [next(t for t in trainings if (t.learning_rate, t.final_learning_rate) == s) for s in self._schedules]
+        momenta = [t.momentum for t in trainings]
+        self._momentum = momenta[0] if len(set(momenta)) == 1 else torch.tensor(momenta, device=device).view(-1, 1, 1)
+        self._own_seeds = [self._seeds[i] for i in self._stack.members]
+        if len(set(self._own_seeds)) == 1:
+            self._own_seeds = self._own_seeds[:1]
+
+    def _steps(self, begin: int, end: int) -> Iterator[Sgd]:
+        decay = self.training.weight_decay
+        rates = [[t.rate(step) for t in self._raters] for step in range(begin, end)]
+        if len(self._raters) == 1:
+            return (Sgd(rate, self._momentum, decay) for (rate,) in rates)
+        columns = torch.tensor(rates)[:, self._rated].to(self._batches.device)[..., None, None]
+        return (Sgd(column, self._momentum, decay) for column in columns)
+
+    def _train(self, stack: Stack, step: int, sgd: Sgd) -> Tensor:
+        t, seeds = self.training, self._own_seeds
+        if len(seeds) == 1:
+            x, labels = self._batches.at(step, seed=seeds[0], size=t.batch_size, standardize=t.standardize)
+        else:
+            x, labels = self._batches.at_each(step, seeds=seeds, size=t.batch_size, standardize=t.standardize)
+        loss = stack.losses(x, labels, "train")
+        stack.update(sgd)
+        return loss
+
+    def _count(self, losses: Tensor, members: list[int]) -> None:
+        """Take in the losses of some steps, (steps, members); who has one that is not finite leaves the stack."""
+        whole = torch.full((len(losses), len(self._experiments)), torch.nan)
+        whole[:, members] = losses
+        finite = losses.isfinite()
+        lasted = finite.int().cumprod(0).sum(0).tolist()  # steps until the first that was not
+        for i, steps in zip(members, lasted, strict=True):
+            self._found.steps[i] += steps
+            if steps < len(losses):
+                before = [*(row[i] for row in self._recent), *whole[:steps, i]][-LAST:]
+                self._found.train_loss[i] = torch.stack(before).double().mean() if before else torch.nan
+                self._found.diverged[i] = True
+        self._recent.extend(whole)
+        self._sum += whole.double().sum(0).numpy()
+        if not finite.all() and self._stack is not None:
+            places = [k for k, i in enumerate(members) if not self._found.diverged[i]]
+            self._build({members[k]: self._stack.state(k) for k in places})
+
+    def _evaluate(self, stack: Stack) -> None:
+        """As the live lab does: the first test digits, at the end all of them."""
+        t, last = self.training, self.step >= self.training.steps
+        if any((bn := self._variants[i].batchnorm) and bn.inference == "population" for i in stack.members):
+            digits = None if last else POPULATION_DIGITS
+            stack.measure_population(self._batches.population(digits, size=t.batch_size, standardize=t.standardize))
+        loss, accuracy = probes.evaluate(stack, *self._batches.test(None if last else TEST_DIGITS, t.standardize))
+        self._found.test_loss[stack.members] = loss
+        self._found.test_accuracy[stack.members] = accuracy
+
+
+def estimate(sweep: Sweep, batches: Batches, seconds: float = 0.1) -> float:
+    """Seconds that a worker like this one needs for a sweep: some of its stacks are tried for a moment each."""
+    experiments = sweep.experiments()
+    found = stacks(experiments, NETWORKS[batches.device])
+    tried = sorted({round(k * (len(found) - 1) / 3) for k in range(4)})
+    costs = []
+    for k in tried:
+        stack = SweepStack([experiments[i] for i in found[k]], batches)
+        stack.advance()
+        begin, before = time.perf_counter(), stack.step
+        while not stack.finished and (stack.step == before or time.perf_counter() - begin < seconds):
+            stack.advance()
+        done = max(stack.step - before, 1)
+        costs.append((time.perf_counter() - begin) / done * stack.training.steps / len(found[k]))
+    each = np.interp(range(len(found)), tried, costs)
+    return float(sum(cost * len(stack) for cost, stack in zip(each, found, strict=True)))
