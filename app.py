@@ -23,6 +23,7 @@ else:
             st.Page("pages/covariate_shift.py", title="Covariate shift"),
             st.Page("pages/depth_and_architecture.py", title="Depth and architecture"),
             st.Page("pages/loss_landscape.py", title="Loss landscape"),
+            st.Page("pages/sweep.py", title="Sweep"),
             st.Page("pages/results.py", title="Results"),
         ]
     ).run()

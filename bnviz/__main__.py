@@ -1,4 +1,4 @@
-"""The command line: `python -m bnviz train`, `reproduce` and `data`, on the same core as the web app."""
+"""The command line: `python -m bnviz train`, `sweep`, `reproduce` and `data`, on the same core as the web app."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bnviz import __version__, results
+from bnviz import __version__, results, sweep_command
 from bnviz.config import BATCH_OF_ONE, Experiment, ValidationError
 from bnviz.data import DownloadError, DownloadProgress, download, load, status
 from bnviz.results import FIGURES, FILE
@@ -42,6 +42,12 @@ def _parser() -> argparse.ArgumentParser:
             ),
         )
     train.set_defaults(run=_train)
+    grid = commands.add_parser("sweep", help="train a grid of networks, as the page Sweep does")
+    grid.add_argument("definition", metavar="FILE", type=Path, help="the sweep as JSON; the page Sweep exports one")
+    grid.add_argument(
+        "--out", metavar="FILE", type=Path, required=True, help="where the results go, as .parquet or .csv"
+    )
+    grid.set_defaults(run=lambda arguments: sweep_command.run(arguments.definition, arguments.out))
     again = commands.add_parser(
         "reproduce", help="measure again what the literature reports; write docs/RESULTS.md and its figures"
     )

@@ -9,14 +9,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from bnviz import settings
-from bnviz.config import _STRICT, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
+from bnviz.config import (
+    _STRICT,
+    BATCH_OF_ONE,
+    BatchNormConfig,
+    Experiment,
+    NetworkConfig,
+    TrainingConfig,
+    Variant,
+    replace,
+)
 from bnviz.settings import SHARED, VARIANT, Setting, Value, quoted
 
 Compared = Literal["off", "on", "both"]
@@ -112,7 +121,8 @@ class Axis:
 
     @property
     def labels(self) -> list[str]:
-        return [f"{v:.4g}" if isinstance(v, float) else str(v) for v in self.values]
+        """The values in full, each different from the others."""
+        return [f"{v:.6g}" if isinstance(v, float) else str(v) for v in self.values]
 
 
 def _default_axes() -> tuple[Axis, ...]:
@@ -123,7 +133,8 @@ def _default_axes() -> tuple[Axis, ...]:
 class Sweep:
     """One or two axes over a network and its training; `options` are those of the networks with batchnorm.
 
-    Two definitions of the same networks are equal: what an axis varies has its first value in the other fields.
+    Two definitions of the same networks are equal: what an axis varies has its first value in the other fields, and
+    options that no network has are the default ones.
     """
 
     axes: tuple[Axis, ...] = Field(default_factory=_default_axes)
@@ -144,9 +155,11 @@ class Sweep:
             raise ValueError("bn_momentum: networks without batchnorm have none; choose batchnorm on or both")
         sizes = next((axis.values for axis in self.axes if axis.key == "batch_size"), (self.training.batch_size,))
         if self.batchnorm != "off" and 1 in sizes:
-            raise ValueError(settings.BATCH_OF_ONE)
+            raise ValueError(BATCH_OF_ONE)
         if self.count > MOST:
             raise ValueError(f"This is a sweep of {self.count:,} networks; at most {MOST:,} are allowed")
+        if self.batchnorm == "off":
+            object.__setattr__(self, "options", BatchNormConfig())
         for axis in self.axes:
             for name, config in self._set(axis.key, axis.values[0]).items():
                 object.__setattr__(self, name, config)
@@ -220,7 +233,7 @@ def stacks(experiments: Sequence[Experiment], most: int, workers: int = 1) -> li
         even = math.ceil(count / workers) * workers
         count = even if len(group) >= even * most / 2 else count
         ends = [round(k * len(group) / count) for k in range(count + 1)]
-        found += [group[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+        found += [group[a:b] for a, b in pairwise(ends)]
     return found
 
 

@@ -48,9 +48,17 @@ class Found:
 
     @staticmethod
     def nothing(networks: int) -> "Found":
-        unknown = [np.full(networks, np.nan, np.float32) for _ in METRICS]
-        curves = np.full((networks, POINTS), np.nan, np.float32)
-        return Found(np.zeros(networks, np.int32), np.zeros(networks, np.bool_), *unknown, curves)
+        def unknown(*shape: int) -> Floats:
+            return np.full(shape, np.nan, np.float32)
+
+        return Found(
+            steps=np.zeros(networks, np.int32),
+            diverged=np.zeros(networks, np.bool_),
+            train_loss=unknown(networks),
+            test_loss=unknown(networks),
+            test_accuracy=unknown(networks),
+            curves=unknown(networks, POINTS),
+        )
 
     def take(self, members: npt.NDArray[np.intp], news: "Found") -> None:
         """Fill in the rows of some networks."""

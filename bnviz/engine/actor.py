@@ -1,5 +1,7 @@
 """The trainer on a worker, as a Dask actor. Importing this does not import torch; making an actor does."""
 
+import math
+import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +13,23 @@ from bnviz.records import Frame
 if TYPE_CHECKING:
     from bnviz.training.batches import Batches
 
+_trained = -math.inf  # monotonic time at which a live run last trained in this process
 
-@lru_cache(maxsize=2)
-def batches(name: DataName) -> "Batches":
+
+def since_live() -> float:
+    """Seconds since a live run trained in this process: a sweep gives way to it."""
+    return time.monotonic() - _trained
+
+
+@lru_cache(maxsize=4)
+def batches(name: DataName, device: str = "cpu") -> "Batches":
     """The digits as tensors, shared by every run of this process. Raises FileNotFoundError where they are not here."""
     from bnviz.training.batches import Batches
 
     digits = load(name)
     if digits.name != name:  # on a shared cluster the worker has a disk of its own
         raise FileNotFoundError(f"the full {name} is not on the worker's machine. {digits.notice}".rstrip())
-    return Batches(digits)
+    return Batches(digits, device)
 
 
 class TrainerActor:
@@ -36,7 +45,11 @@ class TrainerActor:
         self._trainer = Trainer(experiment.training, experiment.variants, digits, watch=watch)
 
     def advance(self, steps: int | None, seconds: float | None, evaluate: bool) -> Frame:
-        return self._trainer.advance(steps=steps, seconds=seconds, evaluate=evaluate)
+        global _trained
+        try:
+            return self._trainer.advance(steps=steps, seconds=seconds, evaluate=evaluate)
+        finally:
+            _trained = time.monotonic()
 
     def edit(self, edit: Edit) -> Frame:
         return self._trainer.edit(edit)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -69,31 +69,49 @@ class Engine:
         Where every worker was lost, waits for one. Raises EngineUnavailableError where none comes back.
         """
         with self._lock:  # two runs that start at once must not count the same free worker
-            if self._closed:
-                raise EngineUnavailableError("The training engine is closed.")
-            if self.client.status != "running":  # the scheduler itself was lost
-                self._shut()
-                self._open()
+            self._ensure_open()
             while True:
-                worker = self._freest_worker()
-                future = self.client.submit(
-                    TrainerActor,
-                    experiment,
-                    data,
-                    watch,
-                    actor=True,
-                    pure=False,
-                    workers=[worker],
-                    allow_other_workers=True,
-                )
-                made = False
-                try:
-                    made = self._is_made(future, worker)
-                    if made:
-                        return future
-                finally:
-                    if not made:
-                        self.stop(future)
+                if (
+                    future := self._place(self._freest_worker(), TrainerActor, experiment, data, watch)
+                ) is not None:
+                    return future
+
+    def place(self, worker: str, kind: type, *arguments: object) -> "Future[Any]":
+        """A new actor on one worker. Raises EngineUnavailableError where that is gone."""
+        if (future := self._place(worker, kind, *arguments)) is None:
+            raise EngineUnavailableError(f"The worker {worker} is gone.")
+        return future
+
+    def _place(self, worker: str, kind: type, *arguments: object) -> "Future[Any] | None":
+        future = self.client.submit(
+            kind, *arguments, actor=True, pure=False, workers=[worker], allow_other_workers=True
+        )
+        made = False
+        try:
+            made = self._is_made(future, worker)
+            return future if made else None
+        finally:
+            if not made:
+                self.stop(future)
+
+    def workers(self) -> list[str]:
+        """Addresses of the workers that answer now; where the scheduler was lost, of another one.
+
+        Raises EngineUnavailableError where there is none.
+        """
+        with self._lock:
+            self._ensure_open()
+            try:
+                return list(self.load())
+            except (OSError, CancelledError) as error:
+                raise EngineUnavailableError(f"The scheduler does not answer: {error}") from error
+
+    def _ensure_open(self) -> None:
+        if self._closed:
+            raise EngineUnavailableError("The training engine is closed.")
+        if self.client.status != "running":  # the scheduler itself was lost
+            self._shut()
+            self._open()
 
     def stop(self, trainer: "Future[Any]") -> None:
         """Free a trainer now; the proxy alone would wait for Python's garbage collection."""

@@ -3,12 +3,14 @@
 import uuid
 from dataclasses import dataclass
 from threading import Lock, Timer
-from typing import Literal
+from typing import Literal, cast
 
 from bnviz.config import Experiment
 from bnviz.data import status as data_status
 from bnviz.engine.cluster import Engine
 from bnviz.engine.run import SPEEDS, Run
+from bnviz.engine.sweeps import SweepRun
+from bnviz.sweep import Sweep
 
 FIRST_SPEED = "200"  # smooth to watch: a run of 1,500 steps takes some eight seconds
 GRACE = 120.0  # seconds a run outlives its tab, so that a reload or a broken connection finds it again
@@ -16,6 +18,7 @@ MOST = 64  # runs at once: each holds its networks and its history in memory
 
 
 Page = Literal["live", "inference", "landscape"]  # a tab has a run on each of these pages, once it has been there
+Place = Page | Literal["sweep"]  # and the sweep that it started last
 
 
 class TooManyRunsError(RuntimeError):
@@ -24,7 +27,7 @@ class TooManyRunsError(RuntimeError):
 
 @dataclass
 class _Lab:
-    run: Run
+    run: Run | SweepRun
     owner: str | None
     ending: Timer | None = None
 
@@ -36,7 +39,7 @@ class Labs:
         self.engine = engine
         self._grace = grace
         self._lock = Lock()
-        self._labs: dict[tuple[str, Page], _Lab] = {}
+        self._labs: dict[tuple[str, Place], _Lab] = {}
 
     def __len__(self) -> int:
         return len(self._labs)
@@ -51,32 +54,59 @@ class Labs:
             return self._claim(tab, owner, experiment, page)
 
     def _claim(self, tab: str, owner: str, experiment: Experiment, page: Page) -> tuple[str, Run]:
+        tab = self._own(tab, owner)
+        if (tab, page) not in self._labs:
+            self._make_room()
+            run = Run(self.engine, experiment, data_status().in_use, watch=None if page == "live" else page)
+            run.set_speed(SPEEDS[FIRST_SPEED])
+            self._labs[tab, page] = _Lab(run, owner)
+        return tab, cast(Run, self._take(tab, owner, page))
+
+    def start_sweep(self, tab: str, owner: str, sweep: Sweep) -> tuple[str, SweepRun]:
+        """A new sweep in place of the one that the tab may have. Returns as `claim` does; raises TooManyRunsError."""
+        with self._lock:
+            tab = self._own(tab, owner)
+            if (old := self._labs.pop((tab, "sweep"), None)) is not None:
+                old.run.close()
+            self._make_room()
+            run = SweepRun(self.engine, sweep, data_status().in_use)
+            self._labs[tab, "sweep"] = _Lab(run, owner)
+            return tab, run
+
+    def _own(self, tab: str, owner: str) -> str:
+        """The tab's id for this session: another one where a living session already holds it."""
         if any(lab.owner not in (None, owner) for (other, _), lab in self._labs.items() if other == tab):
             mine = (other for (other, _), lab in self._labs.items() if lab.owner == owner)
-            tab = next(mine, uuid.uuid4().hex)
-        lab = self._labs.get((tab, page))
-        if lab is None:
-            if len(self._labs) >= MOST:
-                raise TooManyRunsError(
-                    f"This server already trains {MOST} experiments. Close a tab, or try again in a few minutes."
-                )
-            run = Run(self.engine, experiment, data_status().in_use, watch=None if page == "live" else page)
-            lab = self._labs[tab, page] = _Lab(run, owner)
-            lab.run.set_speed(SPEEDS[FIRST_SPEED])
+            return next(mine, uuid.uuid4().hex)
+        return tab
+
+    def _make_room(self) -> None:
+        if len(self._labs) >= MOST:
+            raise TooManyRunsError(
+                f"This server already trains {MOST} experiments. Close a tab, or try again in a few minutes."
+            )
+
+    def _take(self, tab: str, owner: str, page: Place) -> Run | SweepRun:
+        lab = self._labs[tab, page]
         if lab.ending is not None:
             lab.ending.cancel()
             lab.ending = None
             lab.run.hold(False)
         lab.owner = owner
-        return tab, lab.run
+        return lab.run
 
     def find(self, tab: str, owner: str, page: Page = "live") -> Run | None:
         """The run that a tab's page has already, for the session `owner`; None where there is none, or not for it."""
+        return cast("Run | None", self._find(tab, owner, page))
+
+    def find_sweep(self, tab: str, owner: str) -> SweepRun | None:
+        """The same for its sweep."""
+        return cast("SweepRun | None", self._find(tab, owner, "sweep"))
+
+    def _find(self, tab: str, owner: str, page: Place) -> Run | SweepRun | None:
         with self._lock:
             lab = self._labs.get((tab, page))
-            if lab is None or lab.owner not in (None, owner):
-                return None
-            return self._claim(tab, owner, lab.run.experiment, page)[1]
+            return self._take(tab, owner, page) if lab is not None and lab.owner in (None, owner) else None
 
     def leave(self, owner: str) -> None:
         """The session is gone, perhaps only for a moment: its runs wait for it, and end after the grace period."""
@@ -107,7 +137,7 @@ class Labs:
             self._labs.clear()
         self.engine.close()
 
-    def _end(self, key: tuple[str, Page], lab: _Lab) -> None:
+    def _end(self, key: tuple[str, Place], lab: _Lab) -> None:
         with self._lock:
             if lab.owner is not None or self._labs.get(key) is not lab:
                 return

@@ -41,9 +41,8 @@ class Pace:
 class Rate:
     """Steps a second over the last seconds."""
 
-    WINDOW = 2.0
-
-    def __init__(self) -> None:
+    def __init__(self, window: float = 2.0) -> None:
+        self._window = window  # seconds
         self.clear()
 
     def clear(self) -> None:
@@ -52,7 +51,7 @@ class Rate:
     def add(self, steps: int) -> None:
         now = time.monotonic()
         self._marks.append((now, self._marks[-1][1] + steps))
-        while len(self._marks) > 2 and now - self._marks[0][0] > self.WINDOW:
+        while len(self._marks) > 2 and now - self._marks[0][0] > self._window:
             self._marks.pop(0)
 
     @property

@@ -1,13 +1,12 @@
-"""The trainer of one run, which lives on a worker and may be lost with it."""
+"""An actor of ours that lives on a worker and may be lost with it."""
 
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any
 
 from distributed import BaseActorFuture, Future, KilledWorker
 from distributed.comm.core import CommClosedError
 
-from bnviz.config import Experiment, Watch
-from bnviz.data import DataName
 from bnviz.engine.cluster import Engine
 
 LOOK_EVERY = 1.0  # seconds between two looks whether a worker that does not answer is still there
@@ -17,20 +16,20 @@ class WorkerLostError(ConnectionError):
     """The worker that held the trainer is gone."""
 
 
-class RemoteTrainer:
-    """A TrainerActor, called from one thread. Every call raises WorkerLostError where its worker is gone."""
+class RemoteActor:
+    """An actor on a worker, called from one thread. Every call raises WorkerLostError where its worker is gone."""
 
-    def __init__(self, engine: Engine, data: DataName, *, watch: Watch | None) -> None:
-        self._engine, self._data, self._watch = engine, data, watch
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._future: Future[Any] | None = None
         self._actor: Any = None  # Dask's proxy for it
         self.lost = True
 
-    def start(self, experiment: Experiment) -> None:
-        """A new trainer in place of the one there was."""
+    def start(self, make: Callable[[], "Future[Any]"]) -> None:
+        """A new actor in place of the one there was."""
         self.stop()
         try:
-            self._future = self._engine.start(experiment, self._data, self._watch)
+            self._future = make()
             self._actor = self._future.result()
         except (CancelledError, CommClosedError, KilledWorker, TimeoutError) as error:
             raise WorkerLostError(str(error)) from error

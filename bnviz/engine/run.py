@@ -20,7 +20,7 @@ from bnviz.data import DataName
 from bnviz.edits import Edit, plan
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.pace import Pace, Rate
-from bnviz.engine.remote import RemoteTrainer, WorkerLostError
+from bnviz.engine.remote import RemoteActor, WorkerLostError
 from bnviz.history import History, View
 from bnviz.records import Frame
 
@@ -60,7 +60,8 @@ class Run:
         self._state: State = "starting"
         self._playing = self._held = False
         self._notice, self._noticed = "", 0.0
-        self._trainer = RemoteTrainer(engine, data, watch=watch)
+        self._engine = engine
+        self._trainer = RemoteActor(engine)
         self._before = 0.0  # seconds of training that a replayed trainer does not count
         self._base = self._applied = experiment  # what the trainer began with, and what it runs now
         self._log: list[tuple[int, Edit]] = []  # (tick, edit): with `_base` all it takes to replay the run
@@ -199,7 +200,7 @@ class Run:
 
     def _start(self, experiment: Experiment) -> Frame:
         self._before = 0.0
-        self._trainer.start(experiment)
+        self._trainer.start(lambda: self._engine.start(experiment, self.data, self._watch))
         return self._ask("advance", 0, None, True)
 
     def _load(self, experiment: Experiment) -> None:

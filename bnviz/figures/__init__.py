@@ -7,6 +7,7 @@ from bnviz.figures.gradients import gradient_flow, gradients, reach
 from bnviz.figures.inference import answers, bessel, digit, inference_losses, running_statistics, statistics_error
 from bnviz.figures.network_map import network_map
 from bnviz.figures.results import results
+from bnviz.figures.sweep import sweep_lines, sweep_map, sweep_place
 
 __all__ = [
     "accuracy",
@@ -26,5 +27,8 @@ __all__ = [
     "running_statistics",
     "saturation_bars",
     "statistics_error",
+    "sweep_lines",
+    "sweep_map",
+    "sweep_place",
     "training_loss",
 ]

@@ -44,14 +44,14 @@ class Sgd:
     def subtract(self, value: Tensor, direction: Tensor) -> None:
         """value <- value - rate * direction"""
         if isinstance(self.rate, Tensor):
-            value.addcmul_(_fitted(self.rate, value), direction, value=-1)
+            value.addcmul_(_column(self.rate, value), direction, value=-1)
         else:
             value.sub_(direction, alpha=self.rate)
 
 
-def _fitted(number: float | Tensor, values: Tensor) -> float | Tensor:
-    """A column with as many dimensions as the values that it multiplies."""
-    return number.view(-1, *[1] * (values.dim() - 1)) if isinstance(number, Tensor) else number
+def _column(column: Tensor, values: Tensor) -> Tensor:
+    """A number a network with as many dimensions as the values that it multiplies."""
+    return column.view(-1, *[1] * (values.dim() - 1))
 
 
 @dataclass
@@ -69,7 +69,8 @@ class Parameter:
     def descend(self, gradient: Tensor, sgd: Sgd) -> None:
         """A step without weight decay, which biases, gamma and beta do not get."""
         if sgd.moves:
-            gradient = self.moving().mul_(_fitted(sgd.momentum, gradient)).add_(gradient)
+            momentum = _column(sgd.momentum, gradient) if isinstance(sgd.momentum, Tensor) else sgd.momentum
+            gradient = self.moving().mul_(momentum).add_(gradient)
         sgd.subtract(self.value, gradient)
 
     @staticmethod

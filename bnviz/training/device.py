@@ -5,7 +5,7 @@ Random numbers are always drawn on the CPU, so that networks start from the same
 
 import os
 from dataclasses import fields, is_dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -30,10 +30,15 @@ def device() -> str:
 
 def moved(state: T, to: str) -> T:
     """A state, however nested, with every tensor on another device."""
+    found: T = _moved(state, to)
+    return found
+
+
+def _moved(state: Any, to: str) -> Any:
     if isinstance(state, torch.Tensor):
         return state.to(to)
     if isinstance(state, list):
-        return [moved(part, to) for part in state]  # type: ignore[return-value]
+        return [_moved(part, to) for part in state]
     if is_dataclass(state) and not isinstance(state, type):
-        return replace(state, **{f.name: moved(getattr(state, f.name), to) for f in fields(state)})
+        return replace(state, **{f.name: _moved(getattr(state, f.name), to) for f in fields(state)})
     return state

@@ -17,11 +17,11 @@ from bnviz.config import Experiment
 from bnviz.nn.layers import Sgd
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records import POPULATION_DIGITS, TEST_DIGITS
+from bnviz.sweep import Sweep, stacks
 from bnviz.sweep_results import LAST, Found, is_looked_at, stride
 from bnviz.training import probes
 from bnviz.training.batches import Batches
 from bnviz.training.device import NETWORKS, moved
-from bnviz.sweep import Sweep, stacks
 
 CHUNK = 10  # steps between two looks at the losses: whoever diverged leaves then, and a pause or an end comes then
 
@@ -76,7 +76,9 @@ class SweepStack:
             end += 1
         begin, stack = self.step, self._stack
         rates = self._steps(begin, end)
-        losses = torch.stack([self._train(stack, step, sgd) for step, sgd in zip(range(begin, end), rates, strict=True)])
+        losses = torch.stack(
+            [self._train(stack, step, sgd) for step, sgd in zip(range(begin, end), rates, strict=True)]
+        )
         self.step = end
         self._count(losses.cpu(), stack.members)
         if self._stack is not None:
@@ -105,7 +107,9 @@ class SweepStack:
         trainings = [self._experiments[i].training for i in self._stack.members]
         self._schedules = list(dict.fromkeys((t.learning_rate, t.final_learning_rate) for t in trainings))
         self._rated = [self._schedules.index((t.learning_rate, t.final_learning_rate)) for t in trainings]
-        self._raters = [next(t for t in trainings if (t.learning_rate, t.final_learning_rate) == s) for s in self._schedules]
+        self._raters = [
+            next(t for t in trainings if (t.learning_rate, t.final_learning_rate) == s) for s in self._schedules
+        ]
         momenta = [t.momentum for t in trainings]
         self._momentum = momenta[0] if len(set(momenta)) == 1 else torch.tensor(momenta, device=device).view(-1, 1, 1)
         self._own_seeds = [self._seeds[i] for i in self._stack.members]

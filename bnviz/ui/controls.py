@@ -4,12 +4,14 @@ The settings live in session state as one flat table, because Streamlit forgets 
 address bar always holds those that differ from the defaults.
 """
 
-from typing import Any
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import streamlit as st
 from pydantic import ValidationError
 
-from bnviz.config import LETTERS, Experiment
+from bnviz.config import LETTERS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig
 from bnviz.figures.style import COLORS
 from bnviz.presets import PRESETS
 from bnviz.settings import (
@@ -29,6 +31,7 @@ from bnviz.settings import (
 )
 from bnviz.ui.server import wait_until_sent
 
+T = TypeVar("T")
 _CUSTOM = "custom"
 _NAMES = {
     "mlp": "multilayer perceptron",
@@ -87,6 +90,38 @@ def sidebar() -> tuple[Experiment, bool]:
     return experiment, keep
 
 
+def base_sidebar(varied: Collection[str]) -> tuple[TrainingConfig, NetworkConfig, BatchNormConfig]:
+    """The controls of one network, for a page that varies some of its settings: these are left out.
+
+    They are the live lab's own: of network A, and the batchnorm options of the first network that has it.
+    """
+    with st.sidebar:
+        st.subheader("All networks")
+        st.caption("What the axes leave alone, shared with the live lab.")
+        letters = LETTERS[: int(_settings()[COUNT.key])].lower()
+        letter = next((x for x in letters if _settings()[f"{x}_batchnorm"]), "b")
+        own = table()
+        with st.expander("Network", expanded=True):
+            for key in [*ARCHITECTURE, "init", "init_scale"]:
+                if key not in varied:
+                    _control(SHARED[key] if key in SHARED else own[f"a_{key}"])
+        with st.expander("Training", expanded=True):
+            for key in SHARED:
+                if key not in (*ARCHITECTURE, *varied):
+                    _control(SHARED[key])
+        with st.expander("Batchnorm"):
+            for key in VARIANT:
+                if key.startswith("bn_") and key not in varied:
+                    _control(own[f"{letter}_{key}"])
+    values = {k: v for k, v in _settings().items() if k in SHARED or k.startswith("a_")}
+    options = {f"a_{k}": _settings().get(f"{letter}_{k}", s.default) for k, s in VARIANT.items() if k.startswith("bn_")}
+    experiment = unflatten(values | options | {COUNT.key: 1, "a_batchnorm": True, "batch_size": 2})
+    variant = experiment.variants[0]
+    assert variant.batchnorm is not None
+    training = replace(experiment.training, batch_size=int(_settings()["batch_size"]))
+    return training, variant.network, variant.batchnorm
+
+
 def load(experiment: Experiment) -> None:
     """Set every control; only in a callback or before the controls are drawn."""
     defaults = {k: s.default for k, s in table().items() if k in SHARED or k[2:] not in ARCHITECTURE}
@@ -124,7 +159,7 @@ def _read_address_once() -> None:
 
 
 def _preset(current: Experiment) -> None:
-    name = _show("preset", next((k for k, p in PRESETS.items() if p.experiment == current), _CUSTOM))
+    name = show("preset", next((k for k, p in PRESETS.items() if p.experiment == current), _CUSTOM))
     names = {k: p.title for k, p in PRESETS.items()} | {_CUSTOM: "own settings"}
     options = [*PRESETS, *([_CUSTOM] if name == _CUSTOM else [])]
 
@@ -168,7 +203,7 @@ def _own_architecture(prefix: str, own: dict[str, Setting]) -> None:
             else:
                 _settings().pop(key, None)
 
-    different = bool(_show(f"{prefix}_own", any(key in _settings() for key in keys)))
+    different = bool(show(f"{prefix}_own", any(key in _settings() for key in keys)))
     st.toggle(
         "Another architecture",
         different,
@@ -200,7 +235,7 @@ def _unsent() -> set[str]:
     return keys
 
 
-def _show(key: str, value: Value) -> Value:
+def show(key: str, value: T) -> T:
     """Let a widget show what the table of settings says; the return value is its default, should it be new.
 
     The table is the truth: a rerun that is cut short, or a widget that was away from the page, comes back with
@@ -221,7 +256,7 @@ def _control(setting: Setting) -> Value:
         _settings()[key] = st.session_state[key]
         _settings().update(brought_along(key, st.session_state[key]))
 
-    value = _show(key, settings.setdefault(key, setting.default))
+    value = show(key, settings.setdefault(key, setting.default))
     common: dict[str, Any] = {"key": key, "help": setting.help, "on_change": changed}
     if isinstance(setting.default, bool):
         st.toggle(setting.title, bool(value), **common)

@@ -1,5 +1,6 @@
 """This tab's run: claimed at every rerun, driven by the transport bar, shown by live charts."""
 
+import os
 import time
 import uuid
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from bnviz.history import View
 from bnviz.records import Frame
 from bnviz.ui import live_plotly
 from bnviz.ui.feed import Feed
-from bnviz.ui.server import labs
+from bnviz.ui.server import labs, use_local_engine
 from bnviz.ui.tab import assign_tab_id, tab_id
 
 SETTLE = 0.2  # seconds a rerun waits at most for what the user has just asked for
@@ -52,15 +53,29 @@ def _presence() -> _Presence:
     return _Presence(labs())
 
 
+def present() -> _Presence:
+    """This session at the engine; stops the page with a message where no engine answers."""
+    try:
+        return _presence()
+    except EngineUnavailableError as error:
+        st.error(str(error), icon=":material/cloud_off:")
+        shared = os.environ.get(SCHEDULER)
+        with st.container(horizontal=True):
+            st.button("Try again", key="retry")
+            if shared:
+                st.button("Train on this machine", key="local_engine", on_click=use_local_engine)
+        if shared:
+            st.caption(f"{SCHEDULER} names a shared cluster. This machine's own workers serve until the app restarts.")
+        st.stop()
+
+
 def claim_run(tab: str, experiment: Experiment, page: Page = "live") -> Run:
     """This tab's run of a page; stops the page with a message where there can be none."""
+    presence = present()
     try:
-        presence = _presence()
         owned, run = presence.labs.claim(tab, presence.owner, experiment, page)
-    except (EngineUnavailableError, TooManyRunsError) as error:
+    except TooManyRunsError as error:
         st.error(str(error), icon=":material/cloud_off:")
-        if isinstance(error, EngineUnavailableError):
-            st.caption(f"Check {SCHEDULER}, or start the app without it to train on this machine.")
         st.button("Try again", key="retry")
         st.stop()
     if owned != tab:
@@ -199,13 +214,11 @@ def follow(
     live_plotly.follow(presence.feed.token, _LIVE)
 
 
-def _time(steps: int, steps_per_second: float) -> str:
-    """0:05, 12:00, 3:05:00; a dash while nothing is known yet."""
-    if not steps_per_second:
-        return "–"
-    minutes, seconds = divmod(int(steps / steps_per_second), 60)
+def clock(seconds: float) -> str:
+    """0:05, 12:00, 3:05:00"""
+    minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _settle(run: Run) -> None:
@@ -222,7 +235,8 @@ def _status_line(view: View, status: Status, train_digits: int) -> str:
     parts = [f"step {step}", f"epoch {step * training.batch_size / train_digits:.1f}"]
     if status.state == "playing":
         parts.append(f"{status.steps_per_second:,.0f} steps/s")
-        parts.append(f"{_time(training.steps - step, status.steps_per_second)} left")
+        left = clock((training.steps - step) / status.steps_per_second) if status.steps_per_second else "–"
+        parts.append(f"{left} left")
     state = {
         "starting": "starting a worker …",
         "paused": "ready" if step == 0 else "paused",

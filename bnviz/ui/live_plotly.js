@@ -49,6 +49,7 @@ function themed(div) {
   const scales = {
     diverging: [[0, "#8a3ab9"], [0.5, zero], [1, "#1f9d55"]],
     sequential: [[0, zero], [1, "#c2267e"]],
+    batchnorm: [[0, "#e07b00"], [0.5, zero], [1, "#1f77d0"]],
   };
   theme = { key, template: { layout }, scales, read: performance.now() };
   return theme;

@@ -1,0 +1,236 @@
+"""Results of a sweep: heat maps over two axes, lines over one. Sharpen while it runs."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, layout, line, nice_ceiling, typed
+from bnviz.records import Floats
+from bnviz.sweep import Axis, Sweep
+from bnviz.sweep_results import METRICS, Cells, Found, Metric, cells, gain
+
+Panel = Literal["off", "on", "gain"]
+PANELS: dict[Panel, str] = {"off": "without batchnorm", "on": "with batchnorm", "gain": "batchnorm's gain"}
+TICKS = 6  # at most, along an axis of cells
+_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000, 10_000)  # where colours of losses may end
+_MOST_GAIN = 2.5  # nats: a little more than ln 10, so that a few wild cells do not bleach the rest
+
+
+def panels(sweep: Sweep) -> list[Panel]:
+    """The heat maps that a sweep over two axes has."""
+    return ["off", "on", "gain"] if sweep.batchnorm == "both" else [sweep.batchnorm]
+
+
+def sweep_map(sweep: Sweep, found: Found, metric: Metric, panel: Panel) -> Figure:
+    """Two axes: a cell a setting, with its mean over the seeds. Off and on share one scale; bright is good.
+
+    A cross marks a cell with a network that diverged; a cell without colour has no value.
+    """
+    of = cells(sweep, found, metric)
+    x, y = sweep.axes
+    values = gain(of, metric) if panel == "gain" else of.mean[..., sweep.normalized.index(panel == "on")]
+    percent = 100 if metric == "test_accuracy" else 1
+    shown = values * percent if panel == "gain" or percent > 1 else np.log10(values)
+    cell = f"{x.setting.title} %{{x}}<br>{y.setting.title} %{{y}}<br>"
+    unit = " %" if percent > 1 else ""
+    data: list[Figure] = [
+        {
+            "type": "heatmap",
+            "z": typed(shown.T),
+            "customdata": typed((values * percent).T),
+            "x": x.labels,
+            "y": y.labels,
+            "coloraxis": "coloraxis",
+            "hoverongaps": False,
+            "hovertemplate": f"{cell}{PANELS[panel]}: {METRICS[metric]} %{{customdata:.4f}}{unit}<extra></extra>",
+        },
+        _crosses(sweep, of, panel, cell),
+    ]
+    words = [f"<b>{_title(metric, panel)}</b>"]
+    axes = {"xaxis": _cell_axis(x), "yaxis": _cell_axis(y)}
+    margin = {"l": 64, "r": 14, "t": 12, "b": 110}
+    picture = layout(_alt(sweep, of, metric, panel), 400, words, margin=margin, **axes)
+    picture["coloraxis"] = _gain_colors(values, metric) if panel == "gain" else _colors(of.mean, metric)
+    if panel == "gain":
+        picture["meta"]["scale"] = "batchnorm"  # coloured by the theme
+    return {"data": data, "layout": picture}
+
+
+def sweep_lines(sweep: Sweep, found: Found, metric: Metric) -> Figure:
+    """One axis: the mean over the seeds, in a band of one standard deviation; crosses where networks diverged."""
+    of = cells(sweep, found, metric)
+    (x,) = sweep.axes
+    percent = 100 if metric == "test_accuracy" else 1
+    along: list[float] | list[str] = x.labels if x.setting.choices else [float(v) for v in x.values]
+    data: list[Figure] = []
+    for k, normalized in enumerate(sweep.normalized):
+        mean, spread = of.mean[:, k] * percent, of.deviation[:, k] * percent
+        color, name = COLORS[int(normalized)], PANELS["on" if normalized else "off"]
+        if sweep.seeds > 1:
+            data += _band(along, mean, spread, color, log=percent == 1)
+        seeds = f" ± %{{customdata:.4f}} ({sweep.seeds} seeds)" if sweep.seeds > 1 else ""
+        hover = f"{x.setting.title} %{{x}}<br>{name}: %{{y:.4f}}{seeds}<extra></extra>"
+        curve = line([], mean, color, name, hovertemplate=hover, customdata=typed(spread))
+        data.append(curve | {"mode": "lines+markers", "marker": {"size": 6}, "x": along})
+        lost = [along[i] for i in np.flatnonzero(of.diverged[:, k])]
+        hover = f"{x.setting.title} %{{x}}<br>{name}: diverged<extra></extra>"
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": lost,
+                "y": [0.96 - 0.06 * k] * len(lost),
+                "yaxis": "y2",
+                "name": f"{name}, diverged",
+                "marker": {"symbol": "x", "size": 9, "color": color},
+                "hovertemplate": hover,
+            }
+        )
+    unit = " (%)" if percent > 1 else " (nats)"
+    y_axis = axis(METRICS[metric] + unit, **({"range": [0, 100]} if percent > 1 else _loss_range(of)))
+    words = " &ensp; ".join(
+        f'<span class="bnviz-swatch" style="background:{COLORS[int(n)]}"></span> {PANELS["on" if n else "off"]}'
+        for n in sweep.normalized
+    )
+    crosses = " &ensp; × diverged" if of.diverged.any() else ""
+    spacing = {"type": "log", "dtick": 1, "exponentformat": "none"} if x.scale == "log" else {"type": "linear"}
+    ticks = {"type": "category"} if x.setting.choices else spacing
+    return {
+        "data": data,
+        "layout": layout(
+            _alt(sweep, of, metric, None),
+            420,
+            [words + crosses],
+            xaxis=axis(x.setting.title.lower(), **ticks),
+            yaxis=y_axis,
+            yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
+        ),
+    }
+
+
+def sweep_place(sweep: Sweep, x: object, y: object) -> tuple[int, ...] | None:
+    """Which place of the grid a click on one of the charts meant: a cell by its labels, else the nearest value."""
+    along = sweep.axes[0]
+    if len(sweep.axes) == 2:
+        labels = [axis.labels for axis in sweep.axes]
+        return (labels[0].index(str(x)), labels[1].index(str(y))) if x in labels[0] and y in labels[1] else None
+    if isinstance(x, int | float):
+        return (min(range(len(along.values)), key=lambda i: abs(float(along.values[i]) - x)),)
+    return (along.labels.index(str(x)),) if x in along.labels else None
+
+
+def _band(along: Sequence[object], mean: Floats, spread: Floats, color: str, *, log: bool) -> list[Figure]:
+    low, high = mean - spread, mean + spread
+    if log:
+        low = np.maximum(low, mean / 10)  # a logarithmic axis has no place for zero
+    edge = {"type": "scatter", "mode": "lines", "x": list(along), "line": {"width": 0}, "hoverinfo": "skip"}
+    return [
+        edge | {"y": typed(low), "name": "low"},
+        edge | {"y": typed(high), "name": "high", "fill": "tonexty", "fillcolor": faded(color, 0.18)},
+    ]
+
+
+def _crosses(sweep: Sweep, of: Cells, panel: Panel, cell: str) -> Figure:
+    x, y = sweep.axes
+    which = slice(None) if panel == "gain" else [sweep.normalized.index(panel == "on")]
+    count = of.diverged[..., which].sum(-1)
+    places = np.argwhere(count)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [x.labels[i] for i, _ in places],
+        "y": [y.labels[j] for _, j in places],
+        "customdata": [int(count[i, j]) for i, j in places],
+        "name": "diverged",
+        "marker": {"symbol": "x-thin", "size": 8, "line": {"width": 2, "color": GUIDE}},
+        "hovertemplate": f"{cell}%{{customdata}} diverged<extra></extra>",
+    }
+
+
+def _cell_axis(of: Axis) -> Figure:
+    """Cells of one size, however far apart the values are; a few of them are named."""
+    labels = of.labels
+    every = 1 if of.setting.choices else math.ceil(len(labels) / TICKS)
+    short = [f"{v:.2g}" if isinstance(v, float) else str(v) for v in of.values]
+    return axis(
+        of.setting.title.lower(),
+        type="category",
+        tickvals=labels[::every],
+        ticktext=short[::every],
+        showgrid=False,
+        automargin=True,
+    )
+
+
+def _colors(values: Floats, metric: Metric) -> Figure:
+    """One scale for off and on. Losses by their logarithm, from one round number to another."""
+    bar = {"title": {"text": f"{METRICS[metric]} (%)", "side": "top"}} | _BAR
+    if metric == "test_accuracy":
+        return {"cmin": 0, "cmax": 100, "colorscale": "Viridis", "colorbar": bar}
+    low, high = _round_ends(values)
+    ticks = [v for v in _STEPS if low <= v <= high]
+    bar |= {"tickvals": [math.log10(v) for v in ticks], "ticktext": [f"{v:g}" for v in ticks]}
+    bar["title"] = {"text": f"{METRICS[metric]} (nats)", "side": "top"}
+    ends = {"cmin": math.log10(low), "cmax": math.log10(high)}
+    return ends | {"colorscale": "Viridis", "reversescale": True, "colorbar": bar}
+
+
+def _gain_colors(values: Floats, metric: Metric) -> Figure:
+    """Blue where batchnorm helps, orange where it harms."""
+    accuracy = metric == "test_accuracy"
+    largest = float(np.abs(values[np.isfinite(values)]).max(initial=0))
+    top = nice_ceiling(largest * 100) if accuracy else min(nice_ceiling(largest), _MOST_GAIN)
+    text = "accuracy gained (percentage points)" if accuracy else "loss spared (nats)"
+    return {"cmin": -top, "cmax": top, "colorbar": {"title": {"text": text, "side": "top"}, "nticks": 5} | _BAR}
+
+
+_BAR = {
+    "orientation": "h",
+    "thickness": 8,
+    "len": 0.9,
+    "x": 0.5,
+    "yref": "container",
+    "y": 0,
+    "yanchor": "bottom",
+    "ypad": 0,
+    "outlinewidth": 0,
+}
+
+
+def _round_ends(values: Floats) -> tuple[float, float]:
+    """The round numbers of _STEPS around all finite values."""
+    found = values[np.isfinite(values)]
+    if not found.size:
+        return 0.2, 5.0
+    low = max((s for s in _STEPS if s <= found.min()), default=_STEPS[0])
+    high = min((s for s in _STEPS if s >= found.max()), default=_STEPS[-1])
+    return (low, high) if low < high else (low, low * 2)
+
+
+def _loss_range(of: Cells) -> Figure:
+    low, high = _round_ends(of.mean)
+    ticks = [s for s in _STEPS if low <= s <= high]
+    return {
+        "type": "log",
+        "range": [math.log10(low), math.log10(high)],
+        "tickvals": ticks,
+        "ticktext": [f"{s:g}" for s in ticks],
+    }
+
+
+def _title(metric: Metric, panel: Panel) -> str:
+    name = METRICS[metric].capitalize()
+    if panel != "gain":
+        return f"{name} {PANELS[panel]}"
+    return "Gain: accuracy on − off" if metric == "test_accuracy" else f"Gain: {METRICS[metric]} off − on"
+
+
+def _alt(sweep: Sweep, of: Cells, metric: Metric, panel: Panel | None) -> str:
+    names = " and ".join(a.setting.title.lower() for a in sweep.axes)
+    known = of.mean[np.isfinite(of.mean)]
+    best = f"from {known.min():.3g} to {known.max():.3g}" if known.size else "nothing known yet"
+    lost = f", {int(of.diverged.sum())} networks diverged" if of.diverged.any() else ""
+    what = METRICS[metric].capitalize() if panel is None else _title(metric, panel)
+    return f"{what} by {names}: {best}{lost}"

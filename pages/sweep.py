@@ -1,0 +1,73 @@
+"""Sweep: a grid of networks learning at the same time, without and with batchnorm."""
+
+from functools import partial
+
+import streamlit as st
+
+from bnviz import figures
+from bnviz.figures.style import Figure
+from bnviz.figures.sweep import panels
+from bnviz.records import TEST_DIGITS
+from bnviz.sweep import Sweep
+from bnviz.sweep_results import LAST, METRICS, Found, Metric
+from bnviz.ui import controls, page, sweep_form, sweeping
+from bnviz.ui.live_plotly import live_chart
+
+page.style()
+st.title("Sweep")
+st.markdown(
+    "For which inits, learning rates, depths or batch sizes does batchnorm help, and where does it lose? Choose one or "
+    "two settings to vary and watch the whole grid learn at the same time."
+)
+run = sweeping.current()
+sweep = sweep_form.definition()
+page.show_problems()
+shown = sweeping.transport(run, sweep)
+place = st.container(key="sweep_progress")
+
+pictured = run.sweep if run else sweep
+options = page.heading(
+    "Results",
+    f"Training loss: mean over the last {LAST} steps. Test loss and accuracy: on the first {TEST_DIGITS:,} test digits "
+    "in eval mode, measured now and then; at the end on all of them. A click opens the networks in the live lab.",
+)
+metric: Metric = options.segmented_control(
+    "Show",
+    list(METRICS),
+    format_func=METRICS.__getitem__,
+    default="train_loss",
+    key="sweep_metric",
+    required=True,
+    label_visibility="collapsed",
+)
+
+
+def clicked(key: str) -> None:
+    """Open the networks of a cell, or of the nearest point of a line, in the live lab."""
+    point = st.session_state[key].get("click")
+    if run is not None and point and (at := figures.sweep_place(run.sweep, point["x"], point["y"])) is not None:
+        controls.load(run.sweep.pair(at))
+        st.session_state["sweep_opens"] = True
+
+
+with st.container(key="chart_sweep"):
+    if pictured is not None and len(pictured.axes) == 2:
+        charts = [f"chart_sweep_{panel}" for panel in panels(pictured)]
+        for column, key in zip(st.columns(len(charts)), charts, strict=True):
+            with column:
+                live_chart(key, on_click=partial(clicked, key), savable=True)
+    elif pictured is not None:
+        live_chart("chart_sweep_lines", on_click=partial(clicked, "chart_sweep_lines"), savable=True)
+
+
+def draw(sweep: Sweep, found: Found) -> dict[str, Figure]:
+    if len(sweep.axes) == 1:
+        return {"chart_sweep_lines": figures.sweep_lines(sweep, found, metric)}
+    return {f"chart_sweep_{p}": figures.sweep_map(sweep, found, metric, p) for p in panels(sweep)}
+
+
+with place:
+    sweeping.follow(run, shown, sweeping.estimated(sweep) if sweep else None, draw)
+controls.drawn()
+if st.session_state.pop("sweep_opens", False):
+    st.switch_page("pages/live_lab.py")
