@@ -309,7 +309,8 @@ def from_query(params: Mapping[str, str]) -> tuple[Sweep, list[str]]:
     rest = {k: v for k, v in params.items() if k not in own} | {"variants": "1", "a_batchnorm": normalized}
     base, refused = settings.from_query(rest)
     variant = base.variants[0]
-    sweep = Sweep(training=base.training, network=variant.network, options=variant.batchnorm or BatchNormConfig())
+    options = variant.batchnorm or BatchNormConfig()
+    fields: dict[str, Any] = {"training": base.training, "network": variant.network, "options": options}
     given: dict[str, Any] = {name: own[name] for name in ("batchnorm",) if name in own}
     if "seeds" in own:
         given["seeds"] = int(own["seeds"]) if re.fullmatch("[0-9]{1,3}", own["seeds"]) else own["seeds"]
@@ -317,10 +318,11 @@ def from_query(params: Mapping[str, str]) -> tuple[Sweep, list[str]]:
         given["axes"] = tuple(axes)
     for name, value in given.items():
         try:
-            sweep = replace(sweep, **{name: value})
+            Sweep(**fields, **{name: value})
+            fields[name] = value
         except ValidationError as error:
             problems.append(f"{explain(error).rstrip('.')}. The default is used.")
-    return sweep, [*refused, *problems]
+    return Sweep(**fields), [*refused, *problems]
 
 
 def _axis(text: str, problems: list[str]) -> Axis | None:

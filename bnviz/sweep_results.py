@@ -36,7 +36,8 @@ class Found:
     """One row a network, in the order of `Sweep.experiments`; NaN where nothing is known yet.
 
     steps: trained so far. train_loss: mean of the last LAST steps, for one that diverged of those before. test_loss
-    and test_accuracy: as last measured. curves: (networks, POINTS) mean training loss of each `stride` steps.
+    and test_accuracy: as last measured, NaN for one that diverged. curves: (networks, POINTS) mean training loss of
+    each `stride` steps.
     """
 
     steps: npt.NDArray[np.int32]

@@ -69,7 +69,7 @@ class SweepStack:
 
     def advance(self) -> None:
         """CHUNK steps, or fewer where a point of a curve or a look at the test digits comes first."""
-        if self._stack is None:
+        if self._stack is None or self.finished:
             return
         every, end = stride(self.training), self.step + 1
         while end % CHUNK and end % every and not is_looked_at(self.training, end):
@@ -146,6 +146,7 @@ class SweepStack:
                 before = [*(row[i] for row in self._recent), *whole[:steps, i]][-LAST:]
                 self._found.train_loss[i] = torch.stack(before).double().mean() if before else torch.nan
                 self._found.diverged[i] = True
+                self._found.test_loss[i] = self._found.test_accuracy[i] = np.nan
         self._recent.extend(whole)
         self._sum += whole.double().sum(0).numpy()
         if not finite.all() and self._stack is not None:
