@@ -1,8 +1,8 @@
-"""`python -m benchmarks` (or `make bench`): trainer and landscapes; exits with 1 where a target is missed."""
+"""`python -m benchmarks` (or `make bench`): trainer, sweeps and landscapes; exits with 1 where a target is missed."""
 
 import sys
 
-from benchmarks import landscape, trainer
+from benchmarks import landscape, sweep, trainer
 
 if __name__ == "__main__":
-    sys.exit(0 if all([trainer.main(), landscape.main()]) else 1)
+    sys.exit(0 if all([trainer.main(), sweep.main(), landscape.main()]) else 1)

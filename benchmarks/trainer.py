@@ -49,8 +49,8 @@ def compare(name: str, network: NetworkConfig, networks: int, target: float, bat
     trainer.advance(steps=200)
     rounds = []
     for _ in range(ROUNDS):
-        limit = _matrix_products(networks) if network is MLP else math.nan
-        rounds.append((_plain_loop(variants, batches, plain_steps), _with_telemetry(trainer), limit))
+        limit = matrix_products(networks) if network is MLP else math.nan
+        rounds.append((plain_loop(variants, batches, plain_steps), _with_telemetry(trainer), limit))
     plain, stacked, limit = (median(r[k] for r in rounds) for k in range(3))
     row = Row(name, plain, stacked, median(r[1] / r[0] for r in rounds), target)
     return replace(row, limit=limit, share=median(r[1] / r[2] for r in rounds)) if network is MLP else row
@@ -65,7 +65,7 @@ def _with_telemetry(trainer: Trainer, seconds: float = 1.5) -> float:
     return (trainer.tick - tick) * len(trainer.variants) / (time.perf_counter() - begin)
 
 
-def _plain_loop(variants: list[Variant], batches: Batches, steps: int) -> float:
+def plain_loop(variants: list[Variant], batches: Batches, steps: int = 400) -> float:
     """One nn.Sequential after another, the data preloaded as tensors: the loop that one would write."""
     total = 0.0
     for variant in variants[:2]:  # the others would only repeat these two
@@ -104,7 +104,7 @@ def _lenet(variant: Variant) -> nn.Module:
     )
 
 
-def _matrix_products(networks: int, steps: int = 200) -> float:
+def matrix_products(networks: int, steps: int = 200) -> float:
     """The products of forward and backward alone: no bias, activation, batchnorm, loss or Python around them."""
     x, w1 = torch.rand(networks, BATCH, 784), torch.rand(networks, 784, WIDTH)
     h, w2, d = torch.rand(networks, BATCH, WIDTH), torch.rand(networks, WIDTH, 10), torch.rand(networks, BATCH, 10)

@@ -1,6 +1,7 @@
 """The definition of a sweep: which networks it stands for, what is refused, files and addresses."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -166,9 +167,8 @@ class TestBadInput:
         ids=lambda value: str(value)[:40],
     )
     def test_is_refused_with_the_field_and_what_is_allowed(self, document: object, words: str) -> None:
-        with pytest.raises(ValueError, match=".") as refused:
+        with pytest.raises(ValueError, match=re.escape(words)):
             sweeps.from_json(json.dumps(document))
-        assert words in str(refused.value)
 
     def test_may_be_no_json_at_all(self) -> None:
         with pytest.raises(ValueError, match="This is not a JSON document"):

@@ -1,8 +1,10 @@
 """The Dask cluster: one of our own on this machine, or the shared one that BNVIZ_SCHEDULER names."""
 
 import asyncio
+import logging
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +20,9 @@ from distributed.security import Security
 from bnviz.config import Experiment, Watch
 from bnviz.data import DataName
 from bnviz.engine.actor import TrainerActor
+from bnviz.engine.versions import KEY, why_refused
+
+logger = logging.getLogger(__name__)
 
 SCHEDULER = "BNVIZ_SCHEDULER"
 WORKERS = 2
@@ -42,6 +47,7 @@ class Engine:
         self._lock = Lock()
         self._address = address
         self._closed = False
+        self.refused: dict[str, str] = {}  # workers that may not be used, and why
         self._open()
 
     def _open(self) -> None:
@@ -54,6 +60,8 @@ class Engine:
                 self._cluster = _own_cluster()
             self.client = Client(self._address or self._cluster, timeout=CONNECT_TIMEOUT, set_as_default=False)
             self.client.wait_for_workers(1, timeout=START_TIMEOUT)
+            if not self.load():
+                raise RuntimeError(self._refusals())
         except (OSError, ValueError, RuntimeError) as error:  # nobody there, no address at all, no process started
             self._shut()
             where = f"{SCHEDULER}={self._address}" if self._address else "the cluster of this machine"
@@ -119,12 +127,24 @@ class Engine:
             with suppress(ClosedClientError):
                 self.client.cancel([trainer], force=True)
 
+    def submit(self, task: Callable[..., Any], *arguments: object, priority: int = 0) -> "Future[Any]":
+        """A single question to whichever worker has time for it."""
+        only = list(self.load()) if self.refused else None
+        return self.client.submit(task, *arguments, pure=False, priority=priority, workers=only)
+
     def load(self) -> dict[str, int]:
-        """Trainers on each worker, by the worker's address. Raises CommClosedError where the scheduler is lost."""
+        """Actors on each worker that may be used, by the worker's address; notes in `refused` why others may not.
+
+        Raises CommClosedError where the scheduler is lost.
+        """
         if self.client.scheduler is None:
             raise CommClosedError("the scheduler was lost")
-        counts: dict[str, int] = self.client.run_on_scheduler(_actors_by_worker)
-        return counts
+        found: dict[str, tuple[int, Any]] = self.client.run_on_scheduler(_look_at_workers)
+        refused = {address: why for address, (_, told) in found.items() if (why := why_refused(told))}
+        for address in refused.keys() - self.refused.keys():
+            logger.warning("the worker %s is not used: %s", address, refused[address])
+        self.refused = refused
+        return {address: actors for address, (actors, _) in found.items() if address not in refused}
 
     def close(self) -> None:
         self._closed = True
@@ -156,15 +176,21 @@ class Engine:
 
     def _freest_worker(self) -> str:
         while not (load := self.load()):
+            if self.refused:
+                raise EngineUnavailableError(f"No training worker can be used: {self._refusals()}")
             try:
                 self.client.wait_for_workers(1, timeout=START_TIMEOUT)
             except TimeoutError as error:
                 raise EngineUnavailableError("No training worker is left.") from error
         return min(load, key=lambda address: (load[address], address))
 
+    def _refusals(self) -> str:
+        return "; ".join(f"the worker {address} is refused: {why}" for address, why in sorted(self.refused.items()))
 
-def _actors_by_worker(dask_scheduler: Any = None) -> dict[str, int]:
-    return {address: len(worker.actors) for address, worker in dask_scheduler.workers.items()}
+
+def _look_at_workers(dask_scheduler: Any = None) -> dict[str, tuple[int, Any]]:
+    """Actors, and the versions that the worker told."""
+    return {address: (len(w.actors), w.extra.get(KEY)) for address, w in dask_scheduler.workers.items()}
 
 
 async def _call(address: str) -> None:

@@ -125,7 +125,7 @@ class Inquiries:
         """The answer, or why there is none; neither where another question is wanted by now."""
         try:
             task, *arguments = question
-            future = labs().engine.client.submit(task, *arguments, pure=False, priority=int(haste))
+            future = labs().engine.submit(task, *arguments, priority=int(haste))
             end = time.monotonic() + TIMEOUT
             while self._is_wanted(kind, question):
                 try:

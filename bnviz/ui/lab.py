@@ -56,7 +56,7 @@ def _presence() -> _Presence:
 def present() -> _Presence:
     """This session at the engine; stops the page with a message where no engine answers."""
     try:
-        return _presence()
+        presence = _presence()
     except EngineUnavailableError as error:
         st.error(str(error), icon=":material/cloud_off:")
         shared = os.environ.get(SCHEDULER)
@@ -67,6 +67,9 @@ def present() -> _Presence:
         if shared:
             st.caption(f"{SCHEDULER} names a shared cluster. This machine's own workers serve until the app restarts.")
         st.stop()
+    for address, why in presence.labs.engine.refused.items():
+        st.warning(f"The worker {address} is not used: {why}.", icon=":material/warning:")
+    return presence
 
 
 def claim_run(tab: str, experiment: Experiment, page: Page = "live") -> Run:

@@ -123,7 +123,7 @@ class Estimate:
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep, self._engine = sweep, lab.present().labs.engine
-        self._answer = self._engine.client.submit(estimate, sweep, data_status().in_use, pure=False)
+        self._answer = self._engine.submit(estimate, sweep, data_status().in_use)
 
     @property
     def known(self) -> bool:
