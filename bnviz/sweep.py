@@ -153,6 +153,9 @@ class Sweep:
             raise ValueError(f"axes: {keys[0]} stands there twice; give two different settings")
         if self.batchnorm == "off" and "bn_momentum" in keys:
             raise ValueError("bn_momentum: networks without batchnorm have none; choose batchnorm on or both")
+        fixed = [key for key in keys if key in settings.MLP_ONLY and self.network.architecture != "mlp"]
+        if fixed:
+            raise ValueError(f"{fixed[0]}: {self.network.architecture} has its own; choose architecture mlp")
         sizes = next((axis.values for axis in self.axes if axis.key == "batch_size"), (self.training.batch_size,))
         if self.batchnorm != "off" and 1 in sizes:
             raise ValueError(BATCH_OF_ONE)

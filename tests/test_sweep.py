@@ -157,6 +157,10 @@ class TestBadInput:
                 {"axes": [{"key": "bn_momentum", "choices": [0.1, 0.2]}], "batchnorm": "off"},
                 "bn_momentum: networks without batchnorm have none",
             ),
+            (
+                {"axes": [{"key": "width", "choices": [4, 8]}], "network": {"architecture": "lenet"}},
+                "width: lenet has its own; choose architecture mlp",
+            ),
             ({"seeds": 11}, "seeds: '11' is not allowed; give a whole number from 1 to 10"),
             ({"batchnorm": "maybe"}, "batchnorm: 'maybe' is not allowed; give one of off, on, both"),
             ({"training": {"steps": 0}}, "training.steps: '0' is not allowed; give a whole number from 1 to 100000"),

@@ -76,6 +76,14 @@ class TestACell:
             np.testing.assert_allclose(found.curves[k, :50], losses, rtol=2e-3, atol=1e-4)
             assert found.test_loss[k] == pytest.approx(last.test_loss, rel=0.02)
 
+    def test_may_be_a_lenet(self, batches: Batches) -> None:
+        training = replace(STEPS, steps=8, batch_size=8)
+        network = NetworkConfig(architecture="lenet", activation="tanh", init="xavier_normal")
+        sweep = Sweep((Axis("learning_rate", choices=(0.05, 0.2)),), "both", 2, training, network)
+        found = whole(sweep, batches)
+        for k, experiment in enumerate(sweep.experiments()):
+            np.testing.assert_allclose(found.curves[k, :8], live(experiment, batches)[0], rtol=2e-3, atol=1e-4)
+
     def test_of_another_seed_has_weights_and_batches_of_its_own(self, batches: Batches) -> None:
         found = whole(Sweep((Axis("width", choices=(8, 16)),), "off", 2, STEPS), batches)
         assert found.curves[0, 0] != found.curves[1, 0]

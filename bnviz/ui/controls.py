@@ -102,7 +102,7 @@ def base_sidebar(varied: Collection[str]) -> tuple[TrainingConfig, NetworkConfig
         letter = next((x for x in letters if _settings()[f"{x}_batchnorm"]), "b")
         own = table()
         with st.expander("Network", expanded=True):
-            for key in [*ARCHITECTURE, "init", "init_scale"]:
+            for key in [*_architecture(), "init", "init_scale"]:
                 if key not in varied:
                     _control(SHARED[key] if key in SHARED else own[f"a_{key}"])
         with st.expander("Training", expanded=True):
