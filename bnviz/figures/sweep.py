@@ -16,6 +16,7 @@ PANELS: dict[Panel, str] = {"off": "without batchnorm", "on": "with batchnorm", 
 TICKS = 6  # at most, along an axis of cells
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000, 10_000)  # where colours of losses may end
 _MOST_GAIN = 2.5  # nats: a little more than ln 10, so that a few wild cells do not bleach the rest
+_MOST_LOSS = 10.0  # nats: where colours of losses end at most, for the same reason; far worse than knowing nothing
 
 
 def panels(sweep: Sweep) -> list[Panel]:
@@ -153,7 +154,7 @@ def _cell_axis(of: Axis) -> Figure:
     """Cells of one size, however far apart the values are; a few of them are named."""
     labels = of.labels
     every = 1 if of.setting.choices else math.ceil(len(labels) / TICKS)
-    short = [f"{v:.2g}" if isinstance(v, float) else str(v) for v in of.values]
+    short = [f"{float(f'{v:.2g}'):g}" if isinstance(v, float) else str(v) for v in of.values]
     return axis(
         of.setting.title.lower(),
         type="category",
@@ -169,7 +170,7 @@ def _colors(values: Floats, metric: Metric) -> Figure:
     bar = {"title": {"text": f"{METRICS[metric]} (%)", "side": "top"}} | _BAR
     if metric == "test_accuracy":
         return {"cmin": 0, "cmax": 100, "colorscale": "Viridis", "colorbar": bar}
-    low, high = _round_ends(values)
+    low, high = _round_ends(np.minimum(values, _MOST_LOSS))
     ticks = [v for v in _STEPS if low <= v <= high]
     bar |= {"tickvals": [math.log10(v) for v in ticks], "ticktext": [f"{v:g}" for v in ticks]}
     bar["title"] = {"text": f"{METRICS[metric]} (nats)", "side": "top"}
