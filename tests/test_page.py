@@ -119,3 +119,15 @@ def test_a_hostile_address_gives_one_message_and_the_defaults() -> None:
         assert field in app.warning[0].value
     assert "<script>" not in app.warning[0].value
     assert address(app) == {}
+
+
+def test_a_scheduler_that_does_not_answer_is_named_and_this_machine_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    server.stop()
+    monkeypatch.setenv("BNVIZ_SCHEDULER", "tcp://127.0.0.1:1")
+    monkeypatch.setattr("bnviz.engine.cluster.CONNECT_TIMEOUT", 0.5)
+    app = page()
+    assert "BNVIZ_SCHEDULER=tcp://127.0.0.1:1" in app.error[0].value
+    app.button(key="local_engine").click().run()
+    assert not app.exception
+    assert [error.value for error in app.error] == []
+    assert len(server.labs().engine.load()) > 0

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from dask import config
 from distributed import Client
 from running import kill, wait_until, worker_at
 
@@ -211,17 +213,16 @@ def dask(*arguments: str, **environment: str) -> Iterator[None]:
             process.kill()
 
 
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
 def scheduler(port: int) -> Iterator[str]:
     with dask("scheduler", "--host", "127.0.0.1", "--port", str(port)):
-        address = f"tcp://127.0.0.1:{port}"
-
-        def answers() -> bool:
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
-
-        wait_until(answers, "the scheduler")
-        yield address
+        wait_until(lambda: answers(port), "the scheduler")
+        yield f"tcp://127.0.0.1:{port}"
 
 
 @contextmanager
@@ -280,6 +281,30 @@ class TestASharedCluster:
                 Engine(address)
             assert f"it has bnviz {versions()['bnviz']}, torch 2.0.1" in str(refused.value)
             assert f"this app has bnviz {versions()['bnviz']}, torch {versions()['torch']}" in str(refused.value)
+
+    @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes certificates with openssl")
+    def test_may_speak_tls_with_dasks_own_settings(self, port: int, tmp_path: Path) -> None:
+        ca, key, cert = (str(tmp_path / name) for name in ("ca.pem", "me.key", "me.pem"))
+        for command in (
+            f"req -x509 -newkey rsa:2048 -nodes -keyout {ca}.key -out {ca} -days 2 -subj /CN=authority",
+            f"req -newkey rsa:2048 -nodes -keyout {key} -out {cert}.csr -subj /CN=bnviz",
+            f"x509 -req -in {cert}.csr -CA {ca} -CAkey {ca}.key -CAcreateserial -out {cert} -days 2",
+        ):
+            subprocess.run(["openssl", *command.split()], check=True, capture_output=True)
+        mine = ["--tls-ca-file", ca, "--tls-cert", cert, "--tls-key", key]
+        address = f"tls://127.0.0.1:{port}"
+        with (
+            dask("scheduler", "--protocol", "tls", "--host", "127.0.0.1", "--port", str(port), *mine),
+            dask("worker", address, "--nthreads", "1", "--preload", "bnviz.engine.worker", *mine),
+        ):
+            with pytest.raises(EngineUnavailableError, match="tls:// needs certificates"):
+                Engine(address)
+            tls = {"ca-file": ca, "client": {"cert": cert, "key": key}}
+            with config.set({"distributed.comm.tls": tls, "distributed.comm.require-encryption": True}):
+                wait_until(lambda: answers(port), "the scheduler")
+                engine = Engine(address)
+                assert list(engine.load().values()) == [0]
+                engine.close()
 
     def test_tells_a_worker_without_our_preload_from_one_with_it(self) -> None:
         assert why_refused(versions()) == ""

@@ -200,6 +200,10 @@ async def _call(address: str) -> None:
         async with asyncio.timeout(CONNECT_TIMEOUT):  # connect's own timeout does not count the handshake
             comm = await connect(address, **Security().get_connection_args("client"))
             await comm.close()
+    except TypeError as error:  # Dask's answer to a tls:// address without certificates
+        raise ValueError(
+            "tls:// needs certificates, in Dask's settings distributed.comm.tls (DEPLOYMENT.md)"
+        ) from error
     except TimeoutError as error:
         raise TimeoutError(f"no answer within {CONNECT_TIMEOUT:g} s") from error
 

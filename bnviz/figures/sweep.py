@@ -232,6 +232,6 @@ def _alt(sweep: Sweep, of: Cells, metric: Metric, panel: Panel | None) -> str:
     names = " and ".join(a.setting.title.lower() for a in sweep.axes)
     known = of.mean[np.isfinite(of.mean)]
     best = f"from {known.min():.3g} to {known.max():.3g}" if known.size else "nothing known yet"
-    lost = f", {int(of.diverged.sum())} networks diverged" if of.diverged.any() else ""
+    lost = f", diverged: {int(of.diverged.sum())}" if of.diverged.any() else ""
     what = METRICS[metric].capitalize() if panel is None else _title(metric, panel)
     return f"{what} by {names}: {best}{lost}"
