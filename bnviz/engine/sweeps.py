@@ -109,8 +109,7 @@ class SweepRun:
             if self._state in ("paused", "stopped"):
                 self._notice = ""
                 self._become("running")
-                if not self._director.is_alive():
-                    self._director = self._begin()
+                self._director = self._begin(self._director)  # it may just be ending, or go on
 
     def hold(self, held: bool) -> None:
         """Train no further while nobody looks."""
@@ -134,12 +133,14 @@ class SweepRun:
 
     # -- the thread that looks who is there to work -----------------------------------------------------------------
 
-    def _begin(self) -> Thread:
-        thread = Thread(target=self._direct, name="bnviz-sweep", daemon=True)
+    def _begin(self, before: Thread | None = None) -> Thread:
+        thread = Thread(target=self._direct, args=[before], name="bnviz-sweep", daemon=True)
         thread.start()
         return thread
 
-    def _direct(self) -> None:
+    def _direct(self, before: Thread | None) -> None:
+        if before is not None:
+            before.join()
         answered = time.monotonic()
         while self._goes_on():
             try:
