@@ -79,9 +79,7 @@ class Engine:
         with self._lock:  # two runs that start at once must not count the same free worker
             self._ensure_open()
             while True:
-                if (
-                    future := self._place(self._freest_worker(), TrainerActor, experiment, data, watch)
-                ) is not None:
+                if (future := self._place(self._freest_worker(), TrainerActor, experiment, data, watch)) is not None:
                     return future
 
     def place(self, worker: str, kind: type, *arguments: object) -> "Future[Any]":
