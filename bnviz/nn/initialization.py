@@ -13,7 +13,7 @@ the stack. Of a convolution fan_in = inputs kernel^2 and fan_out = units kernel^
 | xavier_uniform | U(-a, a), a = sqrt(6 / (fan_in + fan_out)) | Glorot and Bengio 2010, eq. 16 |
 | he_normal | N(0, 2 / fan_in) | He et al. 2015, eq. 10 |
 | he_uniform | U(-a, a), a = sqrt(6 / fan_in) | He et al. 2015, eq. 10 |
-| lecun_normal | N(0, 1 / fan_in) | LeCun et al. 1998, eq. 16 |
+| lecun_normal | N(0, 1 / fan_in) | LeCun et al. 1998, section 4.6 |
 | orthogonal | a random matrix with orthonormal rows or columns | Saxe et al. 2014 |
 | zeros | 0 | |
 
