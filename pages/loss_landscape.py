@@ -171,7 +171,8 @@ with right:
     page.heading(
         "Effective learning rate",
         "Only the direction of weights before batchnorm matters, and a step of rate η turns it by η/‖W‖² times the "
-        "gradient at ‖W‖ = 1: weights that grow slow themselves down. Of layer 1, in networks with batchnorm.",
+        "gradient at ‖W‖ = 1 (van Laarhoven 2017): weights that grow slow themselves down. Of layer 1, in networks "
+        "with batchnorm.",
     )
     live_chart("chart_effective_rate", savable=True)
 normalized = next((i for i, v in enumerate(experiment.variants) if v.batchnorm), None)

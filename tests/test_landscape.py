@@ -194,6 +194,20 @@ class TestWhatCannotBeSeen:
 
 
 class TestALongQuestion:
+    def test_that_the_worker_has_no_memory_for_leaves_the_run_alone(
+        self, batches: Batches, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def greedy(_: Trainer) -> Any:
+            yield 0.1
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+        monkeypatch.setitem(long_questions.LONG, "greedy", greedy)
+        trainer = trained(batches, twins(steps=20), 0)
+        long_questions.begin(trainer, name="a", long_question="greedy")
+        assert long_questions.go_on(trainer, name="a", seconds=0) == (0.1, None)
+        with pytest.raises(ValueError, match="the worker could not answer it: DefaultCPUAllocator"):
+            long_questions.go_on(trainer, name="a", seconds=0)
+
     def test_that_was_dropped_or_overtaken_is_refused_and_says_why(self, batches: Batches) -> None:
         trainer = trained(batches, twins(steps=20), 0)
         for name in ("a", *"xyz", "b"):

@@ -29,8 +29,8 @@ def begin(trainer: Trainer, *, name: str, long_question: str, **arguments: Any) 
 def go_on(trainer: Trainer, *, name: str, seconds: float) -> tuple[float, Any]:
     """Work on a question for so many seconds, or for one share of it where that takes longer.
 
-    Returns the part that is done, 0 to 1, and the answer, None until all is done. Raises ValueError where the question
-    is not open: its worker was lost, or others have taken its place.
+    Returns the part that is done, 0 to 1, and the answer, None until all is done. Raises ValueError where there will be
+    none: the question is not open (its worker was lost, or others have taken its place), wrong, or too large.
     """
     mine = _open.get(trainer, {})
     if name not in mine:
@@ -45,6 +45,9 @@ def go_on(trainer: Trainer, *, name: str, seconds: float) -> tuple[float, Any]:
         except ValueError:
             del mine[name]
             raise
+        except (RuntimeError, MemoryError) as error:  # torch's word for memory that is not there; the run must go on
+            del mine[name]
+            raise ValueError(f"the worker could not answer it: {error}") from error
         if time.perf_counter() >= until:
             return done, None
 

@@ -50,6 +50,11 @@ class Landscape:
             self.noise.count,
         )
 
+    def cancel(self) -> None:
+        """Nobody is there any more."""
+        for question in (self.slices, self.sharpness, self.rates):
+            question.cancel()
+
     def charts(self, run: Run, look: Look) -> dict[str, Figure]:
         """The figures of all that has been asked; each is made once for each answer."""
         now = run.experiment
@@ -102,7 +107,7 @@ class Landscape:
         return known[1]
 
 
-@st.cache_resource(scope="session", show_spinner=False)
+@st.cache_resource(scope="session", show_spinner=False, on_release=lambda measured: measured.cancel())
 def landscape() -> Landscape:
     """This session's."""
     return Landscape()
