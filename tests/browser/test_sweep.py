@@ -57,8 +57,8 @@ def test_a_grid_is_watched_learning_and_a_cell_opens_in_the_live_lab(lab: Lab) -
     wait_for(lambda: values(lab, "chart_sweep_on") == before, "the same results after a reload")
     shows(lab, "finished")
     with lab.page.expect_download() as download:
-        lab.page.locator(".st-key-chart_sweep_on .bnviz-png").click()
-    assert download.value.suggested_filename == "bnviz_sweep_on.png"
+        lab.page.locator(".st-key-chart_sweep_on .bnviz-save").click()
+    assert download.value.suggested_filename == "chart_sweep_on.png"
 
     box = at_rest(lab.page.locator(".st-key-chart_sweep_on .nsewdrag"))
     cell = box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"]  # the second of two, the second of three
