@@ -113,7 +113,7 @@ def scaling() -> tuple[float, float]:
 
 def _products(engine: Engine) -> float:
     """Matrix products a second of all workers at once: what the machine's cores have to give."""
-    return float(sum(engine.client.run(matrix_products, NETWORKS["cpu"], 2000).values()))
+    return float(sum(engine.client.run(matrix_products, NETWORKS["cpu"], 500).values()))
 
 
 def beside_a_live_run() -> float:
