@@ -133,15 +133,16 @@ _LENET = (
     Layer(120, 84),
     Layer(84, CLASSES),
 )
-PUBLISHED_ACTIVATION: dict[str, Activation] = {"mlp": "tanh", "lenet": "sigmoid"}  # what an architecture comes with
+USUAL_ACTIVATION: dict[str, Activation] = {"mlp": "tanh", "lenet": "sigmoid"}  # what an architecture comes with
 
 
 @dataclass(frozen=True, config=_STRICT)
 class NetworkConfig:
     """784 pixels to 10 logits: the architecture, and how its weights are drawn.
 
-    LeNet (LeCun et al. 1998, with a plain output layer): two convolutions, each followed by average pooling, and two
-    dense layers; it has no hidden_layers and width to choose.
+    LeNet has two convolutions, each followed by average pooling, and two dense layers, and no hidden_layers and width
+    to choose. It is the form of Zhang et al., Dive into Deep Learning, section 7.6: LeCun et al. 1998 with all maps
+    connected, plain averages and a plain output layer.
     """
 
     hidden_layers: int = Field(
@@ -326,8 +327,8 @@ __all__ = [
     "INITS",
     "LETTERS",
     "PIXELS",
-    "PUBLISHED_ACTIVATION",
     "SIDE",
+    "USUAL_ACTIVATION",
     "BatchNormConfig",
     "Experiment",
     "Layer",

@@ -115,6 +115,7 @@ class VariantFrame:
     next_loss: loss on the batch of step `step`, before its update. Losses are mean cross-entropies in nats.
     gradient_norm, update_ratio: (linear layers,) L2 norm of the loss gradient of a layer's weights, and
     log10(std(next update) / std(weights)), both for the batch of step `step`.
+    tested_at: the step at which the test results were measured, which while training is now and then; None: this one.
     inference, smoothness: only where a trainer was asked to watch them; smoothness in kept frames.
     """
 
@@ -129,6 +130,11 @@ class VariantFrame:
     diverged: bool = False
     inference: InferenceFrame | None = None
     smoothness: Smoothness | None = None
+    tested_at: int | None = None
+
+    @property
+    def tested(self) -> int:
+        return self.step if self.tested_at is None else self.tested_at
 
 
 @dataclass(frozen=True)
@@ -180,7 +186,7 @@ class Answers:
 class FeatureMaps:
     """What one convolution makes of one digit, and how its values are distributed, channel by channel.
 
-    maps: place -> (channels, H, W); "pooled", what the next layer gets, is half as high and wide.
+    maps: place -> (channels, H, W), of PLACES; "pooled", what the next layer gets, is half as high and wide.
     histograms: place -> (channels, BINS + 3) counts as in LayerFrame, of the first MAP_DIGITS digits, from
     -limits[place] to limits[place].
     """

@@ -20,7 +20,7 @@ from pydantic_core import from_json as parse_json
 from bnviz.config import (
     BATCH_OF_ONE,
     LETTERS,
-    PUBLISHED_ACTIVATION,
+    USUAL_ACTIVATION,
     BatchNormConfig,
     Experiment,
     NetworkConfig,
@@ -124,9 +124,9 @@ def table(letters: str = LETTERS) -> dict[str, Setting]:
 
 
 def brought_along(key: str, value: Value) -> dict[str, Value]:
-    """What a change of one setting sets besides: an architecture comes with the activation it was published with."""
+    """What a change of one setting sets besides: an architecture comes with its usual activation."""
     prefix, found, _ = key.rpartition("architecture")
-    return {f"{prefix}activation": PUBLISHED_ACTIVATION[str(value)]} if found else {}
+    return {f"{prefix}activation": USUAL_ACTIVATION[str(value)]} if found else {}
 
 
 def flatten(experiment: Experiment) -> dict[str, Value]:
@@ -138,7 +138,9 @@ def flatten(experiment: Experiment) -> dict[str, Value]:
     for letter, variant in zip(experiment.letters.lower(), experiment.variants, strict=True):
         net, bn = variant.network, variant.batchnorm
         values |= {f"{letter}_init": net.init, f"{letter}_init_scale": net.init_scale, f"{letter}_batchnorm": bool(bn)}
-        values |= {f"{letter}_{k}": getattr(net, k) for k in ARCHITECTURE if getattr(net, k) != getattr(shared, k)}
+        own = {k for k in ARCHITECTURE if getattr(net, k) != getattr(shared, k)}
+        own |= {"activation"} if "architecture" in own else set()  # which would bring another along
+        values |= {f"{letter}_{k}": getattr(net, k) for k in ARCHITECTURE if k in own}
         values |= {f"{letter}_bn_{f.name}": getattr(bn, f.name) for f in fields(BatchNormConfig)} if bn else {}
     return values
 
@@ -152,8 +154,11 @@ def unflatten(values: Mapping[str, Value]) -> Experiment:
     full |= brought_along("architecture", values.get("architecture", full["architecture"])) | dict(values)
 
     def variant(letter: str) -> Variant:
+        own = {k: values.get(f"{letter}_{k}", full[k]) for k in ARCHITECTURE}
+        if (key := f"{letter}_architecture") in values and f"{letter}_activation" not in values:
+            own["activation"] = brought_along(key, values[key])[f"{letter}_activation"]
         network = NetworkConfig(
-            **{k: values.get(f"{letter}_{k}", full[k]) for k in ARCHITECTURE},  # type: ignore[arg-type]
+            **own,  # type: ignore[arg-type]
             init=full[f"{letter}_init"],  # type: ignore[arg-type]
             init_scale=full[f"{letter}_init_scale"],  # type: ignore[arg-type]
         )

@@ -31,9 +31,9 @@ def kind(chosen: bool) -> Literal["primary", "secondary"]:
 
 
 st.markdown(
-    "The deeper a network, the more layers a gradient has to pass on its way to the first one. Batchnorm puts every "
-    "layer's inputs back to mean 0 and variance 1; in a convolution it does so a channel at a time, over all digits "
-    "and positions. These are the networks of the live lab."
+    "The deeper a network, the more layers a gradient has to pass on its way to the first one. Batchnorm brings "
+    "the values of every layer back to mean 0 and variance 1, before γ and β; after a convolution it does so a channel "
+    "at a time, over all digits and positions. These are the networks of the live lab."
 )
 with st.container(horizontal=True, vertical_alignment="center", key="networks"):
     st.markdown("Network", width="content")
@@ -113,7 +113,7 @@ if convolutions:
         if st.session_state.get("map_layer", 1) > convolutions:
             st.session_state["map_layer"] = convolutions
         layer = st.selectbox("Layer", range(1, convolutions + 1), key="map_layer", width=90) - 1
-        digit = st.number_input("Digit", 1, PROBE_DIGITS, 1, key="map_digit", width=130) - 1
+        digit = st.number_input(f"Which of {PROBE_DIGITS} digits", 1, PROBE_DIGITS, 1, key="map_digit", width=160) - 1
         place = st.segmented_control(
             "Maps of the",
             list(STAGES),
@@ -130,8 +130,8 @@ if convolutions:
         live_chart("chart_feature_maps")
     page.heading(
         "Channels before and after normalization",
-        f"All positions of the first {MAP_DIGITS} of these digits. Left: the pre-activations, whose mean and variance "
-        "differ from channel to channel. Right: normalized to mean 0 and variance 1.",
+        f"All positions of the first {MAP_DIGITS} of these digits. Left: what is normalized, whose mean and "
+        "variance differ from channel to channel. Right: normalized to mean 0 and variance 1.",
     )
     live_chart("chart_channels")
 else:
@@ -154,7 +154,7 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
         step, found = answer
         version = maps.count, place
         guesses = ", ".join(f"{view.experiment.letters[i]} says {guess}" for i, guess in enumerate(found.guesses))
-        words = f"{found.label} at step {step:,}: {guesses}"
+        words = f"a {found.label}; at step {step:,} {guesses}"
         shown = {
             "chart_map_digit": figures.digit(found.digit, words),
             "chart_feature_maps": figures.feature_maps(found, view.experiment, place=place),

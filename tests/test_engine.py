@@ -111,6 +111,9 @@ class TestTransport:
         step = settled(run).status.step
         assert run.status.state == "paused"
         assert run.status.state not in ("starting", "playing")
+        latest = run.view().latest
+        assert latest is not None
+        assert [v.tested for v in latest.variants] == [step, step]  # what stays on the screen is of this very step
         stepped(run, 1)
         assert run.status.step == step + 1
 

@@ -88,11 +88,17 @@ class TestEveryExperiment:
         ({"architecture": "mlp", "activation": "sigmoid"}, "sigmoid"),
     ],
 )
-def test_lenet_comes_with_the_activation_it_was_published_with(query: dict[str, str], activation: str) -> None:
+def test_lenet_comes_with_sigmoids(query: dict[str, str], activation: str) -> None:
     experiment, problems = from_query(query)
     assert problems == []
     assert {v.network.activation for v in experiment.variants} == {activation}
     assert to_query(experiment) == {k: v for k, v in query.items() if k != "architecture" or v != "mlp"}
+
+
+def test_so_does_the_lenet_of_one_network_alone() -> None:
+    experiment, _ = from_query({"b_architecture": "lenet"})
+    assert [v.network.activation for v in experiment.variants] == ["tanh", "sigmoid"]
+    assert from_query({"b_architecture": "lenet", "b_activation": "tanh"})[0].variants[1].network.activation == "tanh"
 
 
 def test_the_default_experiment_has_an_empty_address() -> None:

@@ -197,6 +197,8 @@ class TestFrames:
         first = trainer.advance(steps=0)
         unkept = trainer.advance(steps=7, evaluate=False)
         kept = trainer.advance(evaluate=False)
+        assert {v.tested for v in unkept.variants} == {0}
+        assert [v.tested for v in kept.variants] == [v.step for v in kept.variants]
         assert (unkept.step, kept.step) == (7, 20)
         for i in range(3):
             assert unkept.variants[i].test_loss == first.variants[i].test_loss

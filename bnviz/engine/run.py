@@ -317,6 +317,10 @@ class Run:
         self._pace.rebase()
         self._rate.clear()
         self._settle()
+        frame = self._frame
+        if not playing and frame and not frame.finished and any(v.tested < v.step for v in frame.variants):
+            self._recover()
+            self._take(self._ask("advance", 0, None, True))  # what stays on the screen is of this very step
 
     def _settle(self) -> None:
         finished = self._frame is not None and self._frame.finished

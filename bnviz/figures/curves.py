@@ -82,14 +82,15 @@ def _loss_line(history: VariantHistory, smoothing: int, x: str) -> tuple[Floats,
 
 
 def _test_points(view: View, i: int, x: str, name: str) -> tuple[Floats, Floats]:
-    """The kept frames of a variant and, last, the newest look at the test digits."""
+    """The kept frames of a variant and, last, the newest look at the test digits, each where it was taken."""
     history = view.variants[i]
-    at = [float(f.step) for f in history.frames] if x == "steps" else list(history.frame_seconds)
-    values = [getattr(f, name) for f in history.frames]
+    kept = [(f, s) for f, s in zip(history.frames, history.frame_seconds, strict=True) if f.tested == f.step]
+    at = [float(f.step) if x == "steps" else s for f, s in kept]
+    values = [getattr(f, name) for f, _ in kept]
     newest = view.latest.variants[i] if view.latest else None
-    if newest and (not history.frames or newest.step > history.frames[-1].step):
-        last = float(newest.step) if x == "steps" else (history.seconds[-1] if len(history.seconds) else 0.0)
-        at.append(last)
+    if newest and (not kept or newest.tested > kept[-1][0].step):
+        seconds = np.interp(newest.tested, history.steps, history.seconds) if len(history.steps) else 0.0
+        at.append(float(newest.tested if x == "steps" else seconds))
         values.append(getattr(newest, name))
     return np.array(at), np.array(values, dtype=float)
 

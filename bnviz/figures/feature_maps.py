@@ -47,19 +47,30 @@ def feature_maps(found: Convolved, experiment: Experiment, *, place: str) -> Fig
 
 
 def channel_histograms(found: Convolved, experiment: Experiment, *, layer: int) -> Figure:
-    """Each channel's values over all positions of the first digits: left before normalization, right after it."""
+    """Each channel's values over all positions of the first digits: left before normalization, right after it.
+
+    Left of a network that normalizes after the activation are the post-activations, of any other the pre-activations.
+    """
     panels = [(i, v) for i, v in enumerate(found.variants) if v is not None]
+    befores = {i: normalized_place(experiment, i) for i, _ in panels}
     count = max((len(v.histograms["pre_activation"]) for _, v in panels), default=1)
+    limits = (
+        max((found.limits[place] for place in befores.values()), default=1.0),
+        found.limits.get("normalized", 4.0),
+    )
     data: list[Figure] = []
-    for suffix, place in (("", "pre_activation"), ("2", "normalized")):
-        top = max((_heights(v.histograms[place]).max() for _, v in panels if place in v.histograms), default=1.0)
-        for i, v in panels:
-            if place in v.histograms:
-                x, y = _ridges(v.histograms[place], found.limits[place], top)
-                letter = experiment.letters[i]
-                data.append(line(x, y, COLORS[i], letter, xaxis=f"x{suffix}", line={"width": 1.5}, hoverinfo="skip"))
-    ranges = {place: found.limits.get(place, 4.0) for place in ("pre_activation", "normalized")}
-    before, after = (axis(STAGES[place], range=[-limit, limit]) for place, limit in ranges.items())
+    for k, suffix in enumerate(("", "2")):
+        drawn = [(i, v.histograms, "normalized" if k else befores[i]) for i, v in panels]
+        drawn = [(i, histograms, place) for i, histograms, place in drawn if place in histograms]
+        top = max((_heights(histograms[place]).max() for _, histograms, place in drawn), default=1.0)
+        for i, histograms, place in drawn:
+            x, y = _ridges(histograms[place], found.limits[place], top)
+            letter = experiment.letters[i]
+            data.append(line(x, y, COLORS[i], letter, xaxis=f"x{suffix}", line={"width": 1.5}, hoverinfo="skip"))
+    kinds = " or ".join(dict.fromkeys(STAGES[place] for place in befores.values())) or STAGES["pre_activation"]
+    before, after = (
+        axis(name, range=[-limit, limit]) for name, limit in zip((kinds, STAGES["normalized"]), limits, strict=True)
+    )
     names = ", ".join(colored(experiment.letters[i], i) for i, _ in panels)
     words = [f"{names}: a line a channel, its height the square root of the share of values in each of {BINS} bins"]
     if "normalized" not in found.limits:
@@ -81,6 +92,12 @@ def channel_histograms(found: Convolved, experiment: Experiment, *, layer: int) 
             shapes=[_zero("x"), _zero("x2")],
         ),
     }
+
+
+def normalized_place(experiment: Experiment, index: int) -> str:
+    """What a variant's batchnorm normalizes, or would if it had one."""
+    batchnorm = experiment.variants[index].batchnorm
+    return "post_activation" if batchnorm and batchnorm.position == "after" else "pre_activation"
 
 
 def tiles(maps: Floats, columns: int) -> Floats:
@@ -142,9 +159,13 @@ def _numbers(maps: Floats, columns: int, suffix: str) -> list[Figure]:
 
 
 def _span(found: Convolved, experiment: Experiment, place: str) -> tuple[float, float]:
-    activated = place in ("post_activation", "pooled")
-    limit = found.limits.get("post_activation" if activated else place, 1.0)
-    kinds = {v.network.activation for v, maps in zip(experiment.variants, found.variants, strict=True) if maps}
+    """From 0 where no value can be negative."""
+    shown = [v for v, maps in zip(experiment.variants, found.variants, strict=True) if maps and place in maps.maps]
+    activated = place == "post_activation" or (
+        place == "pooled" and not any(v.batchnorm and v.batchnorm.position == "after" for v in shown)
+    )
+    limit = found.limits.get(place, 1.0)
+    kinds = {v.network.activation for v in shown}
     if activated and kinds == {"sigmoid"}:
         return 0.0, 1.0
     return (0.0, limit) if activated and kinds <= set(NOT_NEGATIVE) else (-limit, limit)

@@ -98,10 +98,12 @@ def reach(view: View) -> Figure:
         newest = view.latest.variants[i : i + 1] if view.latest else ()
         frames = [f for f in history.frames if not f.diverged]
         frames += [f for f in newest if not f.diverged and (not frames or f.step > frames[-1].step)]
-        share = np.array([(norms := _norms(f))[0] / norms[-1] for f in frames])
+        ends = np.array([_norms(f)[[0, -1]] for f in frames]).reshape(-1, 2)
+        share = np.where(ends[:, 1] > FLOOR, ends[:, 0] / ends[:, 1], np.nan)  # a gap where none reaches either
         shares.append(np.maximum(share, FLOOR))
         hover = f"{letter}, step %{{x:,}}<br>%{{y:.2e}}<extra></extra>"
-        data.append(line([f.step for f in frames], shares[-1], COLORS[i], letter, hovertemplate=hover))
+        drawn = line([f.step for f in frames], shares[-1], COLORS[i], letter, hovertemplate=hover)
+        data.append(drawn | {"mode": "lines+markers", "marker": {"size": 4}})
     low, high = _decades(np.concatenate(shares)) if shares else (-3.0, 1.0)
     shapes = guide(1, "as much as in the output layer")
     return {
@@ -110,7 +112,7 @@ def reach(view: View) -> Figure:
             "Gradient norm of the first layer as a share of the output layer's, over the steps",
             360,
             xaxis=x_axis(view, "steps"),
-            yaxis=_log("first layer / output layer", low, high),
+            yaxis=_log("first layer / output layer", low, high + 0.25),  # room for the words at 1
         )
         | marked(view, "steps", shapes),
     }

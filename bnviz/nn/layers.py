@@ -106,7 +106,7 @@ class Linear:
         return torch.bmm(delta, self.weight.value.transpose(1, 2)) if to_input else None
 
     def gradient(self) -> Tensor:
-        """dL/dW = x^T delta, (V, I, O); telemetry only, `update` never needs it as a tensor of its own."""
+        """dL/dW = x^T delta, (V, I, O); a dense layer's `update` does without it as a tensor of its own."""
         return torch.bmm(self.x.transpose(1, 2), self.delta)
 
     def next_update(self, gradient: Tensor, sgd: Sgd) -> Tensor:

@@ -68,13 +68,20 @@ def feature_maps(trainer: Trainer, *, layer: int, digit: int) -> tuple[int, Conv
         raise ValueError(f"digit: give 0 to {PROBE_DIGITS - 1}, got {digit}")
     pixels, labels = trainer.batches.train_sample(PROBE_DIGITS, standardize=False)
     x = scaled(pixels, trainer.training.standardize)
+    if layer < 0:
+        raise ValueError(f"layer: give 0 or more, got {layer}")
     guesses, places = [], []
     for i, variant in enumerate(trainer.variants):
         net = trainer.copy_of(i)
         guesses.append(int(net.forward(x, "probe")[0, digit].argmax()))
         has_maps = layer < len(net.hidden) and variant.network.hidden[layer].kernel
-        places.append(net.places(layer, 0) if has_maps else {})
-    limits = {name: _limit([found[name] for found in places if name in found]) for found in places for name in found}
+        found = net.places(layer, 0) if has_maps else {}
+        if found:
+            after = variant.batchnorm is not None and variant.batchnorm.position == "after"
+            found["pooled"] = pool(found["batchnorm_output" if after else "post_activation"])
+        places.append(found)
+    names = dict.fromkeys(name for found in places for name in found)
+    limits = {name: _limit([found[name] for found in places if name in found]) for name in names}
     return min(trainer.steps), Convolved(
         digit=pixels[digit].mul(255).view(SIDE, SIDE).numpy(),
         label=int(labels[digit]),
@@ -85,10 +92,8 @@ def feature_maps(trainer: Trainer, *, layer: int, digit: int) -> tuple[int, Conv
 
 
 def _feature_maps(places: dict[str, Tensor], digit: int, limits: dict[str, float]) -> FeatureMaps:
-    maps = {name: values[digit] for name, values in places.items()}
-    maps["pooled"] = pool(maps["post_activation"])
     return FeatureMaps(
-        {name: values.numpy().copy() for name, values in maps.items()},
+        {name: values[digit].numpy().copy() for name, values in places.items()},
         {
             name: np.stack(
                 [metrics.histogram(channel, -limits[name], limits[name]) for channel in values[:MAP_DIGITS].unbind(1)]

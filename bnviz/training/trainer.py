@@ -187,7 +187,7 @@ class Trainer:
         standardize = self.training.standardize
         seen = [self._seen[i] for i in stack.members]
         tested = np.array([v.test_loss for v in seen]), np.array([v.test_accuracy for v in seen])
-        inference = [v.inference for v in seen]
+        tested_at, inference = [v.tested for v in seen], [v.inference for v in seen]
         kept, last = self._is_kept(step), step >= self.training.steps
         if self._watch == "landscape":  # only where the steps say so: its history must not depend on the clock
             evaluate = last or step % (LOOKS * self.training.kept_every(self._watch)) == 0
@@ -196,6 +196,7 @@ class Trainer:
             if self._watch == "inference" or any(bn and bn.inference == "population" for bn in norms):
                 stack.measure_population(self.population(None if last else POPULATION_DIGITS))
             tested = probes.evaluate(stack, *self.batches.test(None if last else TEST_DIGITS, standardize))
+            tested_at = [step] * len(stack)
             if self._watch == "inference":
                 few = self.batches.test(INFERENCE_DIGITS, standardize)
                 inference = probes.inference(stack, *few, self._batch(step)[0])
@@ -216,6 +217,7 @@ class Trainer:
                 diverged=self._diverged[i],
                 inference=inference[place],
                 smoothness=smooth[place] if smooth else None,
+                tested_at=tested_at[place],
             )
             self._losses[i] = []
 
