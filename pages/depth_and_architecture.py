@@ -92,7 +92,12 @@ for letters, layers in architecture.kinds(experiment).items():
         st.caption(", ".join(letters))
     st.table(architecture.rows(layers, experiment.training.batch_size))
 
-convolutions = max((sum(layer.kernel > 0 for layer in v.network.hidden) for v in experiment.variants), default=0)
+convolutions = max(sum(layer.kernel > 0 for layer in v.network.hidden) for v in experiment.variants)
+convolved = [
+    letter
+    for letter, v in zip(experiment.letters, experiment.variants, strict=True)
+    if any(layer.kernel for layer in v.network.hidden)
+]
 options = page.heading(
     "Feature maps",
     f"What each channel makes of one of {PROBE_DIGITS} fixed training digits, normalized with the statistics of all of "
@@ -126,8 +131,11 @@ if convolutions:
     small, large = st.columns([1, 5])
     with small:
         live_chart("chart_map_digit")
-    with large:
-        live_chart("chart_feature_maps")
+    with large.container(key="chart_feature_maps"):
+        for first_of_two in range(0, len(convolved), 2):
+            for column, letter in zip(st.columns(2), convolved[first_of_two : first_of_two + 2], strict=False):
+                with column:
+                    live_chart(f"chart_maps_{letter}")
     page.heading(
         "Channels before and after normalization",
         f"All positions of the first {MAP_DIGITS} of these digits. Left: what is normalized, whose mean and "
@@ -157,8 +165,12 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
         words = f"a {found.label}; at step {step:,} {guesses}"
         shown = {
             "chart_map_digit": figures.digit(found.digit, words),
-            "chart_feature_maps": figures.feature_maps(found, view.experiment, place=place),
             "chart_channels": figures.channel_histograms(found, view.experiment, layer=layer),
+        }
+        shown |= {
+            f"chart_maps_{letter}": figures.feature_maps(found, view.experiment, variant=i, place=place)
+            for i, letter in enumerate(view.experiment.letters)
+            if letter in convolved
         }
         drawn |= {key: unchanged(figure, version) for key, figure in shown.items()}
     return drawn

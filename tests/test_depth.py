@@ -109,7 +109,7 @@ class TestFeatureMaps:
         assert maps is not None
         assert np.array_equal(maps.maps["pooled"], net.hidden[1].linear.x[0, 3].numpy())
         experiment = BOTH.with_variant(0, Variant(LENET, after))
-        figure = figures.feature_maps(found, experiment, place="pooled")
+        figure = figures.feature_maps(found, experiment, variant=0, place="pooled")
         assert figure["layout"]["coloraxis"]["cmin"] < 0
         words = figures.channel_histograms(found, experiment, layer=0)["layout"]["xaxis"]["title"]["text"]
         assert words == "post-activation or pre-activation"
@@ -146,13 +146,14 @@ class TestFeatureMaps:
 
     @pytest.mark.parametrize("place", STAGES)
     def test_are_drawn_a_panel_a_network_on_one_scale(self, convolved: Convolved, place: str) -> None:
-        figure = figures.feature_maps(convolved, BOTH, place=place)
-        go.Figure(_plain(figure))  # Plotly's own schema accepts it
-        count = sum(v is not None and place in v.maps for v in convolved.variants)
-        assert len(figure["data"]) == count
-        assert {trace["coloraxis"] for trace in figure["data"]} == {"coloraxis"}
-        words = figure["layout"]["meta"]["words"]
-        assert ("has no batchnorm" in words) == (count == 1)
+        without, normalized = (figures.feature_maps(convolved, BOTH, variant=i, place=place) for i in range(2))
+        for figure in (without, normalized):
+            go.Figure(_plain(figure))  # Plotly's own schema accepts it
+        assert without["layout"]["coloraxis"] == normalized["layout"]["coloraxis"]
+        assert len(normalized["data"]) == 1
+        missing = place in ("normalized", "batchnorm_output")
+        assert len(without["data"]) == (0 if missing else 1)
+        assert ("nothing here" in without["layout"]["meta"]["words"]) == missing
 
     def test_lie_side_by_side_with_a_gap(self) -> None:
         picture = tiles(np.ones((5, 2, 2)), 3)

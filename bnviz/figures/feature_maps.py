@@ -4,38 +4,33 @@ import numpy as np
 
 from bnviz.config import Experiment
 from bnviz.figures.activations import PLACE_NAMES
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, color_bar, colored, layout, line, note, typed
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, color_bar, colored, layout, line, typed
 from bnviz.records import BINS, Convolved, Counts, Floats
 
 STAGES = PLACE_NAMES | {"pooled": "pooled"}
 NOT_NEGATIVE = ("sigmoid", "relu")
-PANEL = 330  # pixels, the height of one variant's maps
+PANEL = 390  # pixels, the height of one variant's maps and their scale
 TOP = 1.6  # height of the highest histogram, in spaces between two channels
 
 
-def feature_maps(found: Convolved, experiment: Experiment, *, place: str) -> Figure:
-    """The maps of every channel, a panel a variant, all on one colour scale."""
-    panels = [(i, v) for i, v in enumerate(found.variants) if v is not None]
-    shown = [(i, v.maps[place]) for i, v in panels if place in v.maps]
-    words = [
-        f"{colored(experiment.letters[i], i)} has no batchnorm: nothing here" for i, v in panels if place not in v.maps
-    ]
-    rows = max(1, (len(shown) + 1) // 2)
-    data, annotations = [], []
+def feature_maps(found: Convolved, experiment: Experiment, *, variant: int, place: str) -> Figure:
+    """The maps of one variant's channels, on the colour scale of all variants."""
+    maps, letter = found.variants[variant], experiment.letters[variant]
+    normalized = "batchnorm" if experiment.variants[variant].batchnorm else "no batchnorm"
+    words = [f"{colored(letter, variant)} · {normalized}"]
+    data: list[Figure] = []
+    annotations: list[Figure] = []
     axes: Figure = {}
-    for k, (i, maps) in enumerate(shown):
-        columns = 3 if len(maps) <= 6 else 4
-        cells, suffix = tiles(maps, columns), str(k + 1) if k else ""
-        across = [0.0, 0.485] if k % 2 == 0 else [0.515, 1.0]
-        down = [1 - (k // 2 + 1) / rows, 1 - (k // 2 + 0.12) / rows]
-        data.append(_heatmap(cells, suffix, experiment.letters[i]))
-        axes |= _panel(cells.shape, suffix, across, down)
-        title = f"{colored(experiment.letters[i], i)} · {'' if experiment.variants[i].batchnorm else 'no '}batchnorm"
-        annotations.append(note(title, across[0], down[1], yanchor="bottom", yshift=2))
-        annotations += _numbers(maps, columns, suffix)
+    if maps is None or place not in maps.maps:
+        words.append("nothing here" if maps else "no convolutions: nothing here")
+    else:
+        shown = maps.maps[place]
+        columns = 3 if len(shown) <= 6 else 4
+        cells = tiles(shown, columns)
+        data, axes, annotations = [_heatmap(cells, letter)], _panel(cells.shape), _numbers(shown, columns)
     figure_layout = layout(
-        f"Feature maps, {STAGES[place]}, of digit {found.label} in {len(shown)} networks",
-        PANEL * rows + 60,
+        f"Feature maps, {STAGES[place]}, of digit {found.label} in {letter}, {normalized}",
+        PANEL,
         words,
         margin={"l": 8, "r": 8, "t": 4, "b": 60},
         annotations=annotations,
@@ -111,42 +106,31 @@ def tiles(maps: Floats, columns: int) -> Floats:
     return picture
 
 
-def _heatmap(cells: Floats, suffix: str, letter: str) -> Figure:
+def _heatmap(cells: Floats, letter: str) -> Figure:
     return {
         "type": "heatmap",
         "z": typed(cells),
-        "xaxis": f"x{suffix}",
-        "yaxis": f"y{suffix}",
         "coloraxis": "coloraxis",
         "hoverongaps": False,
         "hovertemplate": f"{letter}<br>%{{z:.3f}}<extra></extra>",
     }
 
 
-def _panel(shape: tuple[int, ...], suffix: str, across: list[float], down: list[float]) -> Figure:
+def _panel(shape: tuple[int, ...]) -> Figure:
     height, width = shape
     hidden = {"visible": False, "constrain": "domain"}
     return {
-        f"xaxis{suffix}": hidden | {"domain": across, "range": [-0.5, width - 0.5], "anchor": f"y{suffix}"},
-        f"yaxis{suffix}": hidden
-        | {
-            "domain": down,
-            "range": [height - 0.5, -0.5],
-            "anchor": f"x{suffix}",
-            "scaleanchor": f"x{suffix}",
-            "constraintoward": "top",
-        },
+        "xaxis": hidden | {"range": [-0.5, width - 0.5]},
+        "yaxis": hidden | {"range": [height - 0.5, -0.5], "scaleanchor": "x", "constraintoward": "top"},
     }
 
 
-def _numbers(maps: Floats, columns: int, suffix: str) -> list[Figure]:
+def _numbers(maps: Floats, columns: int) -> list[Figure]:
     """The channel's number in the corner of each map."""
     _, height, width = maps.shape
     return [
         {
             "text": str(k + 1),
-            "xref": f"x{suffix}",
-            "yref": f"y{suffix}",
             "x": k % columns * (width + 1) - 0.5,
             "y": k // columns * (height + 1) - 0.5,
             "xanchor": "left",
