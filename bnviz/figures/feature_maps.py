@@ -9,7 +9,7 @@ from bnviz.records import BINS, Convolved, Counts, Floats
 
 STAGES = PLACE_NAMES | {"pooled": "pooled"}
 NOT_NEGATIVE = ("sigmoid", "relu")
-PANEL = 390  # pixels, the height of one variant's maps and their scale
+FEW = 6  # channels that make three columns and two rows; more make four
 TOP = 1.6  # height of the highest histogram, in spaces between two channels
 
 
@@ -18,6 +18,7 @@ def feature_maps(found: Convolved, experiment: Experiment, *, variant: int, plac
     maps, letter = found.variants[variant], experiment.letters[variant]
     normalized = "batchnorm" if experiment.variants[variant].batchnorm else "no batchnorm"
     words = [f"{colored(letter, variant)} · {normalized}"]
+    count = max((len(v.maps["pre_activation"]) for v in found.variants if v), default=0)
     data: list[Figure] = []
     annotations: list[Figure] = []
     axes: Figure = {}
@@ -25,12 +26,12 @@ def feature_maps(found: Convolved, experiment: Experiment, *, variant: int, plac
         words.append("nothing here" if maps else "no convolutions: nothing here")
     else:
         shown = maps.maps[place]
-        columns = 3 if len(shown) <= 6 else 4
+        columns = 3 if count <= FEW else 4
         cells = tiles(shown, columns)
         data, axes, annotations = [_heatmap(cells, letter)], _panel(cells.shape), _numbers(shown, columns)
     figure_layout = layout(
         f"Feature maps, {STAGES[place]}, of digit {found.label} in {letter}, {normalized}",
-        PANEL,
+        320 if count <= FEW else 450,
         words,
         margin={"l": 8, "r": 8, "t": 4, "b": 60},
         annotations=annotations,
