@@ -7,7 +7,7 @@ import numpy as np
 from bnviz.figures.initialization import spreads
 from bnviz.figures.normalization import scientific
 from bnviz.initial_records import InitialNetwork, InitialSetting, Propagated, SignAgreement
-from bnviz.insights import LN_10
+from bnviz.insights import FAR, LN_10, counted
 from bnviz.records import BOUNDED
 
 MANY = 3.0  # times; a smaller change from the first layer to the last is called none
@@ -50,9 +50,11 @@ def _gradients(p: Propagated) -> str:
     if len(p.std) == 1:
         return f"The gradient of the hidden layer has size {_number(first)}, of the logits {_number(p.gradient[-1])}."
     if first < last / MANY:
-        return f"Going back, the gradient vanishes: {_number(last / first)} times smaller in layer 1 than in the last."
+        verb = "vanishes" if first < last / FAR else "shrinks"
+        return f"Going back, the gradient {verb}: {_number(last / first)} times smaller in layer 1 than in the last."
     if first > last * MANY:
-        return f"Going back, the gradient explodes: {_number(first / last)} times larger in layer 1 than in the last."
+        verb = "explodes" if first > last * FAR else "grows"
+        return f"Going back, the gradient {verb}: {_number(first / last)} times larger in layer 1 than in the last."
     return f"Going back, the gradient keeps its size: {_number(last)} in the last layer, {_number(first)} in the first."
 
 
@@ -92,10 +94,6 @@ def agreement(setting: InitialSetting, found: SignAgreement, size: int) -> str:
         f"With {digits}, {raw:.0%} of a neuron's weights move the same way on raw pixels, {standardized:.0%} on "
         f"standardized ones, {centred:.0%} where every pixel has its own mean taken out."
     )
-
-
-def counted(steps: int) -> str:
-    return "1 step" if steps == 1 else f"{steps:,} steps"
 
 
 def _number(value: float) -> str:

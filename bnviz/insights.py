@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from bnviz.estimates import error, watched
+from bnviz.figures.normalization import scientific
 from bnviz.history import VariantHistory, View
 from bnviz.records import BATCH_SIZES, BOUNDED, Answers, VariantFrame
 
 LN_10 = math.log(10)
 NEAR = 0.05  # nats around ln 10 that count as knowing nothing
+FAR = 100.0  # times; a smaller change of the gradient on its way down is no vanishing and no explosion
 RECENT = 200  # steps whose mean loss is compared
 MOST = 3  # findings shown at once
 
@@ -24,7 +26,7 @@ def findings(view: View) -> list[str]:
         _stuck,
         _before_training,
         _verdict,
-        _vanishing,
+        _far_gradients,
         _dead,
         _saturated,
         _calm,
@@ -42,7 +44,7 @@ def inference_findings(view: View) -> list[str]:
     running, batch = (error(frame.layers[0], kind, "mean") for kind in ("running", "batch"))
     losses = frame.losses
     sentences = [
-        f"After {step:,} steps the running means of layer 1 are {running:.2f} standard deviations off those of the "
+        f"After {counted(step)} the running means of layer 1 are {running:.2f} standard deviations off those of the "
         f"population, the means of one batch {batch:.2f}."
     ]
     if all(math.isfinite(loss) for loss in losses.values()):
@@ -88,6 +90,15 @@ def steps_near_ln_10(history: VariantHistory) -> int:
     away = np.flatnonzero(~(np.abs(means - LN_10) <= NEAR))
     count = len(means) - (away[-1] + 1 if len(away) else 0)
     return int(count) * group * history.stride
+
+
+def counted(steps: int) -> str:
+    return "1 step" if steps == 1 else f"{steps:,} steps"
+
+
+def _times(ratio: float) -> str:
+    """Two significant digits: '210', '8.7 · 10⁷'."""
+    return f"{float(f'{ratio:.1e}'):,.0f}" if ratio < 99_500 else scientific(ratio)
 
 
 def _named(view: View) -> Iterator[tuple[str, int, VariantFrame]]:
@@ -158,7 +169,8 @@ def _verdict(view: View) -> Iterator[str]:
     (best, first), (worst, last) = (f(running, key=lambda found: found[1].test_loss) for f in (min, max))
     points = (first.test_accuracy - last.test_accuracy) * 100
     if last.test_loss - first.test_loss < 0.01:
-        yield f"After {view.latest.step:,} steps the test losses are equal to 0.01 ({first.test_loss:.3f})."
+        losses = f"{first.test_loss:.3f} to {last.test_loss:.3f}"
+        yield f"After {view.latest.step:,} steps the test losses differ by less than 0.01 ({losses})."
         return
     yield (
         f"After {view.latest.step:,} steps {best} leads: test loss {first.test_loss:.2f} against {last.test_loss:.2f} "
@@ -166,15 +178,20 @@ def _verdict(view: View) -> Iterator[str]:
     )
 
 
-def _vanishing(view: View) -> Iterator[str]:
+def _far_gradients(view: View) -> Iterator[str]:
     for letter, _, variant in _training(view):
-        first, last = variant.gradient_norm[0], variant.gradient_norm[-1]
+        first, last = float(variant.gradient_norm[0]), float(variant.gradient_norm[-1])
         if first < 1e-9:
             yield f"No gradient reaches the first layer of {letter}."
-        elif len(variant.gradient_norm) > 2 and first < last / 100 < math.inf:
+        elif len(variant.gradient_norm) > 2 and first < last / FAR < math.inf:
             yield (
-                f"The gradient of {letter} vanishes on its way down: in layer 1 it is {last / first:,.0f} times "
-                "smaller than in the output layer."
+                f"The gradient of {letter} vanishes on its way down: in layer 1 it is about {_times(last / first)} "
+                "times smaller than in the output layer."
+            )
+        elif len(variant.gradient_norm) > 2 and 0 < last < first / FAR < math.inf:
+            yield (
+                f"The gradient of {letter} explodes on its way down: in layer 1 it is about {_times(first / last)} "
+                "times larger than in the output layer."
             )
 
 
@@ -198,7 +215,7 @@ def _saturated(view: View) -> Iterator[str]:
 def _calm(view: View) -> Iterator[str]:
     bounded = [v for _, i, v in _training(view) if view.experiment.variants[i].network.activation in BOUNDED]
     shares = [_most_saturated(v)[1] for v in bounded]
-    if shares and max(shares) <= 0.2 and not any(_vanishing(view)):
+    if shares and max(shares) <= 0.2 and not any(_far_gradients(view)):
         yield f"No layer has more than {max(shares):.0%} of its outputs saturated: gradients pass."
 
 

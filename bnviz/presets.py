@@ -48,7 +48,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "lenet": Preset(
         "LeNet",
-        "Two convolutions and two dense layers with sigmoids, Xavier's init. Only with batchnorm does it leave ln 10.",
+        "Two convolutions and two dense layers with sigmoids and average pooling, as in Dive into Deep Learning. "
+        "Within its 1,500 steps only B leaves ln 10.",
         _twins(NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")),
     ),
     "paper": Preset(

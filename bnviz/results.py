@@ -9,22 +9,24 @@ from pydantic.dataclasses import dataclass
 
 FILE = Path(__file__).parents[1] / "docs" / "results.json"
 FIGURES = "figures"  # the folder of the pictures, beside it
+VERDICTS = {True: "agrees", False: "differs", None: "no clear difference"}
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a source says, what was measured here, whether they agree, and by how much: how far from the claimed
-    figure or, where only a direction was claimed, how far in it."""
+    """What a source says, what was measured here, whether they agree (None: no clear difference over the seeds, so
+    undecided), and by how much: how far from the claimed figure or, where only a direction was claimed, how far in it.
+    """
 
     text: str
     source: str
     measured: str
-    agrees: bool
+    agrees: bool | None
     by: str
 
     @property
     def verdict(self) -> str:
-        return f"{'agrees' if self.agrees else 'differs'}: {self.by}"
+        return f"{VERDICTS[self.agrees]}: {self.by}"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,13 @@ class Results:
     minutes: float
     results: tuple[Result, ...]
 
+    @property
+    def extent(self) -> str:
+        """How much was trained, in words."""
+        seeds = "one seed" if self.seeds == 1 else f"mean ± standard deviation of {self.seeds} seeds"
+        form = ", quick form with shorter runs" if self.quick else ""
+        return f"{seeds}{form}, {self.minutes:.0f} minute{'s' * (round(self.minutes) != 1)}"
+
 
 _RESULTS = TypeAdapter(Results)
 
@@ -96,12 +105,11 @@ def read(path: Path = FILE) -> Results:
 
 def to_markdown(results: Results) -> str:
     """Tables, verdicts and pictures; the pictures' files lie in FIGURES beside it."""
-    seeds = "one seed" if results.seeds == 1 else f"mean ± standard deviation of {results.seeds} seeds"
     lines = [
         "# Results",
         "",
-        f"Written by `python -m bnviz reproduce{' --quick' if results.quick else ''}` on {results.data}, {seeds}, "
-        f"{results.minutes:.0f} minutes. The page Results shows the same, from results.json.",
+        f"Written by `python -m bnviz reproduce{' --quick' if results.quick else ''}` on {results.data}, "
+        f"{results.extent}. The page Results shows the same, from results.json.",
     ]
     for result in results.results:
         lines += ["", f"## {result.title}", "", result.setting, ""]

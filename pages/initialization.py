@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from bnviz import initial_findings, weight_laws
+from bnviz import initial_findings, insights, weight_laws
 from bnviz.config import NetworkConfig, replace
 from bnviz.data import status
 from bnviz.engine import initial_tasks
@@ -92,7 +92,7 @@ def say(kind: str, done: str, waiting: str) -> None:
 
 
 sgd = f"SGD, batch size {setting.training.batch_size}, learning rate {setting.training.learning_rate:g}"
-state = f"after {initial_findings.counted(setting.steps)} of training ({sgd})" if setting.steps else "untrained"
+state = f"after {insights.counted(setting.steps)} of training ({sgd})" if setting.steps else "untrained"
 say(
     "measure",
     f"The network, {state}." if found else "",

@@ -17,10 +17,14 @@ except (FileNotFoundError, ValueError) as error:
     st.info(f"Nothing has been measured here yet{broken}. Run `python -m bnviz reproduce`.", icon=":material/science:")
     st.stop()
 
-seeds = "one seed" if found.seeds == 1 else f"mean ± standard deviation over {found.seeds} seeds"
+BADGES = {
+    True: ":green-badge[:material/check: {}]",
+    False: ":orange-badge[:material/close: {}]",
+    None: ":gray-badge[:material/remove: {}]",
+}
 st.markdown(
     f"What the literature reports about batchnorm on small networks, measured again on {found.data} by this app's own "
-    f"trainer ({seeds}, {found.minutes:.0f} minutes). `python -m bnviz reproduce` measures all of it once more."
+    f"trainer ({found.extent}). `python -m bnviz reproduce` measures all of it once more."
 )
 
 
@@ -28,9 +32,7 @@ def show(result: Result) -> None:
     st.subheader(result.title)
     st.caption(result.setting)
     for claim in result.claims:
-        badge = f":green-badge[:material/check: {claim.verdict}]"
-        if not claim.agrees:
-            badge = f":orange-badge[:material/close: {claim.verdict}]"
+        badge = BADGES[claim.agrees].format(claim.verdict)
         st.markdown(f"**{claim.text}** ({claim.source}).  \nMeasured: {claim.measured}. {badge}")
     if result.charts:
         for place, (column, chart) in enumerate(zip(st.columns(len(result.charts)), result.charts, strict=True)):

@@ -247,8 +247,10 @@ def test_findings_follow_from_the_network(batches: "Batches") -> None:
     assert "No gradient reaches the first layer" in said(init="zeros")
     assert "The activations grow" in said(init="normal", activation="relu")
     assert "gradient explodes" in said(init="normal", activation="relu")
+    assert "gradient grows" in said(init="normal", init_scale=0.3, activation="relu")
     assert "The activations fade" in said(init="xavier_normal", init_scale=0.3)
     assert "gradient vanishes" in said(init="xavier_normal", init_scale=0.3)
+    assert "gradient shrinks" in said(init="xavier_normal", init_scale=0.8)
     assert "keep their spread" in said(init="he_normal", activation="relu")
     assert "knowing nothing gives ln 10 = 2.303" in said()
 

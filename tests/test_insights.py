@@ -186,9 +186,11 @@ class TestTheVerdict:
         )
         assert found(view, "A leads")[0].endswith("1.0 points less accuracy.")
 
-    def test_calls_losses_that_hardly_differ_equal(self) -> None:
+    def test_names_no_leader_where_the_losses_hardly_differ(self) -> None:
         view = at_step(1500, network(1500, test_loss=0.300), network(1500, test_loss=0.309))
-        assert found(view, "test losses") == ["After 1,500 steps the test losses are equal to 0.01 (0.300)."]
+        assert found(view, "test losses") == [
+            "After 1,500 steps the test losses differ by less than 0.01 (0.300 to 0.309)."
+        ]
 
     def test_waits_for_200_steps(self) -> None:
         view = at_step(199, network(199, test_loss=0.5), network(199, test_loss=0.3))
@@ -209,8 +211,13 @@ class TestVanishingGradients:
 
     def test_are_said_with_how_much_is_lost(self) -> None:
         assert found(self.with_norms(0.001, 0.01, 0.1, 0.2), "vanishes") == [
-            "The gradient of A vanishes on its way down: in layer 1 it is 200 times smaller than in the output layer."
+            "The gradient of A vanishes on its way down: "
+            "in layer 1 it is about 200 times smaller than in the output layer."
         ]
+
+    def test_are_said_to_two_digits(self) -> None:
+        assert "about 1,200 times smaller" in found(self.with_norms(1.0, 1.0, 1234.0), "vanishes")[0]
+        assert "about 8.7 · 10⁷ times smaller" in found(self.with_norms(1e-8, 0.1, 0.87370176), "vanishes")[0]
 
     def test_are_not_said_of_a_gradient_a_hundredth_as_large(self) -> None:
         assert found(self.with_norms(0.0021, 0.01, 0.1, 0.2), "vanishes") == []
@@ -227,6 +234,25 @@ class TestVanishingGradients:
     def test_are_not_said_where_the_gradient_is_no_number(self) -> None:
         view = self.with_norms(math.nan, math.nan, math.nan)
         assert found(view, "gradient of") == found(view, "No gradient") == []
+
+
+class TestExplodingGradients:
+    def with_norms(self, *norms: float) -> View:
+        return at_step(100, network(gradient_norm=np.array(norms)), network())
+
+    def test_are_said_with_how_much_is_gained(self) -> None:
+        assert found(self.with_norms(50.0, 1.0, 0.2), "gradient") == [
+            "The gradient of A explodes on its way down: "
+            "in layer 1 it is about 250 times larger than in the output layer."
+        ]
+
+    def test_are_not_said_of_a_gradient_a_hundred_times_as_large(self) -> None:
+        assert found(self.with_norms(19.9, 1.0, 0.2), "explodes") == []
+
+    def test_are_not_said_of_one_hidden_layer_nor_of_numbers_past_the_largest(self) -> None:
+        assert found(self.with_norms(100.0, 0.2), "explodes") == []
+        assert found(self.with_norms(math.inf, 1.0, 0.2), "explodes") == []
+        assert found(self.with_norms(1.0, 1.0, 0.0), "explodes") == []
 
 
 class TestDeadNeurons:

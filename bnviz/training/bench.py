@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, pstdev
+from statistics import fmean, stdev, variance
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer
 
 LAST = 100  # steps whose mean is the training loss
+STUDENT_T = 2.776  # Student's t, 95 %, two-sided, 4 degrees of freedom: two sides of three seeds each
 SIDES = ("without batchnorm", "with batchnorm")
 
 
@@ -70,13 +71,22 @@ def mean(outcomes: Sequence[Outcome], name: str) -> float:
     return fmean(getattr(outcome, name) for outcome in outcomes)
 
 
+def higher(these: Sequence[Outcome], those: Sequence[Outcome], name: str) -> bool | None:
+    """Whether the mean of these lies above that of those, each over the same three seeds; None where the difference is
+    within STUDENT_T standard errors: the seeds alone would often bring it about."""
+    sides = [[getattr(outcome, name) for outcome in side] for side in (these, those)]
+    difference = fmean(sides[0]) - fmean(sides[1])
+    error = math.sqrt(sum(variance(side) / len(side) for side in sides))
+    return None if abs(difference) <= STUDENT_T * error else difference > 0
+
+
 def shown(outcomes: Sequence[Outcome], name: str) -> str:
-    """'0.300 ± 0.004' or '94.8 ± 0.1%', the second over the seeds."""
+    """'0.300 ± 0.004' or '94.8 ± 0.1%', the second the sample's standard deviation over the seeds."""
     values = [getattr(outcome, name) for outcome in outcomes]
     if percent := name.endswith("accuracy"):
         values = [100 * value for value in values]
     digits = 1 if percent else 3
-    spread = f" ± {pstdev(values):.{digits}f}" if len(values) > 1 else ""
+    spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
     return f"{fmean(values):.{digits}f}{spread}{'%' * percent}"
 
 

@@ -1,11 +1,11 @@
-"""Networks as they were published, trained without and with batchnorm: that of the 2015 paper's figure 1, and LeNet."""
+"""Networks of the literature, trained without and with batchnorm: that of the 2015 paper's figure 1, and LeNet."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from bnviz.config import Experiment, NetworkConfig, TrainingConfig, replace
-from bnviz.records import Floats, VariantFrame
+from bnviz.records import TEST_DIGITS, Floats, VariantFrame
 from bnviz.results import Chart, Claim, Result
 from bnviz.settings import to_query
 from bnviz.training.bench import Bench, Outcome, lines, points, twins
@@ -14,6 +14,8 @@ PAPER = "Ioffe and Szegedy 2015, section 4.1 and figure 1"
 BOOK = "Zhang et al., Dive into Deep Learning, section on batch normalization"
 UNIT = 0  # of the last hidden layer: the first is as typical as any
 GOAL = 0.9  # the test accuracy that LeNet is timed to
+ROUNDING = 1e-6  # 900 of 1,000 digits are a little less than 0.9 in float32
+WATCHED = f"Test accuracy: on the first {TEST_DIGITS:,} test digits, at the last step on all of them."
 
 
 def sigmoid(bench: Bench) -> Result:
@@ -24,8 +26,9 @@ def sigmoid(bench: Bench) -> Result:
     one = replace(bench, seeds=bench.seeds[:1])
     pair = [outcomes[0] for outcomes in one.train(training, twins(network))]
     without, normalized = pair
-    goal = without.test_accuracy
-    reached = _reached(normalized, goal)
+    goal = max(frame.test_accuracy for frame in _watched(without))
+    slow, fast = (reached(outcome, goal) for outcome in pair)
+    assert slow is not None  # its own best
     kept = [[f for f in outcome.frames if f.layers[-1].percentiles is not None] for outcome in pair]
     at = [f.step for f in kept[0]]
     (calm_median, calm_spread), (median, spread) = (_wander(_percentiles(frames)) for frames in reversed(kept))
@@ -33,22 +36,24 @@ def sigmoid(bench: Bench) -> Result:
         "sigmoid",
         "The network of the 2015 paper",
         f"784-3×100-10, sigmoid, weights 0.1 N(0,1), batch 60, constant learning rate 0.1, {steps:,} steps, one seed. "
+        f"{WATCHED} Speed: the first step at which each has the best that the network without batchnorm has before its "
+        "last step, as in the paper's figure 3. "
         "Wander of the median: its largest minus its smallest value over the steps; of the spread between the 15th and "
         "85th percentile: its largest divided by its smallest; means over the units of the last hidden layer.",
         (
             Claim(
                 "The network with batchnorm reaches a higher test accuracy",
                 f"{PAPER}(a)",
-                f"{normalized.test_accuracy:.1%} with, {goal:.1%} without",
-                normalized.test_accuracy > goal,
-                points(normalized.test_accuracy - goal),
+                f"{normalized.test_accuracy:.1%} with, {without.test_accuracy:.1%} without",
+                normalized.test_accuracy > without.test_accuracy,
+                points(normalized.test_accuracy - without.test_accuracy),
             ),
             Claim(
                 "It trains faster",
                 f"{PAPER}(a)",
-                f"{goal:.1%} after {reached:,} steps instead of {steps:,}" if reached else "never as accurate",
-                reached is not None and reached < steps,
-                f"{steps / max(reached, 1):.1f} times as fast" if reached else "not reached",
+                f"{goal:.1%} after {fast:,} steps with, {slow:,} without" if fast else "never as accurate",
+                fast is not None and fast < slow,
+                f"{slow / fast:.1f} times as fast" if fast else "not reached",
             ),
             Claim(
                 "The inputs of a sigmoid of the last hidden layer keep a more stable distribution",
@@ -77,18 +82,22 @@ def sigmoid(bench: Bench) -> Result:
 
 
 def lenet(bench: Bench) -> Result:
-    """LeNet with sigmoids and average pooling."""
+    """LeNet in the form of Dive into Deep Learning: sigmoids, average pooling, every map connected to every other.
+
+    LeCun et al. 1998 have a scaled tanh, trainable subsampling and sparse connections between the maps.
+    """
     network = NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")
     training = TrainingConfig(steps=3_000 if bench.quick else 10_000, schedule="constant")
     one = replace(bench, seeds=bench.seeds[:1])
     pair = [outcomes[0] for outcomes in one.train(training, twins(network))]
-    slow, fast = (_reached(outcome, GOAL) for outcome in pair)
+    slow, fast = (reached(outcome, GOAL) for outcome in pair)
     told = [f"after {step:,} steps" if step else f"not within {training.steps:,} steps" for step in (slow, fast)]
     return Result(
         "lenet",
         "LeNet",
-        "6@5×5, pool, 16@5×5, pool, 120, 84, 10, sigmoid, Xavier's uniform init, batch 32, constant learning rate 0.1, "
-        f"{training.steps:,} steps, one seed. The goal is {GOAL:.0%} test accuracy.",
+        "6@5×5, pool, 16@5×5, pool, 120, 84, 10, sigmoid, as in Dive into Deep Learning, after LeCun et al. 1998; "
+        f"Xavier's uniform init, batch 32, constant learning rate 0.1, {training.steps:,} steps, one seed. {WATCHED} "
+        f"The goal is {GOAL:.0%} before the last step.",
         (
             Claim(
                 "Batchnorm accelerates the convergence of LeNet",
@@ -106,9 +115,14 @@ def lenet(bench: Bench) -> Result:
     )
 
 
-def _reached(outcome: Outcome, accuracy: float) -> int | None:
-    """The first step at which a test accuracy was had."""
-    return next((frame.step for frame in outcome.frames if frame.test_accuracy >= accuracy), None)
+def _watched(outcome: Outcome) -> Sequence[VariantFrame]:
+    """All but the last frame, whose test accuracy is of other digits."""
+    return outcome.frames[:-1]
+
+
+def reached(outcome: Outcome, accuracy: float) -> int | None:
+    """The first watched step at which a test accuracy was had."""
+    return next((frame.step for frame in _watched(outcome) if frame.test_accuracy >= accuracy - ROUNDING), None)
 
 
 def _accuracy(pair: Sequence[Outcome]) -> Chart:
