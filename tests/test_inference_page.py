@@ -94,6 +94,12 @@ def test_findings_repeat_what_was_measured() -> None:
     assert insights.inference_findings(History(ONE).view()) == []
 
 
+def test_findings_count_a_single_step() -> None:
+    history = History(ONE, watch="inference")
+    history.add(frame(variant_frame(1, [1.0], inference=inference(1.5))))
+    assert insights.inference_findings(history.view())[0].startswith("After 1 step the running means")
+
+
 def test_a_loss_that_is_no_number_is_not_compared() -> None:
     assert len(insights.inference_findings(view(inference(0.0, eval=float("nan"))))) == 1
 
