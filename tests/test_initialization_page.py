@@ -15,6 +15,7 @@ from bnviz.config import ACTIVATIONS, INITS, NetworkConfig, replace
 from bnviz.engine.cluster import EngineUnavailableError
 from bnviz.figures import initialization as figures
 from bnviz.figures import schemes as scheme_figures
+from bnviz.figures.logarithmic import log_axis
 from bnviz.initial_records import (
     ACTIVATION_BINS,
     MOST_UNITS,
@@ -186,6 +187,15 @@ def test_propagation_shows_four_panels_measured_and_in_theory(batches: "Batches"
             drawn = numbers(named(figure, f"{kind} {i}")["y"])
             assert drawn == pytest.approx((getattr(values, name) * factor).tolist(), rel=1e-5, abs=1e-7)
     assert figure["layout"]["xaxis4"]["ticktext"][-1] == "out"
+
+
+def test_a_short_logarithmic_axis_names_its_ticks_in_full() -> None:
+    axis = log_axis(-1.1, 0.1)
+    named = dict(zip(axis["ticktext"], axis["tickvals"], strict=True))
+    assert {"0.1", "0.2", "0.5", "1"} <= set(named)
+    assert named["0.2"] == pytest.approx(0.2)
+    assert "2 · 10⁻⁷" in log_axis(-7.1, -6)["ticktext"]
+    assert log_axis(-4, 0)["dtick"] == 1
 
 
 def test_zeros_on_a_logarithmic_axis_are_told_in_words(batches: "Batches") -> None:

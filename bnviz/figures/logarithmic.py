@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bnviz.figures.normalization import scientific
 from bnviz.figures.style import Figure
 
 Array = npt.NDArray[np.floating[Any]]
@@ -15,8 +16,11 @@ LEAST, MOST = 1e-36, 1e36  # what is drawn: floats of 4 bytes
 
 def log_axis(low: float, high: float) -> Figure:
     """A label every few decades, or at 1, 2 and 5 where there is hardly one."""
-    step: float | str = "D2" if high - low < 1.5 else max(1, math.ceil((high - low) / 5))
-    return {"type": "log", "range": [low, high], "exponentformat": "power", "dtick": step}
+    shape: Figure = {"type": "log", "range": [low, high], "exponentformat": "power"}
+    if high - low >= 1.5:
+        return shape | {"dtick": max(1, math.ceil((high - low) / 5))}
+    ticks = [digit * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for digit in (1, 2, 5)]
+    return shape | {"tickvals": ticks, "ticktext": [scientific(tick).replace(".0 ", " ") for tick in ticks]}
 
 
 def decades(values: Array) -> tuple[float, float]:
