@@ -15,6 +15,7 @@ Counts = npt.NDArray[np.integer]
 
 PROBE_DIGITS = 256  # activations are measured on the first training digits, the same at every step
 MAP_DIGITS = 16  # of these digits feature maps are measured: a channel of LeNet's first layer has 12,544 values then
+PROBED = f"{PROBE_DIGITS} fixed digits (feature maps: every position of the first {MAP_DIGITS})"  # as pages say it
 TEST_DIGITS = 1000  # test loss and accuracy while training; the last frame of a run uses the whole test set
 EVALUATION_CHUNK = 512  # test digits in one forward pass: their activations stay in the cache, whole batches
 POPULATION_DIGITS = 2000  # population statistics while training; the last frame of a run takes all training digits
@@ -22,6 +23,7 @@ INFERENCE_DIGITS = 512  # test digits on which the modes of inference are compar
 BATCH_SIZES = (2, 8, 32, 128)  # of training mode, at inference
 STEP_LENGTHS = (0.5, 0.71, 1.0, 1.41, 2.0, 2.83, 4.0)  # in learning rates: where the loss is looked at ahead of a step
 BINS = 60
+QUANTILES = 128  # of each place of a layer, in kept frames
 PLACES = ("pre_activation", "normalized", "batchnorm_output", "post_activation")
 PERCENTILES = (15, 50, 85)  # of a unit's inputs, those of figure 1 of Ioffe and Szegedy 2015
 SATURATED = 0.97  # |tanh| above this counts as saturated
@@ -40,6 +42,20 @@ def bin_range(place: str, activation: str) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """How the values of one place of a layer are distributed, finer than bins tell; all NaN where a value is no number.
+
+    mean, variance: to the precision of float64. quantiles: (QUANTILES,) means of equal parts of the sorted values,
+    smallest first. Of all values, not of a sample: the mean of what batchnorm normalized hardly moves, that of a sample
+    of it does.
+    """
+
+    mean: float
+    variance: float
+    quantiles: Floats
+
+
+@dataclass(frozen=True)
 class LayerFrame:
     """One hidden layer over the probe digits.
 
@@ -47,6 +63,7 @@ class LayerFrame:
     dead: units with the same output for every digit. always_saturated: units saturated at every digit.
     histograms: place -> (BINS + 3,) counts [below, the BINS bins, above, NaN or infinite].
     percentiles: (3, units) PERCENTILES of each unit's input to the activation function; only in kept frames.
+    summaries: place -> Summary; only in kept frames.
     """
 
     mean: Floats
@@ -55,6 +72,7 @@ class LayerFrame:
     always_saturated: int
     histograms: dict[str, Counts]
     percentiles: Floats | None = None
+    summaries: dict[str, Summary] | None = None
 
 
 @dataclass(frozen=True)

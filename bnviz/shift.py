@@ -1,13 +1,12 @@
 """How the distributions of a network's layers move while it trains, and how the gradients shift.
 
-Distributions are the histograms that the history already holds: counts in BINS equal bins. A value is taken to lie at
-the centre of its bin, one outside all bins at the centre of the bin that would come next, so distances of
-distributions that leave the bins are lower bounds.
+Pictures are drawn from the histograms of all frames, distances and drifts reckoned from the summaries of the kept ones:
+a bin is wide beside what the values of a calm layer move.
 """
 
 import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,11 +14,23 @@ import numpy as np
 
 from bnviz.config import Experiment
 from bnviz.history import View
-from bnviz.records import BINS, Counts, Floats, Frame, GradientShift, LayerFrame, VariantFrame, bin_range
+from bnviz.records import (
+    BINS,
+    QUANTILES,
+    Counts,
+    Floats,
+    Frame,
+    GradientShift,
+    LayerFrame,
+    Summary,
+    VariantFrame,
+    bin_range,
+)
 
 INPUT = "activation_input"  # batchnorm's output where it sits before the activation, else the pre-activation
 PLACES = {INPUT: "input of the activation", "pre_activation": "pre-activation", "post_activation": "post-activation"}
 MOST = 400  # measurements of the gradients that are kept
+_LOST = Summary(math.nan, math.nan, np.full(QUANTILES, math.nan))
 
 Since = Literal["before", "start"]  # a drift is counted from the kept frame before, or from the oldest one
 
@@ -93,20 +104,22 @@ class Course:
         return float((last[0] + last[-2]) / max(last.sum(), 1))
 
 
-def course(view: View, variant: int, layer: int, place: str, *, newest: bool = True) -> Course:
-    """What the kept frames hold, and last, where `newest`, the newest frame. Empty where there is no such layer."""
-    found = [f for f in _frames(view, variant, newest) if layer < len(f.layers)]
-    if place == "post_activation":
-        since = _activation_since(view, variant)
-        found = [f for f in found if f.step >= since]
-    steps, counts = [], []
-    for each in found:
-        histogram = each.layers[layer].histograms.get(_place(view.experiment, variant, each.layers[layer], place))
-        if histogram is not None:
-            steps.append(each.step)
-            counts.append(histogram)
+def course(view: View, variant: int, layer: int, place: str) -> Course:
+    """What the kept frames hold, and last the newest frame. Empty where there is no such layer."""
+    found = list(_known(view, variant, layer, place, newest=True))
+    steps, counts = [step for step, _, _ in found], [each.histograms[name] for _, each, name in found]
     low, high = bin_range(place, view.experiment.variants[variant].network.activation)
     return Course(tuple(steps), np.array(counts).reshape(-1, BINS + 3), low, high)
+
+
+def _known(view: View, variant: int, layer: int, place: str, *, newest: bool) -> Iterator[tuple[int, LayerFrame, str]]:
+    """Step and layer of the frames that hold a place, and the name that the place has there."""
+    since = _activation_since(view, variant) if place == "post_activation" else 0
+    for frame in _frames(view, variant, newest):
+        if layer < len(frame.layers) and frame.step >= since:
+            name = _place(view.experiment, variant, frame.layers[layer], place)
+            if name in frame.layers[layer].histograms:
+                yield frame.step, frame.layers[layer], name
 
 
 def _frames(view: View, variant: int, newest: bool) -> list[VariantFrame]:
@@ -119,7 +132,7 @@ def _frames(view: View, variant: int, newest: bool) -> list[VariantFrame]:
 
 
 def _place(experiment: Experiment, variant: int, layer: LayerFrame, place: str) -> str:
-    """Which histogram of a frame holds a place."""
+    """The name of a place in a frame."""
     if place != INPUT:
         return place
     batchnorm = experiment.variants[variant].batchnorm
@@ -147,22 +160,14 @@ def shares(counts: Counts) -> Floats:
     return found
 
 
-def moments(counts: Counts, low: float, high: float) -> tuple[Floats, Floats]:
-    """Mean and variance, in the values' unit and its square; exact to the width of a bin."""
-    p, x = shares(counts), positions(low, high)
-    mean = p @ x
-    return mean, p @ x**2 - mean**2
+def wasserstein(a: Floats, b: Floats) -> Floats:
+    """Wasserstein-1 distance of distributions, (..., QUANTILES) each, in the values' unit: how far a value must move.
 
-
-def wasserstein(a: Counts, b: Counts, low: float, high: float) -> Floats:
-    """Wasserstein-1 distance of distributions, in the values' unit: how far a value must move on average.
-
-    W1(a, b) = integral of |F_a(x) - F_b(x)| dx, F the cumulative distribution: the least mean of |x - y| over all ways
-    of pairing the values of a with those of b.
+    W1(a, b) = integral over p from 0 to 1 of |Q_a(p) - Q_b(p)|, Q the quantile function: the least mean of |x - y| over
+    all ways of pairing the values of a with those of b. Of quantiles that are means of equal parts it is a lower bound,
+    exact unless the sorted values cross within a part. NaN where a quantile is.
     """
-    width = (high - low) / BINS
-    apart = np.cumsum(shares(a) - shares(b), axis=-1)[..., :-1]
-    found: Floats = width * np.abs(apart).sum(-1)
+    found: Floats = np.abs(a - b).mean(-1)
     return found
 
 
@@ -180,19 +185,30 @@ class Drift:
     relative: Floats
 
 
+def summaries(view: View, variant: int, layer: int, place: str) -> tuple[list[int], list[Summary]]:
+    """Steps and summaries of the kept frames; one of NaN where a network diverged between two moments to keep."""
+    steps, found = [], []
+    for step, each, name in _known(view, variant, layer, place, newest=False):
+        steps.append(step)
+        found.append((each.summaries or {}).get(name, _LOST))
+    return steps, found
+
+
 def drift(view: View, variant: int, layer: int, place: str, since: Since) -> Drift:
     """Empty where fewer than two distributions are known."""
-    found = course(view, variant, layer, place, newest=since == "start")
-    if len(found.steps) < 2:
+    steps, found = summaries(view, variant, layer, place)
+    if len(steps) < 2:
         return Drift(*[np.empty(0)] * 5)
-    mean, variance = moments(found.counts, found.low, found.high)
+    mean, variance = np.array([(each.mean, each.variance) for each in found]).T
+    quantiles = np.array([each.quantiles for each in found], dtype=float)
     first = slice(None, -1) if since == "before" else slice(0, 1)
-    distance = wasserstein(found.counts[1:], found.counts[first], found.low, found.high)
+    distance = wasserstein(quantiles[1:], quantiles[first])
     sigma = np.sqrt(variance[first])
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(sigma > 0, distance / sigma, math.nan)
-    steps = np.array(found.steps[1:], dtype=float)
-    return Drift(steps, mean[1:] - mean[first], variance[1:] - variance[first], distance, relative)
+    return Drift(
+        np.array(steps[1:], dtype=float), mean[1:] - mean[first], variance[1:] - variance[first], distance, relative
+    )
 
 
 def percentiles(view: View, variant: int, layer: int, unit: int) -> tuple[Floats, Floats]:

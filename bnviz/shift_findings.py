@@ -9,7 +9,6 @@ from bnviz import shift
 from bnviz.history import View
 from bnviz.records import GradientShift
 
-OUTSIDE = 0.01  # share of values outside the bins that is worth a warning
 FEW = 3  # networks of which all is told; of more, only the shift itself
 ALIKE = 0.1  # two numbers that differ by less than this share are called about equal
 
@@ -22,20 +21,17 @@ def findings(view: View, measured: Sequence[Sequence[GradientShift]], *, layer: 
 
 
 def _moved(view: View, layer: int, place: str) -> list[str]:
-    told, distances = [], {}
+    told, distances, until = [], {}, 0
     for i, letter in enumerate(view.experiment.letters):
         found = shift.drift(view, i, layer, place, "start")
         if not len(found.steps) or not math.isfinite(found.distance[-1]):
             continue
-        distances[i] = float(found.distance[-1])
+        distances[i], until = float(found.distance[-1]), max(until, int(found.steps[-1]))
         mean = f"; mean by {_signed(found.mean[-1])}" if len(view.experiment.variants) <= FEW else ""
         told.append(f"W₁ = {short(distances[i])} in {_name(view, i, letter)}{mean})")
     if not told:
-        return ["Train to see the distributions move: so far there is one moment of each network."]
-    assert view.latest is not None
-    sentence = (
-        f"Up to step {view.latest.step:,} the {shift.PLACES[place]} of layer {layer + 1} moved by {', by '.join(told)}"
-    )
+        return ["Train to see the distributions move: so far one moment of each network is kept."]
+    sentence = f"Up to step {until:,} the {shift.PLACES[place]} of layer {layer + 1} moved by {', by '.join(told)}"
     return [sentence + _compared(view, distances, "{with_} moved {ratio} as far as {without}.", "both about as far.")]
 
 
@@ -64,16 +60,10 @@ def _doubts(view: View, layer: int, place: str) -> list[str]:
     assert view.latest is not None
     told = []
     for i, letter in enumerate(view.experiment.letters):
-        found = shift.course(view, i, layer, place)
         if view.latest.variants[i].diverged:
             told.append(f"{letter} diverged: its values are no numbers any more.")
-        elif not found.steps:
+        elif not shift.course(view, i, layer, place).steps:
             told.append(f"{letter} has no layer {layer + 1}.")
-        elif found.outside > OUTSIDE:
-            told.append(
-                f"{found.outside:.0%} of {letter}'s values lie outside the bins (±{found.high:g}): its "
-                "distances are lower bounds."
-            )
     return [" ".join(told)] if told else []
 
 

@@ -11,7 +11,7 @@ from bnviz.figures import distributions
 from bnviz.figures import shift as figures
 from bnviz.figures.style import Figure
 from bnviz.history import View
-from bnviz.records import PROBE_DIGITS, Frame, GradientShift
+from bnviz.records import PROBED, QUANTILES, Frame, GradientShift
 from bnviz.ui import controls, lab, page
 from bnviz.ui.live_plotly import live_chart
 from bnviz.ui.live_question import LiveQuestion
@@ -44,7 +44,7 @@ if st.session_state.get("shift_layer", 1) > deepest:
 
 page.heading(
     "Distributions over the course of training",
-    f"All neurons of the layer over {PROBE_DIGITS} fixed digits, normalized with that batch's statistics, in bins that "
+    f"All neurons of the layer over {PROBED}, normalized with that batch's statistics, in bins that "
     "never change. A frame is kept every so many steps; the strong one is the moment that is shown.",
 )
 with st.container(horizontal=True, key="shift_settings", vertical_alignment="bottom"):
@@ -66,7 +66,7 @@ with left:
     options = page.heading(
         "Percentiles of one unit",
         "Figure 1 of Ioffe and Szegedy 2015: the 15th, 50th and 85th percentile of one unit's input to its activation "
-        f"function, over {PROBE_DIGITS} digits, at every kept moment.",
+        f"function, over {PROBED}, at every kept moment.",
     )
     unit = options.number_input("Unit", 1, widest, 1, key="shift_unit", width=130, label_visibility="collapsed") - 1
     live_chart("chart_percentiles")
@@ -78,8 +78,9 @@ with left:
 with right:
     options = page.heading(
         "Shift of the distribution",
-        "How far a layer's distribution is from its own earlier one. Values outside the bins count as just outside, so "
-        "distances of distributions that leave them are lower bounds.",
+        "How far a layer's distribution is from its own earlier one, at every kept moment. Mean and variance are "
+        f"exact; W₁ compares {QUANTILES} quantiles, each the mean of an equal part of the sorted values: a close lower "
+        "bound.",
     )
     with options.popover("View", width="content"):
         measure = st.selectbox(
@@ -89,9 +90,9 @@ with right:
             "Against", list(SINCE), format_func=SINCE.__getitem__, default="start", key="shift_since", required=True
         )
     live_chart("chart_shift")
-    st.latex(r"W_1 = \int \left| F_t(x) - F_0(x) \right| dx")
+    st.latex(r"W_1 = \int_0^1 \left| Q_t(p) - Q_0(p) \right| dp")
     st.caption(
-        "F: cumulative distribution now and earlier. W₁ is how far a value has to move on average to make one "
+        "Q: quantile function now and earlier. W₁ is how far a value has to move on average to make one "
         "distribution the other, in the values' own unit; divided by the earlier σ it compares networks of different "
         "scale."
     )

@@ -8,7 +8,7 @@ from bnviz import figures
 from bnviz.figures.activations import PLACE_NAMES
 from bnviz.figures.style import Figure
 from bnviz.history import View
-from bnviz.records import PROBE_DIGITS, SATURATED, TEST_DIGITS, Frame
+from bnviz.records import PROBED, SATURATED, TEST_DIGITS, Frame
 from bnviz.ui import controls, lab, page, sharing
 from bnviz.ui.live_plotly import live_chart
 
@@ -62,7 +62,7 @@ def pick_layer() -> None:
 
 options = page.heading(
     "Network map",
-    f"Every neuron of every hidden layer, over {PROBE_DIGITS} fixed digits: its mean output, or the share of digits "
+    f"Every neuron of every hidden layer, over {PROBED}: its mean output, or the share of digits "
     "at which it is saturated. Click a row to look into that layer below.",
 )
 quantity = page.choose_quantity(options, "Colour", "map_quantity", labelled=False)
@@ -88,7 +88,7 @@ left, right = st.columns(2, gap="large")
 with left:
     page.heading(
         "Activations",
-        f"Histogram over all neurons of the layer and {PROBE_DIGITS} fixed digits, normalized with that batch's "
+        f"Histogram of all neurons of the layer over {PROBED}, normalized with that batch's "
         "statistics, in bins that never change. Values outside them are counted in words.",
     )
     live_chart("chart_activations")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bnviz.config import LETTERS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.edits import Edit
 from bnviz.history import History, View
-from bnviz.records import BINS, PLACES, Frame, LayerFrame, VariantFrame
+from bnviz.records import BINS, PLACES, QUANTILES, Frame, LayerFrame, Summary, VariantFrame
 from bnviz.settings import SHARED, VARIANT, Setting, Value
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def layer_frame(
         dead=dead,
         always_saturated=0,
         histograms={place: counts.copy() for place in places},
+        summaries={place: Summary(0.0, 0.0, np.zeros(QUANTILES)) for place in places},
     )
 
 

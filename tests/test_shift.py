@@ -1,9 +1,10 @@
-"""Covariate shift: distances and drifts against independent sums, what the page draws and says; no torch."""
+"""Covariate shift: distances and drifts against independent sums, what the page draws and says."""
 
 import base64
+import itertools
 import math
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,13 +18,26 @@ from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingCon
 from bnviz.figures import distributions as panels
 from bnviz.figures import shift as figures
 from bnviz.history import Marker, View
-from bnviz.records import BINS, Counts, GradientShift, LayerFrame, VariantFrame
+from bnviz.records import (
+    BINS,
+    PROBE_DIGITS,
+    QUANTILES,
+    Counts,
+    Floats,
+    GradientShift,
+    LayerFrame,
+    Summary,
+    VariantFrame,
+)
 from bnviz.ui.live_question import LiveQuestion
+
+if TYPE_CHECKING:
+    from bnviz.training.batches import Batches
 
 TWINS = twins(steps=1500)
 LOW, HIGH = -10.0, 10.0
 WIDTH = (HIGH - LOW) / BINS
-counts_of = st.lists(st.integers(0, 9), min_size=BINS + 2, max_size=BINS + 2).filter(any)
+quantiles_of = st.lists(st.floats(-1e3, 1e3), min_size=QUANTILES, max_size=QUANTILES)
 
 
 def counted(*found: tuple[int, int], broken: int = 0) -> Counts:
@@ -36,11 +50,22 @@ def counted(*found: tuple[int, int], broken: int = 0) -> Counts:
 
 
 def layer(place: int = 30, **changes: Any) -> LayerFrame:
-    """A layer all of whose values lie in one bin."""
+    """A layer all of whose values lie in the middle of one bin."""
     names = ("pre_activation", "normalized", "batchnorm_output", "post_activation")
     counts = counted((place, 100))
     percentiles = np.array([[-1.0] * 10, [0.0] * 10, [1.0] * 10]) + place / 10
-    return replace_layer(layer_frame(), histograms=dict.fromkeys(names, counts), percentiles=percentiles, **changes)
+    x = float(shift.positions(LOW, HIGH)[place])
+    summary = Summary(x, 0.0, np.full(QUANTILES, x))
+    kept = {"percentiles": percentiles, "summaries": dict.fromkeys(names, summary)} | changes
+    return replace_layer(layer_frame(), histograms=dict.fromkeys(names, counts), **kept)
+
+
+def summarized(values: Floats) -> Summary:
+    import torch
+
+    from bnviz.training import metrics
+
+    return metrics.summary(torch.from_numpy(values.astype(np.float32)))
 
 
 def replace_layer(found: LayerFrame, **changes: Any) -> LayerFrame:
@@ -74,49 +99,80 @@ def no_nan_axis(figure: dict[str, Any]) -> bool:
 
 class TestWassersteinDistance:
     def test_is_how_far_a_distribution_was_pushed(self) -> None:
-        a, b = counted((10, 50), (20, 50)), counted((13, 500), (23, 500))
-        assert shift.wasserstein(a, b, LOW, HIGH) == pytest.approx(3 * WIDTH)
+        a = np.linspace(-3, 5, QUANTILES)
+        assert shift.wasserstein(a, a + 0.3) == pytest.approx(0.3)
 
-    @given(counts_of, counts_of)
-    def test_is_scipys_of_values_in_the_middle_of_their_bins(self, a: list[int], b: list[int]) -> None:
-        x = shift.positions(LOW, HIGH)
-        found = shift.wasserstein(np.array([*a, 0]), np.array([*b, 0]), LOW, HIGH)
-        assert found == pytest.approx(wasserstein_distance(x, x, a, b), abs=1e-9)
+    @given(quantiles_of, quantiles_of)
+    def test_is_scipys(self, a: list[float], b: list[float]) -> None:
+        found = shift.wasserstein(np.sort(a), np.sort(b))
+        assert found == pytest.approx(wasserstein_distance(a, b), abs=1e-9)
 
     @given(st.integers(0, 2**32 - 1), st.floats(-2, 2), st.floats(0.3, 2))
-    def test_is_scipys_of_the_values_themselves_to_the_width_of_a_bin(self, seed: int, mean: float, std: float) -> None:
+    def test_of_summaries_is_scipys_of_the_values_themselves(self, seed: int, mean: float, std: float) -> None:
         generator = np.random.default_rng(seed)
         samples = generator.normal(0, 1, 1000), generator.normal(mean, std, 1000)
-        counts = [np.array([0, *np.histogram(s, BINS, (LOW, HIGH))[0], 0, 0]) for s in samples]
-        found = float(shift.wasserstein(*counts, LOW, HIGH))
-        assert found == pytest.approx(wasserstein_distance(*samples), abs=WIDTH)
+        a, b = (summarized(each) for each in samples)
+        found, expected = float(shift.wasserstein(a.quantiles, b.quantiles)), wasserstein_distance(*samples)
+        assert found <= expected + 1e-6
+        assert found == pytest.approx(expected, abs=0.005)
 
-    @given(counts_of, counts_of, counts_of)
-    def test_is_a_metric(self, a: list[int], b: list[int], c: list[int]) -> None:
-        one, two, three = (np.array([*counts, 0]) for counts in (a, b, c))
+    @given(quantiles_of, quantiles_of, quantiles_of)
+    def test_is_a_metric(self, a: list[float], b: list[float], c: list[float]) -> None:
+        one, two, three = (np.sort(each) for each in (a, b, c))
 
-        def distance(p: Counts, q: Counts) -> float:
-            return float(shift.wasserstein(p, q, LOW, HIGH))
+        def distance(p: Floats, q: Floats) -> float:
+            return float(shift.wasserstein(p, q))
 
         assert distance(one, one) == 0
         assert distance(one, two) == pytest.approx(distance(two, one))
         assert distance(one, three) <= distance(one, two) + distance(two, three) + 1e-9
 
-    def test_takes_values_outside_the_bins_to_lie_just_outside(self) -> None:
-        inside, above = counted((BINS, 10)), counted((BINS + 1, 10))
-        assert shift.wasserstein(inside, above, LOW, HIGH) == pytest.approx(WIDTH)
-
     def test_is_no_number_where_a_value_is_none(self) -> None:
-        assert math.isnan(shift.wasserstein(counted((3, 5)), counted((3, 5), broken=1), LOW, HIGH))
-        assert math.isnan(shift.wasserstein(counted((3, 5)), counted(), LOW, HIGH))
+        a = summarized(np.array([1.0, 2.0]))
+        for strange in (math.nan, math.inf, -math.inf):
+            b = summarized(np.array([1.0, strange]))
+            assert math.isnan(shift.wasserstein(a.quantiles, b.quantiles))
+            assert math.isnan(b.mean)
+            assert math.isnan(b.variance)
 
 
-@given(counts_of)
-def test_mean_and_variance_are_those_of_the_bin_centres(counts: list[int]) -> None:
-    values = np.repeat(shift.positions(LOW, HIGH), counts)
-    mean, variance = shift.moments(np.array([*counts, 0]), LOW, HIGH)
-    assert mean == pytest.approx(values.mean(), abs=1e-9)
-    assert variance == pytest.approx(values.var(), abs=1e-9)
+class TestSummary:
+    @given(st.integers(1, 70), st.integers(1, 256), st.integers(0, 2**32 - 1))
+    def test_has_the_mean_and_variance_of_all_values(self, units: int, digits: int, seed: int) -> None:
+        values = np.random.default_rng(seed).normal(2, 3, (digits, units)).astype(np.float32)
+        found = summarized(values)
+        assert found.mean == pytest.approx(values.mean(dtype=np.float64), abs=1e-9)
+        assert found.variance == pytest.approx(values.var(dtype=np.float64), abs=1e-9)
+
+    @pytest.mark.parametrize("count", [1, QUANTILES - 1, QUANTILES, 200, 25_600])
+    def test_has_the_means_of_equal_parts_of_the_sorted_values(self, count: int) -> None:
+        values = np.random.default_rng(0).normal(size=count)
+        repeated = np.sort(np.repeat(values, QUANTILES)).reshape(QUANTILES, count)  # each value in so many pieces
+        np.testing.assert_allclose(summarized(values).quantiles, repeated.mean(1), atol=1e-6)
+
+
+def test_distances_of_lenets_convolutions_are_scipys_of_all_their_values(batches: "Batches") -> None:
+    """Values pile up at the background: in bins they would hop from one to the next."""
+    from builders import trainer_of
+
+    network = NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")
+    experiment = twins(network, steps=4, batch_size=16)  # keeps every step
+    trainer = trainer_of(experiment, batches)
+
+    def values() -> list[list[Floats]]:
+        """Of each layer of each network."""
+        traces = [trainer.copy_of(i).trace(batches.probe(PROBE_DIGITS, False))[0] for i in (0, 1)]
+        return [[layer.activation_input.double().numpy().ravel() for layer in trace] for trace in traces]
+
+    frames, first = [trainer.advance(steps=0)], values()
+    while not trainer.finished:
+        frames.append(trainer.advance())
+    view, last = view_of(experiment, *frames), values()
+    for i, k in itertools.product((0, 1), (0, 1)):
+        found, a, b = shift.drift(view, i, k, shift.INPUT, "start"), first[i][k], last[i][k]
+        assert found.distance[-1] == pytest.approx(wasserstein_distance(a, b), rel=0.02, abs=2e-5)
+        assert found.mean[-1] == pytest.approx(b.mean() - a.mean(), rel=1e-6, abs=1e-9)
+        assert found.variance[-1] == pytest.approx(b.var() - a.var(), rel=1e-6, abs=1e-9)
 
 
 def test_positions_are_the_centres_of_numpys_bins() -> None:
@@ -142,10 +198,11 @@ class TestDrift:
     def test_in_standard_deviations_needs_some(self) -> None:
         assert np.isnan(shift.drift(self.view, 0, 0, "pre_activation", "start").relative).all()
         spread = moving((30, 30), (31, 30))
-        first = spread.variants[0].frames[0].layers[0].histograms
-        first["pre_activation"] = counted((20, 50), (40, 50))  # sigma: ten bins
+        first = spread.variants[0].frames[0].layers[0].summaries
+        assert first is not None
+        first["pre_activation"] = replace(first["pre_activation"], variance=4.0)
         found = shift.drift(spread, 0, 0, "pre_activation", "start")
-        np.testing.assert_allclose(found.relative, found.distance / (10 * WIDTH))
+        np.testing.assert_allclose(found.relative, found.distance / 2)
 
     @pytest.mark.parametrize("since", ["start", "before"])
     def test_of_one_moment_is_nothing(self, since: shift.Since) -> None:
@@ -154,14 +211,23 @@ class TestDrift:
     def test_of_a_layer_that_is_not_there_is_nothing(self) -> None:
         assert len(shift.drift(self.view, 0, 7, shift.INPUT, "start").steps) == 0
 
-    def test_includes_the_newest_frame_between_two_kept_ones(self) -> None:
-        between = frame(*(variant_frame(150, [1.0] * 50, layers=(layer(39),)) for _ in range(2)))
+    def test_is_of_kept_frames_and_pictures_of_the_newest_between_two_of_them_too(self) -> None:
+        between = frame(*(variant_frame(150, [1.0] * 50, layers=(layer(39, summaries=None),)) for _ in range(2)))
         frames = [
             frame(*(variant_frame(100 * k, [1.0] * 100 * k, layers=(layer(30),)) for _ in range(2))) for k in (0, 1)
         ]
         view = view_of(TWINS, *frames, between)
-        assert shift.drift(view, 0, 0, shift.INPUT, "start").steps.tolist() == [100, 150]
-        assert shift.drift(view, 0, 0, shift.INPUT, "before").steps.tolist() == [100]
+        assert shift.course(view, 0, 0, shift.INPUT).steps == (0, 100, 150)
+        for since in ("start", "before"):
+            assert shift.drift(view, 0, 0, shift.INPUT, since).steps.tolist() == [100]
+
+    def test_is_no_number_where_a_network_diverged_between_two_moments_to_keep(self) -> None:
+        lost = variant_frame(130, [1.0] * 30, layers=(layer(summaries=None),), diverged=True)
+        first, second = (variant_frame(k, layers=(layer(30),)) for k in (0, 100))
+        view = view_of(replace(TWINS, variants=TWINS.variants[:1]), frame(first), frame(second), frame(lost))
+        found = shift.drift(view, 0, 0, shift.INPUT, "start")
+        assert found.steps.tolist() == [100, 130]
+        np.testing.assert_array_equal(np.isfinite(found.distance), [True, False])
 
 
 def test_the_input_of_the_activation_is_batchnorms_output_where_it_sits_before() -> None:
@@ -322,7 +388,9 @@ class TestFigures:
         if broken == "one frame":
             view = moving((30, 30))
         elif broken == "diverged":
-            lost = replace_layer(layer(), histograms={"pre_activation": counted(broken=9)}, percentiles=None)
+            lost = replace_layer(
+                layer(), histograms={"pre_activation": counted(broken=9)}, percentiles=None, summaries=None
+            )
             frames = [
                 frame(variant_frame(k * 100, [1.0] * k * 100, layers=(lost,), diverged=k > 0), variant_frame(k * 100))
                 for k in (0, 1)
@@ -373,9 +441,13 @@ class TestFindings:
         (moved,) = shift_findings.findings(moving((30, 30), (31, 32), experiment=both), [], layer=0, place=shift.INPUT)
         assert moved.endswith("mean by +0.67).")
 
-    def test_doubt_distances_of_what_leaves_the_bins(self) -> None:
-        told = shift_findings.findings(moving((30, 30), (BINS + 1, 30)), [], layer=0, place=shift.INPUT)
-        assert "100% of A's values lie outside the bins (±10): its distances are lower bounds." in told[-1]
+    def test_tell_distances_of_what_leaves_the_bins_in_full(self) -> None:
+        far = layer(summaries={"pre_activation": Summary(50.0, 0.0, np.full(QUANTILES, 50.0))})
+        frames = (
+            frame(*(variant_frame(k * 100, layers=(each,)) for _ in "AB")) for k, each in enumerate((layer(), far))
+        )
+        (told,) = shift_findings.findings(view_of(TWINS, *frames), [], layer=0, place="pre_activation")
+        assert "W₁ = 50.2 in A (no batchnorm; mean by +50.17)" in told
 
     def test_of_many_networks_tell_only_the_shift(self) -> None:
         four = Experiment(TWINS.training, TWINS.variants * 2)

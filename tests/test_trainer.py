@@ -210,19 +210,22 @@ class TestFrames:
         steps = [frame.step for frame in frames_of(experiment, batches, at_most=7)]
         assert steps == list(range(0, 66, 5))
 
-    def test_tell_percentiles_of_every_units_inputs_only_where_they_are_kept(self, batches: Batches) -> None:
+    def test_tell_percentiles_and_summaries_of_every_layer_only_where_they_are_kept(self, batches: Batches) -> None:
         deep = NetworkConfig(hidden_layers=2, width=12)
         after = Variant(deep, BatchNormConfig(position="after"))
         experiment = Experiment(TrainingConfig(steps=300), (Variant(deep), Variant(deep, BatchNormConfig()), after))
         trainer = trainer_of(experiment, batches)
         between = trainer.advance(steps=7)
         kept = trainer.advance()
-        assert all(layer.percentiles is None for v in between.variants for layer in v.layers)
+        assert all(layer.percentiles is layer.summaries is None for v in between.variants for layer in v.layers)
         probe = batches.probe(PROBE_DIGITS, False)
         for i, variant in enumerate(kept.variants):
             for layer, trace in zip(variant.layers, trainer.copy_of(i).trace(probe)[0], strict=True):
                 expected = np.percentile(trace.activation_input.numpy(), (15, 50, 85), axis=0)
                 np.testing.assert_array_equal(layer.percentiles, expected)
+                assert layer.summaries is not None
+                means = {place: values.double().mean().item() for place, values in trace.places.items()}
+                assert {place: each.mean for place, each in layer.summaries.items()} == pytest.approx(means, abs=1e-9)
 
     @pytest.mark.parametrize("strange", [math.nan, math.inf, -math.inf])
     @pytest.mark.parametrize("digits", [1, 2, 7, 256])

@@ -6,7 +6,7 @@ import numpy as np
 
 from bnviz.config import Experiment
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, colored, faded, layout, line, nice_ceiling, typed, unit_of
-from bnviz.records import BINS, BOUNDED, PLACES, PROBE_DIGITS, Counts, Floats, Frame, LayerFrame, bin_range
+from bnviz.records import BINS, BOUNDED, PLACES, PROBED, Counts, Floats, Frame, LayerFrame, bin_range
 
 PLACE_NAMES = dict(zip(PLACES, ("pre-activation", "normalized", "batchnorm output", "post-activation"), strict=True))
 INPUT_RANGE = 6.0  # of the activation function's picture
@@ -201,4 +201,4 @@ def _saturation_alt(frame: Frame, experiment: Experiment, layer: int) -> str:
         f"{experiment.letters[i]}: {found.saturated.mean():.0%} of outputs saturated, {found.dead} dead {unit}s"
         for i, found in _layers(frame, layer)
     ]
-    return f"Saturation of layer {layer + 1} over {PROBE_DIGITS} digits at step {frame.step}: " + "; ".join(parts)
+    return f"Saturation of layer {layer + 1} over {PROBED} at step {frame.step}: " + "; ".join(parts)

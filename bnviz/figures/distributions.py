@@ -75,7 +75,7 @@ def distributions(
         values, heights = axis("step (batches)", tickformat=",", range=[0, until]), axis(name, range=span)
         words = [f"colour: share of the values in a bin, from none to {ceiling:g}% or more"]
     axes, titles, height = _panels(view, count, values, heights)
-    alt = f"Distribution of the {name}, over the steps" + _told(view, courses)
+    alt = f"Distribution of the {name}, over the steps" + _told(view, layer, place)
     return {"data": data, "layout": layout(alt, height, [*words, *_outside(view, courses)], annotations=titles) | axes}
 
 
@@ -244,12 +244,12 @@ def _outside(view: View, courses: Sequence[Course]) -> list[str]:
     return ["; ".join(told)] if told else []
 
 
-def _told(view: View, courses: Sequence[Course]) -> str:
+def _told(view: View, layer: int, place: str) -> str:
     if view.latest is None:
         return "; nothing measured yet"
     parts = []
-    for letter, found in zip(view.experiment.letters, courses, strict=True):
-        if found.steps:
-            mean, variance = shift.moments(found.counts[-1], found.low, found.high)
-            parts.append(f"{letter}: mean {mean:.2f}, variance {variance:.2f}")
+    for i, letter in enumerate(view.experiment.letters):
+        steps, found = shift.summaries(view, i, layer, place)
+        if steps:
+            parts.append(f"{letter}: mean {found[-1].mean:.2f}, variance {found[-1].variance:.2f} at step {steps[-1]}")
     return f" up to {view.latest.step}. " + "; ".join(parts)

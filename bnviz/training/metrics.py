@@ -1,11 +1,13 @@
 """What is measured on a network: pure functions of tensors."""
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from bnviz.nn.layers import Activation
-from bnviz.records import BINS, CONSTANT, FLAT_SLOPE, Counts
+from bnviz.records import BINS, CONSTANT, FLAT_SLOPE, QUANTILES, Counts, Summary
 
 
 def histogram(values: Tensor, low: float, high: float) -> Counts:
@@ -20,6 +22,18 @@ def histogram(values: Tensor, low: float, high: float) -> Counts:
     below = int((values < low).sum())
     above = values.numel() - below - sum(counts)
     return np.array([below, *counts, above, total - values.numel()], dtype=np.int32)
+
+
+def summary(values: Tensor) -> Summary:
+    """Mean, variance and quantiles: part i is QUANTILES times the integral of the quantile function from i / QUANTILES
+    to (i + 1) / QUANTILES."""
+    x = np.sort(values.flatten().numpy()).astype(np.float64)
+    if not np.isfinite(x[[0, -1]]).all():  # NaN is sorted last
+        return Summary(math.nan, math.nan, np.full(QUANTILES, math.nan, np.float32))
+    total = np.insert(np.cumsum(x), 0, 0)
+    edges = np.interp(np.linspace(0, len(x), QUANTILES + 1), np.arange(len(x) + 1), total)
+    parts = np.diff(edges) * QUANTILES / len(x)
+    return Summary(float(x.mean()), float(x.var()), parts.astype(np.float32))
 
 
 def saturated(activation: Activation, x: Tensor, y: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ def _statistics(norm: StackedBatchNorm, place: int) -> Statistics:
 def layers(stack: Stack, probe: Tensor, activation: str, *, kept: bool = False) -> list[tuple[LayerFrame, ...]]:
     """Activations over the probe digits, with the statistics of the probe batch: [place in the stack][layer].
 
-    kept: with percentiles, which frames in between do without.
+    kept: with percentiles and summaries, which frames in between do without.
     """
     return [
         tuple(_layer_frame(trace, stack.activation, activation, kept) for trace in traces)
@@ -92,6 +92,7 @@ def _layer_frame(trace: Trace, activation: Activation, name: str, kept: bool) ->
             place: metrics.histogram(values, *bin_range(place, name)) for place, values in trace.places.items()
         },
         percentiles=_percentiles(trace.activation_input) if kept else None,
+        summaries={place: metrics.summary(values) for place, values in trace.places.items()} if kept else None,
     )
 
 
