@@ -1,5 +1,6 @@
 """Which code a worker runs: only workers with the app's own versions may train, or results would silently differ."""
 
+from functools import cache
 from importlib.metadata import version
 
 from bnviz import __version__
@@ -7,6 +8,7 @@ from bnviz import __version__
 KEY = "bnviz"  # under which a worker tells its scheduler
 
 
+@cache  # asked for at every look at the workers; reading a package's metadata takes milliseconds
 def versions() -> dict[str, str]:
     """Of this process; a build such as +cpu or +cu128 is no difference."""
     return {"bnviz": __version__, "torch": version("torch").partition("+")[0]}
