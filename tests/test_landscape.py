@@ -1,5 +1,7 @@
 """Pictures of the landscape: directions, planes, many points at once, and that a scan changes nothing of a run."""
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
@@ -208,12 +210,21 @@ class TestALongQuestion:
         with pytest.raises(ValueError, match="the worker could not answer it: DefaultCPUAllocator"):
             long_questions.go_on(trainer, name="a", seconds=0)
 
+    def test_that_is_open_lets_its_trainer_end(self, batches: Batches) -> None:
+        trainer = trained(batches, twins(steps=20), 0)
+        long_questions.begin(trainer, name="a", long_question="sharpness")
+        long_questions.go_on(trainer, name="a", seconds=0)  # under way, it holds the trainer
+        gone = weakref.ref(trainer)
+        del trainer
+        gc.collect()
+        assert gone() is None
+
     def test_that_was_dropped_or_overtaken_is_refused_and_says_why(self, batches: Batches) -> None:
         trainer = trained(batches, twins(steps=20), 0)
         for name in ("a", *"xyz", "b"):
             long_questions.begin(trainer, name=name, long_question="sharpness")
         long_questions.drop(trainer, name="x")
         for name in ("a", "x"):
-            with pytest.raises(ValueError, match="Start it again"):
+            with pytest.raises(ValueError, match="the run started over .* Start it again"):
                 long_questions.go_on(trainer, name=name, seconds=0.01)
         assert long_questions.go_on(trainer, name="b", seconds=1e-9)[1] is None

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Generator
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from bnviz.training import landscape, rates, sharpness
 from bnviz.training.trainer import Trainer
@@ -15,12 +14,11 @@ LONG: dict[str, Callable[..., Generator[float, None, Any]]] = {
     "sharpness": sharpness.along_the_path,
     "largest_rates": rates.largest_rates,
 }
-_open: WeakKeyDictionary[Trainer, dict[str, Generator[float, None, Any]]] = WeakKeyDictionary()
 
 
 def begin(trainer: Trainer, *, name: str, long_question: str, **arguments: Any) -> None:
     """Open a question of LONG under a name; nothing is computed yet. The oldest is dropped where there are many."""
-    mine = _open.setdefault(trainer, {})
+    mine = trainer.open_questions
     while len(mine) >= AT_ONCE:
         del mine[next(iter(mine))]
     mine[name] = LONG[long_question](trainer, **arguments)
@@ -30,11 +28,11 @@ def go_on(trainer: Trainer, *, name: str, seconds: float) -> tuple[float, Any]:
     """Work on a question for so many seconds, or for one share of it where that takes longer.
 
     Returns the part that is done, 0 to 1, and the answer, None until all is done. Raises ValueError where there will be
-    none: the question is not open (its worker was lost, or others have taken its place), wrong, or too large.
+    none: the question is not open (the run has a new trainer, or others have taken its place), wrong, or too large.
     """
-    mine = _open.get(trainer, {})
+    mine = trainer.open_questions
     if name not in mine:
-        raise ValueError("its worker was replaced before it was done. Start it again.")
+        raise ValueError("the run started over (a reset, or a lost worker) before it was done. Start it again.")
     until = time.perf_counter() + seconds
     while True:
         try:
@@ -53,4 +51,4 @@ def go_on(trainer: Trainer, *, name: str, seconds: float) -> tuple[float, Any]:
 
 
 def drop(trainer: Trainer, *, name: str) -> None:
-    _open.get(trainer, {}).pop(name, None)
+    trainer.open_questions.pop(name, None)

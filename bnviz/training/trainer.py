@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -50,6 +51,8 @@ class Trainer:
         self.training, self.variants, self.batches = training, tuple(variants), batches
         self._watch: Watch | None = watch
         self.paths = [path.Path() for _ in variants]  # of a run whose landscape is watched
+        # Here and not in a weak dictionary by trainer: a generator holds its trainer, which then would never end.
+        self.open_questions: dict[str, Generator[float, None, Any]] = {}  # of `bnviz.training.long_questions`
         self.tick, self.seconds = 0, 0.0
         self.steps = [0] * len(variants)
         self._diverged = [False] * len(variants)
