@@ -1,15 +1,11 @@
-"""Plain sentences about slices, sharpness, learning rates, scales and noise, and the same as CSV files."""
+"""Plain sentences about slices, sharpness, learning rates, scales and noise."""
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from bnviz.config import LETTERS, Experiment
-from bnviz.history import View
 from bnviz.landscape_records import (
     LEARNED,
     NOISE_SIZES,
@@ -22,8 +18,9 @@ from bnviz.landscape_records import (
     Slice,
     Slices,
 )
-from bnviz.ravine import Descent
-from bnviz.records import STEP_LENGTHS
+from bnviz.smoothness import EQUAL, pair
+
+ROUNDING = 1e-4  # of a loss: the single precision of many sums
 
 
 def of_slices(found: Slices) -> list[str]:
@@ -46,12 +43,36 @@ def of_slices(found: Slices) -> list[str]:
             )
     two = [each for each in found if isinstance(each, Slice) and each.kind == "random"]
     if len(two) > 1:
-        rises = [float(np.nanmean(each.loss)) - each.centre for each in two]
         letters = [LETTERS[i] for i, each in enumerate(found) if isinstance(each, Slice)]
-        flattest = int(np.nanargmin(rises)) if np.isfinite(rises).any() else 0
-        told = ", ".join(f"{rise:.3g} of {letter}" for rise, letter in zip(rises, letters, strict=True))
-        said.append(f"Mean rise over the slice: {told}; {letters[flattest]} is the flattest here.")
+        said.append(_flattest({letter: _rise(each) for letter, each in zip(letters, two, strict=True)}))
     return said
+
+
+def _rise(found: Slice) -> float:
+    """Mean loss over the slice above that at the weights; 0 for what is left of rounding."""
+    if np.isnan(found.loss).all():
+        return math.nan
+    rise = float(np.nanmean(found.loss)) - found.centre
+    return 0.0 if abs(rise) <= ROUNDING * abs(found.centre) else rise
+
+
+def _flattest(rises: dict[str, float]) -> str:
+    told = ", ".join(f"{rise:.3g} of {letter}" for letter, rise in rises.items())
+    known = {letter: rise for letter, rise in rises.items() if math.isfinite(rise)}
+    said = f"Mean rise over the slice: {told}"
+    if len(known) < 2:
+        return f"{said}."
+    if below := [letter for letter, rise in known.items() if rise < 0]:
+        return f"{said}; below zero the slice is lower than the weights of {_listed(below)}, which lie in no basin."
+    least, most = min(known.values()), max(known.values())
+    alike = [letter for letter, rise in known.items() if rise - least <= EQUAL * most]
+    if len(alike) == len(known):
+        return f"{said}; they are alike."
+    return f"{said}; {_listed(alike)} {'is' if len(alike) == 1 else 'are'} the flattest here."
+
+
+def _listed(letters: Sequence[str]) -> str:
+    return " and ".join([", ".join(letters[:-1]), letters[-1]] if len(letters) > 1 else letters)
 
 
 def _hill(found: Slice) -> str:
@@ -71,13 +92,22 @@ def of_sharpness(found: Sequence[Sharpness | str], experiment: Experiment) -> li
     for i, each in enumerate(found):
         if isinstance(each, str):
             continue
-        shares = each.eigenvalue / each.limit
-        where = "above" if shares[-1] > 1 else "below"
-        said.append(
-            f"{experiment.letters[i]}: λ_max {each.eigenvalue[-1]:.3g} at step {int(each.steps[-1]):,}, "
-            f"{where} the limit {each.limit[-1]:.3g} (at most {np.nanmax(shares):.0%} of it on the way)."
-        )
+        said.append(f"{experiment.letters[i]}: {_against_the_limit(each)}")
     return said
+
+
+def _against_the_limit(found: Sharpness) -> str:
+    value, limit, step = float(found.eigenvalue[-1]), float(found.limit[-1]), int(found.steps[-1])
+    if not math.isfinite(value):
+        return f"at step {step:,} the Hessian is no matrix of finite numbers, and has no largest eigenvalue."
+    shares = found.eigenvalue / found.limit
+    most = float(np.max(shares[np.isfinite(shares)], initial=-math.inf))
+    much = f"{most:,.0f} times it" if most >= 10 else f"{most:.0%} of it"
+    if math.isinf(limit):
+        end = "where the learning rate is 0, and there is no limit"
+    else:
+        end = f"{'above' if value > limit else 'below'} the limit {limit:.3g}"
+    return f"λ_max {value:.3g} at step {step:,}, {end} (at most {much} on the way)."
 
 
 def of_rates(found: LargestRates, experiment: Experiment) -> list[str]:
@@ -86,12 +116,19 @@ def of_rates(found: LargestRates, experiment: Experiment) -> list[str]:
         f"{experiment.letters[i]} ({_named(experiment, i)}): {_rate(found, float(rate))}"
         for i, rate in enumerate(medians)
     ]
-    norms = [variant.batchnorm is not None for variant in experiment.variants]
-    if True in norms and False in norms:
-        one, other = float(medians[norms.index(False)]), float(medians[norms.index(True)])
-        more = f"{other / one:.1f} times as large with batchnorm" if other > one else "<b>not</b> larger with batchnorm"
-        said.append(f"The largest rate that trains is {more}.")
+    if (two := pair(experiment)) is not None:
+        said.append(_larger(found, *(float(medians[i]) for i in two)))
     return said
+
+
+def _larger(found: LargestRates, without: float, with_it: float) -> str:
+    """Rates at a bound of the search are known from one side: a comparison may still hold."""
+    if without == with_it and not found.lowest < without < found.highest:
+        return "Both are at the same bound of the search: they cannot be compared."
+    if with_it <= without:
+        return "The largest rate that trains is <b>not</b> larger with batchnorm."
+    least = "" if found.lowest < without and with_it < found.highest else "at least "
+    return f"The largest rate that trains is {least}{with_it / without:,.1f} times as large with batchnorm."
 
 
 def _rate(found: LargestRates, rate: float) -> str:
@@ -122,100 +159,12 @@ def of_scaling(found: Sequence[Scaling], experiment: Experiment) -> list[str]:
 def of_noise(found: BatchNoise) -> list[str]:
     sizes = [NOISE_SIZES.index(size) for size in (32, 256)]
     first, last = (float(found.mean[k]) for k in sizes)
+    if not (first > 0 and last > 0):
+        return ["The outputs of layer 1 are constant, or no numbers: their batch statistics have no noise."]
     return [
         f"Batch means of 32 digits are {first:.2g} standard deviations off, of 256 digits {last:.2g}: "
-        f"{first / max(last, 1e-12):.1f} times less noise (√8 = 2.8)."
+        f"{first / last:.1f} times less noise (√8 = 2.8)."
     ]
-
-
-# -- files ----------------------------------------------------------------------------------------------------------
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return out.getvalue()
-
-
-def smoothness_csv(view: View) -> str:
-    """A row for each network, kept step and step length ahead; what does not depend on the length is repeated."""
-    here = ("variant", "step", "learning_rate", "loss", "gradient_norm", "weights_norm_1", "test_minus_training_loss")
-    return _csv(
-        (*here, "length", "loss_ahead", "gradient_change"),
-        (
-            (letter, f.step, s.rate, s.loss, s.gradient, float(s.weights[0]), s.gap, *ahead)
-            for letter, history in zip(view.experiment.letters, view.variants, strict=True)
-            for f in history.frames
-            if (s := f.smoothness) is not None
-            for ahead in zip(STEP_LENGTHS, s.losses.tolist(), s.changes.tolist(), strict=True)
-        ),
-    )
-
-
-def slices_csv(found: Slices) -> str:
-    return _csv(
-        ("variant", "step", "digits", "x", "y", "loss"),
-        (
-            (LETTERS[i], each.step, each.digits, float(x), float(y), float(each.loss[row, column]))
-            for i, each in enumerate(found)
-            if isinstance(each, Slice)
-            for row, y in enumerate(each.y)
-            for column, x in enumerate(each.x)
-        ),
-    )
-
-
-def sharpness_csv(found: Sequence[Sharpness | str]) -> str:
-    return _csv(
-        ("variant", "step", "largest_eigenvalue", "stability_limit"),
-        (
-            (LETTERS[i], int(step), float(value), float(limit))
-            for i, each in enumerate(found)
-            if isinstance(each, Sharpness)
-            for step, value, limit in zip(each.steps, each.eigenvalue, each.limit, strict=True)
-        ),
-    )
-
-
-def rates_csv(found: LargestRates | None) -> str:
-    rows = (
-        ()
-        if found is None
-        else ((LETTERS[i], k, float(rate)) for i, rates in enumerate(found.rates) for k, rate in enumerate(rates))
-    )
-    return _csv(("variant", "seed_place", "largest_rate"), rows)
-
-
-def scaling_csv(found: Sequence[Scaling]) -> str:
-    return _csv(
-        ("variant", "step", "scale", "gradient_over_that_at_1", "largest_change_of_a_logit"),
-        (
-            (LETTERS[i], each.step, a, float(each.gradient[k]), float(each.difference[k]))
-            for i, each in enumerate(found)
-            for k, a in enumerate(SCALES)
-        ),
-    )
-
-
-def noise_csv(found: BatchNoise | None) -> str:
-    columns = ("step", "batch_size", "mean", "variance")
-    if found is None:
-        return _csv(columns, ())
-    rows = zip(NOISE_SIZES, found.mean.tolist(), found.variance.tolist(), strict=True)
-    return _csv(columns, ((found.step, *row) for row in rows))
-
-
-def ravine_csv(descents: Sequence[Descent]) -> str:
-    return _csv(
-        ("inputs", "step", "w1", "w2", "loss"),
-        (
-            (each.kind, step, *point, loss)
-            for each in descents
-            for step, (point, loss) in enumerate(zip(each.path.tolist(), each.loss.tolist(), strict=True))
-        ),
-    )
 
 
 SEARCH = (

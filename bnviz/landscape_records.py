@@ -24,7 +24,8 @@ class Slice:
 
     x (n,), y (m,): coordinates along the two directions, 0 at the weights. loss (m, n); m = 1 for a line.
     centre: the loss at the weights. path (k, 2), path_steps: where the network came from, in this plane.
-    explained: shares of the path's variance along x and y; empty for other planes.
+    explained: shares of the squared distances of the path's points from the weights, which are not centred on their
+    mean, along x and y; empty for other planes.
     """
 
     kind: Plane
@@ -46,7 +47,8 @@ Slices = tuple[Slice | str, ...]  # of all networks; in place of one, why there 
 class Sharpness:
     """Largest eigenvalue of the loss's Hessian with respect to all trained parameters of one network, (k,), after
     `steps` (k,) updates, on `digits` training digits with their statistics. limit (k,): above it, gradient descent
-    with the learning rate and momentum of that step is unstable on a quadratic, 2 (1 + momentum) / rate."""
+    with the learning rate and momentum of that step is unstable on a quadratic, 2 (1 + momentum) / rate; infinite at a
+    rate of 0."""
 
     steps: Floats
     eigenvalue: Floats
@@ -59,6 +61,7 @@ class LargestRates:
     """rates: (networks, seeds), the largest constant learning rate with which each network still learned in
     SEARCH_STEPS steps, to a twelfth; `lowest` or below where none did, `highest` or above where all did."""
 
+    seeds: tuple[int, ...]
     rates: Floats
     lowest: float
     highest: float

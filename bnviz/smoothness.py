@@ -12,6 +12,7 @@ from bnviz.records import Floats
 
 RECENT = 0.25  # share of the kept frames that a sentence is about: the newest
 LEAST = 4  # kept steps that are compared
+RANGE = "range of the loss"
 EQUAL = 0.1  # two networks that differ by less than this share are called alike
 
 
@@ -35,6 +36,11 @@ class Course:
     rate: Floats
     gap: Floats
     weights: Floats
+
+    @property
+    def ascent(self) -> Floats:
+        """How far the highest loss ahead lies above the loss here; below zero where all of the way goes down."""
+        return self.loss_high - self.loss
 
 
 def course(view: View, variant: int) -> Course:
@@ -103,15 +109,18 @@ def _compared(view: View) -> Iterator[str]:
     last = f"over the newest quarter of {int(min(without.steps[-1], with_it.steps[-1])):,} steps (medians)"
     measures = {
         "effective β-smoothness": (without.beta, with_it.beta),
-        "change of the gradient at most": (without.change_high, with_it.change_high),
-        "range of the loss": (without.loss_high - without.loss_low, with_it.loss_high - with_it.loss_low),
+        "largest change of the gradient": (without.change_high, with_it.change_high),
+        RANGE: (without.loss_high - without.loss_low, with_it.loss_high - with_it.loss_low),
     }
     for name, values in measures.items():
         one, other = (recent(v) for v in values)
         if not (math.isfinite(one) and math.isfinite(other) and one > 0 and other > 0):
             continue
         numbers = f"{one:.3g} of {a}, {other:.3g} of {b} with batchnorm"
-        yield f"{name[0].upper()}{name[1:]} {last}: {numbers}. {_verdict(one, other)}"
+        # A range that lies below the loss here is how far down the way goes, and says nothing of roughness.
+        down = name == RANGE and recent((without if one > other else with_it).ascent) < 0
+        verdict = _downhill(one, other) if down else _verdict(one, other)
+        yield f"{name[0].upper()}{name[1:]} {last}: {numbers}. {verdict}"
 
 
 def _verdict(without: float, with_it: float) -> str:
@@ -121,6 +130,14 @@ def _verdict(without: float, with_it: float) -> str:
     if with_it < without:
         return f"{without / with_it:.1f} times smoother with batchnorm, as Santurkar et al. 2018 found."
     return f"{with_it / without:.1f} times <b>less</b> smooth with batchnorm, unlike what Santurkar et al. 2018 found."
+
+
+def _downhill(without: float, with_it: float) -> str:
+    if abs(with_it - without) <= EQUAL * max(with_it, without):
+        return "They are alike."
+    more = with_it > without
+    times = max(with_it, without) / min(with_it, without)
+    return f"The loss varies {times:.1f} times {'more' if more else 'less'} with batchnorm: most of it is descent."
 
 
 def _noisy(view: View) -> Iterator[str]:

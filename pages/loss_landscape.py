@@ -5,7 +5,7 @@ from typing import cast
 
 import streamlit as st
 
-from bnviz import landscape_findings, smoothness
+from bnviz import landscape_files, landscape_findings, smoothness
 from bnviz.figures import smoothness as figures
 from bnviz.figures.landscape import Shape
 from bnviz.figures.style import Figure
@@ -75,7 +75,7 @@ options = page.heading(
     "not notice.",
 )
 log = options.toggle("Logarithmic", True, key="smooth_log")
-page.csv_button("smoothness_csv", "smoothness", lambda: landscape_findings.smoothness_csv(run.view()), options)
+page.csv_button("smoothness_csv", "smoothness", lambda: landscape_files.smoothness_csv(run.view()), options)
 left, middle, right = st.columns(3)
 with left:
     live_chart("chart_loss_band", savable=True)
@@ -101,8 +101,9 @@ page.heading(
     "Pictures of the landscape",
     "The loss over a plane through the weights as they are now. Random directions are filter-normalized: as long as "
     "the weights of each neuron (Li et al. 2018, section 4), with biases, γ and β left alone. The plane of the path is "
-    "that of its first two principal components (section 7 there). Batch statistics come from one fixed batch, the "
-    "digits that the loss is measured on. Scanned on copies by the run's worker, between its steps.",
+    "that of its first two principal components (section 7 there), of the differences from the weights now: not "
+    "centred on their mean. Batch statistics come from one fixed batch, the digits that the loss is measured on. "
+    "Scanned on copies by the run's worker, between its steps.",
 )
 with st.container(horizontal=True, vertical_alignment="bottom", key="scan_settings"):
     kind = st.selectbox("Along", list(PLANES), format_func=PLANES.__getitem__, key="scan_kind", width=230)
@@ -117,7 +118,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="scan_settin
     st.button("Cancel", key="scan_cancel", on_click=measured.slices.cancel)
     shape = st.segmented_control("Shown as", ["contour", "surface"], default="contour", key="scan_shape", required=True)
     scan_log = st.toggle("Logarithmic", True, key="scan_log")
-    page.csv_button("scan_csv", "landscape", lambda: landscape_findings.slices_csv(measured.slices.answer or ()))
+    page.csv_button("scan_csv", "landscape", lambda: landscape_files.slices_csv(measured.slices.answer or ()))
 live_chart("chart_landscape", savable=True)
 
 left, right = st.columns(2, gap="large")
@@ -132,7 +133,7 @@ with left:
         st.button("Measure", key="sharpness", type="primary", on_click=partial(measured.sharpness.ask, run))
         st.button("Cancel", key="sharpness_cancel", on_click=measured.sharpness.cancel)
         page.csv_button(
-            "sharpness_csv", "sharpness", lambda: landscape_findings.sharpness_csv(measured.sharpness.answer or ())
+            "sharpness_csv", "sharpness", lambda: landscape_files.sharpness_csv(measured.sharpness.answer or ())
         )
     live_chart("chart_sharpness", savable=True)
 with right:
@@ -144,7 +145,7 @@ with right:
     with st.container(horizontal=True, key="rates_settings"):
         st.button("Search", key="rates", type="primary", on_click=partial(measured.rates.ask, run))
         st.button("Cancel", key="rates_cancel", on_click=measured.rates.cancel)
-        page.csv_button("rates_csv", "largest_rates", lambda: landscape_findings.rates_csv(measured.rates.answer))
+        page.csv_button("rates_csv", "largest_rates", lambda: landscape_files.rates_csv(measured.rates.answer))
     live_chart("chart_largest_rate", savable=True)
 
 deepest = max(len(v.network.hidden) for v in experiment.variants)
@@ -161,7 +162,7 @@ with left:
         "Layer", range(1, deepest + 1), key="scaled_layer", width=90, label_visibility="collapsed"
     )
     scaled = partial(measured.scaling.of, run, layer=layer - 1)
-    page.csv_button("scaling_csv", "scaling", lambda: landscape_findings.scaling_csv(scaled() or ()), options)
+    page.csv_button("scaling_csv", "scaling", lambda: landscape_files.scaling_csv(scaled() or ()), options)
     live_chart("chart_scaling", savable=True)
     st.latex(
         r"\mathrm{BN}(aWx) = \mathrm{BN}(Wx), \qquad "
@@ -186,12 +187,13 @@ with left:
     )
     if normalized is not None:
         drawn_batches = partial(measured.noise.of, run, variant=normalized)
-        page.csv_button("noise_csv", "batch_noise", lambda: landscape_findings.noise_csv(drawn_batches()), options)
+        page.csv_button("noise_csv", "batch_noise", lambda: landscape_files.noise_csv(drawn_batches()), options)
     live_chart("chart_batch_noise", savable=True)
 with right:
     page.heading(
         "Gap between test and training loss",
-        f"In eval mode, on {TEST_DIGITS:,} test digits and as many training digits (all test digits at the last step).",
+        f"In eval mode, on {TEST_DIGITS:,} test digits and as many training digits. The last step is left out: its "
+        "look is at all digits, and no match for the others.",
     )
     live_chart("chart_gap", savable=True)
 

@@ -225,6 +225,6 @@ class TestALongQuestion:
             long_questions.begin(trainer, name=name, long_question="sharpness")
         long_questions.drop(trainer, name="x")
         for name in ("a", "x"):
-            with pytest.raises(ValueError, match="the run started over .* Start it again"):
+            with pytest.raises(ValueError, match=r"the run started over .* Start it again"):
                 long_questions.go_on(trainer, name=name, seconds=0.01)
         assert long_questions.go_on(trainer, name="b", seconds=1e-9)[1] is None

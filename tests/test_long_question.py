@@ -58,6 +58,7 @@ def test_a_cancelled_question_keeps_the_last_answer_and_the_run_goes_on(start: S
     run, question = start(100), LongQuestion("slices")
     question.ask(run, **SCAN | {"resolution": 101})
     wait_until(lambda: question.done, "the first shares")
+    wait_until(lambda: question.left, "an estimate of the time to the end")
     question.cancel()
     changes = question.changes
     assert question.done is None
@@ -78,6 +79,21 @@ def test_what_has_no_answer_says_why(start: Start) -> None:
     wait_until(lambda: run.status.state == "closed", "the end of the run")
     question.ask(run, **SCAN)
     assert "Start it again" in ended(question).problem
+
+
+def test_a_question_that_goes_wrong_is_answered_and_the_run_goes_on(start: Start) -> None:
+    run, question = start(100), LongQuestion("slices")
+    question.ask(run, **SCAN, unheard_of=1)
+    assert "the worker could not answer it: TypeError" in ended(question).problem
+    played(run)
+
+
+def test_a_reset_ends_a_question_and_is_told_as_what_it_was(start: Start) -> None:
+    run, question = start(100), LongQuestion("slices")
+    question.ask(run, **SCAN | {"resolution": 101})
+    wait_until(lambda: question.done, "the first shares")
+    run.reset()
+    assert "the run started over" in ended(question).problem
 
 
 def test_a_lost_worker_ends_a_question_and_not_the_run(start: Start, engine: Engine) -> None:

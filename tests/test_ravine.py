@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bnviz import ravine
 from bnviz.figures import ravine as figures
-from bnviz.landscape_findings import ravine_csv
+from bnviz.landscape_files import ravine_csv
 from bnviz.ravine import GOAL, KINDS, Kind, descend, gradient, loss, scales
 
 RATIOS = st.floats(1.0, 30.0)

@@ -20,6 +20,7 @@ from bnviz.engine.run import Run
 logger = logging.getLogger(__name__)
 
 SHARE = 0.06  # seconds
+SURE = 0.05  # part of a question after which the time that is left is estimated
 _turns: WeakKeyDictionary[Run, Lock] = WeakKeyDictionary()  # of each run: one share at a time, its pause included
 
 
@@ -27,7 +28,8 @@ class LongQuestion:
     """One question of `bnviz.training.long_questions` and its newest answer; for any thread.
 
     done: the part that is answered, from 0 to 1, None where nothing is under way. problem: why there is no new answer.
-    answer, experiment: the newest answer, and the experiment it was asked about. changes counts whatever has changed.
+    left: estimated seconds to the end, None where there is no saying. answer, experiment, asked: the newest answer, the
+    experiment it was asked about, and with which arguments. changes counts whatever has changed.
     """
 
     def __init__(self, question: str) -> None:
@@ -38,6 +40,8 @@ class LongQuestion:
         self.problem = ""
         self.answer: Any = None
         self.experiment: Experiment | None = None
+        self.asked: dict[str, Any] = {}
+        self.left: float | None = None
         self.changes = 0
 
     def ask(self, run: Run, **arguments: Any) -> None:
@@ -46,7 +50,7 @@ class LongQuestion:
         with self._lock:
             self._end.set()
             self._end = end = Event()
-            self.done, self.problem = 0.0, ""
+            self.done, self.left, self.problem = 0.0, None, ""
             self.changes += 1
         Thread(
             target=self._work, args=(run, experiment, end, arguments), name=f"bnviz-{self._question}", daemon=True
@@ -59,15 +63,16 @@ class LongQuestion:
             self.changes += 1
 
     def _work(self, run: Run, experiment: Experiment, end: Event, arguments: dict[str, Any]) -> None:
-        name = uuid.uuid4().hex
+        name, start = uuid.uuid4().hex, time.monotonic()
         try:
             run.inspect("begin", name=name, long_question=self._question, **arguments).result()
             while not end.is_set():
                 with _turns.setdefault(run, Lock()):
                     begin = time.monotonic()
                     done, answer = run.inspect("go_on", name=name, seconds=SHARE).result()
-                    self._tell(end, done, answer, experiment)
+                    self._tell(end, done, time.monotonic() - start)
                     if answer is not None:
+                        self._answer(end, answer, experiment, arguments)
                         return
                     if run.status.state == "playing":
                         end.wait(time.monotonic() - begin)
@@ -77,12 +82,17 @@ class LongQuestion:
         except (CancelledError, WorkerLostError, EngineUnavailableError):
             self._fail(end, "the run has stopped, started over or ended. Start it again.")
 
-    def _tell(self, end: Event, done: float, answer: Any, experiment: Experiment) -> None:
+    def _tell(self, end: Event, done: float, gone: float) -> None:
         with self._lock:
             if not end.is_set():
-                self.done = done if answer is None else None
-                if answer is not None:
-                    self.answer, self.experiment = answer, experiment
+                self.done, self.left = done, gone * (1 / done - 1) if done > SURE else None
+                self.changes += 1
+
+    def _answer(self, end: Event, answer: Any, experiment: Experiment, asked: dict[str, Any]) -> None:
+        with self._lock:
+            if not end.is_set():
+                self.done, self.left = None, None
+                self.answer, self.experiment, self.asked = answer, experiment, asked
                 self.changes += 1
 
     def _fail(self, end: Event, why: str) -> None:

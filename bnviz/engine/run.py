@@ -250,8 +250,13 @@ class Run:
         self._recover()
         try:
             answer.set_result(self._trainer.call("inspect", question, **arguments))
-        except ValueError as error:  # a question that cannot be answered is no reason to stop the run
+        except (WorkerLostError, EngineUnavailableError):
+            raise  # matters of the run: it is replayed, and the question is asked once more
+        except ValueError as error:
             answer.set_exception(error)
+        except Exception as error:  # a question changes nothing: whatever is wrong with it is no reason to stop the run
+            logger.exception("no answer to %s", question)
+            answer.set_exception(ValueError(f"the worker could not answer it: {type(error).__name__}: {error}"))
 
     def _drop_questions(self) -> None:
         for question in list(self._questions):

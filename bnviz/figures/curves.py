@@ -16,6 +16,20 @@ LOG_TEXT = [f"{tick:g}" for tick in LOG_TICKS]
 TOP = 20.0  # the linear loss axis ends here at the latest
 
 
+def decades(values: Floats) -> Figure:
+    """A logarithmic axis around the positive values, with a range of its own.
+
+    A live chart of the same layout only moves its data: a range that is left to Plotly would stay what it was.
+    """
+    known = np.clip(values[np.isfinite(values) & (values > 0)], 1e-6, 1e9)
+    low, high = (float(np.log10(f(known))) for f in (np.min, np.max)) if known.size else (-2.0, 1.0)
+    low, high = low - 0.15, high + 0.15
+    few = {"tickvals": LOG_TICKS, "ticktext": LOG_TEXT}
+    return {"type": "log", "range": [low, high], "exponentformat": "power"} | (
+        few if high - low < 2.5 and high < 6.5 else {"dtick": 1}
+    )
+
+
 def smooth(losses: Floats, window: int) -> Floats:
     """Mean of the last `window` points, or of as many as there are."""
     window = max(1, min(window, len(losses)))

@@ -1,4 +1,4 @@
-"""Pictures of the landscape: slices as contours, surface or line; sharpness, learning rates, scales and noise."""
+"""Pictures of the landscape: slices as contours, surface or line."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -6,14 +6,17 @@ from typing import Literal
 import numpy as np
 
 from bnviz.config import LETTERS, Experiment
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, colored, faded, layout, line, note, typed
-from bnviz.landscape_records import NOISE_SIZES, SCALES, BatchNoise, LargestRates, Scaling, Sharpness, Slice, Slices
+from bnviz.figures.curves import decades
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, layout, line, note, title_of, typed
+from bnviz.landscape_records import Slice, Slices
 from bnviz.records import Floats
 
 Shape = Literal["contour", "surface"]
 FLOOR = 1e-4  # of a loss on the logarithmic scale
+BESIDE = 3  # panels in a row
+SURFACE = [[0, "#4f9fd0"], [0.5, "#8f6fc0"], [1, "#c2267e"]]  # seen on white and on dark, as no panel lies behind it
 AXES = {
-    "random": ("random direction 1", "random direction 2"),
+    "random": ("direction 1", "direction 2"),
     "path": ("principal direction 1", "principal direction 2"),
 }
 
@@ -24,12 +27,13 @@ def empty(words: Sequence[str], height: int = 320) -> Figure:
     return {"data": [], "layout": layout("Nothing measured yet", height, words, xaxis=hidden, yaxis=hidden)}
 
 
-def progress(done: float, what: str) -> str:
-    label = f"{what}: {done:.0%}"
+def progress(done: float, what: str, left: float | None) -> str:
+    """A bar and the part that is done, with the seconds that are left where they are known."""
+    label = f"{what}: {done:.0%}" + ("" if left is None else f", about {left:,.0f} s left")
     return f'<progress max="1" value="{done:.3f}" aria-label="{what}"></progress> {label}'
 
 
-def slices(found: Slices, *, shape: Shape, log: bool, words: Sequence[str]) -> Figure:
+def slices(found: Slices, experiment: Experiment, *, shape: Shape, log: bool, words: Sequence[str]) -> Figure:
     """All networks' slices on one scale of losses: a panel each, or lines in one chart."""
     known = {i: each for i, each in enumerate(found) if isinstance(each, Slice) and np.isfinite(each.loss).any()}
     if not known:
@@ -37,98 +41,123 @@ def slices(found: Slices, *, shape: Shape, log: bool, words: Sequence[str]) -> F
     if next(iter(known.values())).kind == "line":
         return _lines(known, log, words)
     heights = {i: _height(each.loss, log) for i, each in known.items()}
-    low, high = (f([f(h[np.isfinite(h)]) for h in heights.values()]) for f in (min, max))
+    low, high = (float(f([f(h[np.isfinite(h)]) for h in heights.values()])) for f in (min, max))
     title = "log₁₀ loss" if log else "loss (nats)"
     bar = {"title": {"text": title, "side": "right"}, "thickness": 12, "len": 0.9}
-    color = {"cmin": float(low), "cmax": float(max(high, low + 1e-6)), "colorbar": bar}
-    draw = _surfaces if shape == "surface" else _contours
-    data, axes = draw(known, heights, (float(low), float(high)))
+    color: Figure = {"cmin": low, "cmax": max(high, low + 1e-6), "colorbar": bar}
+    if shape == "surface":
+        color["colorscale"] = SURFACE
     alt = f"Loss around the weights of {len(known)} networks, from {low:.3g} to {high:.3g} {title}"
-    frame = layout(alt, 420, words, coloraxis=color, **axes)
-    frame["meta"]["scale"] = "sequential"
+    data: list[Figure] = []
+    axes: Figure = {}
+    for k, (i, each) in enumerate(known.items()):
+        number = "" if k == 0 else str(k + 1)
+        if shape == "surface":
+            data += _surface(each, heights[i], (low, high), i, f"scene{number}")
+            axes[f"scene{number}"] = _scene(each, (low, high), title)
+        else:
+            data += _contour(each, heights[i], (low, high), i, number)
+            across, up = (
+                (f"{name} ({share:.0%})" for name, share in zip(AXES[each.kind], each.explained, strict=True))
+                if each.explained
+                else AXES[each.kind]
+            )
+            axes[f"xaxis{number}"] = axis(across, anchor=f"y{number}", range=_ends(each.x))
+            axes[f"yaxis{number}"] = axis(up, anchor=f"x{number}", range=_ends(each.y))
+    heads = [f"{title_of(experiment, i)}, step {each.step:,}" for i, each in known.items()]
+    if shape == "surface":
+        axes["margin"] = {"l": 8, "r": 14, "t": 8, "b": 8}
+    else:
+        axes["margin"] = {"l": 56, "r": 14, "t": 30, "b": 44}
+    beside, below = (_placed(axes, heads, columns) for columns in (min(len(known), BESIDE), 1))
+    frame = layout(alt, 0, words, coloraxis=color) | beside
+    # The browser, which alone knows its width, takes the place of each panel from meta.narrow on a phone.
+    frame["meta"] |= {"narrow": below} | ({} if shape == "surface" else {"scale": "sequential"})
     return {"data": data, "layout": frame}
+
+
+def _placed(axes: Figure, heads: Sequence[str], columns: int) -> Figure:
+    """The panels in rows of so many, each below its head; axes and scenes are numbered from "" on."""
+    rows = -(-len(heads) // columns)
+    height = (420 if columns > 1 or rows == 1 else 330) * rows
+    placed: Figure = axes | {"height": height, "annotations": []}
+    inside = height - axes["margin"]["t"] - axes["margin"]["b"]
+    for k, head in enumerate(heads):
+        number, (row, column) = "" if k == 0 else str(k + 1), divmod(k, columns)
+        gap = 70 / 1400 * columns / 2 if columns > 1 else 0.0
+        x = [column / columns + (gap if column else 0), (column + 1) / columns - 0.01]
+        y = [1 - (row + 1) / rows + (74 / inside if row < rows - 1 else 0), 1 - row / rows]
+        if f"scene{number}" in axes:
+            y[1] -= 24 / inside
+            placed[f"scene{number}"] = axes[f"scene{number}"] | {"domain": {"x": x, "y": y}}
+        else:
+            placed[f"xaxis{number}"] = axes[f"xaxis{number}"] | {"domain": x}
+            placed[f"yaxis{number}"] = axes[f"yaxis{number}"] | {"domain": y}
+        placed["annotations"].append(note(head, x[0], y[1], yanchor="bottom"))
+    return placed
 
 
 def _height(loss: Floats, log: bool) -> Floats:
     return np.log10(np.maximum(loss, FLOOR)) if log else loss
 
 
-def _contours(
-    known: dict[int, Slice], heights: dict[int, Floats], span: tuple[float, float]
-) -> tuple[list[Figure], Figure]:
-    data: list[Figure] = []
-    axes: Figure = {"annotations": []}
-    for k, (i, each) in enumerate(known.items()):
-        number = "" if k == 0 else str(k + 1)
-        place = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
-        data.append(
-            {
-                "type": "contour",
-                "x": typed(each.x),
-                "y": typed(each.y),
-                "z": typed(heights[i]),
-                "coloraxis": "coloraxis",
-                "contours": {"coloring": "heatmap", "start": span[0], "end": span[1], "size": (span[1] - span[0]) / 24},
-                "autocontour": False,
-                "line": {"width": 0.6, "color": GUIDE},
-                "hovertemplate": "%{x:.3g}, %{y:.3g}<br>%{z:.4g}<extra></extra>",
-            }
-            | place
-        )
-        if len(each.path):
-            path = line(each.path[:, 0], each.path[:, 1], COLORS[i], "path", mode="lines+markers", **place)
-            hover = "step %{text}<extra>path</extra>"
-            data.append(path | {"marker": {"size": 4}, "text": list(each.path_steps), "hovertemplate": hover})
-        data.append(_now(COLORS[i]) | place)
-        width = 1 / len(known)
-        domain = [k * width + (0.04 if k else 0), (k + 1) * width - (0.02 if k < len(known) - 1 else 0)]
-        across, up = AXES[each.kind]
-        axes[f"xaxis{number}"] = axis(across, domain=domain, anchor=f"y{number}")
-        axes[f"yaxis{number}"] = axis("" if k else up, anchor=f"x{number}")
-        shares = " + ".join(f"{share:.0%}" for share in each.explained)
-        head = f"{colored(LETTERS[i], i)} step {each.step:,}" + (f" ({shares} of the path)" if shares else "")
-        axes["annotations"].append(note(head, domain[0], 1.0, yanchor="bottom"))
-    return data, axes | {"margin": {"l": 56, "r": 14, "t": 30, "b": 44}}
+def _ends(values: Floats) -> list[float]:
+    return [float(values.min()), float(values.max())]
 
 
-def _surfaces(
-    known: dict[int, Slice], heights: dict[int, Floats], span: tuple[float, float]
-) -> tuple[list[Figure], Figure]:
-    data: list[Figure] = []
-    axes: Figure = {}
-    for k, (i, each) in enumerate(known.items()):
-        number = "" if k == 0 else str(k + 1)
-        scene = f"scene{number}"
-        z = heights[i]
-        data.append(
-            {
-                "type": "surface",
-                "x": typed(each.x),
-                "y": typed(each.y),
-                "z": typed(z),
-                "coloraxis": "coloraxis",
-                "scene": scene,
-                "hovertemplate": "%{x:.3g}, %{y:.3g}<br>%{z:.4g}<extra></extra>",
-            }
-        )
-        if len(each.path):
-            rows, columns = (
-                np.abs(a[None] - p[:, None]).argmin(1)
-                for a, p in ((each.y, each.path[:, 1]), (each.x, each.path[:, 0]))
-            )
-            above = z[rows, columns] + 0.02 * (span[1] - span[0])
-            style = {"line": {"color": COLORS[i], "width": 5}, "mode": "lines", "scene": scene, "hoverinfo": "skip"}
-            track = {"x": typed(each.path[:, 0]), "y": typed(each.path[:, 1]), "z": typed(above)}
-            data.append({"type": "scatter3d", "name": "path"} | track | style)
-        width = 1 / len(known)
-        axes[scene] = {
-            "domain": {"x": [k * width, (k + 1) * width], "y": [0, 1]},
-            "xaxis": {"title": {"text": f"{LETTERS[i]}, step {each.step:,}"}},
-            "yaxis": {"title": {"text": ""}},
-            "zaxis": {"title": {"text": ""}, "range": [span[0], span[1] + 0.05 * (span[1] - span[0])]},
-            "aspectmode": "cube",
-        }
-    return data, axes | {"margin": {"l": 0, "r": 0, "t": 0, "b": 0}}
+def _contour(each: Slice, z: Floats, span: tuple[float, float], i: int, number: str) -> list[Figure]:
+    place = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
+    contour = {
+        "type": "contour",
+        "x": typed(each.x),
+        "y": typed(each.y),
+        "z": typed(z),
+        "coloraxis": "coloraxis",
+        "contours": {"coloring": "heatmap", "start": span[0], "end": span[1], "size": (span[1] - span[0]) / 24},
+        "autocontour": False,
+        "line": {"width": 0.6, "color": GUIDE},
+        "hovertemplate": "%{x:.3g}, %{y:.3g}<br>%{z:.4g}<extra></extra>",
+    }
+    data = [contour | place]
+    if len(each.path):
+        path = line(each.path[:, 0], each.path[:, 1], COLORS[i], "path", mode="lines+markers", **place)
+        hover = "step %{text}<extra>path</extra>"
+        data.append(path | {"marker": {"size": 4}, "text": list(each.path_steps), "hovertemplate": hover})
+    return [*data, _now(COLORS[i]) | place]
+
+
+def _surface(each: Slice, z: Floats, span: tuple[float, float], i: int, scene: str) -> list[Figure]:
+    hover = "%{x:.3g}, %{y:.3g}<br>%{z:.4g}<extra></extra>"
+    where = {"x": typed(each.x), "y": typed(each.y), "z": typed(z)}
+    data: list[Figure] = [{"type": "surface", "coloraxis": "coloraxis", "scene": scene, "hovertemplate": hover} | where]
+    if len(each.path):
+        style = {"line": {"color": COLORS[i], "width": 5}, "mode": "lines", "scene": scene, "hoverinfo": "skip"}
+        data.append({"type": "scatter3d", "name": "path"} | _above(each, z, each.path, span) | style)
+    now = _now(COLORS[i]) | {"type": "scatter3d", "scene": scene} | _above(each, z, np.zeros((1, 2)), span)
+    now["marker"] = now["marker"] | {"size": 5, "line": {"width": 1, "color": "#ffffff"}}
+    return [*data, now]
+
+
+def _above(each: Slice, z: Floats, points: Floats, span: tuple[float, float]) -> Figure:
+    """Places (k, 2) of a slice, as points a little above its surface."""
+    rows, columns = (
+        np.abs(across[None] - at[:, None]).argmin(1) for across, at in ((each.y, points[:, 1]), (each.x, points[:, 0]))
+    )
+    high = z[rows, columns] + 0.02 * (span[1] - span[0])
+    return {"x": typed(points[:, 0]), "y": typed(points[:, 1]), "z": typed(high)}
+
+
+def _scene(each: Slice, span: tuple[float, float], title: str) -> Figure:
+    across, up = AXES[each.kind]
+    size = {"tickfont": {"size": 10}, "nticks": 5}
+    return {
+        "xaxis": size | {"title": {"text": across}, "range": _ends(each.x)},
+        "yaxis": size | {"title": {"text": up}, "range": _ends(each.y)},
+        "zaxis": size | {"title": {"text": title}, "range": [span[0], span[1] + 0.05 * (span[1] - span[0])]},
+        "aspectmode": "manual",
+        "aspectratio": {"x": 1, "y": 1, "z": 0.75},
+        "camera": {"eye": {"x": 1.45, "y": 1.45, "z": 0.9}, "center": {"x": 0, "y": 0, "z": -0.12}},
+    }
 
 
 def _lines(known: dict[int, Slice], log: bool, words: Sequence[str]) -> Figure:
@@ -138,9 +167,8 @@ def _lines(known: dict[int, Slice], log: bool, words: Sequence[str]) -> Figure:
         data.append(line(each.x, np.maximum(each.loss[0], FLOOR), COLORS[i], LETTERS[i], hovertemplate=hover))
     values = np.concatenate([each.loss[0] for each in known.values()])
     top = float(np.nanmax(values[np.isfinite(values)]))
-    low = float(np.log10(max(np.nanmin(values[np.isfinite(values)]), FLOOR)))
-    span = {"type": "log", "range": [low - 0.1, np.log10(top) + 0.1], "exponentformat": "power"}
-    y = axis("loss (nats)", **(span if log else {"range": [0, top * 1.05]}))
+    floored = np.maximum(values[np.isfinite(values)], FLOOR)
+    y = axis("loss (nats)", **(decades(floored) if log else {"range": [0, top * 1.05]}))
     ends = [(-1, "first weights"), (0, "weights now")]
     guides = [
         {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at, "x1": at, "line": {"color": GUIDE, "dash": "dot"}}
@@ -149,7 +177,8 @@ def _lines(known: dict[int, Slice], log: bool, words: Sequence[str]) -> Figure:
     names = [
         note(name, at, 1.0, xref="x", xanchor="left", font={"size": 11, "color": GUIDE}, xshift=4) for at, name in ends
     ]
-    x = axis("place on the straight line through both")
+    places = np.concatenate([each.x for each in known.values()])
+    x = axis("place on the straight line through both", range=_ends(places))
     alt = "Loss along the straight line from the first weights to those now"
     return {"data": data, "layout": layout(alt, 380, words, xaxis=x, yaxis=y, shapes=guides, annotations=names)}
 
@@ -162,80 +191,3 @@ def _now(color: str) -> Figure:
         | at
         | {"hovertemplate": "the weights now<extra></extra>"}
     )
-
-
-def sharpness(found: Sequence[Sharpness | str], experiment: Experiment, words: Sequence[str]) -> Figure:
-    """Largest Hessian eigenvalue over the steps, and the limit of stability of each step's learning rate."""
-    known = [(i, each) for i, each in enumerate(found) if isinstance(each, Sharpness)]
-    if not known:
-        return empty(words)
-    data: list[Figure] = []
-    for i, each in known:
-        letter = experiment.letters[i]
-        hover = f"{letter}<br>step %{{x:,.0f}}<br>λ_max %{{y:.3g}}<extra></extra>"
-        curve = line(each.steps, np.maximum(each.eigenvalue, 1e-6), COLORS[i], letter, hovertemplate=hover)
-        data.append(curve | {"mode": "lines+markers", "marker": {"size": 5}})
-    longest = max((each for _, each in known), key=lambda each: each.steps[-1])
-    hover = "limit of stability<br>step %{x:,.0f}<br>%{y:.3g}<extra></extra>"
-    data.append(
-        line(longest.steps, longest.limit, GUIDE, "limit", hovertemplate=hover, line={"dash": "dot", "width": 1.5})
-    )
-    values = np.concatenate([np.maximum(e.eigenvalue, 1e-6) for _, e in known] + [longest.limit])
-    values = values[np.isfinite(values) & (values < 1e9)]
-    span = [float(np.log10(values.min())) - 0.2, float(np.log10(values.max())) + 0.2]
-    y = axis("largest Hessian eigenvalue", type="log", range=span, exponentformat="power")
-    alt = "Largest eigenvalue of the Hessian over the steps, beside the stability limit two over the learning rate"
-    return {"data": data, "layout": layout(alt, 320, words, xaxis=axis("step (batches)"), yaxis=y)}
-
-
-def largest_rates(found: LargestRates, experiment: Experiment, words: Sequence[str]) -> Figure:
-    """A point a seed and a bar at the median, of every network."""
-    data: list[Figure] = []
-    for i, rates in enumerate(found.rates):
-        x = np.full(len(rates), float(i)) + np.linspace(-0.12, 0.12, len(rates))
-        hover = f"{experiment.letters[i]}<br>%{{y:.3g}}<extra></extra>"
-        points = line(x, rates, COLORS[i], experiment.letters[i], mode="markers", hovertemplate=hover)
-        data.append(points | {"marker": {"size": 9, "color": COLORS[i]}})
-        median = [float(np.median(rates))] * 2
-        data.append(line([i - 0.25, i + 0.25], median, faded(COLORS[i], 0.6), "median", hoverinfo="skip"))
-    low, high = np.log10(found.rates.min()), np.log10(found.rates.max())
-    count = len(experiment.variants)
-    x_axis = axis("network", tickvals=list(range(count)), ticktext=list(experiment.letters), range=[-0.6, count - 0.4])
-    y = axis("largest rate that trains", type="log", range=[low - 0.3, high + 0.3], exponentformat="power")
-    alt = "Largest learning rate that still trains, by network and seed"
-    return {"data": data, "layout": layout(alt, 320, words, xaxis=x_axis, yaxis=y)}
-
-
-def scaling(found: Sequence[Scaling], experiment: Experiment, words: Sequence[str]) -> Figure:
-    """Gradient norm of a W over that of W, by a; dotted: 1/a."""
-    scales = np.array(SCALES)
-    data = [line(scales, 1 / scales, GUIDE, "1/a", hoverinfo="skip", line={"dash": "dot", "width": 1.5})]
-    for i, each in enumerate(found):
-        letter = experiment.letters[i]
-        hover = f"{letter}<br>a = %{{x:.3g}}<br>gradient × %{{y:.3g}}<extra></extra>"
-        curve = line(scales, np.maximum(each.gradient, 1e-6), COLORS[i], letter, hovertemplate=hover)
-        data.append(curve | {"mode": "lines+markers", "marker": {"size": 6}})
-    powers = {"type": "log", "exponentformat": "power"}
-    ticks = {"tickvals": list(SCALES), "ticktext": ["⅛", "¼", "½", "1", "2", "4", "8"]}
-    x, y = axis("scale a of the weights", **powers, **ticks), axis("gradient, times that at a = 1", **powers, dtick=1)
-    return {"data": data, "layout": layout("Gradient norm by the scale of the weights", 320, words, xaxis=x, yaxis=y)}
-
-
-def batch_noise(found: BatchNoise, index: int, words: Sequence[str]) -> Figure:
-    """Noise of a batch's mean and variance by its size; dotted: 1/sqrt(B)."""
-    sizes = np.array(NOISE_SIZES, dtype=float)
-    data = [
-        line(sizes, 1 / np.sqrt(sizes), GUIDE, "1/√B", hoverinfo="skip", line={"dash": "dot", "width": 1.5}),
-        _noise(sizes, found.mean, COLORS[index], "mean", "solid"),
-        _noise(sizes, found.variance, COLORS[index], "variance", "dash"),
-    ]
-    powers = {"type": "log", "exponentformat": "power"}
-    x = axis("digits in a batch, B", tickvals=list(NOISE_SIZES), **powers)
-    y = axis("standard deviation over batches", dtick=1, **powers)
-    return {"data": data, "layout": layout("Noise of batch statistics by batch size", 320, words, xaxis=x, yaxis=y)}
-
-
-def _noise(sizes: Floats, values: Floats, color: str, name: str, dash: str) -> Figure:
-    hover = f"{name}<br>B = %{{x:.0f}}<br>%{{y:.3g}}<extra></extra>"
-    curve = line(sizes, values, color, name, hovertemplate=hover, line={"dash": dash, "width": 2})
-    return curve | {"mode": "lines+markers", "marker": {"size": 6, "color": color}}

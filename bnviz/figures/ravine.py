@@ -52,8 +52,8 @@ def plane(found: Descent, ratio: float, momentum: float, rate: float) -> Figure:
         f"{_verdict(found)}",
         340,
         words,
-        xaxis=axis("weight w₁", range=[-SIDE, SIDE]),
-        yaxis=axis("weight w₂", range=[-SIDE, SIDE]),
+        xaxis=axis("weight w₁", range=[-SIDE, SIDE], constrain="domain"),
+        yaxis=axis("weight w₂", range=[-SIDE, SIDE], constrain="domain", scaleanchor="x"),  # a bowl is round
     )
     frame["meta"]["still"] = f"{found.kind} {ratio}"  # the contours, while only the descent is another
     frame["meta"]["trail"] = {"trace": 1, "at": _shares(shown), "seconds": SECONDS}
@@ -97,11 +97,12 @@ def _verdict(found: Descent) -> str:
 
 def _numbers(found: Descent, momentum: float, rate: float) -> str:
     limit = found.largest_rate(momentum)
-    stable = "above" if rate >= limit else "below"
     if found.kind == "batchnorm":
         if found.diverged or found.eigenvalues[1] <= 0:
             return "one flat direction: the scale of the weights"
-        return f"λ_max {found.eigenvalues[1]:.3g} at the end, stable to {limit:.3g}; one flat way"
+        stable = "" if found.steps is None else f", stable to {limit:.3g}"  # only of a minimum
+        return f"λ_max {found.eigenvalues[1]:.3g} at the end{stable}; one flat way"
+    stable = "above" if rate >= limit else "below"
     return f"condition number {found.condition:.3g}; largest stable rate {limit:.3g}, this is {stable}"
 
 

@@ -72,10 +72,11 @@ def effective_rate(view: View) -> Figure:
 
 
 def generalization_gap(view: View) -> Figure:
-    """Test loss minus training loss, both in eval mode, where they were looked at."""
+    """Test loss minus training loss, both in eval mode, where they were looked at on the same digits: not at the last
+    step, where all test digits are shown."""
     data, values = [], []
     for i, found in enumerate(_courses(view)):
-        looked = np.isfinite(found.gap)
+        looked = np.isfinite(found.gap) & (found.steps < view.experiment.training.steps)
         letter = view.experiment.letters[i]
         hover = f"{letter}<br>step %{{x:,.0f}}<br>%{{y:+.3f}} nats<extra></extra>"
         data.append(line(found.steps[looked], found.gap[looked], COLORS[i], letter, hovertemplate=hover))

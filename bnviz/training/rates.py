@@ -37,7 +37,7 @@ def largest_rates(trainer: Trainer) -> Generator[float, None, LargestRates]:
                     yield done + next(search) / total
             except StopIteration as end:
                 found[i, k] = end.value
-    return LargestRates(found, 2.0**LOWEST, 2.0**HIGHEST)
+    return LargestRates(tuple(seeds), found, 2.0**LOWEST, 2.0**HIGHEST)
 
 
 def _largest(variant: Variant, training: TrainingConfig, batches: Batches, seed: int) -> Generator[float, None, float]:
@@ -79,4 +79,4 @@ def trains(
             return False
         if step % STRIDE == 0:
             yield 0.0
-    return float(np.mean(losses[-SEARCH_STEPS // 5 :])) < LEARNED
+    return float(np.mean(losses[-(SEARCH_STEPS // 5) :])) < LEARNED

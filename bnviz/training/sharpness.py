@@ -17,6 +17,7 @@ from bnviz.training.trainer import Trainer
 ITERATIONS = 40  # Hessian-vector products for one eigenvalue, at most
 TOLERANCE = 1e-3  # of the eigenvalue
 STILL = 3  # products
+TINY = 1e-12  # a learning rate below this is 0, but for rounding
 POINTS = 18  # moments of a path that are measured
 
 Product = Callable[[Tensor], Tensor]
@@ -53,7 +54,8 @@ def along_the_path(trainer: Trainer) -> Generator[float, None, tuple[Sharpness |
             except StopIteration as end:
                 values.append(end.value)
         steps = np.array([step for step, _ in known])
-        limit = np.array([2 * (1 + t.momentum) / max(t.rate(min(s, t.steps - 1)), 1e-12) for s in steps.tolist()])
+        rates = np.array([t.rate(min(step, t.steps - 1)) for step in steps.tolist()])
+        limit = np.divide(2 * (1 + t.momentum), rates, out=np.full(len(rates), np.inf), where=rates > TINY)
         found.append(Sharpness(steps, np.array(values), limit, SHARPNESS_DIGITS))
     return tuple(found)
 

@@ -11,6 +11,7 @@ from bnviz.config import Experiment
 from bnviz.engine.long_question import LongQuestion
 from bnviz.engine.run import Run
 from bnviz.figures import landscape as figures
+from bnviz.figures import sharpness as measures
 from bnviz.figures.landscape import Shape
 from bnviz.figures.style import Figure
 from bnviz.landscape_records import NOISE_DIGITS, SHARPNESS_DIGITS, BatchNoise, LargestRates, Scaling, Slice
@@ -64,22 +65,28 @@ class Landscape:
             words = _status(self.slices, "Scanning", now, "Nothing scanned yet: press Scan.")
             if any(isinstance(each, Slice) for each in found):
                 digits = next(each.digits for each in found if isinstance(each, Slice))
-                words.append(f"on the first {digits:,} training digits, normalized with the statistics of just these")
-            return figures.slices(found, shape=look.shape, log=look.log, words=words + findings.of_slices(found))
+                of = self.slices.asked
+                drawn = f"directions of seed {of['seed']}, reach {of['reach']:g}, " if of["kind"] == "random" else ""
+                words.append(
+                    f"{drawn}on the first {digits:,} training digits, normalized with the statistics of just these"
+                )
+            about, told = self.slices.experiment or now, words + findings.of_slices(found)
+            return figures.slices(found, about, shape=look.shape, log=look.log, words=told)
 
         def sharpness() -> Figure:
             about, found = self.sharpness.experiment or now, self.sharpness.answer or ()
             words = _status(self.sharpness, "Lanczos iteration", now, "Nothing measured yet: press Measure.")
             if found:
                 words.append(f"of the loss on the first {SHARPNESS_DIGITS:,} training digits, with their statistics")
-            return figures.sharpness(found, about, words + findings.of_sharpness(found, about))
+            return measures.sharpness(found, about, words + findings.of_sharpness(found, about))
 
         def rates() -> Figure:
             about, found = self.rates.experiment or now, self.rates.answer
-            words = _status(self.rates, "Bisection", now, "Nothing searched yet: press Search.")
+            seeds = found.seeds if isinstance(found, LargestRates) else ()
+            words = _status(self.rates, "Bisection", now, "Nothing searched yet: press Search.", seeds)
             if not isinstance(found, LargestRates):
                 return figures.empty(words)
-            return figures.largest_rates(found, about, words + findings.of_rates(found, about))
+            return measures.largest_rates(found, about, words + findings.of_rates(found, about))
 
         drawn = {
             "chart_landscape": self._made("chart_landscape", (self.slices.changes, look, now), slices),
@@ -90,13 +97,13 @@ class Landscape:
         if scaled is not None and len(scaled) == len(now.variants):
             words = [_of(now, max(each.step for each in scaled)), *findings.of_scaling(scaled, now)]
             version: object = (self.scaling.count, now, look.layer)
-            drawn["chart_scaling"] = self._made("chart_scaling", version, lambda: figures.scaling(scaled, now, words))
+            drawn["chart_scaling"] = self._made("chart_scaling", version, lambda: measures.scaling(scaled, now, words))
         variant = look.noisy
         if variant is not None and (noise := self.noise.of(run, variant=variant)) is not None:
             told = [_of(now, noise.step), f"against {NOISE_DIGITS:,} digits; dotted: 1/√B", *findings.of_noise(noise)]
             version = (self.noise.count, now, variant)
             drawn["chart_batch_noise"] = self._made(
-                "chart_batch_noise", version, lambda: figures.batch_noise(noise, variant, told)
+                "chart_batch_noise", version, lambda: measures.batch_noise(noise, variant, told)
             )
         return drawn
 
@@ -121,14 +128,15 @@ def _of(experiment: Experiment, step: int) -> str:
     return f"seed {experiment.training.seed}, step {step:,}"
 
 
-def _status(question: LongQuestion, what: str, now: Experiment, nothing: str) -> list[str]:
-    """Progress, or why there is no answer, or of which run it is."""
+def _status(question: LongQuestion, what: str, now: Experiment, nothing: str, seeds: tuple[int, ...] = ()) -> list[str]:
+    """Progress, or why there is no answer, or of which run it is; seeds: where they are not just the run's own."""
     words = []
     if question.done is not None:
-        words.append(figures.progress(question.done, what))
+        words.append(figures.progress(question.done, what, question.left))
     elif question.problem:
         words.append(f"No answer: {question.problem}")
     if question.experiment is None:
         return words or [nothing]
     earlier = "" if question.experiment == now else ", before the settings were changed"
-    return [*words, f"seed {question.experiment.training.seed}{earlier}"]
+    of = f"seeds {', '.join(map(str, seeds))}" if seeds else f"seed {question.experiment.training.seed}"
+    return [*words, f"{of}{earlier}"]

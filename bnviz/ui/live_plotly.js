@@ -60,6 +60,13 @@ const kind = (axis) => axis && JSON.stringify([axis.type ?? "linear", axis.title
 
 const WHOLE = new Set(["heatmap", "contour", "surface", "scatter3d"]); // know no update of their data alone
 
+// On a phone, a figure may be laid out in another way, which its meta names.
+const phone = matchMedia("(max-width: 640px)");
+const fitting = ({ data, layout }) => ({ data, layout: { ...layout, ...(phone.matches && layout.meta.narrow) } });
+phone.addEventListener("change", () => {
+  for (const div of divs.values()) if (div.bnvizShown?.figure.layout.meta.narrow) redraw(div);
+});
+
 // Where only data moved, the axes need not be drawn again: that halves the time. Nor what a figure says stands still.
 async function show(div, Plotly, { data, layout }) {
   const { key, template, scales } = themed(div);
@@ -142,7 +149,8 @@ async function draw(div) {
   div.bnvizDrawing = true;
   try {
     while (div.bnvizNext) {
-      const { figure, url } = (div.bnvizShown = div.bnvizNext);
+      const { figure: given, url } = (div.bnvizShown = div.bnvizNext);
+      const figure = fitting(given);
       div.bnvizNext = undefined;
       const Plotly = await load(url);
       if (!div.isConnected) return;

@@ -7,7 +7,7 @@ import streamlit as st
 from bnviz import ravine
 from bnviz.figures import ravine as figures
 from bnviz.figures.ravine import KEYS, SIDE
-from bnviz.landscape_findings import ravine_csv
+from bnviz.landscape_files import ravine_csv
 from bnviz.ui.live_plotly import live_chart
 from bnviz.ui.live_slider import live_slider, set_slider
 from bnviz.ui.page import csv_button
@@ -30,15 +30,15 @@ def _start_at(key: str) -> None:
 def ravine_and_bowl() -> None:
     """A fragment, so that a slider moves these charts alone."""
     with st.container(horizontal=True, key="ravine_settings"):
-        with st.container(width=190):
+        with st.container(width=174):
             ratio = live_slider("Ratio of the scales", 1.0, 30.0, 5.0, key="ravine_ratio", log=True)
-        with st.container(width=190):
+        with st.container(width=174):
             rate = live_slider("Learning rate η", 0.01, 3.0, 0.35, key="ravine_rate", log=True)
-        with st.container(width=190):
+        with st.container(width=174):
             momentum = live_slider("Momentum", 0.0, 0.95, 0.0, key="ravine_momentum")
-        with st.container(width=190):
+        with st.container(width=174):
             w1 = live_slider("Start w₁", -SIDE, SIDE, START[0], key="ravine_w1")
-        with st.container(width=190):
+        with st.container(width=174):
             w2 = live_slider("Start w₂", -SIDE, SIDE, START[1], key="ravine_w2")
     descents = [ravine.descend(kind, ratio, rate, momentum, (w1, w2)) for kind in ravine.KINDS]
     for column, found in zip(st.columns(3), descents, strict=True):

@@ -1,0 +1,98 @@
+"""Sharpness over the steps, the largest learning rates, and what scales of weights and sizes of batches do."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bnviz.config import Experiment
+from bnviz.figures.curves import decades
+from bnviz.figures.landscape import empty
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, layout, line
+from bnviz.landscape_records import NOISE_SIZES, SCALES, BatchNoise, LargestRates, Scaling, Sharpness
+from bnviz.records import Floats
+
+
+def sharpness(found: Sequence[Sharpness | str], experiment: Experiment, words: Sequence[str]) -> Figure:
+    """Largest Hessian eigenvalue over the steps, and the limit of stability of each step's learning rate."""
+    known = [(i, each) for i, each in enumerate(found) if isinstance(each, Sharpness)]
+    if not known:
+        return empty(words)
+    data: list[Figure] = []
+    for i, each in known:
+        letter = experiment.letters[i]
+        hover = f"{letter}<br>step %{{x:,.0f}}<br>λ_max %{{y:.3g}}<extra></extra>"
+        curve = line(each.steps, np.maximum(each.eigenvalue, 1e-6), COLORS[i], letter, hovertemplate=hover)
+        data.append(curve | {"mode": "lines+markers", "marker": {"size": 5}})
+    longest = max((each for _, each in known), key=lambda each: each.steps[-1])
+    hover = "limit of stability<br>step %{x:,.0f}<br>%{y:.3g}<extra></extra>"
+    limit = np.where(np.isfinite(longest.limit), longest.limit, np.nan)
+    data.append(line(longest.steps, limit, GUIDE, "limit", hovertemplate=hover, line={"dash": "dot", "width": 1.5}))
+    # Towards a rate of 0 the limit grows without bounds: the eigenvalues keep most of the height.
+    values = np.concatenate([np.maximum(e.eigenvalue, 1e-6) for _, e in known])
+    y = axis("largest Hessian eigenvalue", **decades(np.concatenate([values, limit[limit < 100 * _top(values)]])))
+    end = float(longest.steps[-1]) or 1.0
+    x = axis("step (batches)", range=[-0.02 * end, 1.02 * end])
+    alt = "Largest eigenvalue of the Hessian over the steps, beside the stability limit two over the learning rate"
+    return {"data": data, "layout": layout(alt, 320, words, xaxis=x, yaxis=y)}
+
+
+def _top(values: Floats) -> float:
+    return float(np.max(values[np.isfinite(values)], initial=1.0))
+
+
+def largest_rates(found: LargestRates, experiment: Experiment, words: Sequence[str]) -> Figure:
+    """A point a seed and a bar at the median, of every network."""
+    data: list[Figure] = []
+    for i, rates in enumerate(found.rates):
+        x = np.full(len(rates), float(i)) + np.linspace(-0.12, 0.12, len(rates))
+        hover = f"{experiment.letters[i]}<br>%{{y:.3g}}<extra></extra>"
+        points = line(x, rates, COLORS[i], experiment.letters[i], mode="markers", hovertemplate=hover)
+        data.append(points | {"marker": {"size": 9, "color": COLORS[i]}})
+        median = [float(np.median(rates))] * 2
+        data.append(line([i - 0.25, i + 0.25], median, faded(COLORS[i], 0.6), "median", hoverinfo="skip"))
+    count = len(experiment.variants)
+    x_axis = axis("network", tickvals=list(range(count)), ticktext=list(experiment.letters), range=[-0.6, count - 0.4])
+    y = axis("largest rate that trains", **decades(found.rates))
+    alt = "Largest learning rate that still trains, by network and seed"
+    return {"data": data, "layout": layout(alt, 320, words, xaxis=x_axis, yaxis=y)}
+
+
+def scaling(found: Sequence[Scaling], experiment: Experiment, words: Sequence[str]) -> Figure:
+    """Gradient norm of a W over that of W, by a; dotted: 1/a."""
+    scales = np.array(SCALES)
+    data = [line(scales, 1 / scales, GUIDE, "1/a", hoverinfo="skip", line={"dash": "dot", "width": 1.5})]
+    for i, each in enumerate(found):
+        letter = experiment.letters[i]
+        hover = f"{letter}<br>a = %{{x:.3g}}<br>gradient × %{{y:.3g}}<extra></extra>"
+        curve = line(scales, np.maximum(each.gradient, 1e-6), COLORS[i], letter, hovertemplate=hover)
+        data.append(curve | {"mode": "lines+markers", "marker": {"size": 6}})
+    ticks = {"tickvals": list(SCALES), "ticktext": ["⅛", "¼", "½", "1", "2", "4", "8"]}
+    x = axis("scale a of the weights", type="log", range=_around(scales), **ticks)
+    seen = [1 / scales, *(each.gradient for each in found)]
+    y = axis("gradient, times that at a = 1", **decades(np.concatenate(seen)))
+    return {"data": data, "layout": layout("Gradient norm by the scale of the weights", 320, words, xaxis=x, yaxis=y)}
+
+
+def batch_noise(found: BatchNoise, index: int, words: Sequence[str]) -> Figure:
+    """Noise of a batch's mean and variance by its size; dotted: 1/sqrt(B)."""
+    sizes = np.array(NOISE_SIZES, dtype=float)
+    data = [
+        line(sizes, 1 / np.sqrt(sizes), GUIDE, "1/√B", hoverinfo="skip", line={"dash": "dot", "width": 1.5}),
+        _noise(sizes, found.mean, COLORS[index], "mean", "solid"),
+        _noise(sizes, found.variance, COLORS[index], "variance", "dash"),
+    ]
+    x = axis("digits in a batch, B", type="log", range=_around(sizes), tickvals=list(NOISE_SIZES))
+    seen = np.concatenate([1 / np.sqrt(sizes), found.mean, found.variance])
+    y = axis("standard deviation over batches", **decades(seen))
+    return {"data": data, "layout": layout("Noise of batch statistics by batch size", 320, words, xaxis=x, yaxis=y)}
+
+
+def _noise(sizes: Floats, values: Floats, color: str, name: str, dash: str) -> Figure:
+    hover = f"{name}<br>B = %{{x:.0f}}<br>%{{y:.3g}}<extra></extra>"
+    curve = line(sizes, values, color, name, hovertemplate=hover, line={"dash": dash, "width": 2})
+    return curve | {"mode": "lines+markers", "marker": {"size": 6, "color": color}}
+
+
+def _around(values: Floats) -> list[float]:
+    """Range of a logarithmic axis with a margin for the marks at both ends."""
+    return [float(np.log10(values.min())) - 0.08, float(np.log10(values.max())) + 0.08]
