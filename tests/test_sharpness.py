@@ -100,7 +100,7 @@ class TestTheLargestEigenvalue:
         torch.testing.assert_close(product(v), dense @ v, rtol=1e-3, atol=1e-4)
 
     def test_is_told_along_the_path_with_the_limit_of_each_steps_rate(self, batches: Batches) -> None:
-        t = TrainingConfig(steps=20, momentum=0.5)
+        t = TrainingConfig(steps=20, momentum=0.5, schedule="linear", final_learning_rate=0.0)
         trainer = Trainer(t, (Variant(TINY), Variant(TINY, BatchNormConfig())), batches, watch="landscape")
         trainer.advance(steps=0)
         while not trainer.finished:
@@ -111,6 +111,7 @@ class TestTheLargestEigenvalue:
             assert found.steps[-1] == 20
             assert (found.eigenvalue > 0).all()
             assert found.limit[0] == pytest.approx(2 * 1.5 / 0.1)
+            assert np.isinf(found.limit[-1])  # a rate of 0 is stable anywhere
 
 
 class TestTheLargestRate:

@@ -14,6 +14,7 @@ from bnviz.records import Floats
 Shape = Literal["contour", "surface"]
 FLOOR = 1e-4  # of a loss on the logarithmic scale
 BESIDE = 3  # panels in a row
+GAP = 0.085  # between two of them, of the width of all
 SURFACE = [[0, "#4f9fd0"], [0.5, "#8f6fc0"], [1, "#c2267e"]]  # seen on white and on dark, as no panel lies behind it
 AXES = {
     "random": ("direction 1", "direction 2"),
@@ -82,11 +83,13 @@ def _placed(axes: Figure, heads: Sequence[str], columns: int) -> Figure:
     height = (420 if columns > 1 or rows == 1 else 330) * rows
     placed: Figure = axes | {"height": height, "annotations": []}
     inside = height - axes["margin"]["t"] - axes["margin"]["b"]
+    wide, between = (1 - (columns - 1) * GAP) / columns, 74 / inside  # room for the titles of axes, and for heads
+    high = (1 - (rows - 1) * between) / rows
     for k, head in enumerate(heads):
         number, (row, column) = "" if k == 0 else str(k + 1), divmod(k, columns)
-        gap = 70 / 1400 * columns / 2 if columns > 1 else 0.0
-        x = [column / columns + (gap if column else 0), (column + 1) / columns - 0.01]
-        y = [1 - (row + 1) / rows + (74 / inside if row < rows - 1 else 0), 1 - row / rows]
+        x = [column * (wide + GAP), column * (wide + GAP) + wide]
+        y = [1 - row * (high + between) - high, 1 - row * (high + between)]
+        y[0] = max(y[0], 0.0)  # but for rounding
         if f"scene{number}" in axes:
             y[1] -= 24 / inside
             placed[f"scene{number}"] = axes[f"scene{number}"] | {"domain": {"x": x, "y": y}}
@@ -149,14 +152,16 @@ def _above(each: Slice, z: Floats, points: Floats, span: tuple[float, float]) ->
 
 def _scene(each: Slice, span: tuple[float, float], title: str) -> Figure:
     across, up = AXES[each.kind]
+    small = {"size": 11}
     size = {"tickfont": {"size": 10}, "nticks": 5}
     return {
-        "xaxis": size | {"title": {"text": across}, "range": _ends(each.x)},
-        "yaxis": size | {"title": {"text": up}, "range": _ends(each.y)},
-        "zaxis": size | {"title": {"text": title}, "range": [span[0], span[1] + 0.05 * (span[1] - span[0])]},
+        "xaxis": size | {"title": {"text": across, "font": small}, "range": _ends(each.x)},
+        "yaxis": size | {"title": {"text": up, "font": small}, "range": _ends(each.y)},
+        "zaxis": size
+        | {"title": {"text": title, "font": small}, "range": [span[0], span[1] + 0.05 * (span[1] - span[0])]},
         "aspectmode": "manual",
         "aspectratio": {"x": 1, "y": 1, "z": 0.75},
-        "camera": {"eye": {"x": 1.45, "y": 1.45, "z": 0.9}, "center": {"x": 0, "y": 0, "z": -0.12}},
+        "camera": {"eye": {"x": 1.65, "y": 1.65, "z": 1.0}, "center": {"x": 0, "y": 0, "z": -0.1}},
     }
 
 

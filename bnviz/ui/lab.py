@@ -121,6 +121,9 @@ def ask(run: Run, question: str, **arguments: Any) -> Any:
     """The run's answer about its networks as they are; None, with a sentence on the page, where there is none."""
     try:
         return run.inspect(question, **arguments).result(ANSWER)
+    except ValueError as error:
+        st.info(f"No answer: {error}", icon=":material/hourglass:")
+        return None
     except (TimeoutError, CancelledError, WorkerLostError) as error:
         why = "takes its time" if isinstance(error, TimeoutError) else "has stopped"
         st.info(f"The worker {why}. Look again in a moment.", icon=":material/hourglass:")
