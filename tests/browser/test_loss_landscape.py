@@ -88,6 +88,10 @@ def test_a_run_is_watched_scanned_and_saved(lab: Lab) -> None:
     lab.page.locator(".st-key-scan button").first.click()
     expect(landscape).to_contain_text(re.compile(r"this plane holds \d+% of the squared distances"))
     wait_for(lambda: lab.chart("chart_landscape", "div.data.filter(t => t.name === 'path').length") == 2, "the paths")
+    ends = "[div.layout.yaxis2.domain[1], div.layout.yaxis.domain[0]]"
+    assert lab.chart("chart_landscape", ends) == [1, 0]
+    lab.page.set_viewport_size({"width": 390, "height": 844})
+    wait_for(lambda: lab.chart("chart_landscape", f"(([b, a]) => b < a)({ends})"), "one panel below the other")
 
 
 def test_a_long_search_is_cancelled_and_says_nothing(lab: Lab) -> None:
