@@ -43,9 +43,10 @@ def slices(found: Slices, experiment: Experiment, *, shape: Shape, log: bool, wo
         return _lines(known, log, words)
     heights = {i: _height(each.loss, log) for i, each in known.items()}
     low, high = (float(f([f(h[np.isfinite(h)]) for h in heights.values()])) for f in (min, max))
+    high = max(high, low + 1e-6)
     title = "log₁₀ loss" if log else "loss (nats)"
     bar = {"title": {"text": title, "side": "right"}, "thickness": 12, "len": 0.9}
-    color: Figure = {"cmin": low, "cmax": max(high, low + 1e-6), "colorbar": bar}
+    color: Figure = {"cmin": low, "cmax": high, "colorbar": bar}
     if shape == "surface":
         color["colorscale"] = SURFACE
     alt = f"Loss around the weights of {len(known)} networks, from {low:.3g} to {high:.3g} {title}"
@@ -58,18 +59,10 @@ def slices(found: Slices, experiment: Experiment, *, shape: Shape, log: bool, wo
             axes[f"scene{number}"] = _scene(each, (low, high), title)
         else:
             data += _contour(each, heights[i], (low, high), i, number)
-            across, up = (
-                (f"{name} ({share:.0%})" for name, share in zip(AXES[each.kind], each.explained, strict=True))
-                if each.explained
-                else AXES[each.kind]
-            )
-            axes[f"xaxis{number}"] = axis(across, anchor=f"y{number}", range=_ends(each.x))
-            axes[f"yaxis{number}"] = axis(up, anchor=f"x{number}", range=_ends(each.y))
+            axes |= _plane(each, number)
     heads = [f"{title_of(experiment, i)}, step {each.step:,}" for i, each in known.items()]
-    if shape == "surface":
-        axes["margin"] = {"l": 8, "r": 14, "t": 8, "b": 8}
-    else:
-        axes["margin"] = {"l": 56, "r": 14, "t": 30, "b": 44}
+    flat = {"l": 56, "r": 14, "t": 30, "b": 44}
+    axes["margin"] = flat if shape == "contour" else {"l": 8, "r": 14, "t": 8, "b": 8}
     beside, below = (_placed(axes, heads, columns) for columns in (min(len(known), BESIDE), 1))
     frame = layout(alt, 0, words, coloraxis=color) | beside
     # The browser, which alone knows its width, takes the place of each panel from meta.narrow on a phone.
@@ -106,6 +99,16 @@ def _height(loss: Floats, log: bool) -> Floats:
 
 def _ends(values: Floats) -> list[float]:
     return [float(values.min()), float(values.max())]
+
+
+def _plane(each: Slice, number: str) -> Figure:
+    """The two axes of a panel, with the share of the path along each where the plane is that of a path."""
+    shares = [f" ({share:.0%})" for share in each.explained] or ["", ""]
+    across, up = (name + share for name, share in zip(AXES[each.kind], shares, strict=True))
+    return {
+        f"xaxis{number}": axis(across, anchor=f"y{number}", range=_ends(each.x)),
+        f"yaxis{number}": axis(up, anchor=f"x{number}", range=_ends(each.y)),
+    }
 
 
 def _contour(each: Slice, z: Floats, span: tuple[float, float], i: int, number: str) -> list[Figure]:
