@@ -7,6 +7,7 @@ lasting place on the page; its figures come with a rerun, or with the news that 
 from collections.abc import Callable
 from functools import cache
 from typing import Any
+from zlib import crc32
 
 import streamlit as st
 
@@ -58,7 +59,8 @@ def follow(token: str, html: str = "", *, key: str = "news") -> None:
 
     News may also say "rerun": the page then runs again, once.
     """
-    _component(key, "follow", html)(
+    # Streamlit knows a component by its name alone: another page's HTML must have another one.
+    _component(f"follow_{crc32(html.encode()):08x}", "follow", html)(
         data={"url": feed_url(token), "plotly": script_url("plotly")}, key=key, on_rerun_change=_ignore
     )
 
