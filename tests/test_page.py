@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from bnviz.presets import PRESETS
@@ -123,6 +124,7 @@ def test_a_hostile_address_gives_one_message_and_the_defaults() -> None:
 
 def test_a_scheduler_that_does_not_answer_is_named_and_this_machine_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     server.stop()
+    st.cache_resource.clear()  # the session of the tests before, who found an engine
     monkeypatch.setenv("BNVIZ_SCHEDULER", "tcp://127.0.0.1:1")
     monkeypatch.setattr("bnviz.engine.cluster.CONNECT_TIMEOUT", 0.5)
     app = page()

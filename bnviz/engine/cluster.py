@@ -137,7 +137,10 @@ class Engine:
         """
         if self.client.scheduler is None:
             raise CommClosedError("the scheduler was lost")
-        found: dict[str, tuple[int, Any]] = self.client.run_on_scheduler(_look_at_workers)
+        try:
+            found: dict[str, tuple[int, Any]] = self.client.run_on_scheduler(_look_at_workers)
+        except OSError as error:  # also where Dask has not noticed the loss yet, and only its connection times out
+            raise CommClosedError(f"the scheduler was lost: {error}") from error
         refused = {address: why for address, (_, told) in found.items() if (why := why_refused(told))}
         for address in refused.keys() - self.refused.keys():
             logger.warning("the worker %s is not used: %s", address, refused[address])
