@@ -199,6 +199,11 @@ class Variant:
     network: NetworkConfig = NetworkConfig()
     batchnorm: BatchNormConfig | None = None
 
+    @property
+    def normalizes(self) -> Literal["pre_activation", "post_activation"]:
+        """The place whose values batchnorm normalizes, or would if the variant had it."""
+        return "post_activation" if self.batchnorm and self.batchnorm.position == "after" else "pre_activation"
+
 
 @dataclass(frozen=True, config=_STRICT)
 class TrainingConfig:
@@ -261,7 +266,7 @@ class TrainingConfig:
 
         A function of the experiment alone, so that a run's history does not depend on how fast it was watched.
         """
-        return max(math.ceil(self.steps / 200), min(100, math.ceil(self.steps / 15)))
+        return max(self.kept_every("inference"), min(100, math.ceil(self.steps / 15)))
 
     def kept_every(self, watch: Watch | None) -> int:
         """The same for a run that measures more. The curves of inference need every point that the history can hold;

@@ -38,7 +38,7 @@ def feature_maps(found: Convolved, experiment: Experiment, *, variant: int, plac
     )
     low, high = _span(found, experiment, place)
     figure_layout["meta"]["scale"] = "sequential" if low == 0 else "diverging"
-    figure_layout["coloraxis"] = {"cmin": low, "cmax": high, "colorbar": color_bar(STAGES[place])}
+    figure_layout["coloraxis"] = {"cmin": low, "cmax": high, "colorbar": color_bar(STAGES[place], nticks=5)}
     return {"data": data, "layout": figure_layout | axes}
 
 
@@ -48,7 +48,7 @@ def channel_histograms(found: Convolved, experiment: Experiment, *, layer: int) 
     Left of a network that normalizes after the activation are the post-activations, of any other the pre-activations.
     """
     panels = [(i, v) for i, v in enumerate(found.variants) if v is not None]
-    befores = {i: normalized_place(experiment, i) for i, _ in panels}
+    befores = {i: experiment.variants[i].normalizes for i, _ in panels}
     count = max((len(v.histograms["pre_activation"]) for _, v in panels), default=1)
     limits = (
         max((found.limits[place] for place in befores.values()), default=1.0),
@@ -88,12 +88,6 @@ def channel_histograms(found: Convolved, experiment: Experiment, *, layer: int) 
             shapes=[_zero("x"), _zero("x2")],
         ),
     }
-
-
-def normalized_place(experiment: Experiment, index: int) -> str:
-    """What a variant's batchnorm normalizes, or would if it had one."""
-    batchnorm = experiment.variants[index].batchnorm
-    return "post_activation" if batchnorm and batchnorm.position == "after" else "pre_activation"
 
 
 def tiles(maps: Floats, columns: int) -> Floats:
@@ -147,7 +141,7 @@ def _span(found: Convolved, experiment: Experiment, place: str) -> tuple[float, 
     """From 0 where no value can be negative."""
     shown = [v for v, maps in zip(experiment.variants, found.variants, strict=True) if maps and place in maps.maps]
     activated = place == "post_activation" or (
-        place == "pooled" and not any(v.batchnorm and v.batchnorm.position == "after" for v in shown)
+        place == "pooled" and not any(v.normalizes == "post_activation" for v in shown)
     )
     limit = found.limits.get(place, 1.0)
     kinds = {v.network.activation for v in shown}

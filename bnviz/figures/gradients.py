@@ -9,6 +9,7 @@ from bnviz.history import View
 from bnviz.records import Floats, Frame, VariantFrame
 
 HEALTHY = -3.0  # log10 of the update-to-data ratio that a common rule of thumb aims at
+_MARKED = {"mode": "lines+markers", "marker": {"size": 7}}
 FLOOR = 1e-12  # gradient norms below this, zero included, are drawn here
 
 
@@ -20,17 +21,16 @@ def gradients(frame: Frame, experiment: Experiment) -> Figure:
     for i, variant in enumerate(frame.variants):
         layers, norm = _places(variant, count), _norms(variant)
         norms.append(norm)
-        letter, marker = experiment.letters[i], {"mode": "lines+markers", "marker": {"size": 7}}
+        letter = experiment.letters[i]
         data.append(
             line(layers, norm, COLORS[i], letter, hovertemplate=f"{letter}, layer %{{x}}<br>%{{y:.2e}}<extra></extra>")
-            | marker
+            | _MARKED
         )
         hover = f"{letter}, layer %{{x}}<br>10^%{{y:.2f}}<extra></extra>"
         ratio = line(layers, variant.update_ratio, COLORS[i], letter, xaxis="x2", yaxis="y2", hovertemplate=hover)
-        data.append(ratio | marker)
+        data.append(ratio | _MARKED)
     low, high = _decades(np.concatenate(norms))
-    ticks = {"tickvals": _ticks(count), "ticktext": [*(str(t) for t in _ticks(count)[:-1]), "out"]}
-    x = axis("layer", range=[0.5, count + 0.5], **ticks)
+    x = _layer_axis(count)
     shape = {
         "type": "line",
         "xref": "x2 domain",
@@ -69,22 +69,21 @@ def gradient_flow(view: View) -> Figure:
     count = max(len(v.gradient_norm) for v in view.latest.variants)
     norms: list[Floats] = []
     for i, (history, now) in enumerate(zip(view.variants, view.latest.variants, strict=True)):
-        letter, marker = experiment.letters[i], {"mode": "lines+markers", "marker": {"size": 7}}
+        letter = experiment.letters[i]
         for frame, when, style in ((history.frames[:1], "at step 0", {"dash": "dot", "width": 1.5}), ((now,), "", {})):
             for found in frame:
                 norms.append(_norms(found))
                 hover = f"{letter}, layer %{{x}} {when}<br>%{{y:.2e}}<extra></extra>"
                 drawn = line(_places(found, count), norms[-1], COLORS[i], letter, line=style, hovertemplate=hover)
-                data.append(drawn if when else drawn | marker)
+                data.append(drawn if when else drawn | _MARKED)
     low, high = _decades(np.concatenate(norms))
-    ticks = {"tickvals": _ticks(count), "ticktext": [*(str(t) for t in _ticks(count)[:-1]), "out"]}
     alt = f"Gradient norm of every layer at step {view.latest.step}, and before training"
     return {
         "data": data,
         "layout": layout(
             alt,
             360,
-            xaxis=axis("layer", range=[0.5, count + 0.5], **ticks),
+            xaxis=_layer_axis(count),
             yaxis=_log("gradient norm", low, high),
         ),
     }
@@ -143,7 +142,7 @@ def _decades(norms: Floats) -> tuple[float, float]:
     return float(min(low, -2)), float(max(high, low + 1, 0))
 
 
-def _ticks(count: int) -> list[int]:
-    """Layers with a label: all of a few, every fifth of many, and the last, which is the output."""
+def _layer_axis(count: int) -> Figure:
+    """Labels at all of a few layers, at every fifth of many, and at the last, which is the output."""
     inner = range(1, count) if count <= 8 else [1, *range(5, count - 1, 5)]
-    return [*inner, count]
+    return axis("layer", range=[0.5, count + 0.5], tickvals=[*inner, count], ticktext=[*map(str, inner), "out"])

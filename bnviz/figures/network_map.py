@@ -40,7 +40,7 @@ def network_map(frame: Frame, experiment: Experiment, *, quantity: str, layer: i
         {"cmin": -(top := _limit(frame, experiment)), "cmax": top} if quantity == "mean" else {"cmin": 0, "cmax": 100}
     )
     title = "mean output" if quantity == "mean" else "saturated (%)"
-    figure_layout["coloraxis"] = limits | {"colorbar": color_bar(title)}
+    figure_layout["coloraxis"] = limits | {"colorbar": color_bar(title, nticks=5)}
     return {"data": data, "layout": figure_layout | axes}
 
 

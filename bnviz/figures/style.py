@@ -58,21 +58,20 @@ def note(text: str, x: float, y: float, **more: Any) -> Figure:
     return {"text": text, "font": {"size": 12}, "xanchor": "left", "yanchor": "top"} | place | more
 
 
-def color_bar(title: str) -> Figure:
-    """Below the picture, where it takes no width from it."""
+def color_bar(title: str, length: float = 0.5, **more: Any) -> Figure:
+    """Below the picture, where it takes no width from it. length: its share of the picture's width."""
     return {
         "title": {"text": title, "side": "top"},
         "orientation": "h",
         "thickness": 8,
-        "len": 0.5,
+        "len": length,
         "x": 0.5,
         "yref": "container",
         "y": 0,
         "yanchor": "bottom",
         "ypad": 0,
         "outlinewidth": 0,
-        "nticks": 5,
-    }
+    } | more
 
 
 def guide(value: float, text: str, **more: Any) -> list[Figure]:

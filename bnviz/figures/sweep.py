@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, layout, line, nice_ceiling, typed
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, color_bar, faded, layout, line, nice_ceiling, typed
 from bnviz.records import Floats
 from bnviz.sweep import Axis, Sweep
 from bnviz.sweep_results import METRICS, Cells, Found, Metric, cells, gain
@@ -17,6 +17,7 @@ TICKS = 6  # at most, along an axis of cells
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000, 10_000)  # where colours of losses may end
 _MOST_GAIN = 2.5  # nats: a little more than ln 10, so that a few wild cells do not bleach the rest
 _MOST_LOSS = 10.0  # nats: where colours of losses end at most, for the same reason; far worse than knowing nothing
+_BAR = 0.9  # length of a colour bar, as a share of its narrow panel
 
 
 def panels(sweep: Sweep) -> list[Panel]:
@@ -167,13 +168,13 @@ def _cell_axis(of: Axis) -> Figure:
 
 def _colors(values: Floats, metric: Metric) -> Figure:
     """One scale for off and on. Losses by their logarithm, from one round number to another."""
-    bar = {"title": {"text": f"{METRICS[metric]} (%)", "side": "top"}} | _BAR
     if metric == "test_accuracy":
+        bar = color_bar(f"{METRICS[metric]} (%)", _BAR)
         return {"cmin": 0, "cmax": 100, "colorscale": "Viridis", "colorbar": bar}
     low, high = _round_ends(np.minimum(values, _MOST_LOSS))
     ticks = [v for v in _STEPS if low <= v <= high]
-    bar |= {"tickvals": [math.log10(v) for v in ticks], "ticktext": [f"{v:g}" for v in ticks]}
-    bar["title"] = {"text": f"{METRICS[metric]} (nats)", "side": "top"}
+    marks = {"tickvals": [math.log10(v) for v in ticks], "ticktext": [f"{v:g}" for v in ticks]}
+    bar = color_bar(f"{METRICS[metric]} (nats)", _BAR, **marks)
     ends = {"cmin": math.log10(low), "cmax": math.log10(high)}
     return ends | {"colorscale": "Viridis", "reversescale": True, "colorbar": bar}
 
@@ -184,20 +185,7 @@ def _gain_colors(values: Floats, metric: Metric) -> Figure:
     largest = float(np.abs(values[np.isfinite(values)]).max(initial=0))
     top = nice_ceiling(largest * 100) if accuracy else min(nice_ceiling(largest), _MOST_GAIN)
     text = "accuracy gained (percentage points)" if accuracy else "loss spared (nats)"
-    return {"cmin": -top, "cmax": top, "colorbar": {"title": {"text": text, "side": "top"}, "nticks": 5} | _BAR}
-
-
-_BAR = {
-    "orientation": "h",
-    "thickness": 8,
-    "len": 0.9,
-    "x": 0.5,
-    "yref": "container",
-    "y": 0,
-    "yanchor": "bottom",
-    "ypad": 0,
-    "outlinewidth": 0,
-}
+    return {"cmin": -top, "cmax": top, "colorbar": color_bar(text, _BAR, nticks=5)}
 
 
 def _round_ends(values: Floats) -> tuple[float, float]:

@@ -56,9 +56,7 @@ def layer_inputs(trainer: Trainer, *, variant: int, layer: int, units: Sequence[
         raise ValueError(f"units: give 0 to {hidden[layer].units - 1}, got {list(units)}")
     net = trainer.copy_of(variant)
     trace = net.trace(trainer.batches.probe(digits, trainer.training.standardize))[0][layer]
-    batchnorm = trainer.variants[variant].batchnorm
-    place = "post_activation" if batchnorm and batchnorm.position == "after" else "pre_activation"
-    values = trace.places[place][:, list(units)]
+    values = trace.places[trainer.variants[variant].normalizes][:, list(units)]
     return values[:: max(1, len(values) // digits)][:digits].numpy().copy()
 
 
@@ -77,7 +75,7 @@ def feature_maps(trainer: Trainer, *, layer: int, digit: int) -> tuple[int, Conv
         has_maps = layer < len(net.hidden) and variant.network.hidden[layer].kernel
         found = net.places(layer, 0) if has_maps else {}
         if found:
-            after = variant.batchnorm is not None and variant.batchnorm.position == "after"
+            after = variant.normalizes == "post_activation"
             found["pooled"] = pool(found["batchnorm_output" if after else "post_activation"])
         places.append(found)
     names = dict.fromkeys(name for found in places for name in found)

@@ -25,7 +25,7 @@ def scaling(trainer: Trainer, *, layer: int) -> list[Scaling]:
         linear.weight.value *= torch.tensor(SCALES).view(-1, *[1] * (linear.weight.value.dim() - 1))
         many.losses(x, labels, "probe")
         gradient = torch.linalg.vector_norm(linear.gradient().flatten(1), dim=1).numpy()
-        logits = many.forward(x, "probe")
+        logits = many.output.y
         usual = SCALES.index(1.0)
         difference = (logits - logits[usual]).abs().flatten(1).amax(1).numpy()
         with np.errstate(divide="ignore", invalid="ignore"):
