@@ -1,6 +1,6 @@
 """`python -m benchmarks.memory`: what a sweep of 512 networks x 1,500 steps takes in memory, over all processes."""
 
-import time
+import sys
 
 import psutil
 
@@ -8,13 +8,11 @@ from bnviz.engine.cluster import Engine
 from bnviz.engine.sweeps import SweepRun
 from bnviz.sweep import Axis, Sweep
 
-SECONDS = 25.0  # until every stack has been saved once
-
 
 def resident() -> float:
-    """GiB of this process and all below it, shared pages counted once."""
+    """GB of this process and all below it, shared pages counted once."""
     processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    return float(sum(process.memory_full_info().pss for process in processes)) / 2**30
+    return float(sum(process.memory_full_info().pss for process in processes)) / 1e9
 
 
 def main() -> None:
@@ -23,11 +21,11 @@ def main() -> None:
     try:
         engine.client.wait_for_workers(2)
         run = SweepRun(engine, Sweep((Axis("init_scale", 1e-3, 100.0, 256, "log"),)), "MNIST sample")
-        peak, end = 0.0, time.monotonic() + SECONDS
-        while time.monotonic() < end:
+        peak = 0.0
+        while not run.wait(0.1):
             peak = max(peak, resident())
-            time.sleep(0.5)
-        run.cancel()
+        if run.status.state != "finished":
+            sys.exit(run.status.notice)
         print(f"{peak:.2f}")
     finally:
         engine.close()

@@ -135,6 +135,18 @@ class TestDivergence:
         assert found.diverged.all()
 
 
+def test_a_stack_that_waits_holds_no_activations(batches: Batches) -> None:
+    """Of hundreds of test digits they would be as much as the weights, and dozens of stacks wait for their turn."""
+    sweep = Sweep((Axis("learning_rate", choices=(0.1, 0.3)),), training=STEPS, network=NETWORK)
+    stack = SweepStack(sweep.experiments(), batches)
+    trained(stack)
+    assert stack._stack is not None
+    held = [v for part in (*stack._stack.linears(), *stack._stack.norms()) for v in vars(part).values()]
+    activations = [v for v in held if isinstance(v, torch.Tensor)]
+    assert len(activations) > 6
+    assert sum(v.untyped_storage().nbytes() for v in activations) < 10_000
+
+
 class TestACheckpoint:
     SWEEP = Sweep(
         (Axis("learning_rate", choices=(0.1, 0.3)),), seeds=2, training=replace(STEPS, momentum=0.5), network=NETWORK

@@ -100,6 +100,10 @@ class Linear:
         self.y = torch.baddbmm(self.bias.value, x, self.weight.value)
         return self.y
 
+    def forget(self) -> None:
+        """Let go of what the last passes left."""
+        self.x = self.y = self.delta = torch.empty(0)
+
     def backward(self, delta: Tensor, *, to_input: bool = True) -> Tensor | None:
         """dL/dx = delta W^T; None for the first layer, where nobody asks for it."""
         self.delta = delta

@@ -175,6 +175,14 @@ class Stack:
                 h = pool(h)
         return self.output.forward(h)
 
+    def forget(self) -> None:
+        """Let go of what the last passes left: for a thousand digits it is as much as the weights."""
+        self._saved = []
+        for linear in self.linears():
+            linear.forget()
+        for norm in self.norms():
+            norm.forget()
+
     def backward(self, delta: Tensor) -> None:
         """From the gradient at the logits to the gradient at every linear layer's output."""
         d = self.output.backward(delta)

@@ -127,6 +127,11 @@ class StackedBatchNorm:
             self.y.mul_(self.stretch).add_(offset)
         return self.y
 
+    def forget(self) -> None:
+        """Let go of what the last forward pass left, statistics excepted."""
+        self.x_hat = self.clean = self.y = torch.empty(0)
+        self.stretch = None
+
     def forward_in_batches(self, x: Tensor, size: int) -> Tensor:
         """x -> y of the same shape: B / size batches at once, each with its own statistics, as in probe mode."""
         batches = x.unflatten(1, (-1, size))

@@ -88,6 +88,7 @@ class SweepStack:
                 self._sum[:] = 0
             if is_looked_at(self.training, end):
                 self._evaluate(self._stack)
+            self._stack.forget()  # dozens of stacks wait for their turn
 
     def save(self) -> bytes:
         """All there is to go on with, in another process."""
