@@ -270,10 +270,10 @@ class TrainingConfig:
 
     def kept_every(self, watch: Watch | None) -> int:
         """The same for a run that measures more. The curves of inference need every point that the history can hold;
-        the landscape has fewer, because a look ahead costs as much as some ten steps."""
-        if watch is None:
-            return self.keep_every
-        return math.ceil(self.steps / (200 if watch == "inference" else 60))
+        the landscape has fewer, because a look ahead costs as much as some ten steps: a run keeps half of its speed."""
+        if watch == "landscape":
+            return max(math.ceil(self.steps / 60), 15)
+        return self.keep_every if watch is None else math.ceil(self.steps / 200)
 
 
 @dataclass(frozen=True, config=_STRICT)

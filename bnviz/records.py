@@ -62,8 +62,8 @@ class LayerFrame:
     mean: (units,) mean post-activation. saturated: (units,) share of digits, 0 to 1, at which the unit is saturated.
     dead: units with the same output for every digit. always_saturated: units saturated at every digit.
     histograms: place -> (BINS + 3,) counts [below, the BINS bins, above, NaN or infinite].
-    percentiles: (3, units) PERCENTILES of each unit's input to the activation function; only in kept frames.
-    summaries: place -> Summary; only in kept frames.
+    percentiles: (3, units) PERCENTILES of each unit's input to the activation function; summaries: place -> Summary.
+    Both only in kept frames of a run that is not watched for anything else.
     """
 
     mean: Floats

@@ -69,7 +69,7 @@ live_place = st.container(key="status")
 
 options = page.heading(
     "Smoothness along the way",
-    "At every sixtieth of the run, from the weights w as they are: "
+    "At every sixtieth of the run, 15 steps apart or more, from the weights w as they are: "
     f"{len(STEP_LENGTHS)} steps of {STEP_LENGTHS[0]:g} to {STEP_LENGTHS[-1]:g} learning rates along the gradient g of "
     "the batch that comes next, with the statistics of that batch and without noise. Measured on copies: the run does "
     "not notice.",

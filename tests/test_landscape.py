@@ -178,7 +178,7 @@ class TestWhatCannotBeSeen:
             TrainingConfig(steps=300, learning_rate=1e-5, final_learning_rate=0.0),
             (Variant(NetworkConfig(width=6, init="zeros", activation="relu")),),
         )
-        trainer = trained(batches, still, 10)
+        trainer = trained(batches, still, 30)
         for point in trainer.paths[0].points:
             point.copy_(weights.flat(trainer.copy_of(0)))
         assert "its weights have not moved" in self.said(trainer, "path")

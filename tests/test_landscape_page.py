@@ -34,7 +34,8 @@ from bnviz.landscape_records import (
 )
 from bnviz.records import STEP_LENGTHS, Smoothness
 
-TWINS = twins(steps=60)
+TWINS = twins(steps=900)
+EVERY = 15  # steps between two looks
 NOISY = Experiment(TWINS.training, (*TWINS.variants, Variant(TWINS.variants[0].network, BatchNormConfig(noisy=True))))
 K = len(STEP_LENGTHS)
 NAN = math.nan
@@ -52,7 +53,7 @@ def measured(beta: float, loss: float = 1.0, gradient: float = 2.0, gap: float =
 
 def view(*betas: float, experiment: Experiment = TWINS, steps: int = 12, **changes: Any) -> View:
     history = History(experiment, watch="landscape")
-    for step in range(steps):
+    for step in range(0, EVERY * steps, EVERY):
         each = [
             variant_frame(step, [1.0 / (i + 1)] if step else [], smoothness=measured(beta, **changes))
             for i, beta in enumerate(betas)
@@ -142,7 +143,7 @@ class TestSmoothness:
 
     def test_a_band_says_of_which_run_it_is(self) -> None:
         figure = bands.effective_smoothness(view(3.0, 8.0), log=True)
-        assert "seed 0, steps 0 to 11" in figure["layout"]["meta"]["words"]
+        assert "seed 0, steps 0 to 165" in figure["layout"]["meta"]["words"]
         assert len(bands.loss_band(view(3.0, 8.0), log=True)["data"]) == 2 * 3
 
     def test_is_exported_with_every_length(self) -> None:
@@ -274,7 +275,7 @@ def test_a_range_below_the_loss_is_descent_and_not_roughness() -> None:
 
 
 def test_the_gap_at_the_last_step_is_of_other_digits_and_left_out() -> None:
-    seen = view(3.0, 8.0, gap=0.1, steps=TWINS.training.steps + 1)
+    seen = view(3.0, 8.0, gap=0.1, steps=TWINS.training.steps // EVERY + 1)
     assert seen.variants[0].frames[-1].step == TWINS.training.steps
     x = base64.b64decode(bands.generalization_gap(seen)["data"][0]["x"]["bdata"])
     assert np.frombuffer(x, np.float32)[-1] < TWINS.training.steps

@@ -73,7 +73,7 @@ def _statistics(norm: StackedBatchNorm, place: int) -> Statistics:
 def layers(stack: Stack, probe: Tensor, activation: str, *, kept: bool = False) -> list[tuple[LayerFrame, ...]]:
     """Activations over the probe digits, with the statistics of the probe batch: [place in the stack][layer].
 
-    kept: with percentiles and summaries, which frames in between do without.
+    kept: with percentiles and summaries, which take as long as all the rest.
     """
     return [
         tuple(_layer_frame(trace, stack.activation, activation, kept) for trace in traces)

@@ -204,7 +204,9 @@ class Trainer:
                 few = self.batches.test(INFERENCE_DIGITS, standardize)
                 inference = probes.inference(stack, *few, self._batch(step)[0])
         activation = self.variants[stack.members[0]].network.activation
-        layers = probes.layers(stack, self.batches.probe(PROBE_DIGITS, standardize), activation, kept=kept)
+        layers = probes.layers(
+            stack, self.batches.probe(PROBE_DIGITS, standardize), activation, kept=kept and self._watch is None
+        )
         gradients = probes.gradients(stack, *self._batch(step), self._sgd(step))
         smooth = self._ahead(stack, step, tested[0], evaluate) if kept and self._watch == "landscape" else None
         for place, i in enumerate(stack.members):
