@@ -31,10 +31,7 @@ _FLIP = """() => {
 }"""
 
 
-KEPT, FRAMES = (
-    "?steps=20000&width=16&hidden_layers=2",
-    200,
-)  # an experiment, and the frames that it keeps after the first
+KEPT, FRAMES = "?steps=20000&width=16&hidden_layers=2", 200  # an experiment, and its kept frames after the first
 SCRUBBED = ("chart_ridge", "chart_percentiles", "chart_shift")
 _SCRUB = """async (seconds) => {
   const slider = document.querySelector(".bnviz-scrubber input");
@@ -46,6 +43,19 @@ _SCRUB = """async (seconds) => {
     slider.dispatchEvent(new Event("input"));
     await new Promise(requestAnimationFrame);
   }
+}"""
+
+RAVINE = ("chart_ravine", "chart_ravine_batchnorm", "chart_ravine_loss")  # the ratio moves no standardized inputs
+_MOVED = """async ([slider, share, charts]) => {
+  const input = document.querySelector(`.st-key-${slider} input`);
+  const divs = charts.map((key) => document.querySelector(`.st-key-${key} .bnviz-chart`));
+  const drawn = () => divs.map((div) => Number(div.dataset.updates));
+  const before = drawn();
+  input.value = Number(input.min) + share * (input.max - input.min);
+  const begin = performance.now();
+  input.dispatchEvent(new Event("input"));
+  while (drawn().some((count, i) => count === before[i])) await new Promise(requestAnimationFrame);
+  return performance.now() - begin;
 }"""
 
 
@@ -69,6 +79,15 @@ def main() -> bool:
             rows.append(
                 _row("from flipping b_batchnorm to a changed chart (s)", _flip(browser, server), 0.5, most=True)
             )
+            for slider, name in (("ravine_rate", "rate"), ("ravine_ratio", "ratio of scales")):
+                rows.append(
+                    _row(
+                        f"ravine: from moving the {name} to the replay (s)",
+                        _replay(browser, server, slider),
+                        0.1,
+                        most=True,
+                    )
+                )
         finally:
             browser.close()
             server.stop()
@@ -147,6 +166,15 @@ def _flip(browser: Browser, server: Server) -> float:
         times.append(float(lab.page.evaluate("window.bnvizFlip")) / 1000)
     _close(lab)
     return sorted(times)[2]
+
+
+def _replay(browser: Browser, server: Server, slider: str) -> float:
+    """Median of nine moves of a slider, until all charts that it moves have been drawn."""
+    lab = _lab(browser, server).open("loss_landscape", RAVINE)
+    time.sleep(SETTLED)
+    times = [float(lab.page.evaluate(_MOVED, [slider, share / 10, RAVINE])) / 1000 for share in range(1, 10)]
+    _close(lab)
+    return sorted(times)[4]
 
 
 if __name__ == "__main__":

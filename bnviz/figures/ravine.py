@@ -10,7 +10,8 @@ from bnviz.ravine import GOAL, Descent, Kind, Point
 from bnviz.records import Floats
 
 SIDE = 3.0  # weights from -SIDE to SIDE
-GRID = 51
+GRID = 41
+ENDS = (10, 20, 50, 100, 200, 500, ravine.STEPS)  # of the axis of steps: it stands still while a slider moves
 SECONDS = 1.6  # that a path takes to appear
 KEYS: dict[Kind, str] = {
     "raw": "chart_ravine",
@@ -55,7 +56,8 @@ def plane(found: Descent, ratio: float, momentum: float, rate: float) -> Figure:
         xaxis=axis("weight w₁", range=[-SIDE, SIDE], constrain="domain"),
         yaxis=axis("weight w₂", range=[-SIDE, SIDE], constrain="domain", scaleanchor="x"),  # a bowl is round
     )
-    frame["meta"]["still"] = f"{found.kind} {ratio}"  # the contours, while only the descent is another
+    # The contours, while only the descent is another.
+    frame["meta"]["still"] = found.kind if found.kind == "standardized" else f"{found.kind} {ratio}"
     frame["meta"]["trail"] = {"trace": 1, "at": _shares(shown), "seconds": SECONDS}
     return {"data": [contours, path, *ends], "layout": frame}
 
@@ -70,7 +72,7 @@ def losses(descents: list[Descent]) -> Figure:
             line(steps, np.clip(found.loss, 1e-6, 1e6), COLOR[found.kind], NAMES[found.kind], hovertemplate=hover)
         )
         longest = max(longest, found.steps or (len(steps) if not found.diverged else 10))
-    end = min(ravine.STEPS, math.ceil(longest * 1.1))
+    end = next((end for end in ENDS if longest <= end), ENDS[-1])
     goal = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": GOAL, "y1": GOAL}
     words = ", ".join(f'<span style="color:{COLOR[k]}">●</span> {NAMES[k]}' for k in NAMES)
     frame = layout(
