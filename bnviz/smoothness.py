@@ -42,6 +42,12 @@ class Course:
         """How far the highest loss ahead lies above the loss here; below zero where all of the way goes down."""
         return self.loss_high - self.loss
 
+    @property
+    def effective_rate(self) -> Floats:
+        """Learning rate over the squared norm of layer 1's weights; NaN where that is zero."""
+        squared = self.weights[:, 0] ** 2
+        return np.divide(self.rate, squared, out=np.full_like(squared, np.nan), where=squared > 0)
+
 
 def course(view: View, variant: int) -> Course:
     known = [(f.step, f.smoothness) for f in view.variants[variant].frames if f.smoothness is not None]
@@ -66,6 +72,14 @@ def course(view: View, variant: int) -> Course:
     )
 
 
+def gap(view: View, variant: int) -> tuple[Floats, Floats]:
+    """Steps and test minus training loss where both were looked at on equally many digits: not at the last step, whose
+    look is at all test digits."""
+    found = course(view, variant)
+    looked = np.isfinite(found.gap) & (found.steps < view.experiment.training.steps)
+    return found.steps[looked], found.gap[looked]
+
+
 def pair(experiment: Experiment) -> tuple[int, int] | None:
     """The first network without batchnorm and the first with it and without noise; None where one is missing."""
     norms = [variant.batchnorm for variant in experiment.variants]
@@ -78,6 +92,45 @@ def findings(view: View) -> list[str]:
     """What the newest quarter of the steps says of the two explanations, for this run; most telling first."""
     smooth = list(_compared(view))
     return [*_troubles(view), *smooth[:1], *_noisy(view), *smooth[1:]][:3]
+
+
+def of_effective_rates(view: View) -> list[str]:
+    """How far the effective learning rate of each network with batchnorm has come, and what brought it there."""
+    said = []
+    for i, variant in enumerate(view.experiment.variants):
+        found = course(view, i)
+        if variant.batchnorm is None or len(found.steps) < 2:
+            continue
+        (first, last), (begin, end) = found.effective_rate[[0, -1]], found.steps[[0, -1]]
+        schedule = found.rate[0] / found.rate[-1] if found.rate[-1] > 0 else math.nan
+        growth = first / last / schedule if last > 0 else math.nan
+        if math.isfinite(growth):
+            weights = (
+                f"by {growth:.2g} as the weights grew" if growth >= 1 else f"times {1 / growth:.2g} as they shrank"
+            )
+            letter = view.experiment.letters[i]
+            said.append(
+                f"{letter}: {first:.2g} at step {begin:,.0f}, {last:.2g} at step {end:,.0f}, divided "
+                f"by {schedule:.2g} by the schedule and {weights}."
+            )
+    return said
+
+
+def of_gaps(view: View) -> list[str]:
+    """Whether the gap speaks for batchnorm as a regularizer, in this run."""
+    if (two := pair(view.experiment)) is None:
+        return []
+    without, with_it = (recent(gap(view, i)[1]) for i in two)
+    if not (math.isfinite(without) and math.isfinite(with_it)):
+        return []
+    a, b = (view.experiment.letters[i] for i in two)
+    if abs(with_it - without) <= EQUAL * max(abs(with_it), abs(without)):
+        verdict = "they are alike"
+    elif with_it < without:
+        verdict = "smaller with batchnorm, as its noise makes one expect"
+    else:
+        verdict = "<b>larger</b> with batchnorm, whose noise makes one expect a smaller one"
+    return [f"Gap over the newest quarter of the looks: {without:.3f} of {a}, {with_it:.3f} of {b}; {verdict}."]
 
 
 def _troubles(view: View) -> Iterator[str]:

@@ -96,7 +96,7 @@ st.caption(
     "for each unit and batch, after the layer: its covariate shift, on the page *Covariate shift*, is worse on purpose."
 )
 
-measured = landscape()
+measured = landscape(run)
 page.heading(
     "Pictures of the landscape",
     "The loss over a plane through the weights as they are now. Random directions are filter-normalized: as long as "

@@ -6,7 +6,7 @@ from bnviz.figures.curves import LOG_TEXT, LOG_TICKS, x_axis
 from bnviz.figures.style import COLORS, Figure, axis, colored, faded, layout, line, nice_ceiling
 from bnviz.history import View
 from bnviz.records import STEP_LENGTHS, Floats
-from bnviz.smoothness import Course, course, recent
+from bnviz.smoothness import Course, course, gap, of_effective_rates, of_gaps, recent
 
 AHEAD = f"{STEP_LENGTHS[0]:g} to {STEP_LENGTHS[-1]:g} learning rates ahead"
 
@@ -60,31 +60,28 @@ def effective_rate(view: View) -> Figure:
     for i, found in enumerate(_courses(view)):
         if view.experiment.variants[i].batchnorm is None or not found.steps.size:
             continue
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rate = found.rate / found.weights[:, 0] ** 2
+        rate = found.effective_rate
         letter = view.experiment.letters[i]
         hover = f"{letter}<br>step %{{x:,.0f}}<br>%{{y:.3g}}<extra></extra>"
         data.append(line(found.steps, rate, COLORS[i], letter, hovertemplate=hover))
         values.append(rate)
     y = axis("η / ‖W₁‖²", **_scale(np.concatenate(values or [np.ones(1)]), True))
-    none = [] if data else ["no network has batchnorm"]
-    return _over_steps(view, "Effective learning rate of layer 1 over the steps", data, y, none)
+    words = of_effective_rates(view) if data else ["no network has batchnorm"]
+    return _over_steps(view, "Effective learning rate of layer 1 over the steps", data, y, words)
 
 
 def generalization_gap(view: View) -> Figure:
-    """Test loss minus training loss, both in eval mode, where they were looked at on the same digits: not at the last
-    step, where all test digits are shown."""
+    """Test loss minus training loss, both in eval mode."""
     data, values = [], []
-    for i, found in enumerate(_courses(view)):
-        looked = np.isfinite(found.gap) & (found.steps < view.experiment.training.steps)
-        letter = view.experiment.letters[i]
+    for i, letter in enumerate(view.experiment.letters):
+        steps, found = gap(view, i)
         hover = f"{letter}<br>step %{{x:,.0f}}<br>%{{y:+.3f}} nats<extra></extra>"
-        data.append(line(found.steps[looked], found.gap[looked], COLORS[i], letter, hovertemplate=hover))
-        values.append(found.gap[looked])
+        data.append(line(steps, found, COLORS[i], letter, hovertemplate=hover))
+        values.append(found)
     ends = np.concatenate([*values, np.zeros(1)])
     low, high = min(float(ends.min()), -0.02), max(float(ends.max()), 0.05)
     y = axis("test − training loss (nats)", range=[low * 1.15, high * 1.15])
-    words = [_each(view, [float(v[-1]) if v.size else np.nan for v in values], "newest")]
+    words = [_each(view, [float(v[-1]) if v.size else np.nan for v in values], "newest"), *of_gaps(view)]
     return _over_steps(view, "Gap between test and training loss over the steps", data, y, words)
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-
-import streamlit as st
+from weakref import WeakKeyDictionary
 
 from bnviz import landscape_findings as findings
 from bnviz.config import Experiment
@@ -32,7 +31,7 @@ class Look:
 
 @dataclass
 class Landscape:
-    """One session's questions; read by the threads that make the news."""
+    """One run's questions; read by the threads that make the news."""
 
     slices: LongQuestion = field(default_factory=lambda: LongQuestion("slices"))
     sharpness: LongQuestion = field(default_factory=lambda: LongQuestion("sharpness"))
@@ -50,11 +49,6 @@ class Landscape:
             self.scaling.count,
             self.noise.count,
         )
-
-    def cancel(self) -> None:
-        """Nobody is there any more."""
-        for question in (self.slices, self.sharpness, self.rates):
-            question.cancel()
 
     def charts(self, run: Run, look: Look) -> dict[str, Figure]:
         """The figures of all that has been asked; each is made once for each answer."""
@@ -114,10 +108,12 @@ class Landscape:
         return known[1]
 
 
-@st.cache_resource(scope="session", show_spinner=False, on_release=lambda measured: measured.cancel())
-def landscape() -> Landscape:
-    """This session's."""
-    return Landscape()
+_measured: WeakKeyDictionary[Run, Landscape] = WeakKeyDictionary()
+
+
+def landscape(run: Run) -> Landscape:
+    """This run's: it outlives a reload as the run does, and ends with it."""
+    return _measured.setdefault(run, Landscape())
 
 
 def _newest(answer: Any, _: Any) -> Any:

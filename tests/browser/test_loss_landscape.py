@@ -13,7 +13,7 @@ RAVINE = ("chart_ravine", "chart_ravine_standardized", "chart_ravine_batchnorm",
 BANDS = ("chart_loss_band", "chart_predictiveness", "chart_smoothness", "chart_effective_rate", "chart_gap")
 ASKED = ("chart_landscape", "chart_sharpness", "chart_largest_rate", "chart_scaling", "chart_batch_noise")
 ALL = (*RAVINE, *BANDS, *ASKED)
-ADDRESS = "loss_landscape?width=16&steps=60"
+ADDRESS = "loss_landscape?width=16&steps=300"
 
 
 def start(lab: Lab) -> list[float]:
@@ -65,11 +65,11 @@ def test_a_run_is_watched_scanned_and_saved(lab: Lab) -> None:
     lab.click("play")
     wait_for(lambda: "finished" in lab.page.locator(".st-key-status").inner_text(), "the end of the run")
     expect(lab.page.locator(".bnviz-findings")).to_contain_text("Effective β-smoothness over the newest quarter")
-    assert len(lab.chart("chart_smoothness", "div.calcdata[0].map(p => p.x)")) == 61  # type: ignore[arg-type]
+    assert len(lab.chart("chart_smoothness", "div.calcdata[0].map(p => p.x)")) == 21  # type: ignore[arg-type]
     for button in ("scan", "sharpness"):
         lab.page.locator(f".st-key-{button} button").first.click()
     landscape = lab.page.locator(".st-key-chart_landscape")
-    expect(landscape).to_contain_text("step 60")
+    expect(landscape).to_contain_text("step 300")
     expect(landscape).to_contain_text("is the flattest here")
     assert lab.chart("chart_landscape", "div.data.filter(t => t.type === 'contour').length") == 2
     expect(lab.page.locator(".st-key-chart_sharpness")).to_contain_text("B: λ_max")
@@ -84,6 +84,8 @@ def test_a_run_is_watched_scanned_and_saved(lab: Lab) -> None:
         lab.page.locator(".st-key-scan_csv button").click()
     assert len(table.value.path().read_text().splitlines()) == 1 + 2 * 25**2
 
+    lab.page.reload()
+    expect(landscape).to_contain_text("is the flattest here")
     choose_the_plane_of_the_path(lab)
     lab.page.locator(".st-key-scan button").first.click()
     expect(landscape).to_contain_text(re.compile(r"this plane holds \d+% of the squared distances"))
