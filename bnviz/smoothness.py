@@ -38,6 +38,11 @@ class Course:
     weights: Floats
 
     @property
+    def range(self) -> Floats:
+        """Between the lowest and the highest loss ahead."""
+        return self.loss_high - self.loss_low
+
+    @property
     def ascent(self) -> Floats:
         """How far the highest loss ahead lies above the loss here; below zero where all of the way goes down."""
         return self.loss_high - self.loss
@@ -104,15 +109,18 @@ def of_effective_rates(view: View) -> list[str]:
         (first, last), (begin, end) = found.effective_rate[[0, -1]], found.steps[[0, -1]]
         schedule = found.rate[0] / found.rate[-1] if found.rate[-1] > 0 else math.nan
         growth = first / last / schedule if last > 0 else math.nan
-        if math.isfinite(growth):
-            weights = (
-                f"by {growth:.2g} as the weights grew" if growth >= 1 else f"times {1 / growth:.2g} as they shrank"
-            )
-            letter = view.experiment.letters[i]
-            said.append(
-                f"{letter}: {first:.2g} at step {begin:,.0f}, {last:.2g} at step {end:,.0f}, divided "
-                f"by {schedule:.2g} by the schedule and {weights}."
-            )
+        if not math.isfinite(growth):
+            continue
+        if abs(growth - 1) < 0.05:
+            weights = "; the norm of the weights hardly changed"
+        elif growth > 1:
+            weights = f" and by {growth:.2g} as the weights grew"
+        else:
+            weights = f" and times {1 / growth:.2g} as the weights shrank"
+        said.append(
+            f"{view.experiment.letters[i]}: {first:.2g} at step {begin:,.0f}, {last:.2g} at step {end:,.0f}, "
+            f"divided by {schedule:.2g} by the schedule{weights}."
+        )
     return said
 
 
@@ -163,7 +171,7 @@ def _compared(view: View) -> Iterator[str]:
     measures = {
         "effective β-smoothness": (without.beta, with_it.beta),
         "largest change of the gradient": (without.change_high, with_it.change_high),
-        RANGE: (without.loss_high - without.loss_low, with_it.loss_high - with_it.loss_low),
+        RANGE: (without.range, with_it.range),
     }
     for name, values in measures.items():
         one, other = (recent(v) for v in values)

@@ -139,7 +139,7 @@ class TestSmoothness:
         said = smoothness.findings(view(3.0, 8.0, steps=1))
         assert said == ["1 kept step so far, and a comparison takes 4: train to see how smooth the way is."]
         words = bands.loss_band(view(3.0, 8.0, steps=1), log=True)["layout"]["meta"]["words"]
-        assert words == "seed 0, before the first step: train to see the course"
+        assert words.endswith("<br>seed 0, before the first step: train to see the course")
 
     def test_a_band_says_of_which_run_it_is(self) -> None:
         figure = bands.effective_smoothness(view(3.0, 8.0), log=True)
@@ -159,7 +159,7 @@ class TestSmoothness:
                     "0.025 at step 0, 0.0031 at step 15, divided by 2 by the schedule and by 4 as the weights grew."
                 )
                 assert said == [f"B: {expected}"]  # only networks with batchnorm
-        assert said[0].endswith("divided by 5 by the schedule and times 4 as they shrank.")
+        assert said[0].endswith("divided by 5 by the schedule and times 4 as the weights shrank.")
         assert said[0] in bands.effective_rate(history.view())["layout"]["meta"]["words"]
 
     @pytest.mark.parametrize(

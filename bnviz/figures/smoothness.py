@@ -9,6 +9,7 @@ from bnviz.records import STEP_LENGTHS, Floats
 from bnviz.smoothness import Course, course, gap, of_effective_rates, of_gaps, recent
 
 AHEAD = f"{STEP_LENGTHS[0]:g} to {STEP_LENGTHS[-1]:g} learning rates ahead"
+RECENTLY = "newest quarter, median"
 
 
 def loss_band(view: View, *, log: bool) -> Figure:
@@ -21,7 +22,8 @@ def loss_band(view: View, *, log: bool) -> Figure:
         data.append(line(found.steps, found.loss, COLORS[i], f"{letter} here", hoverinfo="skip", line={"width": 1.5}))
     tops = np.concatenate([found.loss_high for found in courses] or [np.zeros(1)])
     y = axis("loss on the batch (nats)", **_scale(np.concatenate([tops, *(c.loss_low for c in courses)]), log))
-    return _over_steps(view, "Range of the loss ahead, over the steps", data, y)
+    words = [_each(view, [recent(c.range) for c in courses], f"range, {RECENTLY}")]
+    return _over_steps(view, "Range of the loss ahead, over the steps", data, y, words)
 
 
 def predictiveness(view: View, *, log: bool) -> Figure:
@@ -33,7 +35,8 @@ def predictiveness(view: View, *, log: bool) -> Figure:
         data += _band(found.steps, found.change_low, found.change_high, i, name, "%{y:.3g}")
     ends = np.concatenate([part for c in courses for part in (c.change_low, c.change_high)] or [np.zeros(1)])
     y = axis("‖g(w − ηg) − g(w)‖", **_scale(ends, log))
-    return _over_steps(view, "Change of the gradient ahead, over the steps", data, y)
+    words = [_each(view, [recent(c.change_high) for c in courses], f"largest, {RECENTLY}")]
+    return _over_steps(view, "Change of the gradient ahead, over the steps", data, y, words)
 
 
 def effective_smoothness(view: View, *, log: bool) -> Figure:
@@ -50,7 +53,7 @@ def effective_smoothness(view: View, *, log: bool) -> Figure:
         for i, found in enumerate(courses)
     ]
     y = axis("effective β", **_scale(np.concatenate([c.beta for c in courses] or [np.zeros(1)]), log))
-    words = [_each(view, [recent(c.beta) for c in courses], "newest quarter, median")]
+    words = [_each(view, [recent(c.beta) for c in courses], RECENTLY)]
     return _over_steps(view, "Effective beta-smoothness over the steps", data, y, words)
 
 
