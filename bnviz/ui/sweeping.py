@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -21,6 +22,10 @@ from bnviz.ui import controls, lab, live_plotly, sweep_form
 from bnviz.ui.tab import assign_tab_id, tab_id
 
 _STATES = {"starting": "starting the workers …", "running": ""}  # the others in their own word
+_RESULTS: tuple[tuple[str, Callable[[Sweep, Found], str | bytes], str, str], ...] = (
+    ("Results (CSV)", sweep_results.to_csv, "csv", "text/csv"),
+    ("Results with curves (Parquet)", sweep_results.to_parquet, "parquet", "application/vnd.apache.parquet"),
+)
 _LIVE = '<div class="bnviz-status"></div><div class="bnviz-notice" role="status"></div>'
 
 
@@ -86,25 +91,17 @@ def _files(run: SweepRun | None, sweep: Sweep | None) -> None:
             )
         st.file_uploader("Open a definition (JSON)", "json", key="sweep_upload", on_change=_opened)
         if run is not None:
-            st.download_button(
-                "Results (CSV)",
-                lambda: sweep_results.to_csv(run.sweep, run.found()),
-                "sweep.csv",
-                "text/csv",
-                key="sweep_csv",
-                on_click="ignore",
-            )
-            st.download_button(
-                "Results with curves (Parquet)",
-                lambda: sweep_results.to_parquet(run.sweep, run.found()),
-                "sweep.parquet",
-                "application/vnd.apache.parquet",
-                key="sweep_parquet",
-                on_click="ignore",
-            )
+            for label, write, kind, mime in _RESULTS:
+                content = partial(_written, run, write)
+                st.download_button(label, content, f"sweep.{kind}", mime, key=f"sweep_{kind}", on_click="ignore")
             st.caption(
                 "Each chart has a button that saves it as PNG. `python -m bnviz sweep` trains without a browser."
             )
+
+
+def _written(run: SweepRun, write: Callable[[Sweep, Found], str | bytes]) -> str | bytes:
+    """When it is asked for, of what has been found by then."""
+    return write(run.sweep, run.found())
 
 
 def _opened() -> None:

@@ -1,9 +1,15 @@
 """The page of sweeps, in a real browser."""
 
+import csv
+import io
 import json
+import math
 import re
 from itertools import chain
+from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet
 import pytest
 from playwright.sync_api import expect
 
@@ -39,6 +45,13 @@ def values(lab: Lab, key: str) -> list[list[float]]:
     return found
 
 
+def saved(lab: Lab, button: str, name: str) -> bytes:
+    with lab.page.expect_download() as download:
+        lab.page.locator(f".st-key-{button} button").click()
+    assert download.value.suggested_filename == name
+    return Path(download.value.path()).read_bytes()
+
+
 def test_a_grid_is_watched_learning_and_a_cell_opens_in_the_live_lab(lab: Lab) -> None:
     opened(lab, SMALL)
     shows(lab, r"12 networks.*about 0:\d\d on")
@@ -59,6 +72,15 @@ def test_a_grid_is_watched_learning_and_a_cell_opens_in_the_live_lab(lab: Lab) -
     with lab.page.expect_download() as download:
         lab.page.locator(".st-key-chart_sweep_on .bnviz-save").click()
     assert download.value.suggested_filename == "chart_sweep_on.png"
+
+    lab.page.get_by_role("button", name="Share and export").click()
+    table = list(csv.DictReader(io.StringIO(saved(lab, "sweep_csv", "sweep.csv").decode())))
+    losses = [math.log10(float(row["train_loss"])) for row in table if row["batchnorm"] == "True"]
+    assert losses == pytest.approx(np.array(before).T.flatten().tolist(), abs=1e-4)  # what the colours stand for
+    parquet = pyarrow.parquet.read_table(io.BytesIO(saved(lab, "sweep_parquet", "sweep.parquet"))).to_pylist()
+    assert [row["test_accuracy"] for row in parquet] == pytest.approx([float(row["test_accuracy"]) for row in table])
+    assert sweeps.from_json(saved(lab, "sweep_json", "sweep.json")) == SMALL
+    lab.page.keyboard.press("Escape")
 
     box = at_rest(lab.page.locator(".st-key-chart_sweep_on .nsewdrag"))
     cell = box["x"] + 0.75 * box["width"], box["y"] + 0.5 * box["height"]  # the second of two, the second of three
