@@ -5,29 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from bnviz.figures.logarithmic import log_axis
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, guide, layout, line, nice_ceiling, typed
 from bnviz.history import VariantHistory, View
 from bnviz.records import Floats
 
 LN_10 = math.log(10)  # cross-entropy of ten equal probabilities
 SHOWN = 300  # points of one line; a chart is some 400 pixels wide
-LOG_TICKS = [digit * 10.0**power for power in range(-6, 7) for digit in (1, 2, 5)]
-LOG_TEXT = [f"{tick:g}" for tick in LOG_TICKS]
 TOP = 20.0  # the linear loss axis ends here at the latest
-
-
-def decades(values: Floats) -> Figure:
-    """A logarithmic axis around the positive values, with a range of its own.
-
-    A live chart of the same layout only moves its data: a range that is left to Plotly would stay what it was.
-    """
-    known = np.clip(values[np.isfinite(values) & (values > 0)], 1e-6, 1e9)
-    low, high = (float(np.log10(f(known))) for f in (np.min, np.max)) if known.size else (-2.0, 1.0)
-    low, high = low - 0.15, high + 0.15
-    few = {"tickvals": LOG_TICKS, "ticktext": LOG_TEXT}
-    return {"type": "log", "range": [low, high], "exponentformat": "power"} | (
-        few if high - low < 2.5 and high < 6.5 else {"dtick": 1}
-    )
 
 
 def smooth(losses: Floats, window: int) -> Floats:
@@ -60,7 +45,7 @@ def training_loss(view: View, *, smoothing: int, log: bool, x: str) -> Figure:
     y = axis("cross-entropy loss (nats)")
     if log:
         low = math.floor(math.log10(max(bottom / 2, 1e-6)) * 4) / 4
-        y |= {"type": "log", "range": [low, math.log10(top) + 0.1], "tickvals": LOG_TICKS, "ticktext": LOG_TEXT}
+        y |= log_axis(low, math.log10(top) + 0.1, fine=4)
     else:
         y |= {"range": [0, min(max(2.6, nice_ceiling(top * 1.02)), TOP)]}
     alt = "Training loss against " + x + _alt(view, "test loss", "test_loss")

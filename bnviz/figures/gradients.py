@@ -4,6 +4,7 @@ import numpy as np
 
 from bnviz.config import Experiment
 from bnviz.figures.curves import marked, x_axis
+from bnviz.figures.logarithmic import decades, log_axis
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, guide, layout, line, note
 from bnviz.history import View
 from bnviz.records import Floats, Frame, VariantFrame
@@ -29,7 +30,6 @@ def gradients(frame: Frame, experiment: Experiment) -> Figure:
         hover = f"{letter}, layer %{{x}}<br>10^%{{y:.2f}}<extra></extra>"
         ratio = line(layers, variant.update_ratio, COLORS[i], letter, xaxis="x2", yaxis="y2", hovertemplate=hover)
         data.append(ratio | _MARKED)
-    low, high = _decades(np.concatenate(norms))
     x = _layer_axis(count)
     shape = {
         "type": "line",
@@ -54,7 +54,7 @@ def gradients(frame: Frame, experiment: Experiment) -> Figure:
             margin={"l": 56, "r": 14, "t": 26, "b": 44},
             xaxis=x | {"domain": [0, 0.45]},
             xaxis2=x | {"domain": [0.57, 1], "anchor": "y2"},
-            yaxis=_log("", low, high),
+            yaxis=_norm_axis("", np.concatenate(norms)),
             yaxis2=axis("", anchor="x2", range=[-6.2, 0.2]),
             shapes=[shape],
             annotations=words,
@@ -76,7 +76,6 @@ def gradient_flow(view: View) -> Figure:
                 hover = f"{letter}, layer %{{x}} {when}<br>%{{y:.2e}}<extra></extra>"
                 drawn = line(_places(found, count), norms[-1], COLORS[i], letter, line=style, hovertemplate=hover)
                 data.append(drawn if when else drawn | _MARKED)
-    low, high = _decades(np.concatenate(norms))
     alt = f"Gradient norm of every layer at step {view.latest.step}, and before training"
     return {
         "data": data,
@@ -84,7 +83,7 @@ def gradient_flow(view: View) -> Figure:
             alt,
             360,
             xaxis=_layer_axis(count),
-            yaxis=_log("gradient norm", low, high),
+            yaxis=_norm_axis("gradient norm", np.concatenate(norms)),
         ),
     }
 
@@ -103,7 +102,6 @@ def reach(view: View) -> Figure:
         hover = f"{letter}, step %{{x:,}}<br>%{{y:.2e}}<extra></extra>"
         drawn = line([f.step for f in frames], shares[-1], COLORS[i], letter, hovertemplate=hover)
         data.append(drawn | {"mode": "lines+markers", "marker": {"size": 4}})
-    low, high = _decades(np.concatenate(shares)) if shares else (-3.0, 1.0)
     shapes = guide(1, "as much as in the output layer")
     return {
         "data": data,
@@ -111,7 +109,7 @@ def reach(view: View) -> Figure:
             "Gradient norm of the first layer as a share of the output layer's, over the steps",
             360,
             xaxis=x_axis(view, "steps"),
-            yaxis=_log("first layer / output layer", low, high + 0.25),  # room for the words at 1
+            yaxis=_norm_axis("first layer / output layer", np.concatenate(shares), 0.25),  # for the words at 1
         )
         | marked(view, "steps", shapes),
     }
@@ -129,17 +127,10 @@ def _places(frame: VariantFrame, count: int) -> Floats:
     return layers
 
 
-def _log(title: str, low: float, high: float) -> Figure:
-    return axis(title, type="log", range=[low, high], exponentformat="e", dtick=max(1, (high - low) // 4))
-
-
-def _decades(norms: Floats) -> tuple[float, float]:
-    """Whole powers of ten around the values: an axis that moves only when a decade is crossed."""
-    finite = norms[np.isfinite(norms)]
-    if not len(finite):
-        return -3.0, 1.0
-    low, high = np.floor(np.log10(finite.min())), np.ceil(np.log10(finite.max()))
-    return float(min(low, -2)), float(max(high, low + 1, 0))
+def _norm_axis(title: str, norms: Floats, room: float = 0.0) -> Figure:
+    """From 0.01 to 1 at least; room: decades above that."""
+    low, high = decades(norms)
+    return axis(title, **log_axis(min(low, -2), max(high, 0) + room))
 
 
 def _layer_axis(count: int) -> Figure:

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from bnviz.config import LETTERS, Experiment
-from bnviz.figures.curves import decades
+from bnviz.figures.logarithmic import closely
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, layout, line, note, title_of, typed
 from bnviz.landscape_records import Slice, Slices
 from bnviz.records import Floats
@@ -176,7 +176,7 @@ def _lines(known: dict[int, Slice], log: bool, words: Sequence[str]) -> Figure:
     values = np.concatenate([each.loss[0] for each in known.values()])
     top = float(np.nanmax(values[np.isfinite(values)]))
     floored = np.maximum(values[np.isfinite(values)], FLOOR)
-    y = axis("loss (nats)", **(decades(floored) if log else {"range": [0, top * 1.05]}))
+    y = axis("loss (nats)", **(closely(floored) if log else {"range": [0, top * 1.05]}))
     ends = [(-1, "first weights"), (0, "weights now")]
     guides = [
         {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at, "x1": at, "line": {"color": GUIDE, "dash": "dot"}}

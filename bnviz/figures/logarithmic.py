@@ -14,17 +14,27 @@ Array = npt.NDArray[np.floating[Any]]
 LEAST, MOST = 1e-36, 1e36  # what is drawn: floats of 4 bytes
 
 
-def log_axis(low: float, high: float) -> Figure:
-    """A label every few decades, or at 1, 2 and 5 where there is hardly one."""
+def log_axis(low: float, high: float, *, fine: float = 2.5) -> Figure:
+    """From 10^low to 10^high: a label every few decades, or at 1, 2 and 5 where the axis has fewer than `fine` of them.
+
+    A live chart of the same layout only moves its data: a range that is left to Plotly would stay what it was.
+    """
     shape: Figure = {"type": "log", "range": [low, high], "exponentformat": "power"}
-    if high - low >= 1.5:
+    if high - low >= fine:
         return shape | {"dtick": max(1, math.ceil((high - low) / 5))}
     ticks = [digit * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for digit in (1, 2, 5)]
     return shape | {"tickvals": ticks, "ticktext": [scientific(tick).replace(".0 ", " ") for tick in ticks]}
 
 
+def closely(values: Array) -> Figure:
+    """An axis around the positive values."""
+    known = np.clip(values[np.isfinite(values) & (values > 0)], 1e-6, 1e9)
+    low, high = (float(np.log10(f(known))) for f in (np.min, np.max)) if known.size else (-2.0, 1.0)
+    return log_axis(low - 0.15, high + 0.15)
+
+
 def decades(values: Array) -> tuple[float, float]:
-    """Whole powers of ten around the values."""
+    """Whole powers of ten around the values: the ends of an axis that moves only when a decade is crossed."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return -2.0, 1.0

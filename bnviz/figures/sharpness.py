@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnviz.config import Experiment
-from bnviz.figures.curves import decades
 from bnviz.figures.landscape import empty
+from bnviz.figures.logarithmic import closely
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, layout, line
 from bnviz.landscape_records import NOISE_SIZES, SCALES, BatchNoise, LargestRates, Scaling, Sharpness
 from bnviz.records import Floats
@@ -29,7 +29,7 @@ def sharpness(found: Sequence[Sharpness | str], experiment: Experiment, words: S
     data.append(line(longest.steps, limit, GUIDE, "limit", hovertemplate=hover, line={"dash": "dot", "width": 1.5}))
     # Towards a rate of 0 the limit grows without bounds: the eigenvalues keep most of the height.
     values = np.concatenate([np.maximum(e.eigenvalue, 1e-6) for _, e in known])
-    y = axis("largest Hessian eigenvalue", **decades(np.concatenate([values, limit[limit < 100 * _top(values)]])))
+    y = axis("largest Hessian eigenvalue", **closely(np.concatenate([values, limit[limit < 100 * _top(values)]])))
     end = float(longest.steps[-1]) or 1.0
     x = axis("step (batches)", range=[-0.02 * end, 1.02 * end])
     alt = "Largest eigenvalue of the Hessian over the steps, beside the stability limit two over the learning rate"
@@ -52,7 +52,7 @@ def largest_rates(found: LargestRates, experiment: Experiment, words: Sequence[s
         data.append(line([i - 0.25, i + 0.25], median, faded(COLORS[i], 0.6), "median", hoverinfo="skip"))
     count = len(experiment.variants)
     x_axis = axis("network", tickvals=list(range(count)), ticktext=list(experiment.letters), range=[-0.6, count - 0.4])
-    y = axis("largest rate that trains", **decades(found.rates))
+    y = axis("largest rate that trains", **closely(found.rates))
     alt = "Largest learning rate that still trains, by network and seed"
     return {"data": data, "layout": layout(alt, 320, words, xaxis=x_axis, yaxis=y)}
 
@@ -69,7 +69,7 @@ def scaling(found: Sequence[Scaling], experiment: Experiment, words: Sequence[st
     ticks = {"tickvals": list(SCALES), "ticktext": ["⅛", "¼", "½", "1", "2", "4", "8"]}
     x = axis("scale a of the weights", type="log", range=_around(scales), **ticks)
     seen = [1 / scales, *(each.gradient for each in found)]
-    y = axis("gradient, times that at a = 1", **decades(np.concatenate(seen)))
+    y = axis("gradient, times that at a = 1", **closely(np.concatenate(seen)))
     return {"data": data, "layout": layout("Gradient norm by the scale of the weights", 320, words, xaxis=x, yaxis=y)}
 
 
@@ -83,7 +83,7 @@ def batch_noise(found: BatchNoise, index: int, words: Sequence[str]) -> Figure:
     ]
     x = axis("digits in a batch, B", type="log", range=_around(sizes), tickvals=list(NOISE_SIZES))
     seen = np.concatenate([1 / np.sqrt(sizes), found.mean, found.variance])
-    y = axis("standard deviation over batches", **decades(seen))
+    y = axis("standard deviation over batches", **closely(seen))
     return {"data": data, "layout": layout("Noise of batch statistics by batch size", 320, words, xaxis=x, yaxis=y)}
 
 

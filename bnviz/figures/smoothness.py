@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from bnviz.figures.curves import LOG_TEXT, LOG_TICKS, x_axis
+from bnviz.figures.curves import x_axis
+from bnviz.figures.logarithmic import log_axis
 from bnviz.figures.style import COLORS, Figure, axis, colored, faded, layout, line, nice_ceiling
 from bnviz.history import View
 from bnviz.records import STEP_LENGTHS, Floats
@@ -105,15 +106,13 @@ def _scale(values: Floats, log: bool) -> Figure:
     """Range of an axis: from zero, or over decades, without the few largest of all values."""
     positive = values[np.isfinite(values) & (values > 0)]
     if not positive.size:
-        return {"type": "log", "range": [-2, 1]} if log else {"range": [0, 1]}
+        return log_axis(-2, 1) if log else {"range": [0, 1]}
     top = float(np.quantile(positive, 0.995))
     if not log:
         return {"range": [0, nice_ceiling(top * 1.05)]}
     low = float(np.floor(2 * np.log10(np.quantile(positive, 0.005)) - 0.2) / 2)
     high = max(float(np.ceil(2 * np.log10(top) + 0.2) / 2), low + 1)
-    # An axis without a single tick would have no place for its title.
-    ticks = {"tickvals": LOG_TICKS, "ticktext": LOG_TEXT} if high - low <= 2.5 and -6 < low < 6 else {"dtick": 1}
-    return {"type": "log", "range": [low, high], "exponentformat": "power"} | ticks
+    return log_axis(low, high)
 
 
 def _each(view: View, values: list[float], what: str) -> str:
