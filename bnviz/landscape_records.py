@@ -46,14 +46,13 @@ Slices = tuple[Slice | str, ...]  # of all networks; in place of one, why there 
 @dataclass(frozen=True)
 class Sharpness:
     """Largest eigenvalue of the loss's Hessian with respect to all trained parameters of one network, (k,), after
-    `steps` (k,) updates, on `digits` training digits with their statistics. limit (k,): above it, gradient descent
-    with the learning rate and momentum of that step is unstable on a quadratic, 2 (1 + momentum) / rate; infinite at a
-    rate of 0."""
+    `steps` (k,) updates, on SHARPNESS_DIGITS training digits with their statistics. limit (k,): above it, gradient
+    descent with the learning rate and momentum of that step is unstable on a quadratic, 2 (1 + momentum) / rate;
+    infinite at a rate of 0."""
 
     steps: Floats
     eigenvalue: Floats
     limit: Floats
-    digits: int
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,11 @@ class LargestRates:
 class Scaling:
     """One network at `step` with the weights W of one hidden layer scaled by each a of SCALES, on the batch of its
     next step. gradient (SCALES,): norm of the loss gradient of a W, over that at a = 1. difference (SCALES,): largest
-    change of a logit. weights: ||W||."""
+    change of a logit."""
 
     step: int
     gradient: Floats
     difference: Floats
-    weights: float
 
 
 @dataclass(frozen=True)

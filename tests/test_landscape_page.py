@@ -252,8 +252,8 @@ def axes_of(figure: Figure) -> list[tuple[str, Figure]]:
 
 
 NOISE = BatchNoise(10, 1 / np.sqrt(NOISE_SIZES), 2 / np.sqrt(NOISE_SIZES))
-SCALED = Scaling(10, 1 / np.array(SCALES), np.zeros(len(SCALES)), 3.0)
-STILL = Scaling(10, np.full(len(SCALES), NAN), np.zeros(len(SCALES)), 3.0)
+SCALED = Scaling(10, 1 / np.array(SCALES), np.zeros(len(SCALES)))
+STILL = Scaling(10, np.full(len(SCALES), NAN), np.zeros(len(SCALES)))
 
 
 def test_every_chart_has_ranges_of_its_own_as_only_data_are_moved_in_the_browser() -> None:
@@ -306,7 +306,7 @@ def test_the_gap_at_the_last_step_is_of_other_digits_and_left_out() -> None:
     assert np.frombuffer(x, np.float32)[-1] < TWINS.training.steps
 
 
-SHARP = Sharpness(np.array([0, 50]), np.array([5.0, 30.0]), np.array([20.0, 20.0]), 500)
+SHARP = Sharpness(np.array([0, 50]), np.array([5.0, 30.0]), np.array([20.0, 20.0]))
 
 
 def test_sharpness_is_compared_with_the_limit() -> None:

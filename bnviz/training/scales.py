@@ -21,7 +21,6 @@ def scaling(trainer: Trainer, *, layer: int) -> list[Scaling]:
         x, labels, _ = trainer.next_step(variant)
         many = weights.copies(trainer.copy_of(variant), [trainer.variants[variant]], len(SCALES))
         linear = many.linears()[min(layer, len(many.hidden) - 1)]
-        length = float(linear.weight.value[0].norm())
         linear.weight.value *= torch.tensor(SCALES).view(-1, *[1] * (linear.weight.value.dim() - 1))
         many.losses(x, labels, "probe")
         gradient = torch.linalg.vector_norm(linear.gradient().flatten(1), dim=1).numpy()
@@ -29,7 +28,7 @@ def scaling(trainer: Trainer, *, layer: int) -> list[Scaling]:
         usual = SCALES.index(1.0)
         difference = (logits - logits[usual]).abs().flatten(1).amax(1).numpy()
         with np.errstate(divide="ignore", invalid="ignore"):
-            found.append(Scaling(trainer.steps[variant], gradient / gradient[usual], difference, length))
+            found.append(Scaling(trainer.steps[variant], gradient / gradient[usual], difference))
     return found
 
 

@@ -56,7 +56,7 @@ def along_the_path(trainer: Trainer) -> Generator[float, None, tuple[Sharpness |
         steps = np.array([step for step, _ in known])
         rates = np.array([t.rate(min(step, t.steps - 1)) for step in steps.tolist()])
         limit = np.divide(2 * (1 + t.momentum), rates, out=np.full(len(rates), np.inf), where=rates > TINY)
-        found.append(Sharpness(steps, np.array(values), limit, SHARPNESS_DIGITS))
+        found.append(Sharpness(steps, np.array(values), limit))
     return tuple(found)
 
 
