@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from bnviz import sweep_results
 from bnviz.data import status as data_status
-from bnviz.sweep import Sweep, from_json
+from bnviz.sweep import Sweep
+from bnviz.sweep_text import from_json
 
 if TYPE_CHECKING:
     from bnviz.engine.sweeps import SweepRun

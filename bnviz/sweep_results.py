@@ -130,7 +130,7 @@ def to_parquet(sweep: Sweep, found: Found) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from bnviz.sweep import to_json
+    from bnviz.sweep_text import to_json
 
     table = pa.Table.from_pylist(rows(sweep, found))
     step = stride(sweep.training)

@@ -9,7 +9,7 @@ from builders import values_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnviz import sweep as sweeps
+from bnviz import sweep_text
 from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.settings import from_query, to_query
 from bnviz.sweep import AXES, MOST, Axis, Sweep, stacks
@@ -172,11 +172,11 @@ class TestBadInput:
     )
     def test_is_refused_with_the_field_and_what_is_allowed(self, document: object, words: str) -> None:
         with pytest.raises(ValueError, match=re.escape(words)):
-            sweeps.from_json(json.dumps(document))
+            sweep_text.from_json(json.dumps(document))
 
     def test_may_be_no_json_at_all(self) -> None:
         with pytest.raises(ValueError, match="This is not a JSON document"):
-            sweeps.from_json("{")
+            sweep_text.from_json("{")
 
     def test_may_be_the_largest_grid_and_no_network_more(self) -> None:
         assert Sweep((Axis("learning_rate", 1e-3, 1.0, MOST // 4, "log"),), seeds=2).count == MOST
@@ -184,7 +184,7 @@ class TestBadInput:
             Sweep((Axis("learning_rate", 1e-3, 1.0, MOST // 4 + 1, "log"),), seeds=2)
 
     def test_in_an_address_is_told_and_replaced_by_the_default(self) -> None:
-        found, problems = sweeps.from_query({"x": "init_scale:0..1:5:log", "seeds": "99", "width": "64", "z": "1"})
+        found, problems = sweep_text.from_query({"x": "init_scale:0..1:5:log", "seeds": "99", "width": "64", "z": "1"})
         assert found == Sweep(network=NetworkConfig(width=64))
         assert len(problems) == 3
         assert any("a log range cannot start at 0" in p for p in problems)
@@ -193,7 +193,7 @@ class TestBadInput:
 
     @given(st.dictionaries(st.sampled_from(["x", "y", "batchnorm", "seeds", "batch_size", "a_bn_eps"]), st.text()))
     def test_in_an_address_never_fails(self, parameters: dict[str, str]) -> None:
-        found, _ = sweeps.from_query(parameters)
+        found, _ = sweep_text.from_query(parameters)
         assert isinstance(found, Sweep)
 
 
@@ -201,15 +201,15 @@ class TestBadInput:
 def test_a_sweep_survives_files_and_addresses(parts: tuple[Any, ...]) -> None:
     if (sweep := made(parts)) is None:
         return
-    assert sweeps.from_json(sweeps.to_json(sweep)) == sweep
-    assert sweeps.from_query(sweeps.to_query(sweep)) == (sweep, [])
+    assert sweep_text.from_json(sweep_text.to_json(sweep)) == sweep
+    assert sweep_text.from_query(sweep_text.to_query(sweep)) == (sweep, [])
 
 
 def test_a_range_survives_as_a_range() -> None:
     sweep = Sweep(
         (SCALES, INITS), "on", 2, TrainingConfig(learning_rate=0.5), NetworkConfig(width=32), BatchNormConfig(eps=0.1)
     )
-    assert sweeps.to_query(sweep) == {
+    assert sweep_text.to_query(sweep) == {
         "x": "init_scale:0.0001..1:5:log",
         "y": "init:rand,xavier_normal",
         "batchnorm": "on",
@@ -218,7 +218,7 @@ def test_a_range_survives_as_a_range() -> None:
         "width": "32",
         "a_bn_eps": "0.1",
     }
-    assert sweeps.from_query(sweeps.to_query(sweep)) == (sweep, [])
+    assert sweep_text.from_query(sweep_text.to_query(sweep)) == (sweep, [])
 
 
 def test_every_network_is_an_experiment_of_its_own() -> None:

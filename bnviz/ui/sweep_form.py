@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import streamlit as st
 from pydantic import ValidationError
 
-from bnviz import sweep as sweeps
+from bnviz import sweep_text
 from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.settings import Setting, Value
 from bnviz.sweep import AXES, MOST, MOST_SEEDS, Axis, Sweep
@@ -46,9 +46,9 @@ def definition() -> Sweep | None:
         axes = tuple(Axis(**fields) for fields in (x, y) if fields)
         found = Sweep(axes, compared, int(seeds), training, network, options)  # type: ignore[arg-type]  # one of _COMPARED
     except ValidationError as error:
-        st.error(f"{sweeps.explain(error).rstrip('.')}.", icon=":material/error:")
+        st.error(f"{sweep_text.explain(error).rstrip('.')}.", icon=":material/error:")
         return None
-    if dict(st.query_params) != (query := sweeps.to_query(found)):
+    if dict(st.query_params) != (query := sweep_text.to_query(found)):
         st.query_params.from_dict(query)
     return found
 
@@ -81,7 +81,7 @@ def read_address_once() -> None:
     if "settings" in st.session_state:  # the visitor comes from another page, and keeps the settings of the live lab
         st.session_state["sweep_form"] = {"batchnorm": "both", "seeds": 1, "x": "init_scale", "y": NONE}
         return
-    sweep, found = sweeps.from_query(dict(st.query_params))
+    sweep, found = sweep_text.from_query(dict(st.query_params))
     load(sweep)
     controls.problems().extend(found)
 

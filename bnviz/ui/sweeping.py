@@ -9,8 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from bnviz import sweep as sweeps
-from bnviz import sweep_results
+from bnviz import sweep_results, sweep_text
 from bnviz.data import status as data_status
 from bnviz.engine.labs import TooManyRunsError
 from bnviz.engine.sweep_actor import estimate
@@ -85,7 +84,7 @@ def _files(run: SweepRun | None, sweep: Sweep | None) -> None:
     with st.popover("Share and export", icon=":material/share:"):
         st.caption("The address of this page holds the definition: copy it to share the sweep.")
         if sweep is not None:
-            json = sweeps.to_json(sweep)
+            json = sweep_text.to_json(sweep)
             st.download_button(
                 "Definition (JSON)", json, "sweep.json", "application/json", key="sweep_json", on_click="ignore"
             )
@@ -107,7 +106,7 @@ def _written(run: SweepRun, write: Callable[[Sweep, Found], str | bytes]) -> str
 def _opened() -> None:
     if (file := st.session_state["sweep_upload"]) is not None:
         try:
-            sweep_form.load(sweeps.from_json(file.getvalue()))
+            sweep_form.load(sweep_text.from_json(file.getvalue()))
         except ValueError as error:
             controls.problems().append(f"{error} The definition stays as it is.")
 
