@@ -109,7 +109,7 @@ def reach(view: View) -> Figure:
             "Gradient norm of the first layer as a share of the output layer's, over the steps",
             360,
             xaxis=x_axis(view, "steps"),
-            yaxis=_norm_axis("first layer / output layer", np.concatenate(shares), 0.25),  # for the words at 1
+            yaxis=_norm_axis("first layer / output layer", np.concatenate(shares), 0.08),  # for the words at 1
         )
         | marked(view, "steps", shapes),
     }
@@ -128,9 +128,10 @@ def _places(frame: VariantFrame, count: int) -> Floats:
 
 
 def _norm_axis(title: str, norms: Floats, room: float = 0.0) -> Figure:
-    """From 0.01 to 1 at least; room: decades above that."""
+    """From 0.01 to 1 at least; room: share of the axis that is left free above."""
     low, high = decades(norms)
-    return axis(title, **log_axis(min(low, -2), max(high, 0) + room))
+    low, high = min(low, -2), max(high, 0)
+    return axis(title, **log_axis(low, high + room * (high - low)))
 
 
 def _layer_axis(count: int) -> Figure:
