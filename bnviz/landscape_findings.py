@@ -68,7 +68,8 @@ def _flattest(rises: dict[str, float]) -> str:
     alike = [letter for letter, rise in known.items() if rise - least <= EQUAL * most]
     if len(alike) == len(known):
         return f"{said}; they are alike."
-    return f"{said}; {_listed(alike)} {'is' if len(alike) == 1 else 'are'} the flattest here."
+    how = "the flatter" if len(known) == 2 else "the flattest"
+    return f"{said}; {_listed(alike)} {'is' if len(alike) == 1 else 'are'} {how} here."
 
 
 def _listed(letters: Sequence[str]) -> str:

@@ -233,7 +233,7 @@ class TestTheFlattest:
         return findings.of_slices(tuple(found))[-1]
 
     def test_is_named_where_it_differs(self) -> None:
-        assert self.said(0.2, 0.5) == "Mean rise over the slice: 0.2 of A, 0.5 of B; A is the flattest here."
+        assert self.said(0.2, 0.5) == "Mean rise over the slice: 0.2 of A, 0.5 of B; A is the flatter here."
         assert "A and B are the flattest here." in self.said(0.5, 0.52, 0.9)
         assert "they are alike" in self.said(0.5, 0.52)
 

@@ -15,12 +15,12 @@ LEAST, MOST = 1e-36, 1e36  # what is drawn: floats of 4 bytes
 
 
 def log_axis(low: float, high: float, *, fine: float = 2.5) -> Figure:
-    """From 10^low to 10^high: a label every few decades, or at 1, 2 and 5 where the axis has fewer than `fine` of them.
+    """From 10^low to 10^high: a label every few decades, or at 1, 2 and 5 where there are no more than `fine` of them.
 
     A live chart of the same layout only moves its data: a range that is left to Plotly would stay what it was.
     """
     shape: Figure = {"type": "log", "range": [low, high], "exponentformat": "power"}
-    if high - low >= fine:
+    if high - low > fine:
         return shape | {"dtick": max(1, math.ceil((high - low) / 5))}
     ticks = [digit * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for digit in (1, 2, 5)]
     return shape | {"tickvals": ticks, "ticktext": [scientific(tick).replace(".0 ", " ") for tick in ticks]}

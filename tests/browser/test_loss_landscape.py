@@ -70,7 +70,7 @@ def test_a_run_is_watched_scanned_and_saved(lab: Lab) -> None:
         lab.page.locator(f".st-key-{button} button").first.click()
     landscape = lab.page.locator(".st-key-chart_landscape")
     expect(landscape).to_contain_text("step 300")
-    expect(landscape).to_contain_text("is the flattest here")
+    expect(landscape).to_contain_text("is the flatter here")
     assert lab.chart("chart_landscape", "div.data.filter(t => t.type === 'contour').length") == 2
     expect(lab.page.locator(".st-key-chart_sharpness")).to_contain_text("B: λ_max")
     expect(lab.page.locator(".st-key-chart_scaling")).to_contain_text("with weights 8 times as large")
@@ -85,7 +85,7 @@ def test_a_run_is_watched_scanned_and_saved(lab: Lab) -> None:
     assert len(table.value.path().read_text().splitlines()) == 1 + 2 * 25**2
 
     lab.page.reload()
-    expect(landscape).to_contain_text("is the flattest here")
+    expect(landscape).to_contain_text("is the flatter here")
     choose_the_plane_of_the_path(lab)
     lab.page.locator(".st-key-scan button").first.click()
     expect(landscape).to_contain_text(re.compile(r"this plane holds \d+% of the squared distances"))
