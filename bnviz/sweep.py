@@ -87,8 +87,8 @@ class Axis:
             raise ValueError(f"{self.key}.count: {self.count} is not allowed; give a whole number from 2 to {MOST}")
         if self.scale == "log" and self.low <= 0:
             raise ValueError(
-                f"{self.key}: a log range cannot start at {self.low:g}, because zero has no logarithm; "
-                f"give a low above 0, or a linear range"
+                f"{self.key}: a log range cannot start at {self.low:g}, because only positive numbers have a "
+                "logarithm; give a low above 0, or a linear range"
             )
         for end in (self.low, self.high):
             self.setting.parse(settings.as_text(int(end) if isinstance(self.setting.default, int) else end))
@@ -103,7 +103,7 @@ class Axis:
     def values(self) -> tuple[Value, ...]:
         if self.choices:
             number = isinstance(self.setting.default, float)
-            return tuple(float(v) if number and isinstance(v, int) else v for v in self.choices)
+            return tuple(float(v) if number and type(v) is int else v for v in self.choices)
         assert self.low is not None
         assert self.high is not None
         assert self.count is not None
@@ -121,7 +121,8 @@ class Axis:
     @property
     def labels(self) -> list[str]:
         """The values in full, each different from the others."""
-        return [f"{v:.6g}" if isinstance(v, float) else str(v) for v in self.values]
+        short = [f"{v:.6g}" if isinstance(v, float) else str(v) for v in self.values]
+        return short if len(set(short)) == len(short) else [str(v) for v in self.values]
 
 
 def _default_axes() -> tuple[Axis, ...]:
@@ -204,6 +205,14 @@ class Sweep:
         """What the axes leave alone."""
         options = None if self.batchnorm == "off" else self.options
         return Experiment(self.training, (Variant(self.network, options),))
+
+    @property
+    def rest(self) -> dict[str, Any]:
+        """training, network and options, with the default of what the axes vary."""
+        found: dict[str, Any] = {"training": self.training, "network": self.network, "options": self.options}
+        for axis in self.axes:
+            found |= _set(found, axis.key, axis.setting.default)
+        return found
 
     def _set(self, key: str, value: Value) -> dict[str, Any]:
         return _set({"training": self.training, "network": self.network, "options": self.options}, key, value)

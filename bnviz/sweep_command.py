@@ -17,7 +17,10 @@ TELL_EVERY = 1.0  # seconds
 
 
 def run(definition: Path, out: Path) -> int:
-    """Returns the exit code: 0 done, 1 not to its end (what was found is written), 2 bad input, 130 interrupted."""
+    """Returns the exit code: 0 done, 1 not to its end, 2 bad input, 130 interrupted.
+
+    What was found is written, also where that is not all; nothing where nothing was trained.
+    """
     try:
         if out.suffix not in SUFFIXES:
             raise ValueError(f"--out: {out} is not allowed; give a name that ends with {' or '.join(SUFFIXES)}")
@@ -35,10 +38,14 @@ def run(definition: Path, out: Path) -> int:
     except EngineUnavailableError as error:
         print(f"bnviz sweep: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     training = SweepRun(engine, sweep, data_status().in_use)
     try:
         code = _followed(training)
-        sweep_results.write(out, sweep, training.found())
+        if (found := training.found()).steps.any():
+            sweep_results.write(out, sweep, found)
+            print(f"written: {out}", file=sys.stderr)
     finally:
         training.cancel()
         engine.close()
@@ -56,7 +63,7 @@ def _followed(training: "SweepRun") -> int:
             left = f", {now.left:,.0f} s left" if now.left == now.left else ""
             print(f"{now.progress:4.0%}  {rate}{left}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
-        print("interrupted; what was found until now is written", file=sys.stderr)
+        print("interrupted", file=sys.stderr)
         return 130
     if (now := training.status).state != "finished":
         print(f"bnviz sweep: {now.notice}", file=sys.stderr)

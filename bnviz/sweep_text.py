@@ -12,6 +12,17 @@ from bnviz.settings import quoted
 from bnviz.sweep import AXES, MOST, MOST_SEEDS, Axis, Sweep
 
 _SWEEP = TypeAdapter(Sweep)
+_ALLOWED: dict[object, str] = {
+    "batchnorm": "one of off, on, both",
+    "seeds": f"a whole number from 1 to {MOST_SEEDS}",
+    "axes": "a list of one or two axes",
+    "key": "one of " + ", ".join(AXES),
+    "low": "a number",
+    "high": "a number",
+    "count": f"a whole number from 2 to {MOST}",
+    "scale": "linear or log",
+    "choices": "a list of values",
+}
 
 
 def to_json(sweep: Sweep) -> str:
@@ -37,22 +48,16 @@ def explain(error: ValidationError) -> str:
     if loc and loc[0] in ("training", "network", "options"):
         group = {"options": "batchnorm"}.get(str(loc[0]), loc[0])
         return settings.explain(dict(problem) | {"loc": (group, *loc[1:])})
-    name = ".".join(quoted(part)[1:-1] for part in loc) or "sweep"
     if kind == "unexpected_keyword_argument":
-        return f"{name} is not a field of a sweep"
-    allowed = {
-        "batchnorm": "one of off, on, both",
-        "seeds": f"a whole number from 1 to {MOST_SEEDS}",
-        "axes": "a list of one or two axes",
-        "key": "one of " + ", ".join(AXES),
-        "low": "a number",
-        "high": "a number",
-        "count": f"a whole number from 2 to {MOST}",
-        "scale": "linear or log",
-        "choices": "a list of values",
-    }
-    wanted = next((allowed[part] for part in reversed(loc) if part in allowed), "a JSON object with known fields")
-    return f"{name}: {quoted(problem.get('input'))} is not allowed; give {wanted}"
+        return f"{_name(loc)} is not a field of a sweep"
+    while len(loc) > 1 and loc[-1] not in _ALLOWED and not isinstance(loc[-1], int):
+        loc = loc[:-1]  # the type of a value that fits none
+    wanted = next((_ALLOWED[part] for part in reversed(loc) if part in _ALLOWED), "a JSON object with known fields")
+    return f"{_name(loc)}: {quoted(problem.get('input'))} is not allowed; give {wanted}"
+
+
+def _name(loc: tuple[int | str, ...]) -> str:
+    return ".".join(quoted(part)[1:-1] for part in loc) or "sweep"
 
 
 def to_query(sweep: Sweep) -> dict[str, str]:
@@ -97,16 +102,24 @@ def from_query(params: Mapping[str, str]) -> tuple[Sweep, list[str]]:
     return Sweep(**fields), [*refused, *problems]
 
 
+def _number(key: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ValueError(f"{key}: {quoted(text)} is not allowed; give a number") from error
+
+
 def _axis(text: str, problems: list[str]) -> Axis | None:
     """'init_scale:0.0001..1:20:log' or 'init:rand,normal'."""
     key, _, rest = text.partition(":")
-    match = re.fullmatch(r"([-+.0-9e]{1,20})\.\.([-+.0-9e]{1,20}):([0-9]{1,5}):(linear|log)", rest)
+    match = re.fullmatch(r"([-+.0-9e]{1,25})\.\.([-+.0-9e]{1,25}):([0-9]{1,5}):(linear|log)", rest)
     try:
         if match:
-            return Axis(key, float(match[1]), float(match[2]), int(match[3]), match[4])  # type: ignore[arg-type]
+            low, high = (_number(key, end) for end in match.group(1, 2))
+            return Axis(key=key, low=low, high=high, count=int(match[3]), scale=match[4])  # type: ignore[arg-type]
         if key not in AXES:
             raise ValueError(f"axis: {quoted(key)} is no setting to sweep over; give one of {', '.join(AXES)}")
-        return Axis(key, choices=tuple(AXES[key].parse(part) for part in rest.split(",")))
+        return Axis(key=key, choices=tuple(AXES[key].parse(part) for part in rest.split(",")))
     except ValidationError as error:
         problems.append(f"{explain(error)}. The default is used.")
     except ValueError as error:

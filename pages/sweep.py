@@ -9,7 +9,7 @@ from bnviz.figures.style import Figure
 from bnviz.figures.sweep import panels
 from bnviz.records import TEST_DIGITS
 from bnviz.sweep import Sweep
-from bnviz.sweep_results import LAST, METRICS, Found, Metric
+from bnviz.sweep_results import LAST, Found
 from bnviz.ui import controls, page, sweep_form, sweeping
 from bnviz.ui.live_plotly import live_chart
 
@@ -31,19 +31,12 @@ options = page.heading(
     f"Training loss: mean over the last {LAST} steps. Test loss and accuracy: on the first {TEST_DIGITS:,} test digits "
     "in eval mode, measured now and then; at the end on all of them. A click opens the networks in the live lab.",
 )
-metric: Metric = options.segmented_control(
-    "Show",
-    list(METRICS),
-    format_func=METRICS.__getitem__,
-    default="train_loss",
-    key="sweep_metric",
-    required=True,
-    label_visibility="collapsed",
-)
+with options:
+    metric = sweep_form.choose_metric()
 
 
 def clicked(key: str) -> None:
-    """Open the networks of a cell, or of the nearest point of a line, in the live lab."""
+    """Open the networks of a cell, or of a point of a line, in the live lab."""
     point = st.session_state[key].get("click")
     if run is not None and point and (at := figures.sweep_place(run.sweep, point["x"], point["y"])) is not None:
         controls.load(run.sweep.pair(at))

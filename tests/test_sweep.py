@@ -123,7 +123,7 @@ class TestBadInput:
             ({"axes": [{"key": "init", "choices": ["rand"]}]}, "init: an axis needs at least 2 different values"),
             (
                 {"axes": [{"key": "init_scale", "low": 0, "high": 1, "count": 5, "scale": "log"}]},
-                "init_scale: a log range cannot start at 0, because zero has no logarithm; give a low above 0",
+                "init_scale: a log range cannot start at 0, because only positive numbers have a logarithm",
             ),
             (
                 {"axes": [{"key": "momentum", "low": -1, "high": 0.5, "count": 5, "scale": "log"}]},
@@ -165,6 +165,14 @@ class TestBadInput:
             ({"batchnorm": "maybe"}, "batchnorm: 'maybe' is not allowed; give one of off, on, both"),
             ({"training": {"steps": 0}}, "training.steps: '0' is not allowed; give a whole number from 1 to 100000"),
             ({"options": {"eps": 2}}, "batchnorm.eps: '2' is not allowed; give a number from 1e-12 to 1"),
+            (
+                {"axes": [{"key": "init_scale", "choices": [True, 2]}]},
+                "init_scale: 'on' is not allowed; give a number",
+            ),
+            (
+                {"axes": [{"key": "width", "choices": [[4], 8]}]},
+                "axes.0.choices.0: '·4·' is not allowed; give a list of values",
+            ),
             ({"nonsense": 1}, "nonsense is not a field of a sweep"),
             ([], "give a JSON object"),
         ],
@@ -173,6 +181,16 @@ class TestBadInput:
     def test_is_refused_with_the_field_and_what_is_allowed(self, document: object, words: str) -> None:
         with pytest.raises(ValueError, match=re.escape(words)):
             sweep_text.from_json(json.dumps(document))
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("width:1..1e999:3:linear", "high: 'inf' is not allowed; give a number"),
+            ("width:--..5:3:linear", "width: '--' is not allowed; give a number"),
+        ],
+    )
+    def test_in_an_address_is_named_too(self, text: str, words: str) -> None:
+        assert words in sweep_text.from_query({"x": text})[1][0]
 
     def test_may_be_no_json_at_all(self) -> None:
         with pytest.raises(ValueError, match="This is not a JSON document"):
@@ -223,3 +241,20 @@ def test_a_range_survives_as_a_range() -> None:
 
 def test_every_network_is_an_experiment_of_its_own() -> None:
     assert all(isinstance(e, Experiment) and len(e.variants) == 1 for e in Sweep().experiments())
+
+
+def test_values_that_are_close_have_labels_of_their_own_and_an_address() -> None:
+    close = Sweep((Axis("init_scale", choices=(1.0000001, 1.0000002)),))
+    assert len(set(close.axes[0].labels)) == 2
+    long = Sweep((Axis("init_scale", 0.00012345678901234567, 1.0, 3, "log"),))
+    for sweep in (close, long):
+        assert sweep_text.from_query(sweep_text.to_query(sweep)) == (sweep, [])
+
+
+def test_the_rest_of_a_sweep_has_the_defaults_of_what_it_varies() -> None:
+    sweep = Sweep((SCALES, Axis("learning_rate", choices=(0.5, 1.0))), network=NetworkConfig(width=32))
+    assert sweep.rest == {
+        "training": TrainingConfig(),
+        "network": NetworkConfig(width=32),
+        "options": BatchNormConfig(),
+    }

@@ -206,6 +206,19 @@ def test_a_lost_scheduler_is_replaced_and_changes_no_bit(expected: Found) -> Non
         engine.close()
 
 
+@pytest.mark.slow
+def test_a_question_after_the_scheduler_was_lost_is_answered_by_another() -> None:
+    """Nothing else runs that would have noticed the loss."""
+    engine = Engine()
+    try:
+        lost = engine._cluster.scheduler.process.pid
+        os.kill(lost, signal.SIGKILL)
+        wait_until(lambda: engine.client.status != "running", "Dask to notice")
+        assert engine.submit(os.getpid).result(timeout=60) != lost
+    finally:
+        engine.close()
+
+
 @contextmanager
 def dask(*arguments: str, **environment: str) -> Iterator[None]:
     """A `dask` command in the background, ended with all its children."""
@@ -325,7 +338,7 @@ class TestTheCommand:
     ) -> None:
         import pyarrow.parquet as pq
 
-        from bnviz import sweep as definitions
+        from bnviz import sweep_text as definitions
         from bnviz.__main__ import main
 
         monkeypatch.setenv("BNVIZ_DATA_DIR", str(tmp_path))
@@ -366,6 +379,38 @@ class TestTheCommand:
         assert captured.startswith("bnviz sweep: ")
         assert words in captured
         assert captured.count("\n") == 1
+
+    def test_that_can_train_nothing_says_why_and_leaves_an_older_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        from bnviz.__main__ import main
+
+        monkeypatch.setenv("BNVIZ_DEVICE", "nonsense")
+        (tmp_path / "sweep.json").write_text("{}")
+        (tmp_path / "r.csv").write_text("precious")
+        assert main(["sweep", str(tmp_path / "sweep.json"), "--out", str(tmp_path / "r.csv")]) == 1
+        assert "bnviz sweep: The sweep stopped: BNVIZ_DEVICE=nonsense is not allowed" in capsys.readouterr().err
+        assert (tmp_path / "r.csv").read_text() == "precious"
+
+    def test_ends_soon_and_in_good_order_when_a_terminal_interrupts_it(self, tmp_path: Path) -> None:
+        """Ctrl-C reaches every process of the terminal's group; the workers leave it to their owner."""
+        (tmp_path / "sweep.json").write_text('{"training": {"steps": 50000}}')
+        command = [sys.executable, "-m", "bnviz", "sweep", "sweep.json", "--out", "r.csv"]
+        where = {**os.environ, "PYTHONPATH": str(ROOT), "BNVIZ_DATA_DIR": str(tmp_path)}
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=where, stderr=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            assert process.stderr is not None
+            said = []
+            while not said or "network-steps/s" not in said[-1]:
+                said.append(process.stderr.readline())
+                assert said[-1], "".join(said)
+            os.killpg(process.pid, signal.SIGINT)
+            rest = process.stderr.read()
+            assert process.wait(timeout=60) == 130
+        assert "Traceback" not in rest
+        assert "interrupted" in rest
+        assert len((tmp_path / "r.csv").read_text().splitlines()) == 41
 
     def test_says_that_no_scheduler_answers(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

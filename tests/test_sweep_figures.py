@@ -82,11 +82,24 @@ def test_lines_are_means_in_a_band_over_the_seeds() -> None:
     off, on = (next(t for t in figure["data"] if t["name"] == f"{word} batchnorm") for word in ("without", "with"))
     np.testing.assert_allclose(numbers(off["y"]), [3, 2, 2, 2])
     np.testing.assert_allclose(numbers(on["y"]), 0.5)
-    np.testing.assert_allclose(numbers(on["customdata"]), 0.1, rtol=1e-5)
+    np.testing.assert_allclose(numbers(on["customdata"]), np.tile([0.5, 0.1], (4, 1)), rtol=1e-5)
     assert (off["line"]["color"], on["line"]["color"]) == COLORS[:2]
     (crosses,) = [t for t in figure["data"] if t["name"] == "without batchnorm, diverged"]
     assert crosses["x"] == [0.001]
     assert len([t for t in figure["data"] if t.get("fill") == "tonexty"]) == 2
+
+
+def test_a_list_is_drawn_in_the_order_of_its_values_and_nothing_leaves_the_picture() -> None:
+    line = Sweep((Axis("learning_rate", choices=(10.0, 0.01, 1.0)),), "on")
+    results = Found.nothing(3)
+    results.train_loss[:] = 1e6, 2.0, 0.5
+    figure = sweep_lines(line, results, "train_loss")
+    (curve,) = [t for t in figure["data"] if t["name"] == "with batchnorm"]
+    assert curve["x"] == [0.01, 1.0, 10.0]
+    assert curve["text"] == ["0.01", "1", "10"]
+    np.testing.assert_allclose(numbers(curve["y"]), [2.0, 0.5, 10 ** figure["layout"]["yaxis"]["range"][1]])
+    np.testing.assert_allclose(numbers(curve["customdata"])[:, 0], [2.0, 0.5, 1e6])
+    assert figure["layout"]["xaxis"]["type"] == "log"
 
 
 def test_a_click_means_a_cell_or_the_nearest_point() -> None:

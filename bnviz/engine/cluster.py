@@ -126,7 +126,13 @@ class Engine:
                 self.client.cancel([trainer], force=True)
 
     def submit(self, task: Callable[..., Any], *arguments: object, priority: int = 0) -> "Future[Any]":
-        """A single question to whichever worker has time for it."""
+        """A single question to whichever worker has time for it; where the scheduler was lost, of another one.
+
+        Raises EngineUnavailableError where there is none.
+        """
+        if self.client.status != "running":
+            with self._lock:
+                self._ensure_open()
         only = list(self.load()) if self.refused else None
         return self.client.submit(task, *arguments, pure=False, priority=priority, workers=only)
 

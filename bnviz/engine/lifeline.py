@@ -23,6 +23,8 @@ def dask_setup(service: Server, owner: int) -> None:
             time.sleep(LOOK_EVERY)
         os._exit(0)  # a plain exit would wait for the event loop, which waits for the lost owner
 
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()  # Ctrl-C in a terminal is for the owner, who closes its cluster in good order
     if isinstance(service, Scheduler):
         # Its stderr is a pipe that nobody reads: once it is full, after some 500 runs, the scheduler hangs for ever.
         os.dup2(1, 2)

@@ -36,10 +36,10 @@ class News:
 
 @dataclass(frozen=True)
 class Abilities:
-    """device: what the worker trains on. networks: in a stack of the size that is fastest there."""
+    """networks: in a stack of the size that is fastest on the worker's device. problem: why it can train none."""
 
-    device: str
     networks: int
+    problem: str = ""
 
 
 class SweepActor:
@@ -96,10 +96,13 @@ class SweepActor:
 
 
 def abilities() -> Abilities:
-    """Of the worker that is asked. Raises ValueError where its BNVIZ_DEVICE is wrong."""
+    """Of the worker that is asked."""
     from bnviz.training.device import NETWORKS, device
 
-    return Abilities(device(), NETWORKS[device()])
+    try:
+        return Abilities(NETWORKS[device()])
+    except ValueError as error:  # its BNVIZ_DEVICE is wrong; raised here, Dask would print it again for each worker
+        return Abilities(0, str(error))
 
 
 def estimate(sweep: Sweep, data: DataName) -> float:

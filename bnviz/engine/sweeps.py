@@ -108,6 +108,8 @@ class SweepRun:
         with self._changed:
             if self._state in ("paused", "stopped"):
                 self._notice = ""
+                for stack in self._stacks:
+                    stack.lost = 0
                 self._become("running")
                 self._director = self._begin(self._director)  # it may just be ending, or go on
 
@@ -150,12 +152,18 @@ class SweepRun:
                         self._cut(workers)
                     self._employ(workers)
                     answered = time.monotonic()
+                    self._say("")
                 elif time.monotonic() - answered > PATIENCE:
                     raise EngineUnavailableError("no training worker is left")
             except (EngineUnavailableError, OSError, CommClosedError, CancelledError) as error:
+                why = str(error).rstrip(".")
                 if time.monotonic() - answered > PATIENCE:
-                    self._stop(f"The cluster was lost: {error} What is finished is kept; Resume trains the rest.")
+                    self._stop(f"The cluster was lost: {why}. What is finished is kept; Resume trains the rest.")
                     return
+                self._say("The cluster does not answer. What is finished is kept; the rest waits for it …")
+            except ValueError as error:
+                self._stop(f"The sweep stopped: {error}")
+                return
             except Exception as error:  # whatever a worker raises, the user must hear of it
                 logger.exception("sweep failed")
                 self._stop(f"The sweep stopped: {error}")
@@ -166,6 +174,8 @@ class SweepRun:
     def _cut(self, workers: list[str]) -> None:
         """Into stacks of the size that is fastest on the least of the workers."""
         able = self._engine.client.run(abilities, workers=workers)
+        if problem := next((a.problem for a in able.values() if a.problem), ""):
+            raise ValueError(problem)
         parts = stacks(self._experiments, min(a.networks for a in able.values()), len(workers))
         with self._changed:
             self._stacks = [_Stack(k, np.array(members)) for k, members in enumerate(parts)]
@@ -191,7 +201,8 @@ class SweepRun:
                 self._train(actor, mine)
                 actor.call("forget")
         except (WorkerLostError, EngineUnavailableError) as error:
-            logger.warning("a sweep lost a worker: %s", error)
+            if self._goes_on():
+                logger.warning("a sweep lost a worker: %s", error)
         except Exception as error:  # whatever the training raises, the user must hear of it
             logger.exception("sweep failed")
             self._stop(f"The sweep stopped: {type(error).__name__}: {error}")
@@ -307,6 +318,13 @@ class SweepRun:
         self._rate.clear()
         self.version += 1
         self._changed.notify_all()
+
+    def _say(self, notice: str) -> None:
+        with self._changed:
+            if self._goes_on() and notice != self._notice:
+                self._notice = notice
+                self._rate.clear()
+                self.version += 1
 
     def _stop(self, why: str) -> None:
         with self._changed:

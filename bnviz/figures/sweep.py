@@ -13,6 +13,7 @@ from bnviz.sweep_results import METRICS, Cells, Found, Metric, cells, gain
 
 Panel = Literal["off", "on", "gain"]
 PANELS: dict[Panel, str] = {"off": "without batchnorm", "on": "with batchnorm", "gain": "batchnorm's gain"}
+FAR = 20  # a list of values whose ends are so many times apart stands on a logarithmic axis
 TICKS = 6  # at most, along an axis of cells
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000, 10_000)  # where colours of losses may end
 _MOST_GAIN = 2.5  # nats: a little more than ln 10, so that a few wild cells do not bleach the rest
@@ -48,7 +49,7 @@ def sweep_map(sweep: Sweep, found: Found, metric: Metric, panel: Panel) -> Figur
             "hoverongaps": False,
             "hovertemplate": f"{cell}{PANELS[panel]}: {METRICS[metric]} %{{customdata:.4f}}{unit}<extra></extra>",
         },
-        _crosses(sweep, of, panel, cell),
+        _crosses(sweep, of, panel),
     ]
     words = [f"<b>{_title(metric, panel)}</b>"]
     axes = {"xaxis": _cell_axis(x), "yaxis": _cell_axis(y)}
@@ -65,24 +66,31 @@ def sweep_lines(sweep: Sweep, found: Found, metric: Metric) -> Figure:
     of = cells(sweep, found, metric)
     (x,) = sweep.axes
     percent = 100 if metric == "test_accuracy" else 1
-    along: list[float] | list[str] = x.labels if x.setting.choices else [float(v) for v in x.values]
+    named = bool(x.setting.choices)
+    order = range(len(x.values)) if named else sorted(range(len(x.values)), key=lambda i: float(x.values[i]))
+    along: list[float] | list[str] = x.labels if named else [float(x.values[i]) for i in order]
+    labels = [x.labels[i] for i in order]
+    top = 100 if percent > 1 else _round_ends(of.mean)[1]
     data: list[Figure] = []
     for k, normalized in enumerate(sweep.normalized):
-        mean, spread = of.mean[:, k] * percent, of.deviation[:, k] * percent
+        mean, spread = of.mean[order, k] * percent, of.deviation[order, k] * percent
         color, name = COLORS[int(normalized)], PANELS["on" if normalized else "off"]
         if sweep.seeds > 1:
             data += _band(along, mean, spread, color, log=percent == 1)
-        seeds = f" ± %{{customdata:.4f}} ({sweep.seeds} seeds)" if sweep.seeds > 1 else ""
-        hover = f"{x.setting.title} %{{x}}<br>{name}: %{{y:.4f}}{seeds}<extra></extra>"
-        curve = line([], mean, color, name, hovertemplate=hover, customdata=typed(spread))
+        seeds = f" ± %{{customdata[1]:.4f}} ({sweep.seeds} seeds)" if sweep.seeds > 1 else ""
+        hover = f"{x.setting.title} %{{text}}<br>{name}: %{{customdata[0]:.4f}}{seeds}<extra></extra>"
+        exact = {"customdata": typed(np.stack([mean, spread], 1)), "text": labels}
+        curve = line([], np.minimum(mean, top), color, name, hovertemplate=hover, **exact)
         data.append(curve | {"mode": "lines+markers", "marker": {"size": 6}, "x": along})
-        lost = [along[i] for i in np.flatnonzero(of.diverged[:, k])]
-        hover = f"{x.setting.title} %{{x}}<br>{name}: diverged<extra></extra>"
+        places = np.flatnonzero(of.diverged[order, k])
+        lost = [along[i] for i in places]
+        hover = f"{x.setting.title} %{{text}}<br>{name}: diverged<extra></extra>"
         data.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "x": lost,
+                "text": [labels[i] for i in places],
                 "y": [0.96 - 0.06 * k] * len(lost),
                 "yaxis": "y2",
                 "name": f"{name}, diverged",
@@ -97,8 +105,9 @@ def sweep_lines(sweep: Sweep, found: Found, metric: Metric) -> Figure:
         for n in sweep.normalized
     )
     crosses = " &ensp; × diverged" if of.diverged.any() else ""
-    spacing = {"type": "log", "dtick": 1, "exponentformat": "none"} if x.scale == "log" else {"type": "linear"}
-    ticks = {"type": "category"} if x.setting.choices else spacing
+    far = not named and x.choices and 0 < along[0] * FAR < along[-1]  # type: ignore[operator]  # numbers
+    spacing = {"type": "log", "dtick": 1, "exponentformat": "none"} if far or x.scale == "log" else {"type": "linear"}
+    ticks = {"type": "category"} if named else spacing
     return {
         "data": data,
         "layout": layout(
@@ -134,7 +143,7 @@ def _band(along: Sequence[object], mean: Floats, spread: Floats, color: str, *, 
     ]
 
 
-def _crosses(sweep: Sweep, of: Cells, panel: Panel, cell: str) -> Figure:
+def _crosses(sweep: Sweep, of: Cells, panel: Panel) -> Figure:
     x, y = sweep.axes
     which = slice(None) if panel == "gain" else [sweep.normalized.index(panel == "on")]
     count = of.diverged[..., which].sum(-1)
@@ -145,9 +154,10 @@ def _crosses(sweep: Sweep, of: Cells, panel: Panel, cell: str) -> Figure:
         "x": [x.labels[i] for i, _ in places],
         "y": [y.labels[j] for _, j in places],
         "customdata": [int(count[i, j]) for i, j in places],
+        "text": [f"{x.setting.title} {x.labels[i]}<br>{y.setting.title} {y.labels[j]}" for i, j in places],
         "name": "diverged",
         "marker": {"symbol": "x-thin", "size": 8, "line": {"width": 2, "color": GUIDE}},
-        "hovertemplate": f"{cell}%{{customdata}} diverged<extra></extra>",
+        "hovertemplate": "%{text}<br>%{customdata} diverged<extra></extra>",
     }
 
 

@@ -14,7 +14,7 @@ import streamlit as st
 from bnviz import insights
 from bnviz.config import Experiment
 from bnviz.data import COUNTS
-from bnviz.engine.cluster import SCHEDULER, EngineUnavailableError
+from bnviz.engine.cluster import SCHEDULER, Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs, Page, TooManyRunsError
 from bnviz.engine.remote import WorkerLostError
 from bnviz.engine.run import SPEEDS, Run, Status
@@ -67,14 +67,19 @@ def present() -> _Presence:
         if shared:
             st.caption(f"{SCHEDULER} names a shared cluster. This machine's own workers serve until the app restarts.")
         st.stop()
-    for address, why in presence.labs.engine.refused.items():
-        st.warning(f"The worker {address} is not used: {why}.", icon=":material/warning:")
     return presence
+
+
+def show_refusals(engine: Engine) -> None:
+    """Once a page."""
+    for address, why in engine.refused.items():
+        st.warning(f"The worker {address} is not used: {why}.", icon=":material/warning:")
 
 
 def claim_run(tab: str, experiment: Experiment, page: Page = "live") -> Run:
     """This tab's run of a page; stops the page with a message where there can be none."""
     presence = present()
+    show_refusals(presence.labs.engine)
     try:
         owned, run = presence.labs.claim(tab, presence.owner, experiment, page)
     except TooManyRunsError as error:

@@ -4,15 +4,16 @@ As in `bnviz.ui.controls` a table in session state is the truth and a widget onl
 definition. What a setting's axis was last given is remembered while another setting is chosen.
 """
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import streamlit as st
 from pydantic import ValidationError
 
 from bnviz import sweep_text
 from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
-from bnviz.settings import Setting, Value
+from bnviz.settings import Setting, Value, as_text
 from bnviz.sweep import AXES, MOST, MOST_SEEDS, Axis, Sweep
+from bnviz.sweep_results import METRICS, Metric
 from bnviz.ui import controls
 
 T = TypeVar("T")
@@ -53,20 +54,30 @@ def definition() -> Sweep | None:
     return found
 
 
+def choose_metric() -> Metric:
+    """What the charts show; it outlives a visit to another page."""
+    value, common = _bound("metric", cast(Metric, "train_loss"))
+    name = METRICS.__getitem__
+    st.segmented_control(
+        "Show", list(METRICS), format_func=name, default=value, required=True, label_visibility="collapsed", **common
+    )
+    return value
+
+
 def load(sweep: Sweep) -> None:
     """Set every control; only in a callback or before the controls are drawn."""
     table: dict[str, Value | list[Value]] = {"batchnorm": sweep.batchnorm, "seeds": sweep.seeds, "y": NONE}
     for name, axis in zip("xy", sweep.axes, strict=False):
         table[name] = axis.key
         if axis.choices and not axis.setting.choices:  # a list of numbers, which the controls show as they are
-            table |= {f"{axis.key}_values": ", ".join(axis.labels), f"{axis.key}_scale": "list"}
+            table |= {f"{axis.key}_values": ", ".join(map(as_text, axis.values)), f"{axis.key}_scale": "list"}
         elif axis.choices:
             table[f"{axis.key}_choices"] = list(axis.choices)
         else:
             ends = {"low": axis.low or 0.0, "high": axis.high or 0.0, "count": axis.count or 2, "scale": axis.scale}
             table |= {f"{axis.key}_{part}": value for part, value in ends.items()}
     st.session_state["sweep_form"] = table
-    controls.load(_twins(sweep.training, sweep.network, sweep.options))
+    controls.load(_twins(**sweep.rest))
 
 
 def _twins(training: TrainingConfig, network: NetworkConfig, options: BatchNormConfig) -> Experiment:

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from functools import partial
 from html import escape
+from threading import Thread
 from typing import Any
 
 import streamlit as st
 
 from bnviz import sweep_results, sweep_text
 from bnviz.data import status as data_status
+from bnviz.engine.cluster import Engine
 from bnviz.engine.labs import TooManyRunsError
 from bnviz.engine.sweep_actor import estimate
 from bnviz.engine.sweeps import OVER, SweepRun, SweepStatus
@@ -33,6 +35,7 @@ def current() -> SweepRun | None:
     if (tab := tab_id()) is None:  # the browser answers within the blink of an eye, and the page runs again
         st.stop()
     presence = lab.present()
+    lab.show_refusals(presence.labs.engine)
     return presence.labs.find_sweep(tab, presence.owner)
 
 
@@ -90,6 +93,12 @@ def _files(run: SweepRun | None, sweep: Sweep | None) -> None:
             )
         st.file_uploader("Open a definition (JSON)", "json", key="sweep_upload", on_change=_opened)
         if run is not None:
+            if run.sweep != sweep:
+                json = sweep_text.to_json(run.sweep)
+                label = "Definition of the results (JSON)"
+                st.download_button(
+                    label, json, "sweep.json", "application/json", key="sweep_json_results", on_click="ignore"
+                )
             for label, write, kind, mime in _RESULTS:
                 content = partial(_written, run, write)
                 st.download_button(label, content, f"sweep.{kind}", mime, key=f"sweep_{kind}", on_click="ignore")
@@ -118,28 +127,23 @@ class Estimate:
     """How long a sweep would take, tried on a worker in the background."""
 
     def __init__(self, sweep: Sweep) -> None:
-        self.sweep, self._engine = sweep, lab.present().labs.engine
-        self._answer = self._engine.submit(estimate, sweep, data_status().in_use)
+        self.sweep, self.known = sweep, False
+        self.words = f"<span>{sweep.count:,} networks</span>"  # '40 networks, about 0:21 on 2 workers'
+        Thread(target=self._try, args=[lab.present().labs.engine], name="bnviz-estimate", daemon=True).start()
 
-    @property
-    def known(self) -> bool:
-        return bool(self._answer.done())
-
-    @property
-    def words(self) -> str:
-        """'40 networks, about 0:21 on 2 workers'"""
-        count = f"{self.sweep.count:,} networks"
-        if not self.known:
-            return f"<span>{count}</span>"
+    def _try(self, engine: Engine) -> None:
+        """In a thread of its own: an engine that lost its scheduler waits for another one."""
         try:
-            count_workers = max(len(self._engine.load()), 1)
-            seconds = self._answer.result() / count_workers
-        except (CancelledError, OSError):
-            return f"<span>{count}</span>"
+            seconds = engine.submit(estimate, self.sweep, data_status().in_use).result()
+            count = max(len(engine.workers()), 1)
+            workers = "1 worker" if count == 1 else f"{count} workers"
+            self.words += f"<span>about {lab.clock(max(seconds / count, 1))} on {workers}</span>"
+        except CancelledError:
+            pass
         except Exception as error:  # as where BNVIZ_DEVICE is wrong: the user must hear of it before pressing Start
-            return f"<span>{count}</span><span>{escape(str(error))}</span>"
-        workers = "1 worker" if count_workers == 1 else f"{count_workers} workers"
-        return f"<span>{count}</span><span>about {lab.clock(max(seconds, 1))} on {workers}</span>"
+            self.words += f"<span>{escape(str(error))}</span>"
+        finally:
+            self.known = True
 
 
 def estimated(sweep: Sweep) -> Estimate:
