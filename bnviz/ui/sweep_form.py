@@ -4,7 +4,7 @@ As in `bnviz.ui.controls` a table in session state is the truth and a widget onl
 definition. What a setting's axis was last given is remembered while another setting is chosen.
 """
 
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import streamlit as st
 from pydantic import ValidationError
@@ -18,6 +18,7 @@ from bnviz.ui import controls
 
 T = TypeVar("T")
 NONE = "none"
+METRIC: Metric = "train_loss"  # shown at first
 _COMPARED = {"off": "off", "on": "on", "both": "off and on"}
 # A range worth looking at for each setting: low, high, count, scale.
 _RANGES: dict[str, tuple[float, float, int, str]] = {
@@ -56,7 +57,7 @@ def definition() -> Sweep | None:
 
 def choose_metric() -> Metric:
     """What the charts show; it outlives a visit to another page."""
-    value, common = _bound("metric", cast(Metric, "train_loss"))
+    value, common = _bound("metric", METRIC)
     name = METRICS.__getitem__
     st.segmented_control(
         "Show", list(METRICS), format_func=name, default=value, required=True, label_visibility="collapsed", **common
