@@ -60,6 +60,8 @@ def _flattest(rises: dict[str, float]) -> str:
     told = ", ".join(f"{rise:.3g} of {letter}" for letter, rise in rises.items())
     known = {letter: rise for letter, rise in rises.items() if math.isfinite(rise)}
     said = f"Mean rise over the slice: {told}"
+    if not known:
+        return "No loss in these slices is a number."
     if len(known) < 2:
         return f"{said}."
     if below := [letter for letter, rise in known.items() if rise < 0]:
@@ -82,7 +84,9 @@ def _hill(found: Slice) -> str:
     loss = found.loss[0][between]
     rise = float(np.nanmax(loss - np.fmin.accumulate(loss)))
     start, end = float(loss[0]), float(loss[-1])
-    way = f"the straight way from the first weights ({start:.3g}) to those now ({end:.3g})"
+    way = f"the straight way from the first weights ({start:.3g}) to those at step {found.step:,} ({end:.3g})"
+    if not (math.isfinite(start) and math.isfinite(end)):
+        return f"{way} has an end whose loss is no number."
     if rise > 0.01 * max(abs(start - end), 1e-9):
         return f"{way} climbs by up to {rise:.3g}."
     return f"{way} goes down all the way."

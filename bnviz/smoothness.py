@@ -12,6 +12,8 @@ from bnviz.records import Floats
 
 RECENT = 0.25  # share of the kept frames that a sentence is about: the newest
 LEAST = 4  # kept steps that are compared
+LOOKS = 3  # at the gap between test and training loss, after step 0
+NOISE = 0.01  # nats: gaps that differ by less are called alike
 RANGE = "range of the loss"
 EQUAL = 0.1  # two networks that differ by less than this share are called alike
 
@@ -104,40 +106,34 @@ def of_effective_rates(view: View) -> list[str]:
     said = []
     for i, variant in enumerate(view.experiment.variants):
         found = course(view, i)
-        if variant.batchnorm is None or len(found.steps) < 2:
+        changed = max((marker.at[i][0] for marker in view.markers if i in marker.at), default=0)
+        since = np.flatnonzero(np.isfinite(found.effective_rate) & (found.steps >= changed))
+        if variant.batchnorm is None or len(since) < 2:
             continue
-        (first, last), (begin, end) = found.effective_rate[[0, -1]], found.steps[[0, -1]]
-        schedule = found.rate[0] / found.rate[-1] if found.rate[-1] > 0 else math.nan
-        growth = first / last / schedule if last > 0 else math.nan
-        if not math.isfinite(growth):
-            continue
-        if abs(growth - 1) < 0.05:
-            weights = "; the norm of the weights hardly changed"
-        elif growth > 1:
-            weights = f" and by {growth:.2g} as the weights grew"
-        else:
-            weights = f" and times {1 / growth:.2g} as the weights shrank"
+        ends = since[[0, -1]]
+        (begin, end), (first, last) = found.steps[ends], found.effective_rate[ends]
+        rate = found.rate[ends[1]] / found.rate[ends[0]] if found.rate[ends[0]] else math.nan
+        square = (found.weights[ends[1], 0] / found.weights[ends[0], 0]) ** 2
         said.append(
-            f"{view.experiment.letters[i]}: {first:.2g} at step {begin:,.0f}, {last:.2g} at step {end:,.0f}, "
-            f"divided by {schedule:.2g} by the schedule{weights}."
+            f"{view.experiment.letters[i]}: {first:.2g} at step {begin:,.0f}, {last:.2g} at step {end:,.0f}: "
+            f"η is {rate:.2g} times what it was, ‖W₁‖² {square:.2g} times."
         )
     return said
 
 
 def of_gaps(view: View) -> list[str]:
-    """Whether the gap speaks for batchnorm as a regularizer, in this run."""
+    """Whether the gap is smaller with batchnorm in this run, once there are some looks at trained networks."""
     if (two := pair(view.experiment)) is None:
         return []
-    without, with_it = (recent(gap(view, i)[1]) for i in two)
-    if not (math.isfinite(without) and math.isfinite(with_it)):
+    looks = [found[steps > 0] for steps, found in (gap(view, i) for i in two)]
+    if min(map(len, looks)) < LOOKS:
         return []
+    without, with_it = map(recent, looks)
     a, b = (view.experiment.letters[i] for i in two)
-    if abs(with_it - without) <= EQUAL * max(abs(with_it), abs(without)):
+    if abs(with_it - without) <= max(EQUAL * max(abs(with_it), abs(without)), NOISE):
         verdict = "they are alike"
-    elif with_it < without:
-        verdict = "smaller with batchnorm, as its noise makes one expect"
     else:
-        verdict = "<b>larger</b> with batchnorm, whose noise makes one expect a smaller one"
+        verdict = f"{'smaller' if with_it < without else '<b>larger</b>'} with batchnorm"
     return [f"Gap over the newest quarter of the looks: {without:.3f} of {a}, {with_it:.3f} of {b}; {verdict}."]
 
 
@@ -164,8 +160,11 @@ def _compared(view: View) -> Iterator[str]:
     without, with_it = (course(view, i) for i in two)
     a, b = (view.experiment.letters[i] for i in two)
     if (fewest := min(len(without.steps), len(with_it.steps))) < LEAST:
-        so_far = f"{fewest} kept step{'s' if fewest != 1 else ''} so far"
-        yield f"{so_far}, and a comparison takes {LEAST}: train to see how smooth the way is."
+        so_far = f"{fewest} kept step{'s' if fewest != 1 else ''}"
+        if view.latest is not None and view.latest.finished:
+            yield f"This run has {so_far}, and a comparison takes {LEAST}: choose more steps to see how smooth it is."
+        else:
+            yield f"{so_far} so far, and a comparison takes {LEAST}: train to see how smooth the way is."
         return
     last = f"over the newest quarter of {int(min(without.steps[-1], with_it.steps[-1])):,} steps (medians)"
     measures = {

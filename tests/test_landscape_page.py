@@ -21,7 +21,7 @@ from bnviz.figures import sharpness as measures
 from bnviz.figures import smoothness as bands
 from bnviz.figures.ravine import plane
 from bnviz.figures.style import Figure
-from bnviz.history import History, View
+from bnviz.history import History, Marker, View
 from bnviz.landscape_records import (
     NOISE_SIZES,
     SCALES,
@@ -146,30 +146,35 @@ class TestSmoothness:
         assert "seed 0, steps 0 to 165" in figure["layout"]["meta"]["words"]
         assert len(bands.loss_band(view(3.0, 8.0), log=True)["data"]) == 2 * 3
 
-    def test_an_effective_rate_is_taken_apart_into_schedule_and_weights(self) -> None:
+    def test_an_effective_rate_is_taken_apart_into_rate_and_weights(self) -> None:
         history = History(TWINS, watch="landscape")
-        for step, rate, norm in ((0, 0.1, 2.0), (EVERY, 0.05, 4.0), (2 * EVERY, 0.02, 1.0)):
+        for step, rate, norm in ((0, 0.1, 2.0), (EVERY, 0.05, 4.0)):
+            assert smoothness.of_effective_rates(history.view()) == []
             seen = replace(measured(1.0), rate=rate, weights=np.array([norm, 1.0]))
             history.add(frame(*[variant_frame(step, smoothness=seen)] * 2, tick=step))
-            said = smoothness.of_effective_rates(history.view())
-            if step == 0:
-                assert said == []
-            elif step == EVERY:
-                expected = (
-                    "0.025 at step 0, 0.0031 at step 15, divided by 2 by the schedule and by 4 as the weights grew."
-                )
-                assert said == [f"B: {expected}"]  # only networks with batchnorm
-        assert said[0].endswith("divided by 5 by the schedule and times 4 as the weights shrank.")
+        said = smoothness.of_effective_rates(history.view())  # only networks with batchnorm
+        assert said == ["B: 0.025 at step 0, 0.0031 at step 15: η is 0.5 times what it was, ‖W₁‖² 4 times."]
         assert said[0] in bands.effective_rate(history.view())["layout"]["meta"]["words"]
+        marked = replace(history.view(), markers=(Marker("batchnorm on", {1: (EVERY, 1.0)}),))
+        assert smoothness.of_effective_rates(marked) == []  # not of the network before
 
     @pytest.mark.parametrize(
-        ("gaps", "verdict"), [((0.1, 0.05), "smaller"), ((0.05, 0.1), "<b>larger</b>"), ((0.1, 0.102), "alike")]
+        ("gaps", "verdict"),
+        [((0.1, 0.05), "smaller"), ((0.05, 0.1), "<b>larger</b>"), ((0.1, 0.102), "alike"), ((0.001, -0.001), "alike")],
     )
-    def test_a_gap_speaks_for_or_against_regularization(self, gaps: tuple[float, float], verdict: str) -> None:
+    def test_gaps_are_compared_once_there_are_some_looks(self, gaps: tuple[float, float], verdict: str) -> None:
         history = History(TWINS, watch="landscape")
-        history.add(frame(*(variant_frame(0, smoothness=measured(1.0, gap=gap)) for gap in gaps), tick=0))
+        for step in range(0, 4 * EVERY, EVERY):
+            assert smoothness.of_gaps(history.view()) == []
+            looks = (variant_frame(step, smoothness=measured(1.0, gap=gap)) for gap in gaps)
+            history.add(frame(*looks, tick=step))
         assert verdict in smoothness.of_gaps(history.view())[0]
-        assert smoothness.of_gaps(History(TWINS, watch="landscape").view()) == []
+
+    def test_a_finished_run_is_not_told_to_train_on(self) -> None:
+        seen = view(3.0, 8.0, steps=2)
+        assert "so far" in smoothness.findings(seen)[0]
+        over = replace(seen, latest=replace(seen.latest, finished=True))
+        assert smoothness.findings(over)[0].startswith("This run has 2 kept steps, and a comparison takes 4")
 
     def test_is_exported_with_every_length(self) -> None:
         found = rows(files.smoothness_csv(view(3.0, 8.0)))

@@ -68,6 +68,14 @@ class TestAHistogram:
     def test_of_nothing_is_empty(self) -> None:
         assert metrics.histogram(torch.empty(0), -1.0, 1.0).sum() == 0
 
+    @pytest.mark.parametrize("end", [1.0, 5.0, 10.0])
+    def test_counts_a_value_next_to_an_end_on_its_own_side(self, end: float) -> None:
+        """One step of a float32 below 1 is what a saturated tanh gives, and 1 after a careless subtraction."""
+        ends = np.array([-end, end], np.float32)
+        inside, outside = np.nextafter(ends, np.float32(0)), np.nextafter(ends, 2 * ends)
+        counts = metrics.histogram(torch.tensor(np.concatenate([ends, inside, outside])), -end, end)
+        assert counts[[0, 1, -3, -2]].tolist() == [1, 2, 2, 1]
+
 
 def saturated(name: str, values: object) -> list[bool]:
     x = torch.tensor(values, dtype=torch.float32)

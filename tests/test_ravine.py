@@ -94,7 +94,7 @@ def test_the_picture_tells_the_numbers() -> None:
     found = descend("raw", 5.0, 0.5, 0.0, (-1.5, 0.6))
     words = figures.plane(found, 5.0, 0.0, 0.5)["layout"]["meta"]["words"]
     assert "diverges within" in words
-    assert "condition number 25; largest stable rate 0.4, this is above" in words
+    assert "condition number 25; largest stable η 0.4: exceeded" in words
 
 
 def test_every_step_is_exported() -> None:

@@ -144,6 +144,7 @@ def test_a_stack_that_waits_holds_no_activations(batches: Batches) -> None:
     held = [v for part in (*stack._stack.linears(), *stack._stack.norms()) for v in vars(part).values()]
     activations = [v for v in held if isinstance(v, torch.Tensor)]
     assert len(activations) > 6
+    assert stack._stack._saved == []
     assert sum(v.untyped_storage().nbytes() for v in activations) < 10_000
 
 

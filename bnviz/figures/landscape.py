@@ -177,7 +177,8 @@ def _lines(known: dict[int, Slice], log: bool, words: Sequence[str]) -> Figure:
     top = float(np.nanmax(values[np.isfinite(values)]))
     floored = np.maximum(values[np.isfinite(values)], FLOOR)
     y = axis("loss (nats)", **(closely(floored) if log else {"range": [0, top * 1.05]}))
-    ends = [(-1, "first weights"), (0, "weights now")]
+    steps = sorted({each.step for each in known.values()})
+    ends = [(-1, "first weights"), (0, f"weights at step {' and '.join(f'{step:,}' for step in steps)}")]
     guides = [
         {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": at, "x1": at, "line": {"color": GUIDE, "dash": "dot"}}
         for at, _ in ends
@@ -187,7 +188,7 @@ def _lines(known: dict[int, Slice], log: bool, words: Sequence[str]) -> Figure:
     ]
     places = np.concatenate([each.x for each in known.values()])
     x = axis("place on the straight line through both", range=_ends(places))
-    alt = "Loss along the straight line from the first weights to those now"
+    alt = "Loss along the straight line from the first weights to the later ones"
     return {"data": data, "layout": layout(alt, 380, words, xaxis=x, yaxis=y, shapes=guides, annotations=names)}
 
 

@@ -10,7 +10,7 @@ from bnviz.ravine import GOAL, Descent, Kind, Point
 from bnviz.records import Floats
 
 SIDE = 3.0  # weights from -SIDE to SIDE
-GRID = 41
+GRID = 61
 ENDS = (10, 20, 50, 100, 200, 500, ravine.STEPS)  # of the axis of steps: it stands still while a slider moves
 SECONDS = 1.6  # that a path takes to appear
 KEYS: dict[Kind, str] = {
@@ -20,7 +20,7 @@ KEYS: dict[Kind, str] = {
 }
 NAMES: dict[Kind, str] = {"raw": "raw inputs", "standardized": "standardized inputs", "batchnorm": "batchnorm layer"}
 COLOR: dict[Kind, str] = {"raw": COLORS[0], "standardized": COLORS[2], "batchnorm": COLORS[1]}
-LOW, HIGH = -3.5, 2.0  # log10 of the losses that have a contour
+LOW, HIGH = -2.0, 2.0  # log10 of the losses that have a contour
 _FRAMES = 60  # moments of a path's appearance
 
 
@@ -104,8 +104,8 @@ def _numbers(found: Descent, momentum: float, rate: float) -> str:
             return "one flat direction: the scale of the weights"
         stable = "" if found.steps is None else f", stable to {limit:.3g}"  # only of a minimum
         return f"λ_max {found.eigenvalues[1]:.3g} at the end{stable}; one flat way"
-    stable = "above" if rate >= limit else "below"
-    return f"condition number {found.condition:.3g}; largest stable rate {limit:.3g}, this is {stable}"
+    exceeded = ": exceeded" if rate >= limit else ""
+    return f"condition number {found.condition:.3g}; largest stable η {limit:.3g}{exceeded}"
 
 
 def _minimum(kind: Kind, ratio: float) -> Figure:

@@ -18,13 +18,13 @@ def histogram(values: Tensor, low: float, high: float) -> Counts:
     total = values.numel()
     if not values.sum().isfinite():  # one cheap look; copying the finite values out is not
         values = values[values.isfinite()]
-    # A third of the time of torch.histc: room for what lies below, and truncation instead of comparisons.
-    place = (values.flatten() - low).mul_(BINS / (high - low)).add_(1).clamp_(0, BINS + 1).to(torch.uint8)
-    counts = torch.bincount(place, minlength=BINS + 2)
-    highest = (values == high).sum()
-    counts[BINS] += highest
-    counts[BINS + 1] -= highest
-    return np.array([*counts.tolist(), total - values.numel()], dtype=np.int32)
+    # A third of the time of torch.histc. What lies outside is first counted in the outermost bins.
+    place = (values.flatten() - low).mul_(BINS / (high - low)).clamp_(0, BINS - 1).to(torch.uint8)
+    counts = torch.bincount(place, minlength=BINS).tolist()
+    below, above = int((values < low).sum()), int((values > high).sum())
+    counts[0] -= below
+    counts[-1] -= above
+    return np.array([below, *counts, above, total - values.numel()], dtype=np.int32)
 
 
 def summary(values: Tensor) -> Summary:

@@ -87,7 +87,10 @@ def principal(points: Tensor, origin: Tensor) -> tuple[tuple[Tensor, Tensor], Fl
     By the eigenvectors of the k x k matrix of scalar products, which has the singular values squared.
     """
     away = points - origin
-    products = (away @ away.T).double()
+    wide = away.double()
+    products = wide @ wide.T
+    if not products.isfinite().all():
+        raise ValueError("its weights are too large for a picture.")
     squares, vectors = (part.flip(-1) for part in torch.linalg.eigh(products))
     if not squares[0] > 0:
         raise ValueError("its weights have not moved: there is no path to see.")

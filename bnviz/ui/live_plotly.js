@@ -75,7 +75,9 @@ async function show(div, Plotly, { data, layout }) {
   const traces = data.map((_, index) => index).filter((index) => !WHOLE.has(data[index].type));
   const rests = traces.length === data.length || (meta.still && meta.still === div.bnvizStill);
   if (shape === div.bnvizShape && rests) {
+    const resting = [...div.querySelectorAll(".contourlayer")].map((layer) => [layer.parentNode, layer]);
     await Plotly.animate(div, { data: traces.map((index) => data[index]), traces }, AT_ONCE);
+    for (const [plot, layer] of resting) plot.prepend(layer); // Plotly takes it away, as contours cannot be animated
   } else {
     const themedLayout = { ...layout, template, autosize: true };
     for (const axis of div.bnvizZoomed ?? []) {
@@ -105,19 +107,32 @@ function unroll(div, { trace, at, seconds }) {
   appearing.onfinish = () => (line.style.strokeDasharray = "");
 }
 
+// Words in lines of at most `most` letters; tags and names of letters count little or nothing.
+function wrapped(words, most) {
+  let length = 0;
+  return words.replace(/<br>|<[^>]*>|[^<\s]+|\s+/g, (part) => {
+    if (part === "<br>") length = 0;
+    else if (part[0] !== "<") length += part.replace(/&\w+;/g, "x").length;
+    if (length <= most || part[0] === "<") return part;
+    length = part.trim().length;
+    return `<br>${part.trim()}`;
+  });
+}
+
 // The chart with the words above it, as a file.
 async function save(div) {
-  const words = div.previousElementSibling.innerHTML;
+  const words = wrapped(div.previousElementSibling.innerHTML, div.clientWidth / 6.5);
   const { margin } = div.layout;
+  const above = 20 * (words.split("<br>").length + 1);
   const layout = {
     ...div.layout,
-    title: { text: words, font: { size: 12 }, x: 0.01, xanchor: "left", y: 0.99, yanchor: "top" },
-    margin: { ...margin, t: margin.t + 20 * (words.split("<br>").length + 1) },
+    title: { text: words, font: { size: 12 }, x: 0.01, xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: { t: 14 } },
+    margin: { ...margin, t: margin.t + above },
+    paper_bgcolor: getComputedStyle(div).getPropertyValue("--st-background-color").trim() || "#ffffff",
   };
-  const background = getComputedStyle(div).getPropertyValue("--st-background-color").trim() || "#ffffff";
-  const size = { width: div.clientWidth, height: div.clientHeight + 60, scale: 2 };
+  const size = { width: div.clientWidth, height: div.clientHeight + above, scale: 2 };
   const link = document.createElement("a");
-  link.href = await window.Plotly.toImage({ data: div.data, layout }, { format: "png", setBackground: background, ...size });
+  link.href = await window.Plotly.toImage({ data: div.data, layout }, { format: "png", ...size });
   link.download = `${div.bnvizKey}.png`;
   link.click();
 }

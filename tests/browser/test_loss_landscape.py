@@ -42,6 +42,10 @@ def test_sliders_and_clicks_replay_the_descents(lab: Lab) -> None:
     slider.press("Home")
     wait_for(lambda: "diverges" not in lab.words("chart_ravine"), "a small rate")
 
+    contours = "div.querySelectorAll('.contourlayer path').length"
+    for key in RAVINE[:3]:
+        assert lab.chart(key, contours) > 10  # type: ignore[operator]  # a number
+
     before = start(lab)
     plot = lab.page.locator(".st-key-chart_ravine .nsewdrag").first
     plot.scroll_into_view_if_needed()
