@@ -16,7 +16,6 @@ from bnviz.data import load
 from bnviz.engine.cluster import Engine
 from bnviz.engine.long_question import LongQuestion
 from bnviz.engine.run import Run
-from bnviz.engine.worker import reuse_memory
 from bnviz.nn.network import Stack
 from bnviz.training import landscape, weights
 from bnviz.training.batches import Batches
@@ -132,8 +131,6 @@ def _steps(run: Run) -> float:
 
 def main() -> bool:
     """Print the ratios. Returns whether every one reached its target."""
-    torch.set_num_threads(1)
-    reuse_memory()
     batches = Batches(load("MNIST sample"))
     rows = [
         (f"{SIDE} x {SIDE} slice of 784-128-10 on {DIGITS:,} digits, {name}, over a plain loop", ratio, SLICE_TARGET)

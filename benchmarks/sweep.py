@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from statistics import median
 from unittest.mock import patch
 
-import torch
-
 from benchmarks.trainer import matrix_products, plain_loop
 from bnviz.config import Experiment, TrainingConfig, replace
 from bnviz.data import load
@@ -21,7 +19,6 @@ from bnviz.engine import cluster
 from bnviz.engine.cluster import Engine
 from bnviz.engine.run import Run
 from bnviz.engine.sweeps import SweepRun
-from bnviz.engine.worker import reuse_memory
 from bnviz.sweep import Axis, Sweep, stacks
 from bnviz.training.batches import Batches
 from bnviz.training.device import NETWORKS
@@ -153,8 +150,6 @@ def memory() -> float:
 
 def main() -> bool:
     """Print the figures. Returns whether every one keeps its promise."""
-    torch.set_num_threads(1)
-    reuse_memory()
     os.environ.setdefault("BNVIZ_DEVICE", "cpu")
     batches = Batches(load("MNIST sample"))
     rate, ratio, share = against_a_plain_loop(batches)

@@ -15,7 +15,6 @@ from torch import nn
 
 from bnviz.config import BatchNormConfig, NetworkConfig, TrainingConfig, Variant
 from bnviz.data import load
-from bnviz.engine.worker import reuse_memory
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer
 
@@ -129,8 +128,6 @@ def _seconds(work: Callable[[], None]) -> float:
 
 def main() -> bool:
     """Print the table. Returns whether every ratio reached its target."""
-    torch.set_num_threads(1)
-    reuse_memory()
     batches = Batches(load("MNIST sample"))
     rows = [
         compare("2 perceptrons", MLP, 2, 1.1, batches),

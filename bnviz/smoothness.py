@@ -130,11 +130,15 @@ def of_gaps(view: View) -> list[str]:
         return []
     without, with_it = map(recent, looks)
     a, b = (view.experiment.letters[i] for i in two)
-    if abs(with_it - without) <= max(EQUAL * max(abs(with_it), abs(without)), NOISE):
+    if _alike(without, with_it, NOISE):
         verdict = "they are alike"
     else:
         verdict = f"{'smaller' if with_it < without else '<b>larger</b>'} with batchnorm"
     return [f"Gap over the newest quarter of the looks: {without:.3f} of {a}, {with_it:.3f} of {b}; {verdict}."]
+
+
+def _alike(without: float, with_it: float, least: float = 0.0) -> bool:
+    return abs(with_it - without) <= max(EQUAL * max(abs(with_it), abs(without)), least)
 
 
 def _troubles(view: View) -> Iterator[str]:
@@ -185,7 +189,7 @@ def _compared(view: View) -> Iterator[str]:
 
 def _verdict(without: float, with_it: float) -> str:
     """In words; a smaller number is a smoother loss."""
-    if abs(with_it - without) <= EQUAL * max(with_it, without):
+    if _alike(without, with_it):
         return "They are alike."
     if with_it < without:
         return f"{without / with_it:.1f} times smoother with batchnorm, as Santurkar et al. 2018 found."
@@ -193,7 +197,7 @@ def _verdict(without: float, with_it: float) -> str:
 
 
 def _downhill(without: float, with_it: float) -> str:
-    if abs(with_it - without) <= EQUAL * max(with_it, without):
+    if _alike(without, with_it):
         return "They are alike."
     more = with_it > without
     times = max(with_it, without) / min(with_it, without)

@@ -164,7 +164,7 @@ class Sweep:
         if self.batchnorm == "off":
             object.__setattr__(self, "options", BatchNormConfig())
         for axis in self.axes:
-            for name, config in self._set(axis.key, axis.values[0]).items():
+            for name, config in _set(self._configs, axis.key, axis.values[0]).items():
                 object.__setattr__(self, name, config)
         return self
 
@@ -184,7 +184,7 @@ class Sweep:
 
     def experiment(self, place: Sequence[int], normalized: bool, seed: int = 0) -> Experiment:
         """The network at a place of the grid, an index for each axis; `seed` counts from the sweep's first one."""
-        found: dict[str, Any] = {"training": self.training, "network": self.network, "options": self.options}
+        found = self._configs
         for axis, index in zip(self.axes, place, strict=True):
             found |= _set(found, axis.key, axis.values[index])
         training = replace(found["training"], seed=(self.training.seed + seed) % 2**31)
@@ -209,13 +209,14 @@ class Sweep:
     @property
     def rest(self) -> dict[str, Any]:
         """training, network and options, with the default of what the axes vary."""
-        found: dict[str, Any] = {"training": self.training, "network": self.network, "options": self.options}
+        found = self._configs
         for axis in self.axes:
             found |= _set(found, axis.key, axis.setting.default)
         return found
 
-    def _set(self, key: str, value: Value) -> dict[str, Any]:
-        return _set({"training": self.training, "network": self.network, "options": self.options}, key, value)
+    @property
+    def _configs(self) -> dict[str, Any]:
+        return {"training": self.training, "network": self.network, "options": self.options}
 
 
 def _set(configs: Mapping[str, Any], key: str, value: Value) -> dict[str, Any]:

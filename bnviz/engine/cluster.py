@@ -130,7 +130,7 @@ class Engine:
 
         Raises EngineUnavailableError where there is none.
         """
-        if self.client.status != "running":
+        if self.client.status != "running":  # else without the lock, which is held while trainers are placed
             with self._lock:
                 self._ensure_open()
         only = list(self.load()) if self.refused else None

@@ -67,10 +67,12 @@ def sweep_lines(sweep: Sweep, found: Found, metric: Metric) -> Figure:
     (x,) = sweep.axes
     percent = 100 if metric == "test_accuracy" else 1
     named = bool(x.setting.choices)
-    order = range(len(x.values)) if named else sorted(range(len(x.values)), key=lambda i: float(x.values[i]))
-    along: list[float] | list[str] = x.labels if named else [float(x.values[i]) for i in order]
+    numbers = [] if named else [float(v) for v in x.values]
+    order = range(len(x.values)) if named else sorted(range(len(numbers)), key=numbers.__getitem__)
+    along: list[float] | list[str] = x.labels if named else sorted(numbers)
     labels = [x.labels[i] for i in order]
-    top = 100 if percent > 1 else _round_ends(of.mean)[1]
+    y_range = {"range": [0, 100]} if percent > 1 else _loss_range(of)
+    top = 100 if percent > 1 else 10 ** y_range["range"][1]
     data: list[Figure] = []
     for k, normalized in enumerate(sweep.normalized):
         mean, spread = of.mean[order, k] * percent, of.deviation[order, k] * percent
@@ -99,13 +101,13 @@ def sweep_lines(sweep: Sweep, found: Found, metric: Metric) -> Figure:
             }
         )
     unit = " (%)" if percent > 1 else " (nats)"
-    y_axis = axis(METRICS[metric] + unit, **({"range": [0, 100]} if percent > 1 else _loss_range(of)))
+    y_axis = axis(METRICS[metric] + unit, **y_range)
     words = " &ensp; ".join(
         f'<span class="bnviz-swatch" style="background:{COLORS[int(n)]}"></span> {PANELS["on" if n else "off"]}'
         for n in sweep.normalized
     )
     crosses = " &ensp; × diverged" if of.diverged.any() else ""
-    far = not named and x.choices and 0 < along[0] * FAR < along[-1]  # type: ignore[operator]  # numbers
+    far = x.choices and numbers and 0 < min(numbers) * FAR < max(numbers)
     spacing = {"type": "log", "dtick": 1, "exponentformat": "none"} if far or x.scale == "log" else {"type": "linear"}
     ticks = {"type": "category"} if named else spacing
     return {

@@ -94,8 +94,9 @@ class Landscape:
             drawn["chart_scaling"] = self._made("chart_scaling", version, lambda: measures.scaling(scaled, now, words))
         variant = look.noisy
         if variant is None:
-            none = figures.empty(["no network has batchnorm"])
-            drawn["chart_batch_noise"] = self._made("chart_batch_noise", None, lambda: none)
+            drawn["chart_batch_noise"] = self._made(
+                "chart_batch_noise", None, lambda: figures.empty(["no network has batchnorm"])
+            )
         elif (noise := self.noise.of(run, variant=variant)) is not None:
             told = [_of(now, noise.step), f"against {NOISE_DIGITS:,} digits; dotted: 1/√B", *findings.of_noise(noise)]
             version = (self.noise.count, now, variant)

@@ -51,7 +51,7 @@ function themed(div) {
     sequential: [[0, zero], [1, "#c2267e"]],
     batchnorm: [[0, "#e07b00"], [0.5, zero], [1, "#1f77d0"]],
   };
-  theme = { key, template: { layout }, scales, read: performance.now() };
+  theme = { key, paper, template: { layout }, scales, read: performance.now() };
   return theme;
 }
 
@@ -107,7 +107,7 @@ function unroll(div, { trace, at, seconds }) {
   appearing.onfinish = () => (line.style.strokeDasharray = "");
 }
 
-// Words in lines of at most `most` letters; tags and names of letters count little or nothing.
+// Words in lines of at most `most` letters; a tag has no length, an entity such as &amp; is one letter.
 function wrapped(words, most) {
   let length = 0;
   return words.replace(/<br>|<[^>]*>|[^<\s]+|\s+/g, (part) => {
@@ -128,7 +128,7 @@ async function save(div) {
     ...div.layout,
     title: { text: words, font: { size: 12 }, x: 0.01, xanchor: "left", y: 1, yref: "container", yanchor: "top", pad: { t: 14 } },
     margin: { ...margin, t: margin.t + above },
-    paper_bgcolor: getComputedStyle(div).getPropertyValue("--st-background-color").trim() || "#ffffff",
+    paper_bgcolor: themed(div).paper,
   };
   const size = { width: div.clientWidth, height: div.clientHeight + above, scale: 2 };
   const link = document.createElement("a");

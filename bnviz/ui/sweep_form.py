@@ -41,7 +41,7 @@ def definition() -> Sweep | None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="sweep_axis_y"):
         y = _axis("y", "Second axis", [NONE, *(key for key in AXES if key != table["x"])])
     with st.container(horizontal=True, vertical_alignment="bottom", key="sweep_networks"):
-        compared = _choice("batchnorm", "Batchnorm", _COMPARED)
+        compared = _choice("batchnorm", "Batchnorm", _COMPARED, "both")
         seeds = _number("seeds", "Seeds", 1, MOST_SEEDS, 1)
     training, network, options = controls.base_sidebar([str(table["x"]), str(table["y"])])
     try:
@@ -57,12 +57,7 @@ def definition() -> Sweep | None:
 
 def choose_metric() -> Metric:
     """What the charts show; it outlives a visit to another page."""
-    value, common = _bound("metric", METRIC)
-    name = METRICS.__getitem__
-    st.segmented_control(
-        "Show", list(METRICS), format_func=name, default=value, required=True, label_visibility="collapsed", **common
-    )
-    return value
+    return _choice("metric", "Show", METRICS, METRIC, label_visibility="collapsed")
 
 
 def load(sweep: Sweep) -> None:
@@ -148,9 +143,10 @@ def _select(name: str, label: str, titles: dict[str, str]) -> str:
     return value
 
 
-def _choice(name: str, label: str, titles: dict[str, str], default: str = "both") -> str:
+def _choice(name: str, label: str, titles: dict[T, str], default: T, **look: Any) -> T:
     value, common = _bound(name, default)
-    st.segmented_control(label, list(titles), format_func=titles.__getitem__, default=value, required=True, **common)
+    shape = look | {"format_func": titles.__getitem__, "default": value, "required": True}
+    st.segmented_control(label, list(titles), **shape, **common)
     return value
 
 

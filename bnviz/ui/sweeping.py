@@ -87,24 +87,22 @@ def _files(run: SweepRun | None, sweep: Sweep | None) -> None:
     with st.popover("Share and export", icon=":material/share:"):
         st.caption("The address of this page holds the definition: copy it to share the sweep.")
         if sweep is not None:
-            json = sweep_text.to_json(sweep)
-            st.download_button(
-                "Definition (JSON)", json, "sweep.json", "application/json", key="sweep_json", on_click="ignore"
-            )
+            _definition("Definition (JSON)", sweep, "sweep_json")
         st.file_uploader("Open a definition (JSON)", "json", key="sweep_upload", on_change=_opened)
         if run is not None:
             if run.sweep != sweep:
-                json = sweep_text.to_json(run.sweep)
-                label = "Definition of the results (JSON)"
-                st.download_button(
-                    label, json, "sweep.json", "application/json", key="sweep_json_results", on_click="ignore"
-                )
+                _definition("Definition of the results (JSON)", run.sweep, "sweep_json_results")
             for label, write, kind, mime in _RESULTS:
                 content = partial(_written, run, write)
                 st.download_button(label, content, f"sweep.{kind}", mime, key=f"sweep_{kind}", on_click="ignore")
             st.caption(
                 "Each chart has a button that saves it as PNG. `python -m bnviz sweep` trains without a browser."
             )
+
+
+def _definition(label: str, sweep: Sweep, key: str) -> None:
+    text = sweep_text.to_json(sweep)
+    st.download_button(label, text, "sweep.json", "application/json", key=key, on_click="ignore")
 
 
 def _written(run: SweepRun, write: Callable[[Sweep, Found], str | bytes]) -> str | bytes:
