@@ -327,9 +327,15 @@ class _Future:
     def __init__(self, workers: _Workers, task: Any, argument: Any) -> None:
         self._workers, self._task, self._argument = workers, task, argument
 
-    def result(self, timeout: float) -> Any:
-        if not self._workers.free.wait(timeout):
-            raise TimeoutError
+    def add_done_callback(self, tell: Any) -> None:
+        def answer() -> None:
+            self._workers.free.wait(10)
+            tell(self)
+
+        threading.Thread(target=answer, daemon=True).start()
+
+    def result(self) -> Any:
+        assert self._workers.free.is_set()
         return self._task(self._argument)
 
     def cancel(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from distributed import Client, Future
@@ -171,14 +171,13 @@ class Engine:
 
     def _is_made(self, trainer: "Future[Any]", worker: str) -> bool:
         """Wait for a new trainer; False where its worker was lost, for Dask would wait for that very one to be back."""
-        until = time.monotonic() + START_TIMEOUT
+        until, done = time.monotonic() + START_TIMEOUT, settled(trainer)
         while worker in self.load():
-            try:
-                trainer.result(timeout=START_LOOK)
+            if done.wait(START_LOOK):
+                trainer.result()
                 return True
-            except TimeoutError:
-                if time.monotonic() > until:
-                    raise
+            if time.monotonic() > until:
+                raise TimeoutError(f"no trainer after {START_TIMEOUT:g} s")
         return False
 
     def _freest_worker(self) -> str:
@@ -193,6 +192,17 @@ class Engine:
 
     def _refusals(self) -> str:
         return "; ".join(f"the worker {address} is refused: {why}" for address, why in sorted(self.refused.items()))
+
+
+def settled(future: "Future[Any]") -> Event:
+    """Set once a future has an answer or an error, so that `result` need not be given a timeout.
+
+    One that runs out while Dask fetches the answer leaves its client with a cancelled transfer, to which every later
+    answer is attached: none would ever come again.
+    """
+    event = Event()
+    future.add_done_callback(lambda _: event.set())
+    return event
 
 
 def _look_at_workers(dask_scheduler: Any = None) -> dict[str, tuple[int, Any]]:

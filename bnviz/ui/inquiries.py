@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from bnviz.engine.cluster import EngineUnavailableError
+from bnviz.engine.cluster import EngineUnavailableError, settled
 from bnviz.ui import live_plotly
 from bnviz.ui.feed import Feed
 from bnviz.ui.server import labs
@@ -126,13 +126,12 @@ class Inquiries:
         try:
             task, *arguments = question
             future = labs().engine.submit(task, *arguments, priority=int(haste))
-            end = time.monotonic() + TIMEOUT
+            end, done = time.monotonic() + TIMEOUT, settled(future)
             while self._is_wanted(kind, question):
-                try:
-                    return future.result(timeout=LOOK), ""
-                except TimeoutError:
-                    if time.monotonic() > end:
-                        raise
+                if done.wait(LOOK):
+                    return future.result(), ""
+                if time.monotonic() > end:
+                    raise TimeoutError(f"no answer after {TIMEOUT:g} s")
             future.cancel()
         except EngineUnavailableError as error:
             return None, str(error)
