@@ -171,13 +171,14 @@ class Engine:
 
     def _is_made(self, trainer: "Future[Any]", worker: str) -> bool:
         """Wait for a new trainer; False where its worker was lost, for Dask would wait for that very one to be back."""
-        until, done = time.monotonic() + START_TIMEOUT, settled(trainer)
+        until = time.monotonic() + START_TIMEOUT
         while worker in self.load():
-            if done.wait(START_LOOK):
-                trainer.result()
+            try:
+                trainer.result(timeout=START_LOOK)
                 return True
-            if time.monotonic() > until:
-                raise TimeoutError(f"no trainer after {START_TIMEOUT:g} s")
+            except TimeoutError:
+                if time.monotonic() > until:
+                    raise
         return False
 
     def _freest_worker(self) -> str:
