@@ -33,7 +33,7 @@ from bnviz.sweep_results import Found
 ROOT = Path(__file__).parents[1]
 SHORT = Sweep(
     (Axis("learning_rate", 0.01, 1.0, 8, "log"), Axis("width", choices=(8, 16))),
-    training=TrainingConfig(steps=200),
+    training=TrainingConfig(steps=800),
     network=NetworkConfig(width=8),
 )
 LONG = replace(SHORT, training=TrainingConfig(steps=20_000))
