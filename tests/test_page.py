@@ -1,4 +1,4 @@
-"""The live lab's page without a browser: its controls, messages and address, in Streamlit's own test runner."""
+"""Pages without a browser: their controls, messages and address, in Streamlit's own test runner."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +22,9 @@ def _engine_ends_with_the_tests() -> Iterator[None]:
     server.stop()
 
 
-def page(**parameters: str) -> AppTest:
+def page(script: Path = APP, **parameters: str) -> AppTest:
     """The page in its second run, when the browser has told the tab's id."""
-    app = AppTest.from_file(str(APP), default_timeout=90)
+    app = AppTest.from_file(str(script), default_timeout=90)
     app.session_state["tab"] = "a-tab-of-a-test"
     for key, value in parameters.items():
         app.query_params[key] = value
@@ -120,6 +120,19 @@ def test_a_hostile_address_gives_one_message_and_the_defaults() -> None:
         assert field in app.warning[0].value
     assert "<script>" not in app.warning[0].value
     assert address(app) == {}
+
+
+def test_a_refused_sweep_leaves_all_that_stands_below_the_message_in_its_place() -> None:
+    app = page(APP.parent / "pages" / "sweep.py")
+
+    def places() -> list[str]:
+        return [str(each.type) for _, each in sorted(app.main.children.items())]
+
+    before = places()
+    app.number_input(key="sweep_init_scale_count").set_value(4000).run()
+    assert [error.value for error in app.error] == ["This is a sweep of 8,000 networks; at most 4,096 are allowed."]
+    assert app.button(key="sweep_start").disabled
+    assert places() == before
 
 
 def test_a_scheduler_that_does_not_answer_is_named_and_this_machine_offered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,12 +43,13 @@ def definition() -> Sweep | None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="sweep_networks"):
         compared = _choice("batchnorm", "Batchnorm", _COMPARED, "both")
         seeds = _number("seeds", "Seeds", 1, MOST_SEEDS, 1)
+    refused = st.container(key="sweep_refused")  # always there: what comes and goes would mount all below it anew
     training, network, options = controls.base_sidebar([str(table["x"]), str(table["y"])])
     try:
         axes = tuple(Axis(**fields) for fields in (x, y) if fields)
         found = Sweep(axes, compared, int(seeds), training, network, options)  # type: ignore[arg-type]  # one of _COMPARED
     except ValidationError as error:
-        st.error(f"{sweep_text.explain(error).rstrip('.')}.", icon=":material/error:")
+        refused.error(f"{sweep_text.explain(error).rstrip('.')}.", icon=":material/error:")
         return None
     if dict(st.query_params) != (query := sweep_text.to_query(found)):
         st.query_params.from_dict(query)
