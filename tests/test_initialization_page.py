@@ -15,7 +15,7 @@ from bnviz.config import ACTIVATIONS, INITS, NetworkConfig, replace
 from bnviz.engine.cluster import EngineUnavailableError
 from bnviz.figures import initialization as figures
 from bnviz.figures import schemes as scheme_figures
-from bnviz.figures.logarithmic import log_axis
+from bnviz.figures.logarithmic import closely, log_axis
 from bnviz.initial_records import (
     ACTIVATION_BINS,
     MOST_UNITS,
@@ -196,6 +196,13 @@ def test_a_short_logarithmic_axis_names_its_ticks_in_full() -> None:
     assert named["0.2"] == pytest.approx(0.2)
     assert "2 · 10⁻⁷" in log_axis(-7.1, -6)["ticktext"]
     assert log_axis(-4, 0)["dtick"] == 1
+
+
+@pytest.mark.parametrize("value", [2e-5, 3.1, 3.16, 7.0, 4.4e8])
+def test_an_axis_around_values_that_are_alike_has_a_label(value: float) -> None:
+    axis = closely(np.array([value, 1.01 * value]))
+    low, high = (10**end for end in axis["range"])
+    assert any(low <= tick <= high for tick in axis["tickvals"])
 
 
 def test_zeros_on_a_logarithmic_axis_are_told_in_words(batches: "Batches") -> None:

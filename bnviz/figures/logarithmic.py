@@ -27,10 +27,11 @@ def log_axis(low: float, high: float, *, fine: float = 2.5) -> Figure:
 
 
 def closely(values: Array) -> Figure:
-    """An axis around the positive values."""
+    """An axis around the positive values, with a label at least: 2 and 5 are 0.4 decades apart."""
     known = np.clip(values[np.isfinite(values) & (values > 0)], 1e-6, 1e9)
     low, high = (float(np.log10(f(known))) for f in (np.min, np.max)) if known.size else (-2.0, 1.0)
-    return log_axis(low - 0.15, high + 0.15)
+    margin = max(0.15, 0.2 - (high - low) / 2)
+    return log_axis(low - margin, high + margin)
 
 
 def decades(values: Array) -> tuple[float, float]:
