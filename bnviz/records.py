@@ -6,6 +6,7 @@ frames in between are only looked at.
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -118,7 +119,7 @@ class Smoothness:
     weights: Floats
     gap: float
 
-    @property
+    @cached_property  # charts ask for it again with every frame
     def beta(self) -> float:
         """The effective beta-smoothness: the largest ||g(w - eta g) - g(w)|| / (eta ||g(w)||); NaN where g is zero."""
         distance = np.array(STEP_LENGTHS) * self.rate * self.gradient

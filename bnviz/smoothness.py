@@ -59,23 +59,27 @@ class Course:
 def course(view: View, variant: int) -> Course:
     known = [(f.step, f.smoothness) for f in view.variants[variant].frames if f.smoothness is not None]
 
-    def column(values: list[float]) -> Floats:
-        found = np.array(values, dtype=np.float64)
-        return np.where(np.isfinite(found), found, np.nan)
+    def numbers(values: list[float] | Floats) -> Floats:
+        array = np.array(values, dtype=np.float64)
+        return np.where(np.isfinite(array), array, np.nan)
+
+    def rows(values: list[Floats]) -> Floats:
+        return np.stack(values) if values else np.zeros((0, 1))
 
     found = [s for _, s in known]
+    losses, changes = rows([s.losses for s in found]), rows([s.changes for s in found])
     return Course(
         np.array([float(step) for step, _ in known]),
-        column([s.loss for s in found]),
-        column([s.losses.min() for s in found]),
-        column([s.losses.max() for s in found]),
-        column([s.changes.min() for s in found]),
-        column([s.changes.max() for s in found]),
-        column([s.gradient for s in found]),
-        column([s.beta for s in found]),
-        column([s.rate for s in found]),
-        column([s.gap for s in found]),
-        np.stack([s.weights for s in found]).astype(np.float64) if found else np.zeros((0, 1)),
+        numbers([s.loss for s in found]),
+        numbers(losses.min(1)),
+        numbers(losses.max(1)),
+        numbers(changes.min(1)),
+        numbers(changes.max(1)),
+        numbers([s.gradient for s in found]),
+        numbers([s.beta for s in found]),
+        numbers([s.rate for s in found]),
+        numbers([s.gap for s in found]),
+        rows([s.weights for s in found]).astype(np.float64),
     )
 
 
