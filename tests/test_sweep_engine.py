@@ -397,9 +397,11 @@ class TestTheCommand:
         (tmp_path / "sweep.json").write_text('{"training": {"steps": 50000}}')
         command = [sys.executable, "-m", "bnviz", "sweep", "sweep.json", "--out", "r.csv"]
         where = {**os.environ, "PYTHONPATH": str(ROOT), "BNVIZ_DATA_DIR": str(tmp_path)}
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may ignore it
         with subprocess.Popen(
             command, cwd=tmp_path, env=where, stderr=subprocess.PIPE, text=True, start_new_session=True
         ) as process:
+            signal.signal(signal.SIGINT, before)
             assert process.stderr is not None
             said = []
             while not said or "network-steps/s" not in said[-1]:
