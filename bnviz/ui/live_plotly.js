@@ -208,6 +208,12 @@ function deliver(key, figure, url) {
   return draw(div);
 }
 
+// Figures by the key of their chart; what fails in one leaves the others as they should be.
+export async function deliverAll(figures, url) {
+  const drawn = await Promise.allSettled(Object.entries(figures).map(([key, figure]) => deliver(key, figure, url)));
+  for (const { reason } of drawn) if (reason) throw reason;
+}
+
 // The place of one chart: mounted once, and left alone by reruns of the page.
 export function chart({ data: { key, url, figure, clickable, savable }, parentElement, setTriggerValue }) {
   const div = parentElement.querySelector(".bnviz-chart");
@@ -254,8 +260,7 @@ async function ask({ url, plotly }, place, rerun, signal) {
       shown.set(name, text);
     }
     if (outdated && asked !== page) rerun((asked = page));
-    const drawn = await Promise.allSettled(Object.entries(figures).map(([key, figure]) => deliver(key, figure, plotly)));
-    for (const { reason } of drawn) if (reason) throw reason; // the other charts have been drawn all the same
+    await deliverAll(figures, plotly);
     seen = version;
   };
   while (!signal.aborted) {

@@ -1,6 +1,8 @@
-// A slider that tells its value while it is being moved: one message at a time, and then the newest value.
+// A slider that tells its value while it is being moved: one message at a time, and then the newest value. With a
+// shortcut its charts follow past Streamlit, which hears of the value when the slider rests.
 
 const PATIENCE = 1000; // milliseconds until a message that was not answered is sent again, then twice as many, and so on
+const REST = 200; // milliseconds without a move
 
 function shown({ log, step }, value) {
   if (log) return String(Number(value.toPrecision(3)));
@@ -12,8 +14,8 @@ function shown({ log, step }, value) {
 export function liveSlider({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".bnviz-slider");
   const [input, output] = [root.querySelector("input"), root.querySelector(".bnviz-slider-value")];
-  const state = (root.bnvizSlider ??= { sent: undefined, wanted: undefined });
-  const { label, low, high, value, step, log } = data;
+  const state = (root.bnvizSlider ??= { sent: undefined, wanted: undefined, drawing: false });
+  const { label, low, high, value, step, log, shortcut } = data;
   const place = (v) => (log ? Math.log10(v) : v); // on the input's own scale
   const tell = (v) => {
     output.textContent = shown(data, v);
@@ -31,12 +33,34 @@ export function liveSlider({ data, parentElement, setTriggerValue }) {
     if (newer) send();
     else state.wanted = undefined;
   };
+  const drawAhead = async () => {
+    if (state.drawing) return;
+    state.drawing = true;
+    try {
+      const { deliverAll } = await import(new URL(shortcut.charts, location.origin));
+      for (let drawn; state.wanted !== undefined && state.wanted !== drawn; ) {
+        drawn = state.wanted;
+        const answer = await fetch(`${shortcut.url}?${new URLSearchParams({ key: shortcut.key, value: drawn })}`);
+        const figures = answer.ok ? await answer.json() : {}; // else they come with the next rerun
+        if (state.wanted !== undefined) await deliverAll(figures, shortcut.plotly); // a rerun has not overtaken them
+        await new Promise(requestAnimationFrame);
+      }
+    } catch (error) {
+      console.warn(error);
+    } finally {
+      state.drawing = false;
+    }
+  };
   input.oninput = () => {
     const raw = Number(input.value);
     const v = log ? 10 ** raw : low + Math.round((raw - low) / step) * step;
     state.wanted = Number(v.toPrecision(log ? 3 : 10));
     tell(state.wanted);
-    if (state.sent === undefined) send();
+    if (shortcut) drawAhead();
+    clearTimeout(state.rest);
+    const due = () => state.sent === undefined && send();
+    if (shortcut) state.rest = setTimeout(due, REST);
+    else due();
   };
   root.querySelector(".bnviz-slider-label").textContent = label;
   input.min = place(low);

@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from bnviz.ui.server import script_url
+from bnviz.ui.server import script_url, shortcut_url
+from bnviz.ui.shortcut import Shortcut
 
 _HTML = """<label class="bnviz-slider">
 <span class="bnviz-slider-label"></span><span class="bnviz-slider-value" aria-hidden="true"></span>
@@ -25,12 +26,21 @@ def _component() -> Callable[..., Any]:
 
 
 def live_slider(
-    label: str, low: float, high: float, default: float, *, key: str, step: float = 0.01, log: bool = False
+    label: str,
+    low: float,
+    high: float,
+    default: float,
+    *,
+    key: str,
+    step: float = 0.01,
+    log: bool = False,
+    shortcut: Shortcut | None = None,
 ) -> float:
     """The value of the slider `key`. It outlives a visit to another page.
 
     A value that was set with set_slider may lie between two steps or beyond the ends; a hand reaches steps alone.
-    log: the way along the slider is the value's logarithm.
+    log: the way along the slider is the value's logarithm. shortcut: asked for figures while the slider is moved; the
+    page then runs again only when it rests.
     """
     value = slider_value(key, default)
 
@@ -48,11 +58,17 @@ def live_slider(
             "step": step,
             "log": log,
             "told": st.session_state.get(f"{key}_told"),
+            "shortcut": shortcut and _shortcut(shortcut, key),
         },
         key=key,
         on_moved_change=moved,
     )
     return value
+
+
+def _shortcut(shortcut: Shortcut, key: str) -> dict[str, str]:
+    scripts = {"charts": script_url("live_plotly"), "plotly": script_url("plotly")}
+    return {"key": key, "url": shortcut_url(shortcut.token)} | scripts
 
 
 def slider_value(key: str, default: float) -> float:

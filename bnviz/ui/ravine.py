@@ -7,17 +7,28 @@ import streamlit as st
 from bnviz import ravine
 from bnviz.figures import ravine as figures
 from bnviz.figures.ravine import KEYS, SIDE
+from bnviz.figures.style import Figure
 from bnviz.landscape_files import ravine_csv
-from bnviz.ui.live_plotly import live_chart
+from bnviz.ravine import Descent
+from bnviz.ui.live_plotly import live_chart, unchanged
 from bnviz.ui.live_slider import live_slider, set_slider
 from bnviz.ui.page import csv_button
+from bnviz.ui.shortcut import Shortcut
 
-START = (-1.5, 0.6)
+# Label, lowest, highest and first value, and whether the slider is logarithmic; by its key.
+SLIDERS = {
+    "ravine_ratio": ("Ratio of the scales", 1.0, 30.0, 5.0, True),
+    "ravine_rate": ("Learning rate η", 0.01, 3.0, 0.35, True),
+    "ravine_momentum": ("Momentum", 0.0, 0.95, 0.0, False),
+    "ravine_w1": ("Start w₁", -SIDE, SIDE, -1.5, False),
+    "ravine_w2": ("Start w₂", -SIDE, SIDE, 0.6, False),
+}
 FORMULAS = {
     "raw": r"L=\tfrac12\,\mathrm E\,(w^\top x-t)^2",
     "standardized": r"L=\tfrac12\,\mathrm E\,(w^\top u-t)^2",
     "batchnorm": r"L=\tfrac12\,\mathrm E\,(\mathrm{BN}(w^\top x)-t)^2",
 }
+Values = dict[str, float]  # of the sliders, by key
 
 
 def _start_at(key: str) -> None:
@@ -26,25 +37,48 @@ def _start_at(key: str) -> None:
             set_slider(slider, round(min(max(float(value), -SIDE), SIDE), 2))
 
 
+@st.cache_resource(scope="session", show_spinner=False, on_release=Shortcut.close)
+def _shortcut() -> Shortcut:
+    return Shortcut()
+
+
+def _descents(values: Values) -> list[Descent]:
+    ratio, rate, momentum, w1, w2 = (values[key] for key in SLIDERS)
+    return [ravine.descend(kind, ratio, rate, momentum, (w1, w2)) for kind in ravine.KINDS]
+
+
+def _drawn(descents: list[Descent], values: Values) -> dict[str, Figure]:
+    """The four charts; those that a slider has already drawn are not drawn again when it rests."""
+    ratio, rate, momentum, *_ = (values[key] for key in SLIDERS)
+    charts = {KEYS[found.kind]: figures.plane(found, ratio, momentum, rate) for found in descents}
+    charts["chart_ravine_loss"] = figures.losses(descents)
+    return {key: unchanged(figure, sorted(values.items())) for key, figure in charts.items()}
+
+
+def ahead(values: Values, key: str, value: float) -> dict[str, Figure]:
+    """The charts with another value of the slider `key`, within its ends."""
+    if key not in values:
+        return {}
+    low, high = SLIDERS[key][1:3]
+    moved = values | {key: min(max(value, low), high)}
+    return _drawn(_descents(moved), moved)
+
+
 @st.fragment
 def ravine_and_bowl() -> None:
     """A fragment, so that a slider moves these charts alone."""
+    shortcut, values = _shortcut(), {}
     with st.container(horizontal=True, key="ravine_settings"):
-        with st.container(width=174):
-            ratio = live_slider("Ratio of the scales", 1.0, 30.0, 5.0, key="ravine_ratio", log=True)
-        with st.container(width=174):
-            rate = live_slider("Learning rate η", 0.01, 3.0, 0.35, key="ravine_rate", log=True)
-        with st.container(width=174):
-            momentum = live_slider("Momentum", 0.0, 0.95, 0.0, key="ravine_momentum")
-        with st.container(width=174):
-            w1 = live_slider("Start w₁", -SIDE, SIDE, START[0], key="ravine_w1")
-        with st.container(width=174):
-            w2 = live_slider("Start w₂", -SIDE, SIDE, START[1], key="ravine_w2")
-    descents = [ravine.descend(kind, ratio, rate, momentum, (w1, w2)) for kind in ravine.KINDS]
+        for slider, (label, low, high, first, log) in SLIDERS.items():
+            with st.container(width=174):
+                values[slider] = live_slider(label, low, high, first, key=slider, log=log, shortcut=shortcut)
+    shortcut.answer(partial(ahead, values))
+    descents = _descents(values)
+    charts = _drawn(descents, values)
     for column, found in zip(st.columns(3), descents, strict=True):
         with column:
             key = KEYS[found.kind]
-            live_chart(key, figures.plane(found, ratio, momentum, rate), on_click=partial(_start_at, key), savable=True)
+            live_chart(key, charts[key], on_click=partial(_start_at, key), savable=True)
             st.latex(FORMULAS[found.kind])
-    live_chart("chart_ravine_loss", figures.losses(descents), savable=True)
+    live_chart("chart_ravine_loss", charts["chart_ravine_loss"], savable=True)
     csv_button("ravine_csv", "ravine", lambda: ravine_csv(descents))

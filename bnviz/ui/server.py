@@ -20,6 +20,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs
 from bnviz.ui.feed import serve_news
+from bnviz.ui.shortcut import serve_figures
 
 STOP_TIMEOUT = 5.0  # seconds
 SENDING = 0.03  # seconds of the server's loop: Streamlit sends what waits every 5 ms
@@ -103,6 +104,11 @@ def feed_url(token: str) -> str:
     return _url(f"news/{token}")
 
 
+def shortcut_url(token: str) -> str:
+    """Where a slider that is being moved asks for figures."""
+    return _url(f"figures/{token}")
+
+
 def _url(path: str) -> str:
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
     return f"/{base}/bnviz/{path}" if base else f"/bnviz/{path}"
@@ -117,4 +123,8 @@ async def _serve_script(request: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
-    return [Route("/bnviz/{name}", _serve_script), Route("/bnviz/news/{token}", serve_news)]
+    return [
+        Route("/bnviz/{name}", _serve_script),
+        Route("/bnviz/news/{token}", serve_news),
+        Route("/bnviz/figures/{token}", serve_figures),
+    ]

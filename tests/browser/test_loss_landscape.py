@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.conftest import Lab, assert_accessible, assert_one_column, at_rest, wait_for
 
@@ -36,7 +36,9 @@ def test_sliders_and_clicks_replay_the_descents(lab: Lab) -> None:
     assert "condition number 1;" in lab.words("chart_ravine_standardized")
     slider = lab.page.locator(".st-key-ravine_rate input")
     slider.focus()
-    slider.press("End")
+    with lab.page.expect_response(re.compile("/bnviz/figures/.*key=ravine_rate")) as answer:  # past Streamlit
+        slider.press("End")
+    assert answer.value.ok
     wait_for(lambda: "diverges" in lab.words("chart_ravine"), "a rate that is too large without batchnorm")
     assert "diverges" not in lab.words("chart_ravine_batchnorm")
     slider.press("Home")
@@ -58,6 +60,22 @@ def test_sliders_and_clicks_replay_the_descents(lab: Lab) -> None:
     assert x > 1
     assert y > 1
     wait_for(lambda: lab.chart("chart_ravine_batchnorm", "div.calcdata[1][0].x") == x, "the same start for all")
+
+
+def test_a_slider_without_an_answer_moves_the_charts_when_it_rests(lab: Lab) -> None:
+    asked: list[str] = []
+
+    def say_nothing(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(json={})
+
+    lab.page.route("**/bnviz/figures/*", say_nothing)
+    lab.open("loss_landscape", RAVINE)
+    lab.press("ravine_rate", "End")
+    wait_for(lambda: "diverges" in lab.words("chart_ravine"), "a rate that is too large without batchnorm")
+    lab.press("ravine_rate", "Home")
+    wait_for(lambda: "diverges" not in lab.words("chart_ravine"), "a small rate")
+    assert asked
 
 
 def test_a_run_is_watched_scanned_and_saved(lab: Lab) -> None:
