@@ -18,6 +18,7 @@ from bnviz.figures.style import (
     nice_ceiling,
     note,
     round_step,
+    steps_axis,
     typed,
 )
 from bnviz.history import View
@@ -48,12 +49,7 @@ def distributions(
     words: list[str] = []
     if kind == "ridges":
         ticks = list(range(0, until + 1, round(round_step(until, 8)) or 1))
-        heights = axis(
-            "step (batches)",
-            range=[-0.03 * until, until * (1 + 1.1 * OVERLAP / RIDGES)],
-            tickvals=ticks,
-            tickformat=",",
-        )
+        heights = steps_axis(range=[-0.03 * until, until * (1 + 1.1 * OVERLAP / RIDGES)], tickvals=ticks)
         top = _peak(courses)
         for i, found in enumerate(courses):
             data += _ridges(found, i, view.experiment.letters[i], top, until)
@@ -72,7 +68,7 @@ def distributions(
         ceiling = nice_ceiling(max(5.0, _highest(courses)))
         for i, found in enumerate(courses):
             data += _heat(found, i, view.experiment.letters[i], ceiling)
-        values, heights = axis("step (batches)", tickformat=",", range=[0, until]), axis(name, range=span)
+        values, heights = steps_axis(range=[0, until]), axis(name, range=span)
         words = [f"colour: share of the values in a bin, from none to {ceiling:g}% or more"]
     axes, titles, height = _panels(view, count, values, heights)
     alt = f"Distribution of the {name}, over the steps" + _told(view, layer, place)

@@ -82,6 +82,7 @@ def gradient_flow(view: View) -> Figure:
         "layout": layout(
             alt,
             360,
+            ["solid: now; dotted: before the first step"],
             xaxis=_layer_axis(count),
             yaxis=_norm_axis("gradient norm", np.concatenate(norms)),
         ),
@@ -102,16 +103,16 @@ def reach(view: View) -> Figure:
         hover = f"{letter}, step %{{x:,}}<br>%{{y:.2e}}<extra></extra>"
         drawn = line([f.step for f in frames], shares[-1], COLORS[i], letter, hovertemplate=hover)
         data.append(drawn | {"mode": "lines+markers", "marker": {"size": 4}})
-    shapes = guide(1, "as much as in the output layer")
     return {
         "data": data,
         "layout": layout(
             "Gradient norm of the first layer as a share of the output layer's, over the steps",
             360,
+            ["dotted: as much as in the output layer"],
             xaxis=x_axis(view, "steps"),
-            yaxis=_norm_axis("first layer / output layer", np.concatenate(shares), 0.08),  # for the words at 1
+            yaxis=_norm_axis("first layer / output layer", np.concatenate(shares)),
         )
-        | marked(view, "steps", shapes),
+        | marked(view, "steps", guide(1)),
     }
 
 
@@ -127,11 +128,10 @@ def _places(frame: VariantFrame, count: int) -> Floats:
     return layers
 
 
-def _norm_axis(title: str, norms: Floats, room: float = 0.0) -> Figure:
-    """From 0.01 to 1 at least; room: share of the axis that is left free above."""
+def _norm_axis(title: str, norms: Floats) -> Figure:
+    """From 0.01 to 1 at least."""
     low, high = decades(norms)
-    low, high = min(low, -2), max(high, 0)
-    return axis(title, **log_axis(low, high + room * (high - low)))
+    return axis(title, **log_axis(min(low, -2), max(high, 0)))
 
 
 def _layer_axis(count: int) -> Figure:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bnviz.figures.logarithmic import POWERS
 from bnviz.figures.normalization import AFTER, BEFORE, STILL, dot, number, outline, scientific
 from bnviz.figures.style import GUIDE, Figure, axis, layout, line, nice_ceiling
 
@@ -38,7 +39,6 @@ def scale_gradient(scales: Array, norms: Array, *, scale: float, now: float, was
     here = line([scale], [now], AFTER, "here", hoverinfo="skip")
     low, high = np.log10([scales[0], scales[-1]])
     bottom, top = np.log10([norms.min(), norms.max()])
-    powers = {"type": "log", "dtick": 1, "exponentformat": "power"}
     return {
         "data": [curve, here | {"mode": "markers", "marker": {"color": AFTER, "size": 12}}],
         "layout": layout(
@@ -46,8 +46,8 @@ def scale_gradient(scales: Array, norms: Array, *, scale: float, now: float, was
             300,
             words,
             **STILL,
-            xaxis=axis("scale a", range=[low - 0.05, high + 0.05], **powers),
-            yaxis=axis("gradient norm", range=[bottom - 0.2, top + 0.2], **powers),
+            xaxis=axis("scale a", range=[low - 0.05, high + 0.05], **POWERS),
+            yaxis=axis("gradient norm", range=[bottom - 0.2, top + 0.2], **POWERS),
         ),
     }
 

@@ -24,8 +24,11 @@ AXES = {
 
 def empty(words: Sequence[str], height: int = 320) -> Figure:
     """A chart for which nothing has been measured yet; the words say why, or how far it is."""
-    hidden = {"visible": False}
-    return {"data": [], "layout": layout("Nothing measured yet", height, words, xaxis=hidden, yaxis=hidden)}
+    hidden = {"visible": False, "fixedrange": True}
+    frame = {"type": "rect", "xref": "paper", "yref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 1}
+    place = frame | {"line": {"color": GUIDE, "width": 1, "dash": "dot"}}
+    shape = layout("Nothing measured yet", height, words, shapes=[place], xaxis=hidden, yaxis=hidden)
+    return {"data": [], "layout": shape}
 
 
 def progress(done: float, what: str, left: float | None) -> str:

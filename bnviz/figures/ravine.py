@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from bnviz import ravine
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, layout, line, note, typed
+from bnviz.figures.logarithmic import POWERS
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, guide, layout, line, typed
 from bnviz.ravine import GOAL, Descent, Kind, Point
 from bnviz.records import Floats
 
@@ -73,16 +74,14 @@ def losses(descents: list[Descent]) -> Figure:
         )
         longest = max(longest, found.steps or (len(steps) if not found.diverged else 10))
     end = next((end for end in ENDS if longest <= end), ENDS[-1])
-    goal = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": GOAL, "y1": GOAL}
-    words = ", ".join(f'<span style="color:{COLOR[k]}">●</span> {NAMES[k]}' for k in NAMES)
+    names = ", ".join(f'<span style="color:{COLOR[k]}">●</span> {NAMES[k]}' for k in NAMES)
     frame = layout(
         "Loss over the steps of the three descents",
         260,
-        [words],
+        [f"{names}; dotted: the goal, {GOAL:g}"],
         xaxis=axis("step", range=[-0.01 * end, end]),
-        yaxis=axis("loss", type="log", range=[-4.2, 2.2], dtick=1, exponentformat="power"),
-        shapes=[goal | {"line": {"color": GUIDE, "width": 1, "dash": "dot"}}],
-        annotations=[note(f"goal: {GOAL:g}", 0.99, 0.3, xanchor="right", font={"size": 11, "color": GUIDE})],
+        yaxis=axis("loss", range=[-4.2, 2.2], **POWERS),
+        shapes=guide(GOAL),
     )
     return {"data": data, "layout": frame}
 

@@ -7,7 +7,7 @@ import numpy as np
 from bnviz.config import Experiment
 from bnviz.figures.landscape import empty
 from bnviz.figures.logarithmic import closely
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, layout, line
+from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, layout, line, steps_axis
 from bnviz.landscape_records import NOISE_SIZES, SCALES, BatchNoise, LargestRates, Scaling, Sharpness
 from bnviz.records import Floats
 
@@ -31,7 +31,7 @@ def sharpness(found: Sequence[Sharpness | str], experiment: Experiment, words: S
     values = np.concatenate([np.maximum(e.eigenvalue, 1e-6) for _, e in known])
     y = axis("largest Hessian eigenvalue", **closely(np.concatenate([values, limit[limit < 100 * _top(values)]])))
     end = float(longest.steps[-1]) or 1.0
-    x = axis("step (batches)", range=[-0.02 * end, 1.02 * end])
+    x = steps_axis(range=[-0.02 * end, 1.02 * end])
     alt = "Largest eigenvalue of the Hessian over the steps, beside the stability limit two over the learning rate"
     return {"data": data, "layout": layout(alt, 320, words, xaxis=x, yaxis=y)}
 

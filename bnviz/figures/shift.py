@@ -9,7 +9,7 @@ from bnviz import shift
 from bnviz.figures.inference import calm_range
 from bnviz.figures.logarithmic import log_axis
 from bnviz.figures.normalization import scientific
-from bnviz.figures.style import COLORS, Figure, axis, colored, faded, layout, line, nice_ceiling
+from bnviz.figures.style import COLORS, Figure, axis, colored, faded, layout, line, nice_ceiling, steps_axis
 from bnviz.history import View
 from bnviz.records import PERCENTILES, Floats, GradientShift
 from bnviz.shift import Since
@@ -171,7 +171,7 @@ def gradient_shift(view: View, measured: Sequence[Sequence[GradientShift]], *, u
 
 
 def step_axis(until: int) -> Figure:
-    return axis("step (batches)", tickformat=",", range=[-0.01 * until, until * 1.01])
+    return steps_axis(range=[-0.01 * until, until * 1.01])
 
 
 def _bounds(values: Floats) -> list[float]:

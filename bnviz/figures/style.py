@@ -52,6 +52,10 @@ def axis(title: str, **more: Any) -> Figure:
     return {"title": {"text": title, "standoff": 8}, "zeroline": False} | more
 
 
+def steps_axis(**more: Any) -> Figure:
+    return axis("step (batches)", tickformat=",", **more)
+
+
 def note(text: str, x: float, y: float, **more: Any) -> Figure:
     """Words at a place of the plot, in shares of its width and height."""
     place = {"xref": "paper", "yref": "paper", "x": x, "y": y, "showarrow": False, "align": "left"}
@@ -74,7 +78,7 @@ def color_bar(title: str, length: float = 0.5, **more: Any) -> Figure:
     } | more
 
 
-def guide(value: float, text: str, **more: Any) -> list[Figure]:
+def guide(value: float, text: str = "", **more: Any) -> list[Figure]:
     """A dotted horizontal line across the plot, as a shape."""
     return [
         {

@@ -175,6 +175,7 @@ async function draw(div) {
       div.setAttribute("aria-label", alt);
       if (notes.innerHTML !== words) notes.innerHTML = words;
       await show(div, Plotly, figure);
+      div.nextElementSibling.disabled = !figure.data.length; // there is nothing to save
       if (!div.dataset.ready) {
         div.dataset.ready = "true";
         watch(div);
