@@ -171,14 +171,14 @@ class Engine:
 
     def _is_made(self, trainer: "Future[Any]", worker: str) -> bool:
         """Wait for a new trainer; False where its worker was lost, for Dask would wait for that very one to be back."""
-        until = time.monotonic() + START_TIMEOUT
+        until, done = time.monotonic() + START_TIMEOUT, settled(trainer)
         while worker in self.load():
-            try:
-                trainer.result(timeout=START_LOOK)
-                return True
-            except TimeoutError:
-                if time.monotonic() > until:
-                    raise
+            with suppress(TimeoutError):  # runs out only where the worker is lost while Dask fetches from it
+                if done.wait(START_LOOK):
+                    trainer.result(timeout=START_LOOK)
+                    return True
+            if time.monotonic() > until:
+                raise TimeoutError(f"no trainer after {START_TIMEOUT:g} s")
         return False
 
     def _freest_worker(self) -> str:
