@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from bnviz.presets import PRESETS
 from bnviz.settings import to_query
-from bnviz.ui import server
+from bnviz.ui import lab, server
 
 APP = Path(__file__).parents[1] / "app.py"
 
@@ -82,6 +82,14 @@ def test_another_width_leaves_the_depth_that_all_networks_have() -> None:
 def test_scripts_are_found_under_the_base_path(base: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamlit.get_option", lambda _: base)
     assert server.script_url("plotly").startswith(path)
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [(0.0, "– steps/s"), (0.25, "4.0 s a step"), (1.0, "1.0 steps/s"), (9.9, "9.9 steps/s"), (1234.5, "1,234 steps/s")],
+)
+def test_the_pace_of_slow_networks_is_told_as_well(rate: float, words: str) -> None:
+    assert lab.pace(rate) == words
 
 
 @pytest.mark.parametrize("name", list(PRESETS))

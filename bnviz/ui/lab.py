@@ -232,6 +232,13 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def pace(rate: float) -> str:
+    """1,200 steps/s, 2.5 steps/s; of less than one: 4.0 s a step."""
+    if 0 < rate < 1:
+        return f"{1 / rate:.1f} s a step"
+    return f"{rate:,.{0 if rate >= 10 else 1}f} steps/s" if rate else "– steps/s"
+
+
 def _settle(run: Run) -> None:
     """Give what was just asked for a moment to happen, so that this very rerun shows it."""
     end = time.monotonic() + SETTLE
@@ -245,7 +252,7 @@ def _status_line(view: View, status: Status, train_digits: int) -> str:
     step = status.step
     parts = [f"step {step}", f"epoch {step * training.batch_size / train_digits:.1f}"]
     if status.state == "playing":
-        parts.append(f"{status.steps_per_second:,.0f} steps/s")
+        parts.append(pace(status.steps_per_second))
         left = clock((training.steps - step) / status.steps_per_second) if status.steps_per_second else "–"
         parts.append(f"{left} left")
     state = {
