@@ -14,8 +14,9 @@ function shown({ log, step }, value) {
 export function liveSlider({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".bnviz-slider");
   const [input, output] = [root.querySelector("input"), root.querySelector(".bnviz-slider-value")];
-  const state = (root.bnvizSlider ??= { sent: undefined, wanted: undefined, drawing: false });
+  const state = (root.bnvizSlider ??= { sent: undefined, wanted: undefined, ahead: undefined, drawing: false });
   const { label, low, high, value, step, log, shortcut } = data;
+  state.value = value; // what Streamlit knows
   const place = (v) => (log ? Math.log10(v) : v); // on the input's own scale
   const tell = (v) => {
     output.textContent = shown(data, v);
@@ -31,18 +32,23 @@ export function liveSlider({ data, parentElement, setTriggerValue }) {
     const newer = state.wanted !== state.sent;
     state.sent = undefined;
     if (newer) send();
-    else state.wanted = undefined;
+    else state.wanted = state.ahead = undefined;
+  };
+  const rest = () => {
+    if (state.sent !== undefined) return; // its answer goes on with the newest value
+    if (state.wanted === state.value) state.wanted = undefined; // there and back: no answer would come
+    else send();
   };
   const drawAhead = async () => {
     if (state.drawing) return;
     state.drawing = true;
     try {
       const { deliverAll } = await import(new URL(shortcut.charts, location.origin));
-      for (let drawn; state.wanted !== undefined && state.wanted !== drawn; ) {
-        drawn = state.wanted;
+      for (let drawn; state.ahead !== undefined && state.ahead !== drawn; ) {
+        drawn = state.ahead;
         const answer = await fetch(`${shortcut.url}?${new URLSearchParams({ key: shortcut.key, value: drawn })}`);
         const figures = answer.ok ? await answer.json() : {}; // else they come with the next rerun
-        if (state.wanted !== undefined) await deliverAll(figures, shortcut.plotly); // a rerun has not overtaken them
+        if (state.ahead !== undefined) await deliverAll(figures, shortcut.plotly); // a rerun has not overtaken them
         await new Promise(requestAnimationFrame);
       }
     } catch (error) {
@@ -56,11 +62,14 @@ export function liveSlider({ data, parentElement, setTriggerValue }) {
     const v = log ? 10 ** raw : low + Math.round((raw - low) / step) * step;
     state.wanted = Number(v.toPrecision(log ? 3 : 10));
     tell(state.wanted);
-    if (shortcut) drawAhead();
     clearTimeout(state.rest);
-    const due = () => state.sent === undefined && send();
-    if (shortcut) state.rest = setTimeout(due, REST);
-    else due();
+    if (shortcut) {
+      state.ahead = state.wanted;
+      state.rest = setTimeout(rest, REST);
+      drawAhead();
+    } else {
+      rest();
+    }
   };
   root.querySelector(".bnviz-slider-label").textContent = label;
   input.min = place(low);

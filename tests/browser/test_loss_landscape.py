@@ -48,6 +48,11 @@ def test_sliders_and_clicks_replay_the_descents(lab: Lab) -> None:
     for key in RAVINE[:3]:
         assert lab.chart(key, contours) > 10  # type: ignore[operator]  # a number
 
+    for key in ("ArrowRight", "ArrowLeft", "ArrowRight", "ArrowLeft"):  # there and back: no answer would come
+        lab.page.locator(".st-key-ravine_w1 input").press(key)
+    slider_state = "document.querySelector('.st-key-ravine_w1 .bnviz-slider').bnvizSlider"
+    lab.page.wait_for_function(f"{slider_state}.wanted === undefined")
+    assert lab.page.evaluate(f"[{slider_state}.sent ?? null, {slider_state}.value]") == [None, -1.5]
     before = start(lab)
     plot = lab.page.locator(".st-key-chart_ravine .nsewdrag").first
     plot.scroll_into_view_if_needed()
@@ -60,6 +65,7 @@ def test_sliders_and_clicks_replay_the_descents(lab: Lab) -> None:
     assert x > 1
     assert y > 1
     wait_for(lambda: lab.chart("chart_ravine_batchnorm", "div.calcdata[1][0].x") == x, "the same start for all")
+    expect(lab.page.locator(".st-key-ravine_w1 .bnviz-slider-value")).to_have_text(f"{x:.2f}")
 
 
 def test_a_slider_without_an_answer_moves_the_charts_when_it_rests(lab: Lab) -> None:
