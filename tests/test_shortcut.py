@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
+from bnviz.figures.style import Figure
 from bnviz.ui import ravine
 from bnviz.ui.shortcut import Shortcut, serve_figures
 
@@ -29,34 +30,41 @@ def ask(token: str, query: str) -> tuple[int, Any]:
 
 
 def test_a_value_is_answered_with_figures(shortcut: Shortcut) -> None:
-    shortcut.answer(lambda key, value: {"chart": {key: value}})
-    assert ask(shortcut.token, "key=rate&value=0.25") == (200, {"chart": {"rate": 0.25}})
+    shortcut.answer(lambda values: {"chart": values})
+    assert ask(shortcut.token, "rate=0.25&momentum=0") == (200, {"chart": {"rate": 0.25, "momentum": 0.0}})
 
 
-@pytest.mark.parametrize("query", ["", "key=rate", "key=rate&value=", "key=rate&value=fast", "value=nan", "value=inf"])
+@pytest.mark.parametrize("query", ["rate=fast", "rate=%00", "rate=nan", "rate=inf", "rate=1&momentum=1e999"])
 def test_what_is_no_finite_number_is_refused(shortcut: Shortcut, query: str) -> None:
-    shortcut.answer(lambda key, value: {key: {"value": value}})
-    assert ask(shortcut.token, query) == (400, "value: give a finite number")
+    shortcut.answer(lambda values: {"chart": values})
+    assert ask(shortcut.token, query) == (400, "give finite numbers")
 
 
 def test_nobody_answers_for_an_unknown_or_closed_connection(shortcut: Shortcut) -> None:
-    assert ask("0" * 32, "key=rate&value=1")[0] == 404
+    assert ask("0" * 32, "rate=1")[0] == 404
     shortcut.close()
-    assert ask(shortcut.token, "key=rate&value=1")[0] == 404
+    assert ask(shortcut.token, "rate=1")[0] == 404
 
 
 VALUES = {key: first for key, (_, _, _, first, _) in ravine.SLIDERS.items()}
 
 
-def test_a_move_redraws_the_ravine_as_a_rerun_would() -> None:
-    moved = VALUES | {"ravine_rate": 0.1}
-    assert ravine.ahead(VALUES, "ravine_rate", 0.1) == ravine.ahead(moved, "ravine_rate", 0.1)
-    assert ravine.ahead(VALUES, "ravine_rate", 0.1) != ravine.ahead(VALUES, "ravine_rate", 0.2)
-    assert set(ravine.ahead(VALUES, "ravine_rate", 0.1)) == {*ravine.KEYS.values(), "chart_ravine_loss"}
+def words(charts: dict[str, Figure], key: str) -> str:
+    found: str = charts[key]["layout"]["meta"]["words"]
+    return found
+
+
+def test_a_move_redraws_the_ravine_with_what_the_other_sliders_say() -> None:
+    still, fast = ravine.ahead(VALUES, {}), ravine.ahead(VALUES, {"ravine_rate": 3.0})
+    assert set(fast) == {*ravine.KEYS.values(), "chart_ravine_loss"}
+    assert "diverges" not in words(still, "chart_ravine")
+    assert "diverges" in words(fast, "chart_ravine")
+    assert "condition number 25;" in words(fast, "chart_ravine")
+    assert "condition number 4;" in words(ravine.ahead(VALUES, {"ravine_ratio": 2.0}), "chart_ravine")
 
 
 def test_a_move_beyond_the_ends_or_of_no_slider_does_no_harm() -> None:
     low, high = ravine.SLIDERS["ravine_ratio"][1:3]
-    assert ravine.ahead(VALUES, "ravine_ratio", -1e300) == ravine.ahead(VALUES, "ravine_ratio", low)
-    assert ravine.ahead(VALUES, "ravine_ratio", 1e300) == ravine.ahead(VALUES, "ravine_ratio", high)
-    assert ravine.ahead(VALUES, "no_slider", 1.0) == {}
+    for wild, end in ((-1e300, low), (1e300, high)):
+        assert ravine.ahead(VALUES, {"ravine_ratio": wild}) == ravine.ahead(VALUES, {"ravine_ratio": end})
+    assert ravine.ahead(VALUES, {"no_slider": 1.0}) == ravine.ahead(VALUES, {})

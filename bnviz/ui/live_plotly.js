@@ -203,14 +203,18 @@ function deliver(key, figure, url) {
     waiting.set(key, { figure, url });
     return undefined;
   }
-  const { same } = figure.layout.meta;
-  if (same && same === div.bnvizShown?.figure.layout.meta.same) return undefined;
+  const { same, after = 0 } = figure.layout.meta;
+  if (after && after < div.bnvizAfter) return undefined; // a slider has been moved since
+  div.bnvizAfter = after;
+  if (same && same === (div.bnvizNext ?? div.bnvizShown)?.figure.layout.meta.same) return undefined;
   div.bnvizNext = { figure, url };
   return draw(div);
 }
 
-// Figures by the key of their chart; what fails in one leaves the others as they should be.
-export async function deliverAll(figures, url) {
+// Figures by the key of their chart; what fails in one leaves the others as they should be. after: the number of the
+// move of a slider that they belong to.
+export async function deliverAll(figures, url, after) {
+  if (after) for (const { layout } of Object.values(figures)) layout.meta.after = after;
   const drawn = await Promise.allSettled(Object.entries(figures).map(([key, figure]) => deliver(key, figure, url)));
   for (const { reason } of drawn) if (reason) throw reason;
 }

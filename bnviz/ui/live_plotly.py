@@ -48,9 +48,12 @@ def live_chart(
     )
 
 
-def unchanged(figure: Figure, version: object) -> Figure:
-    """A figure that the browser need not draw again while its chart shows this version."""
-    meta = figure["layout"]["meta"] | {"same": str(version)}
+def unchanged(figure: Figure, version: object, after: int = 0) -> Figure:
+    """A figure that the browser need not draw again while its chart shows this version.
+
+    after: the newest move of a slider that is in it; a chart that shows a newer one keeps that.
+    """
+    meta = figure["layout"]["meta"] | {"same": str(version), "after": after}
     return figure | {"layout": figure["layout"] | {"meta": meta}}
 
 

@@ -40,17 +40,22 @@ def live_slider(
 
     A value that was set with set_slider may lie between two steps or beyond the ends; a hand reaches steps alone.
     log: the way along the slider is the value's logarithm. shortcut: asked for figures while the slider is moved; the
-    page then runs again only when it rests.
+    page then runs again only when it rests or is left.
     """
     value = slider_value(key, default)
 
     def moved() -> None:
-        told = st.session_state[f"{key}_told"] = st.session_state[key].get("moved")
-        if isinstance(told, int | float) and math.isfinite(told):
-            set_slider(key, min(max(float(told), low), high))
+        moved = st.session_state[key].get("moved") or {}
+        told, at = moved.get("number", 0), moved.get("value")
+        st.session_state[f"{key}_told"] = told  # numbered, since the value of two messages may be the same
+        if shortcut is not None:
+            shortcut.told = max(shortcut.told, told)
+        if isinstance(at, int | float) and math.isfinite(at):
+            set_slider(key, min(max(float(at), low), high))
 
     _component()(
         data={
+            "key": key,
             "label": label,
             "low": low,
             "high": high,
@@ -58,7 +63,7 @@ def live_slider(
             "step": step,
             "log": log,
             "told": st.session_state.get(f"{key}_told"),
-            "shortcut": shortcut and _shortcut(shortcut, key),
+            "shortcut": shortcut and _places(shortcut),
         },
         key=key,
         on_moved_change=moved,
@@ -66,9 +71,9 @@ def live_slider(
     return value
 
 
-def _shortcut(shortcut: Shortcut, key: str) -> dict[str, str]:
+def _places(shortcut: Shortcut) -> dict[str, str]:
     scripts = {"charts": script_url("live_plotly"), "plotly": script_url("plotly")}
-    return {"key": key, "url": shortcut_url(shortcut.token)} | scripts
+    return {"url": shortcut_url(shortcut.token)} | scripts
 
 
 def slider_value(key: str, default: float) -> float:

@@ -17,7 +17,7 @@ from bnviz.ui.shortcut import Shortcut
 
 # Label, lowest, highest and first value, and whether the slider is logarithmic; by its key.
 SLIDERS = {
-    "ravine_ratio": ("Ratio of the scales", 1.0, 30.0, 5.0, True),
+    "ravine_ratio": ("Ratio of the scales", 1.0, 16.0, 5.0, True),
     "ravine_rate": ("Learning rate η", 0.01, 3.0, 0.35, True),
     "ravine_momentum": ("Momentum", 0.0, 0.95, 0.0, False),
     "ravine_w1": ("Start w₁", -SIDE, SIDE, -1.5, False),
@@ -47,21 +47,19 @@ def _descents(values: Values) -> list[Descent]:
     return [ravine.descend(kind, ratio, rate, momentum, (w1, w2)) for kind in ravine.KINDS]
 
 
-def _drawn(descents: list[Descent], values: Values) -> dict[str, Figure]:
-    """The four charts; those that a slider has already drawn are not drawn again when it rests."""
+def _drawn(descents: list[Descent], values: Values, told: int = 0) -> dict[str, Figure]:
+    """The four charts; those that a slider has already drawn are not drawn again when it rests. told: its last move."""
     ratio, rate, momentum, *_ = (values[key] for key in SLIDERS)
     charts = {KEYS[found.kind]: figures.plane(found, ratio, momentum, rate) for found in descents}
     charts["chart_ravine_loss"] = figures.losses(descents)
-    return {key: unchanged(figure, sorted(values.items())) for key, figure in charts.items()}
+    return {key: unchanged(figure, sorted(values.items()), told) for key, figure in charts.items()}
 
 
-def ahead(values: Values, key: str, value: float) -> dict[str, Figure]:
-    """The charts with another value of the slider `key`, within its ends."""
-    if key not in values:
-        return {}
-    low, high = SLIDERS[key][1:3]
-    moved = values | {key: min(max(value, low), high)}
-    return _drawn(_descents(moved), moved)
+def ahead(known: Values, moved: Values) -> dict[str, Figure]:
+    """The charts with other values of some sliders, within their ends."""
+    within = {key: min(max(moved[key], SLIDERS[key][1]), SLIDERS[key][2]) for key in SLIDERS if key in moved}
+    values = known | within
+    return _drawn(_descents(values), values)
 
 
 @st.fragment
@@ -74,7 +72,7 @@ def ravine_and_bowl() -> None:
                 values[slider] = live_slider(label, low, high, first, key=slider, log=log, shortcut=shortcut)
     shortcut.answer(partial(ahead, values))
     descents = _descents(values)
-    charts = _drawn(descents, values)
+    charts = _drawn(descents, values, shortcut.told)
     for column, found in zip(st.columns(3), descents, strict=True):
         with column:
             key = KEYS[found.kind]
