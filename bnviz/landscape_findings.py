@@ -112,7 +112,7 @@ def _against_the_limit(found: Sharpness) -> str:
         end = "where the learning rate is 0, and there is no limit"
     else:
         end = f"{'above' if value > limit else 'below'} the limit {limit:.3g}"
-    return f"λ_max {value:.3g} at step {step:,}, {end} (at most {much} on the way)."
+    return f"λ<sub>max</sub> {value:.3g} at step {step:,}, {end} (at most {much} on the way)."
 
 
 def of_rates(found: LargestRates, experiment: Experiment) -> list[str]:

@@ -26,8 +26,8 @@ def run(definition: Path, out: Path) -> int:
             raise ValueError(f"--out: {out} is not allowed; give a name that ends with {' or '.join(SUFFIXES)}")
         if not out.parent.is_dir():
             raise ValueError(f"--out: {out.parent} is no folder")
-        sweep = from_json(definition.read_bytes())
-    except (OSError, ValueError) as error:
+        sweep = _read(definition)
+    except ValueError as error:
         print(f"bnviz sweep: {error}", file=sys.stderr)
         return 2
     from bnviz.engine.cluster import Engine, EngineUnavailableError
@@ -50,6 +50,15 @@ def run(definition: Path, out: Path) -> int:
         training.cancel()
         engine.close()
     return code
+
+
+def _read(definition: Path) -> Sweep:
+    try:
+        return from_json(definition.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{definition}: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"{definition}: {error}") from error
 
 
 def _followed(training: "SweepRun") -> int:

@@ -99,7 +99,7 @@ def from_query(params: Mapping[str, str]) -> tuple[Sweep, list[str]]:
             fields[name] = value
         except ValidationError as error:
             problems.append(f"{explain(error).rstrip('.')}. The default is used.")
-    return Sweep(**fields), [*refused, *problems]
+    return Sweep(**fields), list(dict.fromkeys([*refused, *problems]))  # x and y may be wrong alike
 
 
 def _number(key: str, text: str) -> float:
@@ -119,6 +119,9 @@ def _axis(text: str, problems: list[str]) -> Axis | None:
             return Axis(key=key, low=low, high=high, count=int(match[3]), scale=match[4])  # type: ignore[arg-type]
         if key not in AXES:
             raise ValueError(f"axis: {quoted(key)} is no setting to sweep over; give one of {', '.join(AXES)}")
+        if not rest:
+            ways = [f"{key}:VALUE,VALUE", *([] if AXES[key].choices else [f"{key}:LOW..HIGH:COUNT:log", "linear"])]
+            raise ValueError(f"{key}: the values are missing; give {' or '.join(ways)}")
         return Axis(key=key, choices=tuple(AXES[key].parse(part) for part in rest.split(",")))
     except ValidationError as error:
         problems.append(f"{explain(error)}. The default is used.")

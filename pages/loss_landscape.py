@@ -45,11 +45,11 @@ page.heading(
 )
 ravine_and_bowl()
 st.caption(
-    "Raw inputs make a ravine, whose steep walls limit the learning rate, 2(1 + momentum)/λ_max, and whose flat floor "
-    "makes it slow. Standardizing makes a bowl, and a batchnorm layer does the same for the inputs of the layer that "
-    "comes after it. For the weights before it the picture on the right holds: the loss depends on their direction "
-    "alone, every gradient is at right angles to them, and a step that is too long only ends further out, where the "
-    "next one turns less. So no rate diverges; but the scales of the inputs are still there."
+    "Raw inputs make a ravine, whose steep walls limit the learning rate, 2(1 + momentum)/$\\lambda_{max}$, and whose "
+    "flat floor makes it slow. Standardizing makes a bowl, and a batchnorm layer does the same for the inputs of the "
+    "layer that comes after it. For the weights before it the picture on the right holds: the loss depends on their "
+    "direction alone, every gradient is at right angles to them, and a step that is too long only ends further out, "
+    "where the next one turns less. So no rate diverges; but the scales of the inputs are still there."
 )
 
 st.subheader("A run of your own")

@@ -354,7 +354,7 @@ def assert_replayed(run: Run, step: int | None = None) -> None:
     assert "replayed to step" in run.status.notice
     assert run.status.noticed > 0
     if step is not None:
-        assert f"replayed to step {step} " in run.status.notice
+        assert f"replayed to step {step:,} " in run.status.notice
     for variant in run.view().variants:
         assert np.all(np.diff(variant.seconds) >= 0)
         assert np.all(np.diff(variant.frame_seconds) >= 0)

@@ -318,7 +318,7 @@ def test_sharpness_is_compared_with_the_limit() -> None:
     found = (SHARP, "B: it has diverged, and its weights are no numbers.")
     said = findings.of_sharpness(found, TWINS)
     assert said[0].startswith("B: it has diverged")
-    assert said[1] == "A: λ_max 30 at step 50, above the limit 20 (at most 150% of it on the way)."
+    assert said[1] == "A: λ<sub>max</sub> 30 at step 50, above the limit 20 (at most 150% of it on the way)."
     drawable(measures.sharpness(found, TWINS, said))
     drawable(measures.sharpness((), TWINS, []))
     far = replace(SHARP, eigenvalue=np.array([500.0, 30.0]))

@@ -298,7 +298,7 @@ class Run:
         self._pace.rebase()
         self._rate.clear()
         why = "" if self._state == "failed" else "A training worker stopped. "
-        self._say(f"{why}The run was replayed to step {frame.step} and goes on.")
+        self._say(f"{why}The run was replayed to step {frame.step:,} and goes on.")
 
     def _repeat(self, frame: Frame, tick: int) -> Frame:
         while frame.tick < tick:

@@ -11,6 +11,7 @@ from bnviz.history import VariantHistory, View
 from bnviz.records import Floats
 
 LN_10 = math.log(10)  # cross-entropy of ten equal probabilities
+KNOWS_NOTHING = "dotted: ln 10 = 2.303, knows nothing"
 SHOWN = 300  # points of one line; a chart is some 400 pixels wide
 TOP = 20.0  # the linear loss axis ends here at the latest
 
@@ -49,8 +50,8 @@ def training_loss(view: View, *, smoothing: int, log: bool, x: str) -> Figure:
     else:
         y |= {"range": [0, min(max(2.6, nice_ceiling(top * 1.02)), TOP)]}
     alt = "Training loss against " + x + _alt(view, "test loss", "test_loss")
-    shapes = guide(LN_10, "ln 10 = 2.303, knows nothing")
-    return {"data": data, "layout": layout(alt, 320, xaxis=x_axis(view, x), yaxis=y) | marked(view, x, shapes)}
+    shape = layout(alt, 320, [KNOWS_NOTHING], xaxis=x_axis(view, x), yaxis=y)
+    return {"data": data, "layout": shape | marked(view, x, guide(LN_10))}
 
 
 def accuracy(view: View, *, x: str) -> Figure:
@@ -65,8 +66,8 @@ def accuracy(view: View, *, x: str) -> Figure:
         data[-1]["marker"] = {"size": 5}
     y = axis("test accuracy (%)", range=[0, 101])
     alt = "Test accuracy against " + x + _alt(view, "accuracy", "test_accuracy")
-    shapes = guide(10, "guessing: 10%")
-    return {"data": data, "layout": layout(alt, 320, xaxis=x_axis(view, x), yaxis=y) | marked(view, x, shapes)}
+    shape = layout(alt, 320, ["dotted: 10%, guessing"], xaxis=x_axis(view, x), yaxis=y)
+    return {"data": data, "layout": shape | marked(view, x, guide(10))}
 
 
 def _loss_line(history: VariantHistory, smoothing: int, x: str) -> tuple[Floats, Floats, Floats]:

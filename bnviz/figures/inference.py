@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bnviz.estimates import error, watched
-from bnviz.figures.curves import marked, x_axis
+from bnviz.figures.curves import KNOWS_NOTHING, LN_10, marked, x_axis
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, guide, layout, line, nice_ceiling, typed
 from bnviz.history import View
 from bnviz.records import BATCH_SIZES, Answers, Floats, InferenceFrame
@@ -93,7 +93,7 @@ def inference_losses(view: View) -> Figure:
         data.append(line(steps, values, color, name, hovertemplate=hover, line={"width": width, "dash": dash}))
         data[-1]["line"]["color"] = color
         top = max([top, *values[np.isfinite(values)].tolist()])
-    words = [" &ensp; ".join(_named(name, color) for name, color, _ in reversed(styles.values()))]
+    words = [" &ensp; ".join(_named(name, color) for name, color, _ in reversed(styles.values())), KNOWS_NOTHING]
     shape = layout(
         "Test loss over the steps by the statistics that batchnorm uses",
         340,
@@ -101,7 +101,7 @@ def inference_losses(view: View) -> Figure:
         xaxis=x_axis(view, "steps"),
         yaxis=axis("test loss (nats)", range=[0, min(nice_ceiling(top), 20.0)]),
     )
-    return {"data": data, "layout": shape | marked(view, "steps", guide(math.log(10), "ln 10 = 2.303, knows nothing"))}
+    return {"data": data, "layout": shape | marked(view, "steps", guide(LN_10))}
 
 
 def bessel(estimates: Mapping[int, tuple[Floats, Floats]], step: int) -> Figure:
@@ -146,7 +146,7 @@ def bessel(estimates: Mapping[int, tuple[Floats, Floats]], step: int) -> Figure:
         boxmode="group",
         xaxis=axis("batch size B (digits)", type="category"),
         yaxis=axis("estimate / true variance", range=[0, nice_ceiling(top * 1.05)]),
-        shapes=guide(1.0, ""),
+        shapes=guide(1.0),
     )
     return {"data": data, "layout": shape}
 

@@ -44,7 +44,7 @@ def plane(found: Descent, ratio: float, momentum: float, rate: float) -> Figure:
     }
     path = line(shown[:, 0], shown[:, 1], color, "path", hoverinfo="skip", line={"width": 2.5})
     ends = [
-        _mark(shown[0], color, "circle-open", "start"),
+        _mark(shown[0], color, "circle-open", "start") | {"cliponaxis": False},  # whole, also at the edge
         _mark(shown[-1], color, "circle", "after the last step"),
         _minimum(found.kind, ratio),
     ]
@@ -102,7 +102,7 @@ def _numbers(found: Descent, momentum: float, rate: float) -> str:
         if found.diverged or found.eigenvalues[1] <= 0:
             return "one flat direction: the scale of the weights"
         stable = "" if found.steps is None else f", stable to {limit:.3g}"  # only of a minimum
-        return f"λ_max {found.eigenvalues[1]:.3g} at the end{stable}; one flat way"
+        return f"λ<sub>max</sub> {found.eigenvalues[1]:.3g} at the end{stable}; one flat way"
     exceeded = ": exceeded" if rate >= limit else ""
     return f"condition number {found.condition:.3g}; largest stable η {limit:.3g}{exceeded}"
 

@@ -20,7 +20,7 @@ def sharpness(found: Sequence[Sharpness | str], experiment: Experiment, words: S
     data: list[Figure] = []
     for i, each in known:
         letter = experiment.letters[i]
-        hover = f"{letter}<br>step %{{x:,.0f}}<br>λ_max %{{y:.3g}}<extra></extra>"
+        hover = f"{letter}<br>step %{{x:,.0f}}<br>λ<sub>max</sub> %{{y:.3g}}<extra></extra>"
         curve = line(each.steps, np.maximum(each.eigenvalue, 1e-6), COLORS[i], letter, hovertemplate=hover)
         data.append(curve | {"mode": "lines+markers", "marker": {"size": 5}})
     longest = max((each for _, each in known), key=lambda each: each.steps[-1])

@@ -4,6 +4,7 @@ import numpy as np
 
 from bnviz.figures.curves import x_axis
 from bnviz.figures.logarithmic import log_axis
+from bnviz.figures.normalization import scientific
 from bnviz.figures.style import COLORS, Figure, axis, colored, faded, layout, line, nice_ceiling
 from bnviz.history import View
 from bnviz.records import STEP_LENGTHS, Floats
@@ -116,7 +117,7 @@ def _scale(values: Floats, log: bool) -> Figure:
 
 
 def _each(view: View, values: list[float], what: str) -> str:
-    told = [colored(f"{v:.3g}", i) for i, v in enumerate(values) if np.isfinite(v)]
+    told = [colored(scientific(v), i) for i, v in enumerate(values) if np.isfinite(v)]
     return f"{' · '.join(told)} ({what})" if told else ""
 
 

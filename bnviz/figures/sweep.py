@@ -171,9 +171,14 @@ def _cell_axis(of: Axis) -> Figure:
     return axis(
         of.setting.title.lower(),
         type="category",
+        categoryorder="array",  # and a range: while no cell has a value, Plotly would know of no categories
+        categoryarray=labels,
+        range=[-0.5, len(labels) - 0.5],
         tickvals=labels[::every],
         ticktext=short[::every],
         showgrid=False,
+        showline=True,
+        mirror=True,
         automargin=True,
     )
 

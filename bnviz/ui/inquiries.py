@@ -131,6 +131,7 @@ class Inquiries:
                 if done.wait(LOOK):
                     return future.result(), ""
                 if time.monotonic() > end:
+                    future.cancel()
                     raise TimeoutError(f"no answer after {TIMEOUT:g} s")
             future.cancel()
         except EngineUnavailableError as error:

@@ -250,7 +250,7 @@ def _status_line(view: View, status: Status, train_digits: int) -> str:
     """Where the run is, in words that do not jump in width, and as a bar."""
     training = view.experiment.training
     step = status.step
-    parts = [f"step {step}", f"epoch {step * training.batch_size / train_digits:.1f}"]
+    parts = [f"step {step:,}", f"epoch {step * training.batch_size / train_digits:.1f}"]
     if status.state == "playing":
         parts.append(pace(status.steps_per_second))
         left = clock((training.steps - step) / status.steps_per_second) if status.steps_per_second else "–"

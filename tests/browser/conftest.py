@@ -265,9 +265,9 @@ class Lab:
 
     def step(self) -> int:
         status = self.page.locator(".st-key-status")
-        found = wait_for(lambda: re.search(r"step (\d+)", status.inner_text()), "a status line")
+        found = wait_for(lambda: re.search(r"step ([\d,]+)", status.inner_text()), "a status line")
         assert found is not None
-        return int(found[1])
+        return int(found[1].replace(",", ""))
 
     def wait_for_step(self, reached: Callable[[int], bool]) -> int:
         wait_for(lambda: reached(self.step()), "a step of the run")

@@ -55,6 +55,8 @@ def saved(lab: Lab, button: str, name: str) -> bytes:
 def test_a_grid_is_watched_learning_and_a_cell_opens_in_the_live_lab(lab: Lab) -> None:
     opened(lab, SMALL)
     shows(lab, r"12 networks.*about 0:\d\d on")
+    for key in MAPS:  # before a cell has a value
+        assert lab.chart(key, "Array.from(div.querySelectorAll('.xtick text'), t => t.textContent)") == ["0.05", "0.2"]
     lab.click("sweep_start")
     shows(lab, "finished")
     for key in MAPS:

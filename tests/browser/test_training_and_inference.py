@@ -59,7 +59,7 @@ def test_an_answer_in_eval_mode_is_the_same_in_every_company(here: Lab) -> None:
     here.click("play")
     here.wait_for_step(lambda step: step > 300)
     here.pause()
-    wait_for(lambda: f"At step {here.step()}:" in answers(here).inner_text(), "answers of the network as it is")
+    wait_for(lambda: f"At step {here.step():,}:" in answers(here).inner_text(), "answers of the network as it is")
     expect(answers(here)).to_contain_text("the same to the last bit")
     here.page.locator(".st-key-bn_inference input").click()
     here.page.get_by_role("option", name="the batch at hand").click()
