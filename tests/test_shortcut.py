@@ -68,3 +68,13 @@ def test_a_move_beyond_the_ends_or_of_no_slider_does_no_harm() -> None:
     for wild, end in ((-1e300, low), (1e300, high)):
         assert ravine.ahead(VALUES, {"ravine_ratio": wild}) == ravine.ahead(VALUES, {"ravine_ratio": end})
     assert ravine.ahead(VALUES, {"no_slider": 1.0}) == ravine.ahead(VALUES, {})
+
+
+def test_a_click_overrules_the_moves_before_it(shortcut: Shortcut) -> None:
+    assert shortcut.hears(5.0)
+    shortcut.clicked(7.0)
+    assert not shortcut.hears(6.0)
+    assert shortcut.told == 7.0
+    assert shortcut.hears(8.0)
+    assert shortcut.hears(7.5)  # of another slider
+    assert shortcut.told == 8.0

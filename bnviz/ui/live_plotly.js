@@ -211,7 +211,7 @@ function deliver(key, figure, url) {
   return draw(div);
 }
 
-// Figures by the key of their chart; what fails in one leaves the others as they should be. after: the number of the
+// Figures by the key of their chart; what fails in one leaves the others as they should be. after: the time of the
 // move of a slider that they belong to.
 export async function deliverAll(figures, url, after) {
   if (after) for (const { layout } of Object.values(figures)) layout.meta.after = after;
@@ -222,7 +222,7 @@ export async function deliverAll(figures, url, after) {
 // The place of one chart: mounted once, and left alone by reruns of the page.
 export function chart({ data: { key, url, figure, clickable, savable }, parentElement, setTriggerValue }) {
   const div = parentElement.querySelector(".bnviz-chart");
-  div.bnvizClick = clickable ? (point) => setTriggerValue("click", point) : undefined;
+  div.bnvizClick = clickable ? (point) => setTriggerValue("click", { ...point, at: performance.now() }) : undefined;
   div.bnvizKey = key;
   const button = parentElement.querySelector(".bnviz-save");
   button.hidden = !savable;

@@ -33,7 +33,8 @@ def live_chart(
 ) -> None:
     """The chart `key`, empty until it is given a figure here or by the news; savable: with a button for an image file.
 
-    on_click is called before the rerun that a click causes; st.session_state[key]["click"] is then {curve, x, y}.
+    on_click is called before the rerun that a click causes; st.session_state[key]["click"] is then {curve, x, y, at},
+    with the browser's time in milliseconds.
     """
     _component("chart", "chart", _CHART)(
         data={
@@ -48,10 +49,10 @@ def live_chart(
     )
 
 
-def unchanged(figure: Figure, version: object, after: int = 0) -> Figure:
+def unchanged(figure: Figure, version: object, after: float = 0.0) -> Figure:
     """A figure that the browser need not draw again while its chart shows this version.
 
-    after: the newest move of a slider that is in it; a chart that shows a newer one keeps that.
+    after: the time of the newest move of a slider that is in it; a chart that shows a newer one keeps that.
     """
     meta = figure["layout"]["meta"] | {"same": str(version), "after": after}
     return figure | {"layout": figure["layout"] | {"meta": meta}}

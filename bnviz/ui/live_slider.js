@@ -4,9 +4,9 @@
 const PATIENCE = 1000; // milliseconds until a message that was not answered is sent again, then twice as many, and so on
 const REST = 200; // milliseconds without a move
 
-let moves = 0; // of all sliders: the number of a move, of its message and of its figures
+let newest = 0; // move of all sliders: its time in milliseconds, which its message and its figures carry
 const untold = new Map(); // values that Streamlit has not answered yet, by the key of their slider
-let drawn = 0; // the newest move whose figures were asked for
+let drawn = 0; // the newest move that figures were asked for
 let drawing = false;
 
 // Figures for the sliders as they are now.
@@ -15,8 +15,8 @@ async function drawAhead({ url, charts, plotly }) {
   drawing = true;
   try {
     const { deliverAll } = await import(new URL(charts, location.origin));
-    while (drawn !== moves && untold.size) {
-      drawn = moves;
+    while (drawn !== newest && untold.size) {
+      drawn = newest;
       const answer = await fetch(`${url}?${new URLSearchParams([...untold])}`);
       if (!answer.ok) return; // the figures come with Streamlit's answer
       await deliverAll(await answer.json(), plotly, drawn);
@@ -48,7 +48,7 @@ export function liveSlider({ data, parentElement, setTriggerValue }) {
   };
   const send = (patience = PATIENCE) => {
     state.sent = state.moved;
-    setTriggerValue("moved", { number: state.moved, value: state.wanted });
+    setTriggerValue("moved", { at: state.moved, value: state.wanted });
     clearTimeout(state.timer);
     state.timer = setTimeout(() => send(2 * patience), patience); // the newest value, until it is answered
   };
@@ -71,7 +71,7 @@ export function liveSlider({ data, parentElement, setTriggerValue }) {
   input.oninput = () => {
     const raw = Number(input.value);
     const v = log ? 10 ** raw : low + Math.round((raw - low) / step) * step;
-    state.moved = ++moves;
+    state.moved = newest = performance.now();
     state.wanted = Number(v.toPrecision(log ? 3 : 10));
     tell(state.wanted);
     if (!shortcut) return rest();

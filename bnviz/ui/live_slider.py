@@ -45,13 +45,12 @@ def live_slider(
     value = slider_value(key, default)
 
     def moved() -> None:
-        moved = st.session_state[key].get("moved") or {}
-        told, at = moved.get("number", 0), moved.get("value")
-        st.session_state[f"{key}_told"] = told  # numbered, since the value of two messages may be the same
-        if shortcut is not None:
-            shortcut.told = max(shortcut.told, told)
-        if isinstance(at, int | float) and math.isfinite(at):
-            set_slider(key, min(max(float(at), low), high))
+        told = st.session_state[key].get("moved") or {}
+        at, to = told.get("at", 0.0), told.get("value")
+        st.session_state[f"{key}_told"] = at  # not the value: that of two messages may be the same
+        overruled = shortcut is not None and not shortcut.hears(at)
+        if isinstance(to, int | float) and math.isfinite(to) and not overruled:
+            set_slider(key, min(max(float(to), low), high))
 
     _component()(
         data={

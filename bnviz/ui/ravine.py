@@ -31,15 +31,16 @@ FORMULAS = {
 Values = dict[str, float]  # of the sliders, by key
 
 
-def _start_at(key: str) -> None:
-    if point := st.session_state[key].get("click"):
-        for slider, value in zip(("ravine_w1", "ravine_w2"), (point["x"], point["y"]), strict=True):
-            set_slider(slider, round(min(max(float(value), -SIDE), SIDE), 2))
-
-
 @st.cache_resource(scope="session", show_spinner=False, on_release=Shortcut.close)
 def _shortcut() -> Shortcut:
     return Shortcut()
+
+
+def _start_at(key: str) -> None:
+    if point := st.session_state[key].get("click"):
+        _shortcut().clicked(point["at"])
+        for slider, value in zip(("ravine_w1", "ravine_w2"), (point["x"], point["y"]), strict=True):
+            set_slider(slider, round(min(max(float(value), -SIDE), SIDE), 2))
 
 
 def _descents(values: Values) -> list[Descent]:
@@ -47,7 +48,7 @@ def _descents(values: Values) -> list[Descent]:
     return [ravine.descend(kind, ratio, rate, momentum, (w1, w2)) for kind in ravine.KINDS]
 
 
-def _drawn(descents: list[Descent], values: Values, told: int = 0) -> dict[str, Figure]:
+def _drawn(descents: list[Descent], values: Values, told: float = 0.0) -> dict[str, Figure]:
     """The four charts; those that a slider has already drawn are not drawn again when it rests. told: its last move."""
     ratio, rate, momentum, *_ = (values[key] for key in SLIDERS)
     charts = {KEYS[found.kind]: figures.plane(found, ratio, momentum, rate) for found in descents}

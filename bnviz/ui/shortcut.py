@@ -25,13 +25,22 @@ class Shortcut:
 
     def __init__(self) -> None:
         self.token = uuid.uuid4().hex
-        self.told = 0  # number of the newest move that Streamlit has heard of
+        self.told = 0.0  # time of the newest move or click that Streamlit has heard of, in the browser's milliseconds
+        self._clicked = 0.0  # of the newest click that set sliders
         self._figures: Figures = lambda _: {}
         _shortcuts[self.token] = self
 
     def answer(self, figures: Figures) -> None:
         """With figures(values of sliders by their keys) by the key of their chart, made in a thread of their own."""
         self._figures = figures
+
+    def hears(self, at: float) -> bool:
+        """Of a move; False where a click has set the sliders since: both may come with one rerun, in any order."""
+        self.told = max(self.told, at)
+        return at >= self._clicked
+
+    def clicked(self, at: float) -> None:
+        self.told = self._clicked = max(self.told, at)
 
     def close(self) -> None:
         _shortcuts.pop(self.token, None)

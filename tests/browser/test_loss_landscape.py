@@ -22,12 +22,30 @@ def start(lab: Lab) -> list[float]:
     return found
 
 
+def click_the_ravine(lab: Lab, across: float, down: float) -> None:
+    plot = lab.page.locator(".st-key-chart_ravine .nsewdrag").first
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    assert box is not None
+    x, y = box["x"] + across * box["width"], box["y"] + down * box["height"]
+    lab.page.mouse.move(x, y, steps=3)
+    lab.page.mouse.click(x, y)
+
+
 def choose_the_plane_of_the_path(lab: Lab) -> None:
     field = lab.page.locator(".st-key-scan_kind input")
     at_rest(field)
     field.click()
     lab.page.get_by_role("option", name="the plane of the path").click()
     expect(lab.page.locator(".st-key-scan_reach input")).to_be_disabled()
+
+
+SLIDER = "document.querySelector('.st-key-ravine_{} .bnviz-slider').bnvizSlider"
+
+
+def rests(lab: Lab, slider: str) -> None:
+    """Until Streamlit has answered what the slider told."""
+    lab.page.wait_for_function(f"{SLIDER.format(slider)}.wanted === undefined")
 
 
 def test_sliders_and_clicks_replay_the_descents(lab: Lab) -> None:
@@ -49,26 +67,19 @@ def test_sliders_and_clicks_replay_the_descents(lab: Lab) -> None:
         assert lab.chart(key, contours) > 10  # type: ignore[operator]  # a number
 
     before = start(lab)
-    plot = lab.page.locator(".st-key-chart_ravine .nsewdrag").first
-    plot.scroll_into_view_if_needed()
-    box = plot.bounding_box()
-    assert box is not None
-    lab.page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 0.2 * box["height"], steps=3)
-    lab.page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.2 * box["height"])
+    click_the_ravine(lab, 0.8, 0.2)
     wait_for(lambda: start(lab) != before, "another start")
     x, y = start(lab)
     assert x > 1
     assert y > 1
+    lab.press("ravine_w1", "Home")  # left by a click before it rests, which sets the same slider
+    click_the_ravine(lab, 0.7, 0.3)
+    wait_for(lambda: 0.5 < start(lab)[0] < x, "the start that was clicked last")
+    rests(lab, "w1")
+    x, y = start(lab)
+    assert 0.5 < x < 2
     wait_for(lambda: lab.chart("chart_ravine_batchnorm", "div.calcdata[1][0].x") == x, "the same start for all")
     expect(lab.page.locator(".st-key-ravine_w1 .bnviz-slider-value")).to_have_text(f"{x:.2f}")
-
-
-SLIDER = "document.querySelector('.st-key-ravine_{} .bnviz-slider').bnvizSlider"
-
-
-def rests(lab: Lab, slider: str) -> None:
-    """Until Streamlit has answered what the slider told."""
-    lab.page.wait_for_function(f"{SLIDER.format(slider)}.wanted === undefined")
 
 
 def test_a_slider_that_is_moved_there_and_back_is_answered_too(lab: Lab) -> None:
