@@ -662,6 +662,19 @@ class TestTheEmbeddedCluster:
             owner.kill()
             wait_until(lambda: not any(is_alive(process) for process in processes), "the cluster to end")
 
+    def test_ends_also_where_dask_has_lost_count_of_its_workers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        neighbours = set(psutil.Process().children(recursive=True))
+        engine = Engine()
+
+        def is_unknown(op: str, worker: str) -> None:
+            raise KeyError(worker)
+
+        monkeypatch.setattr(engine._cluster, "_update_worker_status", is_unknown)  # as when a worker is removed twice
+        processes = set(psutil.Process().children(recursive=True)) - neighbours
+        assert len(processes) >= 5  # the scheduler, two nannies and their workers
+        engine.close()
+        wait_until(lambda: not any(is_alive(process) for process in processes), "the cluster to end")
+
     def test_leaves_torch_out_of_the_web_process(self) -> None:
         script = (
             "import sys\n"

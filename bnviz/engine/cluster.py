@@ -163,7 +163,9 @@ class Engine:
                 self.client.close(timeout=CLOSE_TIMEOUT)
         if self._cluster is not None:
             processes = [worker.process for worker in self._cluster.workers.values() if worker.process is not None]
-            with suppress(TimeoutError):  # as where its scheduler was killed, who would have told the workers
+            # Too late, as where its scheduler was killed, who would have told the workers; a KeyError comes at the very
+            # end of it, where Dask was told of a lost worker that it did not know (any more).
+            with suppress(TimeoutError, KeyError):
                 self._cluster.close(timeout=CLOSE_TIMEOUT)
             for process in processes:
                 if process.returncode is None:
