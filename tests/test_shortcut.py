@@ -70,11 +70,12 @@ def test_a_move_beyond_the_ends_or_of_no_slider_does_no_harm() -> None:
     assert ravine.ahead(VALUES, {"no_slider": 1.0}) == ravine.ahead(VALUES, {})
 
 
-def test_a_click_overrules_the_moves_before_it(shortcut: Shortcut) -> None:
-    assert shortcut.hears(5.0)
-    shortcut.clicked(7.0)
-    assert not shortcut.hears(6.0)
+def test_a_click_overrules_the_moves_before_it_of_the_sliders_that_it_sets(shortcut: Shortcut) -> None:
+    assert shortcut.hears("w1", 5.0)
+    shortcut.clicked(["w1", "w2"], 7.0)
+    assert not shortcut.hears("w1", 6.0)
+    assert shortcut.hears("rate", 6.0)  # which the click has not set
     assert shortcut.told == 7.0
-    assert shortcut.hears(8.0)
-    assert shortcut.hears(7.5)  # of another slider
+    assert shortcut.hears("w1", 8.0)
+    assert shortcut.hears("w2", 7.5)
     assert shortcut.told == 8.0

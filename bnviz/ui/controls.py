@@ -164,7 +164,8 @@ def _preset(current: Experiment) -> None:
     options = [*PRESETS, *([_CUSTOM] if name == _CUSTOM else [])]
 
     def chosen() -> None:
-        if (preset := PRESETS.get(st.session_state["preset"])) is not None:
+        # A page that is being left takes its widgets along, and what they last told may still come.
+        if (preset := PRESETS.get(st.session_state.get("preset", _CUSTOM))) is not None:
             load(preset.experiment)
 
     index = options.index(str(name))
@@ -253,8 +254,9 @@ def _control(setting: Setting) -> Value:
     settings, key = _settings(), setting.key
 
     def changed() -> None:
-        _settings()[key] = st.session_state[key]
-        _settings().update(brought_along(key, st.session_state[key]))
+        if key in st.session_state:  # see _preset
+            _settings()[key] = st.session_state[key]
+            _settings().update(brought_along(key, st.session_state[key]))
 
     value = show(key, settings.setdefault(key, setting.default))
     common: dict[str, Any] = {"key": key, "help": setting.help, "on_change": changed}

@@ -5,6 +5,7 @@ const PATIENCE = 1000; // milliseconds until a message that was not answered is 
 const REST = 200; // milliseconds without a move
 
 let newest = 0; // move of all sliders: its time in milliseconds, which its message and its figures carry
+const states = new Map(); // by key: a move that was not answered before its page was left is told when it is back
 const untold = new Map(); // values that Streamlit has not answered yet, by the key of their slider
 let drawn = 0; // the newest move that figures were asked for
 let drawing = false;
@@ -39,8 +40,9 @@ function shown({ log, step }, value) {
 export function liveSlider({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".bnviz-slider");
   const [input, output] = [root.querySelector("input"), root.querySelector(".bnviz-slider-value")];
-  const state = (root.bnvizSlider ??= { sent: undefined, moved: undefined, wanted: undefined, rest: undefined });
   const { key, label, low, high, value, step, log, shortcut } = data;
+  if (!states.has(key)) states.set(key, { sent: undefined, moved: undefined, wanted: undefined, rest: undefined });
+  const state = (root.bnvizSlider = states.get(key));
   const place = (v) => (log ? Math.log10(v) : v); // on the input's own scale
   const tell = (v) => {
     output.textContent = shown(data, v);
@@ -71,7 +73,7 @@ export function liveSlider({ data, parentElement, setTriggerValue }) {
   input.oninput = () => {
     const raw = Number(input.value);
     const v = log ? 10 ** raw : low + Math.round((raw - low) / step) * step;
-    state.moved = newest = performance.now();
+    state.moved = newest = Math.max(performance.now(), newest + 0.001); // some browsers coarsen their clock
     state.wanted = Number(v.toPrecision(log ? 3 : 10));
     tell(state.wanted);
     if (!shortcut) return rest();
@@ -85,6 +87,12 @@ export function liveSlider({ data, parentElement, setTriggerValue }) {
   input.min = place(low);
   input.max = place(high);
   if (state.sent !== undefined && state.sent === data.told) settle(); // the answer to this message, not to an earlier one
+  if (state.root !== root && state.wanted !== undefined) {
+    input.value = place(state.wanted);
+    tell(state.wanted);
+    send();
+  }
+  state.root = root;
   if (state.wanted === undefined) {
     const onStep = Math.abs((value - low) / step - Math.round((value - low) / step)) < 1e-6;
     input.step = log || !onStep ? "any" : step; // a value between two steps must not be moved to one of them
@@ -92,6 +100,10 @@ export function liveSlider({ data, parentElement, setTriggerValue }) {
     tell(value);
   }
   return () => {
-    if (!parentElement.isConnected) untold.delete(key);
+    if (parentElement.isConnected) return;
+    untold.delete(key);
+    clearTimeout(state.timer);
+    clearTimeout(state.rest);
+    state.rest = undefined;
   };
 }

@@ -47,8 +47,10 @@ def live_slider(
     def moved() -> None:
         told = st.session_state[key].get("moved") or {}
         at, to = told.get("at", 0.0), told.get("value")
+        if at < st.session_state.get(f"{key}_told", 0.0):
+            return
         st.session_state[f"{key}_told"] = at  # not the value: that of two messages may be the same
-        overruled = shortcut is not None and not shortcut.hears(at)
+        overruled = shortcut is not None and not shortcut.hears(key, at)
         if isinstance(to, int | float) and math.isfinite(to) and not overruled:
             set_slider(key, min(max(float(to), low), high))
 

@@ -38,8 +38,9 @@ def _shortcut() -> Shortcut:
 
 def _start_at(key: str) -> None:
     if point := st.session_state[key].get("click"):
-        _shortcut().clicked(point["at"])
-        for slider, value in zip(("ravine_w1", "ravine_w2"), (point["x"], point["y"]), strict=True):
+        sliders = ("ravine_w1", "ravine_w2")
+        _shortcut().clicked(sliders, point["at"])
+        for slider, value in zip(sliders, (point["x"], point["y"]), strict=True):
             set_slider(slider, round(min(max(float(value), -SIDE), SIDE), 2))
 
 

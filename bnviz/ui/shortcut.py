@@ -8,7 +8,7 @@ import asyncio
 import json
 import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,7 +26,7 @@ class Shortcut:
     def __init__(self) -> None:
         self.token = uuid.uuid4().hex
         self.told = 0.0  # time of the newest move or click that Streamlit has heard of, in the browser's milliseconds
-        self._clicked = 0.0  # of the newest click that set sliders
+        self._clicked: dict[str, float] = {}  # time of the newest click that set a slider, by its key
         self._figures: Figures = lambda _: {}
         _shortcuts[self.token] = self
 
@@ -34,13 +34,14 @@ class Shortcut:
         """With figures(values of sliders by their keys) by the key of their chart, made in a thread of their own."""
         self._figures = figures
 
-    def hears(self, at: float) -> bool:
-        """Of a move; False where a click has set the sliders since: both may come with one rerun, in any order."""
+    def hears(self, key: str, at: float) -> bool:
+        """Of a move; False where a click has set this slider since: both may come with one rerun, in any order."""
         self.told = max(self.told, at)
-        return at >= self._clicked
+        return at >= self._clicked.get(key, 0.0)
 
-    def clicked(self, at: float) -> None:
-        self.told = self._clicked = max(self.told, at)
+    def clicked(self, keys: Iterable[str], at: float) -> None:
+        self.told = max(self.told, at)
+        self._clicked |= dict.fromkeys(keys, at)
 
     def close(self) -> None:
         _shortcuts.pop(self.token, None)
