@@ -56,7 +56,7 @@ deepest = max(len(v.network.hidden) for v in experiment.variants)
 
 
 def pick_layer() -> None:
-    if point := st.session_state["chart_network"].get("click"):
+    if point := st.session_state.get("chart_network", {}).get("click"):
         st.session_state["layer"] = max(1, min(round(point["y"]), deepest))
 
 

@@ -37,7 +37,7 @@ with options:
 
 def clicked(key: str) -> None:
     """Open the networks of a cell, or of a point of a line, in the live lab."""
-    point = st.session_state[key].get("click")
+    point = st.session_state.get(key, {}).get("click")
     if run is not None and point and (at := figures.sweep_place(run.sweep, point["x"], point["y"])) is not None:
         controls.load(run.sweep.pair(at))
         st.session_state["sweep_opens"] = True

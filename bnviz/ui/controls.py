@@ -198,8 +198,10 @@ def _own_architecture(prefix: str, own: dict[str, Setting]) -> None:
     keys = {f"{prefix}_{key}": key for key in ARCHITECTURE}
 
     def changed() -> None:
+        if (own_one := st.session_state.get(f"{prefix}_own")) is None:  # see _preset
+            return
         for key, shared in keys.items():
-            if st.session_state[f"{prefix}_own"]:
+            if own_one:
                 _settings()[key] = _settings()[shared]
             else:
                 _settings().pop(key, None)

@@ -45,7 +45,7 @@ def live_slider(
     value = slider_value(key, default)
 
     def moved() -> None:
-        told = st.session_state[key].get("moved") or {}
+        told = st.session_state.get(key, {}).get("moved") or {}  # nothing where the page is just being left
         at, to = told.get("at", 0.0), told.get("value")
         if at < st.session_state.get(f"{key}_told", 0.0):
             return

@@ -37,7 +37,7 @@ def _shortcut() -> Shortcut:
 
 
 def _start_at(key: str) -> None:
-    if point := st.session_state[key].get("click"):
+    if point := st.session_state.get(key, {}).get("click"):
         sliders = ("ravine_w1", "ravine_w2")
         _shortcut().clicked(sliders, point["at"])
         for slider, value in zip(sliders, (point["x"], point["y"]), strict=True):

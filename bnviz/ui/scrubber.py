@@ -121,7 +121,7 @@ def scrubber(past: Rewound) -> None:
 
     def moved() -> None:
         st.session_state["scrubber_answers"] = st.session_state.get("scrubber_answers", 0) + 1
-        told = st.session_state["scrubber"].get("moved")
+        told = st.session_state.get("scrubber", {}).get("moved")
         if isinstance(told, int | float) and math.isfinite(told):
             st.session_state["scrubber_told"] = told
             past.go(None if told == NOW else int(told))

@@ -118,7 +118,7 @@ def files(run: Run) -> None:
 
 
 def _import() -> None:
-    uploaded = st.session_state["import_json"]
+    uploaded = st.session_state.get("import_json")
     if uploaded is not None:
         try:
             experiment, found = read_json(uploaded.getvalue())

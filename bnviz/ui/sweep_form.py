@@ -132,7 +132,7 @@ def _bound(name: str, default: T) -> tuple[T, dict[str, Any]]:
     table, key = _table(), f"sweep_{name}"
 
     def changed() -> None:
-        if st.session_state[key] is not None:
+        if st.session_state.get(key) is not None:  # nor gone with its page
             table[name] = st.session_state[key]
 
     return controls.show(key, table.setdefault(name, default)), {"key": key, "on_change": changed}

@@ -111,7 +111,7 @@ def _written(run: SweepRun, write: Callable[[Sweep, Found], str | bytes]) -> str
 
 
 def _opened() -> None:
-    if (file := st.session_state["sweep_upload"]) is not None:
+    if (file := st.session_state.get("sweep_upload")) is not None:
         try:
             sweep_form.load(sweep_text.from_json(file.getvalue()))
         except ValueError as error:

@@ -72,14 +72,6 @@ def test_sliders_and_clicks_replay_the_descents(lab: Lab) -> None:
     x, y = start(lab)
     assert x > 1
     assert y > 1
-    lab.press("ravine_rate", "End")
-    lab.press("ravine_w1", "Home")  # left by a click before it rests, which sets the same slider and not the rate
-    click_the_ravine(lab, 0.7, 0.3)
-    wait_for(lambda: 0.5 < start(lab)[0] < x, "the start that was clicked last")
-    rests(lab, "w1")
-    x, y = start(lab)
-    assert 0.5 < x < 2
-    expect(lab.page.locator(".st-key-ravine_rate .bnviz-slider-value")).to_have_text("3")
     wait_for(lambda: lab.chart("chart_ravine_batchnorm", "div.calcdata[1][0].x") == x, "the same start for all")
     expect(lab.page.locator(".st-key-ravine_w1 .bnviz-slider-value")).to_have_text(f"{x:.2f}")
 
@@ -95,20 +87,6 @@ def test_a_slider_that_is_moved_there_and_back_is_answered_too(lab: Lab) -> None
     rests(lab, "w1")
     rests(lab, "w2")
     wait_for(lambda: start(lab) == [3, 3], "the start that both sliders say")
-
-
-def test_a_move_made_in_leaving_the_page_is_told_on_the_way_back_and_only_once(lab: Lab) -> None:
-    lab.open("loss_landscape", RAVINE)
-    lab.press("ravine_w1", "End")
-    lab.page.get_by_role("link", name="Sweep").click()
-    expect(lab.page.get_by_role("heading", name="Sweep")).to_be_visible()
-    lab.go("Loss landscape", RAVINE)
-    wait_for(lambda: start(lab)[0] == 3, "the start of the move")
-    rests(lab, "w1")
-    lab.press("ravine_w1", "Home")
-    rests(lab, "w1")
-    lab.page.wait_for_timeout(1500)  # what had been told before would be told again by now
-    assert start(lab)[0] == -3
 
 
 def test_a_slider_without_figures_of_its_own_moves_the_charts_when_it_rests(lab: Lab) -> None:
