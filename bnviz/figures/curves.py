@@ -6,7 +6,19 @@ from typing import Any
 import numpy as np
 
 from bnviz.figures.logarithmic import log_axis
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, guide, layout, line, nice_ceiling, steps_axis, typed
+from bnviz.figures.style import (
+    COLORS,
+    GUIDE,
+    Figure,
+    axis,
+    faded,
+    guide,
+    layout,
+    line,
+    nice_ceiling,
+    steps_until,
+    typed,
+)
 from bnviz.history import VariantHistory, View
 from bnviz.records import Floats
 
@@ -132,7 +144,7 @@ def x_axis(view: View, x: str) -> Figure:
     reached = max((f.step for f in view.latest.variants), default=0) if view.latest else 0
     # A long run starts zoomed in and grows in calm steps; a short one has room for its whole course from the start.
     end = steps if steps <= 3000 else min(steps, nice_ceiling(max(reached * 1.1, 1000)))
-    return steps_axis(range=[-0.01 * end, end * 1.01])
+    return steps_until(end)
 
 
 def _hover(letter: str, what: str, x: str, value: str = "%{y:.3f} nats") -> str:

@@ -5,7 +5,7 @@ import numpy as np
 from bnviz.config import Experiment
 from bnviz.figures.curves import marked, x_axis
 from bnviz.figures.logarithmic import decades, log_axis
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, guide, layout, line, note
+from bnviz.figures.style import COLORS, Figure, axis, guide, layout, line, note
 from bnviz.history import View
 from bnviz.records import Floats, Frame, VariantFrame
 
@@ -31,16 +31,7 @@ def gradients(frame: Frame, experiment: Experiment) -> Figure:
         ratio = line(layers, variant.update_ratio, COLORS[i], letter, xaxis="x2", yaxis="y2", hovertemplate=hover)
         data.append(ratio | _MARKED)
     x = _layer_axis(count)
-    shape = {
-        "type": "line",
-        "xref": "x2 domain",
-        "yref": "y2",
-        "x0": 0,
-        "x1": 1,
-        "y0": HEALTHY,
-        "y1": HEALTHY,
-        "line": {"color": GUIDE, "width": 1, "dash": "dot"},
-    }
+    (shape,) = guide(HEALTHY)
     words = [
         note("gradient norm", 0.0, 1.0, yanchor="bottom"),
         note("update-to-data ratio (log₁₀)", 0.57, 1.0, yanchor="bottom"),
@@ -56,7 +47,7 @@ def gradients(frame: Frame, experiment: Experiment) -> Figure:
             xaxis2=x | {"domain": [0.57, 1], "anchor": "y2"},
             yaxis=_norm_axis("", np.concatenate(norms)),
             yaxis2=axis("", anchor="x2", range=[-6.2, 0.2]),
-            shapes=[shape],
+            shapes=[shape | {"xref": "x2 domain", "yref": "y2"}],
             annotations=words,
         ),
     }

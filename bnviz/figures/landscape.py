@@ -7,7 +7,7 @@ import numpy as np
 
 from bnviz.config import LETTERS, Experiment
 from bnviz.figures.logarithmic import closely
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, layout, line, note, title_of, typed
+from bnviz.figures.style import COLORS, DOTTED, GUIDE, Figure, axis, layout, line, note, title_of, typed
 from bnviz.landscape_records import Slice, Slices
 from bnviz.records import Floats
 
@@ -26,8 +26,7 @@ def empty(words: Sequence[str], height: int = 320) -> Figure:
     """A chart for which nothing has been measured yet; the words say why, or how far it is."""
     hidden = {"visible": False, "fixedrange": True}
     frame = {"type": "rect", "xref": "paper", "yref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 1}
-    place = frame | {"line": {"color": GUIDE, "width": 1, "dash": "dot"}}
-    shape = layout("Nothing measured yet", height, words, shapes=[place], xaxis=hidden, yaxis=hidden)
+    shape = layout("Nothing measured yet", height, words, shapes=[frame | {"line": DOTTED}], xaxis=hidden, yaxis=hidden)
     return {"data": [], "layout": shape}
 
 

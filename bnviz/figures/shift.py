@@ -9,7 +9,7 @@ from bnviz import shift
 from bnviz.figures.inference import calm_range
 from bnviz.figures.logarithmic import log_axis
 from bnviz.figures.normalization import scientific
-from bnviz.figures.style import COLORS, Figure, axis, colored, faded, layout, line, nice_ceiling, steps_axis
+from bnviz.figures.style import COLORS, Figure, axis, colored, faded, layout, line, nice_ceiling, steps_until
 from bnviz.history import View
 from bnviz.records import PERCENTILES, Floats, GradientShift
 from bnviz.shift import Since
@@ -54,7 +54,7 @@ def unit_percentiles(view: View, *, layer: int, unit: int, until: int | None = N
         alt,
         340,
         [f"unit {unit + 1}, {PERCENTILES[0]}th, {PERCENTILES[1]}th, {PERCENTILES[2]}th percentile{told}", *missing],
-        xaxis=step_axis(until or view.experiment.training.steps),
+        xaxis=steps_until(until or view.experiment.training.steps),
         yaxis=axis("input of the activation", range=_bounds(values)),
     )
     return {"data": bands + medians, "layout": shape}
@@ -94,7 +94,7 @@ def distribution_shift(
         words.append("nothing to compare yet: train, and it appears")
     alt = f"{title} of the {shift.PLACES[place]} over the steps, layers {', '.join(str(n + 1) for n in shown)}"
     height = 340 if len(shown) == 1 else 70 + 130 * len(shown)
-    x = step_axis(until or view.experiment.training.steps) | {"anchor": f"y{last}"}
+    x = steps_until(until or view.experiment.training.steps) | {"anchor": f"y{last}"}
     return {"data": data, "layout": layout(alt, height, words, xaxis=x, **axes)}
 
 
@@ -168,10 +168,6 @@ def gradient_shift(view: View, measured: Sequence[Sequence[GradientShift]], *, u
         yaxis2=axis("cosine", range=[low - (1 - low) * 0.05, 1 + (1 - low) * 0.05], domain=[0, 0.46], nticks=4),
     )
     return {"data": data, "layout": shape}
-
-
-def step_axis(until: int) -> Figure:
-    return steps_axis(range=[-0.01 * until, until * 1.01])
 
 
 def _bounds(values: Floats) -> list[float]:

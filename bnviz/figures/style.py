@@ -19,6 +19,7 @@ Figure = dict[str, Any]
 # One colour a variant, the same in every chart; told apart with the common colour deficiencies (after Okabe and Ito).
 COLORS = ("#E07B00", "#1F77D0", "#009E73", "#CC5FA0", "#9A7A2E", "#6C6FD1")
 GUIDE = "#8A9099"  # reference lines and their words
+DOTTED: Figure = {"color": GUIDE, "width": 1, "dash": "dot"}
 
 
 def typed(values: npt.ArrayLike) -> dict[str, str]:
@@ -56,6 +57,11 @@ def steps_axis(**more: Any) -> Figure:
     return axis("step (batches)", tickformat=",", **more)
 
 
+def steps_until(end: float) -> Figure:
+    """From step 0, with room for a line at both ends."""
+    return steps_axis(range=[-0.01 * end, end * 1.01])
+
+
 def note(text: str, x: float, y: float, **more: Any) -> Figure:
     """Words at a place of the plot, in shares of its width and height."""
     place = {"xref": "paper", "yref": "paper", "x": x, "y": y, "showarrow": False, "align": "left"}
@@ -81,7 +87,7 @@ def color_bar(title: str, length: float = 0.5, **more: Any) -> Figure:
 def guide(value: float) -> list[Figure]:
     """A dotted horizontal line across the plot, as a shape; what it means stands above, where it covers no curve."""
     ends = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value}
-    return [ends | {"line": {"color": GUIDE, "width": 1, "dash": "dot"}}]
+    return [ends | {"line": DOTTED}]
 
 
 def colored(text: str, index: int) -> str:

@@ -42,7 +42,9 @@ export function liveSlider({ data, parentElement, setTriggerValue }) {
   const [input, output] = [root.querySelector("input"), root.querySelector(".bnviz-slider-value")];
   const { key, label, low, high, value, step, log, shortcut } = data;
   if (!states.has(key)) states.set(key, { sent: undefined, moved: undefined, wanted: undefined, rest: undefined });
-  const state = (root.bnvizSlider = states.get(key));
+  const state = states.get(key);
+  const mounted = root.bnvizSlider !== state; // just now
+  root.bnvizSlider = state;
   const place = (v) => (log ? Math.log10(v) : v); // on the input's own scale
   const tell = (v) => {
     output.textContent = shown(data, v);
@@ -87,12 +89,11 @@ export function liveSlider({ data, parentElement, setTriggerValue }) {
   input.min = place(low);
   input.max = place(high);
   if (state.sent !== undefined && state.sent === data.told) settle(); // the answer to this message, not to an earlier one
-  if (state.root !== root && state.wanted !== undefined) {
+  if (mounted && state.wanted !== undefined) {
     input.value = place(state.wanted);
     tell(state.wanted);
     send();
   }
-  state.root = root;
   if (state.wanted === undefined) {
     const onStep = Math.abs((value - low) / step - Math.round((value - low) / step)) < 1e-6;
     input.step = log || !onStep ? "any" : step; // a value between two steps must not be moved to one of them
