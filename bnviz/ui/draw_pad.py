@@ -1,16 +1,12 @@
 """A pad on which a visitor draws a digit with mouse, finger or pen."""
 
 import base64
-from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
 from bnviz.data.centering import as_mnist
-from bnviz.ui.server import script_url
+from bnviz.ui.component import component, ignore
 
 SIDE = 140  # pixels of the ink that the browser sends: five for each of MNIST's 28
 
@@ -44,16 +40,6 @@ button:enabled:hover { border-color: var(--st-primary-color); }
 button:focus-visible { outline: 3px solid var(--st-primary-color); outline-offset: 2px; }
 p { margin: 0.5rem 0 0; font-size: 0.875em; color: color-mix(in srgb, var(--st-text-color) 80%, transparent); }
 """
-# The glue travels with every message, the script it loads only once.
-_JS = """const script = import(new URL("%s", location.origin));
-export default async (component) => (await script).drawPad(component);"""
-
-
-@cache
-def _component() -> Callable[..., Any]:
-    js = _JS % script_url("draw_pad")
-    renderer: Callable[..., Any] = st.components.v2.component("bnviz_draw_pad", html=_HTML, css=_CSS, js=js)
-    return renderer
 
 
 def draw_pad(key: str = "draw_pad") -> NDArray[np.uint8] | None:
@@ -61,7 +47,8 @@ def draw_pad(key: str = "draw_pad") -> NDArray[np.uint8] | None:
 
     The page runs again after every finished stroke. The strokes themselves stay in the browser until it loads anew.
     """
-    ink = read_ink(_component()(data={"key": key, "side": SIDE}, key=key, on_ink_change=_ignore).ink)
+    pad = component("draw_pad", "draw_pad", "drawPad", _HTML, _CSS, isolate_styles=True)
+    ink = read_ink(pad(data={"key": key, "side": SIDE}, key=key, on_ink_change=ignore).ink)
     return None if ink is None else as_mnist(ink)
 
 
@@ -74,7 +61,3 @@ def read_ink(sent: object) -> NDArray[np.uint8] | None:
     except ValueError:
         return None
     return grey.reshape(SIDE, SIDE) if grey.size == SIDE * SIDE else None
-
-
-def _ignore() -> None:
-    """A new drawing is read in the run that its arrival causes."""

@@ -5,27 +5,14 @@ lasting place on the page; its figures come with a rerun, or with the news that 
 """
 
 from collections.abc import Callable
-from functools import cache
-from typing import Any
 from zlib import crc32
 
-import streamlit as st
-
 from bnviz.figures.style import Figure
+from bnviz.ui.component import component, ignore
 from bnviz.ui.server import feed_url, script_url
 
 _CHART = """<div class="bnviz-notes"></div><div class="bnviz-chart" role="figure"></div>
 <button type="button" class="bnviz-save" hidden>Save as PNG</button>"""
-# The glue travels with every message, the script it loads only once.
-_JS = """const script = import(new URL("%s", location.origin));
-export default async (component) => (await script).%s(component);"""
-
-
-@cache
-def _component(name: str, function: str, html: str) -> Callable[..., Any]:
-    js = _JS % (script_url("live_plotly"), function)
-    renderer: Callable[..., Any] = st.components.v2.component(f"bnviz_{name}", html=html, js=js, isolate_styles=False)
-    return renderer
 
 
 def live_chart(
@@ -36,7 +23,7 @@ def live_chart(
     on_click is called before the rerun that a click causes; st.session_state[key]["click"] is then {curve, x, y, at},
     with the browser's time in milliseconds.
     """
-    _component("chart", "chart", _CHART)(
+    component("chart", "live_plotly", "chart", _CHART)(
         data={
             "key": key,
             "url": script_url("plotly"),
@@ -45,7 +32,7 @@ def live_chart(
             "savable": savable,
         },
         key=key,
-        on_click_change=on_click or _ignore,
+        on_click_change=on_click or ignore,
     )
 
 
@@ -63,11 +50,6 @@ def follow(token: str, html: str = "", *, key: str = "news") -> None:
 
     News may also say "rerun": the page then runs again, once.
     """
-    # Streamlit knows a component by its name alone: another page's HTML must have another one.
-    _component(f"follow_{crc32(html.encode()):08x}", "follow", html)(
-        data={"url": feed_url(token), "plotly": script_url("plotly")}, key=key, on_rerun_change=_ignore
+    component(f"follow_{crc32(html.encode()):08x}", "live_plotly", "follow", html)(
+        data={"url": feed_url(token), "plotly": script_url("plotly")}, key=key, on_rerun_change=ignore
     )
-
-
-def _ignore() -> None:
-    """A rerun that speaks for itself."""

@@ -1,28 +1,16 @@
 """A slider that the page follows while it is being moved; st.slider tells its value only when it is let go."""
 
 import math
-from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 import streamlit as st
 
+from bnviz.ui.component import component
 from bnviz.ui.server import script_url, shortcut_url
 from bnviz.ui.shortcut import Shortcut
 
 _HTML = """<label class="bnviz-slider">
 <span class="bnviz-slider-label"></span><span class="bnviz-slider-value" aria-hidden="true"></span>
 <input type="range" step="any"></label>"""
-# The glue travels with every message, the script it loads only once.
-_JS = """const script = import(new URL("%s", location.origin));
-export default async (component) => (await script).liveSlider(component);"""
-
-
-@cache
-def _component() -> Callable[..., Any]:
-    js = _JS % script_url("live_slider")
-    renderer: Callable[..., Any] = st.components.v2.component("bnviz_slider", html=_HTML, js=js, isolate_styles=False)
-    return renderer
 
 
 def live_slider(
@@ -54,7 +42,7 @@ def live_slider(
         if isinstance(to, int | float) and math.isfinite(to) and not overruled:
             set_slider(key, min(max(float(to), low), high))
 
-    _component()(
+    component("slider", "live_slider", "liveSlider", _HTML)(
         data={
             "key": key,
             "label": label,

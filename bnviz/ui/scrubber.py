@@ -4,11 +4,8 @@ The page shows the run through a `Rewound`, so that whatever is drawn or said of
 """
 
 import math
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import streamlit as st
 
@@ -18,7 +15,7 @@ from bnviz.data import DataName
 from bnviz.engine.run import Run, Status
 from bnviz.history import History, View
 from bnviz.records import Frame
-from bnviz.ui.server import script_url
+from bnviz.ui.component import component
 
 NOW = -1  # what the browser calls it
 
@@ -26,18 +23,6 @@ _HTML = """<div class="bnviz-scrubber">
 <label><span class="bnviz-scrubber-label">History</span><input type="range" min="0" step="1"></label>
 <button type="button">Now</button><div class="bnviz-scrubber-shown" aria-live="polite"></div></div>"""
 _CSS = Path(__file__).with_suffix(".css").read_text()
-# The glue travels with every message, the script it loads only once.
-_JS = """const script = import(new URL("%s", location.origin));
-export default async (component) => (await script).scrubber(component);"""
-
-
-@cache
-def _component() -> Callable[..., Any]:
-    js = _JS % script_url("scrubber")
-    renderer: Callable[..., Any] = st.components.v2.component(
-        "bnviz_scrubber", html=_HTML, css=_CSS, js=js, isolate_styles=False
-    )
-    return renderer
 
 
 class Rewound:
@@ -126,7 +111,7 @@ def scrubber(past: Rewound) -> None:
             st.session_state["scrubber_told"] = told
             past.go(None if told == NOW else int(told))
 
-    _component()(
+    component("scrubber", "scrubber", "scrubber", _HTML, _CSS)(
         data={
             "every": shift.kept_every(past.run.view()),
             "shown": past.step,

@@ -11,6 +11,8 @@ from typing import Any
 
 import streamlit as st
 
+from bnviz.ui.component import ignore
+
 _JS = """export default function ({ data, setStateValue }) {
   const name = "bnviz-tab";
   if (data.assigned) sessionStorage.setItem(name, data.assigned);
@@ -35,7 +37,7 @@ def tab_id() -> str | None:
         answer = _component()(
             data={"known": known, "assigned": st.session_state.pop("assigned_tab", None)},
             key="tab_storage",
-            on_tab_change=_ignore,
+            on_tab_change=ignore,
         ).tab
     if known is None and isinstance(answer, str) and re.fullmatch(r"[\w-]{8,64}", answer):
         known = st.session_state["tab"] = answer
@@ -45,7 +47,3 @@ def tab_id() -> str | None:
 def assign_tab_id(tab: str) -> None:
     """Give the tab another id: its storage was copied from a tab that still lives."""
     st.session_state["tab"] = st.session_state["assigned_tab"] = tab
-
-
-def _ignore() -> None:
-    """The new id is read in the run that its arrival causes."""
