@@ -292,12 +292,12 @@ async function ask({ url, plotly }, place, rerun, signal) {
 
 // Whatever moves on the page: one question after the other, each when the last answer has been drawn.
 let follower = { url: "" };
-export function follow({ data, parentElement, setTriggerValue }) {
+export function follow({ data, parentElement, triggerInPassing }) {
   if (follower.url !== data.url || follower.place !== parentElement) {
     follower.stop?.();
     const controller = new AbortController();
     follower = { url: data.url, place: parentElement, stop: () => controller.abort() };
-    ask(data, parentElement, (page) => setTriggerValue("rerun", page), controller.signal);
+    ask(data, parentElement, (page) => triggerInPassing("rerun", page), controller.signal);
   }
   return () => {
     if (parentElement.isConnected) return;

@@ -1,17 +1,18 @@
-"""From page to page by links and Back, while a page has something to tell the server."""
+"""Links, Back and clicks while the page has something to tell the server."""
 
 import pytest
 from playwright.sync_api import Locator
 
-from tests.browser.conftest import Lab, wait_for
+from tests.browser.conftest import Lab, script_has_run, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 # window.outdate() answers the page's standing question for news: it is out of date and must run again.
 OUTDATE = """{
   const fetched = window.fetch;
-  const news = JSON.stringify({ version: "outdated", page: "outdated", html: {}, figures: {}, rerun: true });
-  const outdated = () => new Promise((resolve) => { window.outdate = () => resolve(new Response(news)); });
+  let told = 0;
+  const news = () => JSON.stringify({ version: `x${told}`, page: `x${told++}`, html: {}, figures: {}, rerun: true });
+  const outdated = () => new Promise((resolve) => { window.outdate = () => resolve(new Response(news())); });
   window.fetch = (url, ...options) => {
     const answer = fetched(url, ...options);
     return String(url).includes("/bnviz/news/") ? Promise.race([answer, outdated()]) : answer;
@@ -71,3 +72,12 @@ def test_a_link_to_the_page_itself_holds_nothing_back(here: Lab) -> None:
     )
     here.press("initial_layer", "End")
     wait_for(lambda: "the output layer" in here.words("chart_weights"), "the last layer")
+
+
+def test_a_click_is_not_overtaken_by_an_answer(lab: Lab) -> None:
+    lab.page.add_init_script(OUTDATE)
+    lab.open("?steps=100000")
+    for step in range(1, 11):
+        script_has_run(lab.page)
+        lab.page.locator(".st-key-step button").evaluate("button => { button.click(); window.outdate(); }")
+        lab.wait_for_step(lambda now, step=step: now == step)
