@@ -39,8 +39,8 @@ document.addEventListener(
   (event) => {
     clicked = performance.now();
     const link = event.target.closest?.("a[href]");
-    if (link?.origin !== location.origin || link.target === "_blank") return;
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // it opens elsewhere
+    if (!link?.href.startsWith(`${location.origin}/`) || link.hasAttribute("download")) return;
+    if (link.target === "_blank" || event.ctrlKey || event.metaKey || event.shiftKey) return; // it opens elsewhere
     if (link.pathname === location.pathname) stay();
     else leave(PATIENCE);
   },

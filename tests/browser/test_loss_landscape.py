@@ -13,6 +13,7 @@ RAVINE = ("chart_ravine", "chart_ravine_standardized", "chart_ravine_batchnorm",
 BANDS = ("chart_loss_band", "chart_predictiveness", "chart_smoothness", "chart_effective_rate", "chart_gap")
 ASKED = ("chart_landscape", "chart_sharpness", "chart_largest_rate", "chart_scaling", "chart_batch_noise")
 ALL = (*RAVINE, *BANDS, *ASKED)
+ASK = (("scan", "chart_landscape"), ("sharpness", "chart_sharpness"))
 ADDRESS = "loss_landscape?width=16&steps=300"
 
 
@@ -115,16 +116,21 @@ def test_a_slider_without_figures_of_its_own_moves_the_charts_when_it_rests(lab:
 
 def test_a_run_is_watched_scanned_and_saved(lab: Lab) -> None:
     lab.open(ADDRESS, (*RAVINE, *BANDS))
-    for button, chart in (("scan", "chart_landscape"), ("sharpness", "chart_sharpness")):
+    for button, chart in ASK:
         expect(lab.page.locator(f".st-key-{chart}")).to_contain_text("Nothing")
         lab.page.locator(f".st-key-{button} button").first.click()
+        expect(lab.page.locator(f".st-key-{chart}")).not_to_contain_text("Nothing")
     lab.speed("max")
     lab.click("play")
     wait_for(lambda: "finished" in lab.page.locator(".st-key-status").inner_text(), "the end of the run")
     expect(lab.page.locator(".bnviz-findings")).to_contain_text("Effective β-smoothness over the newest quarter")
     assert len(lab.chart("chart_smoothness", "div.calcdata[0].map(p => p.x)")) == 21  # type: ignore[arg-type]
-    for button in ("scan", "sharpness"):
+    under_way = re.compile("Scanning|Lanczos iteration")
+    for button, chart in ASK:
+        expect(lab.page.locator(f".st-key-{chart}")).not_to_contain_text(under_way)
         lab.page.locator(f".st-key-{button} button").first.click()
+        # Else the next click might come within milliseconds, and Streamlit hear of it alone.
+        expect(lab.page.locator(f".st-key-{chart}")).to_contain_text(re.compile(f"{under_way.pattern}|step 300"))
     landscape = lab.page.locator(".st-key-chart_landscape")
     expect(landscape).to_contain_text("step 300")
     expect(landscape).to_contain_text("is the flatter here")

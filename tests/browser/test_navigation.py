@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import Locator
 
 from tests.browser.conftest import Lab, script_has_run, wait_for
+from tests.browser.test_loss_landscape import RAVINE, rests
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -72,6 +73,15 @@ def test_a_link_to_the_page_itself_holds_nothing_back(here: Lab) -> None:
     )
     here.press("initial_layer", "End")
     wait_for(lambda: "the output layer" in here.words("chart_weights"), "the last layer")
+
+
+def test_a_picture_that_is_saved_holds_nothing_back(lab: Lab) -> None:
+    lab.page.add_init_script(NEVER)
+    lab.open("loss_landscape", RAVINE)
+    with lab.page.expect_download():  # by a link to another address, which Plotly clicks
+        lab.page.locator(".st-key-chart_ravine .bnviz-save").click()
+    lab.press("ravine_w1", "End")
+    rests(lab, "w1")
 
 
 def test_a_click_is_not_overtaken_by_an_answer(lab: Lab) -> None:
