@@ -6,6 +6,7 @@ whole pixels so that their centre of mass lies at the centre of a 28×28 field.
 """
 
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +22,28 @@ def as_mnist(ink: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     Where a digit is drawn does not matter, nor how large: a dot fills the box. One so lopsided that it would leave the
     field stops at its edge, off centre but whole. (MNIST cuts it: 2 of the 12,000 bundled digits lack their last row.)
     """
-    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return None
-    drawn = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float64)
+    drawn = _trimmed(ink)
     height, width = drawn.shape
     longer = max(height, width)
-    fitted = _area_average(height, longer) @ drawn @ _area_average(width, longer).T
-    top, left = (_margin(fitted.sum(axis=axis)) for axis in (1, 0))
+    if not longer:
+        return None
+    fitted = _area_average(height, longer) @ drawn.astype(np.float64) @ _area_average(width, longer).T
+    # Ink that is too faint to be seen in the digit has no place in it, nor does it move the rest.
+    seen = _trimmed(np.rint(fitted))
+    if not seen.size:
+        return None
+    top, left = (_margin(seen.sum(axis=axis)) for axis in (1, 0))
     digit = np.zeros((SIDE, SIDE), np.uint8)
-    digit[top : top + fitted.shape[0], left : left + fitted.shape[1]] = np.rint(fitted)
-    return digit if digit.any() else None  # a hairline of the faintest ink leaves nothing
+    digit[top : top + seen.shape[0], left : left + seen.shape[1]] = seen
+    return digit
+
+
+def _trimmed(ink: NDArray[Any]) -> NDArray[Any]:
+    """Without the empty lines around it; of shape (0, 0) where nothing is drawn."""
+    rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return ink[:0, :0]
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _area_average(length: int, longer: int) -> NDArray[np.float64]:
