@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 FULL_MNIST = "BNVIZ_FULL_MNIST"
 
-# A property is judged by what holds, never by how long it took on a busy machine.
-hypothesis.settings.register_profile("bnviz", deadline=None, max_examples=60)
+# A property is judged by what holds, never by how long it took on a busy machine; and on the same examples in each run,
+# so that a verdict belongs to the code. `pytest -m hypothesis --hypothesis-profile search` looks for others.
+hypothesis.settings.register_profile("bnviz", deadline=None, max_examples=60, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("bnviz")
 
 
