@@ -3,35 +3,38 @@
 // milliseconds makes it forget the click.
 
 const PATIENCE = 10000; // milliseconds for another page to come; then its link led nowhere
-const BACK = 1000; // the same after Back and Forward, where the address has changed at once and says nothing more
 const HEARD = 500; // milliseconds until Streamlit has surely heard of a click
+const APART = 50; // milliseconds between two messages that have waited
 
-let left; // the path of the page that is being left; undefined while no other page is awaited
+let wanted; // the path of the page that has been asked for; undefined while no other page is awaited
 let timer;
 let held = []; // the newest message of each component and name
 let clicked = -HEARD; // when
 
-function leave(patience) {
-  left = location.pathname;
+// The path of the page for which messages count. After Back the address has changed before that.
+const shown = () => (document.querySelector("a[aria-current=page]") ?? location).pathname;
+
+function leave(path) {
+  wanted = path;
   clearTimeout(timer);
-  timer = setTimeout(stay, patience);
+  timer = setTimeout(stay, PATIENCE);
 }
 
 function stay() {
   clearTimeout(timer);
-  left = undefined;
-  const waiting = held.filter(({ place }) => place.isConnected);
+  wanted = undefined;
+  const sends = held.map(({ place, send }) => () => place.isConnected && send());
   held = [];
-  for (const { send } of waiting) send();
+  sends.forEach((send, i) => setTimeout(send, APART * i));
 }
 
 function leaving() {
-  if (left !== undefined && left !== location.pathname) {
+  if (wanted === shown()) {
     clearTimeout(timer);
-    left = undefined;
+    wanted = undefined;
     held = []; // nobody is there any more to hear them
   }
-  return left !== undefined;
+  return wanted !== undefined;
 }
 
 document.addEventListener(
@@ -39,14 +42,13 @@ document.addEventListener(
   (event) => {
     clicked = performance.now();
     const link = event.target.closest?.("a[href]");
-    if (!link?.href.startsWith(`${location.origin}/`) || link.hasAttribute("download")) return;
-    if (link.target === "_blank" || event.ctrlKey || event.metaKey || event.shiftKey) return; // it opens elsewhere
-    if (link.pathname === location.pathname) stay();
-    else leave(PATIENCE);
+    if (link?.origin !== location.origin || link.target === "_blank") return;
+    if (link.pathname === shown()) stay();
+    else leave(link.pathname);
   },
   true,
 );
-addEventListener("popstate", () => leave(BACK));
+addEventListener("popstate", () => leave(location.pathname));
 
 // A component whose messages wait while another page is on its way. What it tells of its own accord, not because of what
 // somebody does, goes through triggerInPassing: never right after a click.
@@ -58,10 +60,11 @@ export function patient(component) {
     held.push({ place, name, send: () => tell(name, value) });
   };
   const trigger = wait(setTriggerValue);
-  const triggerInPassing = (name, value) => {
-    const rest = clicked + HEARD - performance.now();
-    if (rest > 0) setTimeout(triggerInPassing, rest, name, value);
-    else if (place.isConnected) trigger(name, value);
-  };
+  // At the earliest when a click that is already on its way to the page has been seen.
+  const triggerInPassing = (name, value) =>
+    setTimeout(() => {
+      if (performance.now() < clicked + HEARD) triggerInPassing(name, value);
+      else if (place.isConnected) trigger(name, value);
+    }, Math.max(0, clicked + HEARD - performance.now()));
   return { ...component, setStateValue: wait(setStateValue), setTriggerValue: trigger, triggerInPassing };
 }
