@@ -5,28 +5,10 @@ controls a run.
 """
 
 import re
-from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 import streamlit as st
 
-from bnviz.ui.component import ignore
-
-_JS = """export default function ({ data, setStateValue }) {
-  const name = "bnviz-tab";
-  if (data.assigned) sessionStorage.setItem(name, data.assigned);
-  const known = sessionStorage.getItem(name) ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
-  sessionStorage.setItem(name, known);
-  if (known !== data.known) setStateValue("tab", known);
-  return () => {};
-}"""
-
-
-@cache
-def _component() -> Callable[..., Any]:
-    renderer: Callable[..., Any] = st.components.v2.component("bnviz_tab", js=_JS)
-    return renderer
+from bnviz.ui.component import component, ignore
 
 
 def tab_id() -> str | None:
@@ -34,7 +16,7 @@ def tab_id() -> str | None:
     known = st.session_state.get("tab")
     # Not in the page's flow: an element without height still takes the gap between two elements.
     with st.container(key="tab_id"):
-        answer = _component()(
+        answer = component("tab", "tab", "tab", "")(
             data={"known": known, "assigned": st.session_state.pop("assigned_tab", None)},
             key="tab_storage",
             on_tab_change=ignore,

@@ -47,6 +47,24 @@ def test_a_link_is_followed_though_an_answer_comes_at_that_moment(here: Lab) -> 
     assert here.page.url.endswith("/inside_batchnorm")
 
 
+def test_a_link_is_followed_though_the_tab_tells_its_id_at_that_moment(lab: Lab) -> None:
+    lab.page.add_init_script(
+        """{
+          const keep = Storage.prototype.setItem;
+          Storage.prototype.setItem = function (name, ...rest) {
+            keep.call(this, name, ...rest);
+            if (name !== "bnviz-tab") return;
+            Storage.prototype.setItem = keep;
+            [...document.querySelectorAll("a")].find((a) => a.pathname === "/initialization").click();
+          };
+        }"""
+    )
+    lab.page.goto(f"{lab.server.url}/inside_batchnorm")
+    lab.ready(["chart_propagation"])
+    script_has_run(lab.page)
+    assert lab.page.url.endswith("/initialization")
+
+
 def test_back_is_followed_though_an_answer_comes_at_that_moment(here: Lab) -> None:
     here.go("Inside batchnorm", ["chart_points"])
     here.go("Initialization", ["chart_propagation"])
