@@ -6,7 +6,7 @@ Streamlit imports this file once as the module `app`, for the server, and runs i
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from bnviz.ui.server import lifespan, routes
+from bnviz.ui.web.server import lifespan, routes
 
 if __name__ == "app":
     # Else a server's very first visitor, where the address is that of another page, gets it without this file.

@@ -11,15 +11,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.data import load
 from bnviz.engine.cluster import Engine
 from bnviz.engine.long_question import LongQuestion
 from bnviz.engine.run import Run
+from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.nn.network import Stack
-from bnviz.training import landscape, weights
+from bnviz.training import weight_space as weights
 from bnviz.training.batches import Batches
-from bnviz.training.plane import Grid, grid
+from bnviz.training.questions import slices as landscape
+from bnviz.training.questions.plane import Grid, grid
 from bnviz.training.trainer import Trainer
 
 ROUNDS = 3

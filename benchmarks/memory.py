@@ -6,7 +6,7 @@ import psutil
 
 from bnviz.engine.cluster import Engine
 from bnviz.engine.sweeps import SweepRun
-from bnviz.sweep import Axis, Sweep
+from bnviz.experiment.sweep import Axis, Sweep
 
 
 def resident() -> float:

@@ -13,13 +13,13 @@ from statistics import median
 from unittest.mock import patch
 
 from benchmarks.trainer import matrix_products, plain_loop
-from bnviz.config import Experiment, TrainingConfig, replace
 from bnviz.data import load
 from bnviz.engine import cluster
 from bnviz.engine.cluster import Engine
 from bnviz.engine.run import Run
 from bnviz.engine.sweeps import SweepRun
-from bnviz.sweep import Axis, Sweep, stacks
+from bnviz.experiment.config import Experiment, TrainingConfig, replace
+from bnviz.experiment.sweep import Axis, Sweep, stacks
 from bnviz.training.batches import Batches
 from bnviz.training.device import NETWORKS
 from bnviz.training.sweep import SweepStack

@@ -13,8 +13,8 @@ from statistics import median
 import torch
 from torch import nn
 
-from bnviz.config import BatchNormConfig, NetworkConfig, TrainingConfig, Variant
 from bnviz.data import load
+from bnviz.experiment.config import BatchNormConfig, NetworkConfig, TrainingConfig, Variant
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer
 

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from bnviz.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
+from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 
 if TYPE_CHECKING:
     from bnviz.training.trainer import Trainer, train

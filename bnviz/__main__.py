@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bnviz import __version__, results, sweep_command
-from bnviz.config import BATCH_OF_ONE, Experiment, ValidationError
+from bnviz import __version__
+from bnviz.commands import sweep as sweep_command
 from bnviz.data import DownloadError, DownloadProgress, download, load, status
-from bnviz.results import FIGURES, FILE
-from bnviz.settings import SHARED, VARIANT, Setting, Value, explain, read_json, unflatten
+from bnviz.experiment.config import BATCH_OF_ONE, Experiment, ValidationError
+from bnviz.experiment.settings import SHARED, VARIANT, Setting, Value, explain, read_json, unflatten
+from bnviz.records import reproduction as results
+from bnviz.records.reproduction import FIGURES, FILE
 
 LAST = 100  # steps whose mean is the training loss
 
@@ -173,7 +175,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
 
     from bnviz.figures.svg import svg
     from bnviz.training.batches import Batches
-    from bnviz.training.reproduce import reproduce
+    from bnviz.training.reproduction.claims import reproduce
 
     torch.set_num_threads(1)
     say = (lambda _: None) if arguments.json else (lambda line: print(line, flush=True))

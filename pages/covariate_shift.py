@@ -5,17 +5,18 @@ from typing import cast
 
 import streamlit as st
 
-from bnviz import shift, shift_findings
+from bnviz.analysis import shift
 from bnviz.engine.run import Run
 from bnviz.figures import distributions
 from bnviz.figures import shift as figures
 from bnviz.figures.style import Figure
-from bnviz.history import View
-from bnviz.records import PROBED, QUANTILES, Frame, GradientShift
+from bnviz.findings import shift as shift_findings
+from bnviz.records.frames import PROBED, QUANTILES, Frame, GradientShift
+from bnviz.records.history import View
 from bnviz.ui import controls, lab, page
-from bnviz.ui.live_plotly import live_chart
-from bnviz.ui.live_question import LiveQuestion
-from bnviz.ui.scrubber import rewound, scrubber
+from bnviz.ui.asking.repeated import LiveQuestion
+from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.components.scrubber import rewound, scrubber
 
 KINDS = {"ridges": "ridges", "overlay": "snapshots", "heat": "heat map"}
 SINCE = {"start": "the first frame", "before": "the kept frame before"}

@@ -5,16 +5,17 @@ from typing import Literal
 
 import streamlit as st
 
-from bnviz import architecture, figures
-from bnviz.config import Experiment
+from bnviz import figures
+from bnviz.experiment import architecture
+from bnviz.experiment.config import Experiment
+from bnviz.experiment.presets import PRESETS
 from bnviz.figures.feature_maps import STAGES
 from bnviz.figures.style import Figure
-from bnviz.history import View
-from bnviz.presets import PRESETS
-from bnviz.records import MAP_DIGITS, PROBE_DIGITS, Convolved, Frame
+from bnviz.records.frames import MAP_DIGITS, PROBE_DIGITS, Convolved, Frame
+from bnviz.records.history import View
 from bnviz.ui import controls, lab, page
-from bnviz.ui.live_plotly import live_chart, unchanged
-from bnviz.ui.live_question import LiveQuestion
+from bnviz.ui.asking.repeated import LiveQuestion
+from bnviz.ui.components.live_plotly import live_chart, unchanged
 
 NETWORKS = ("deep", "deepest", "paper", "lenet")  # presets
 DEPTHS = (1, 2, 5, 10, 20)

@@ -5,20 +5,23 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from bnviz import initial_findings, insights, weight_laws
-from bnviz.config import NetworkConfig, replace
 from bnviz.data import status
-from bnviz.engine import initial_tasks
+from bnviz.engine.in_worker import initialization_tasks as initial_tasks
+from bnviz.experiment.config import NetworkConfig, replace
 from bnviz.figures import initialization as figures
 from bnviz.figures import schemes
-from bnviz.initial_records import DERIVED, DERIVED_DEPTH, SCALES, SIGN_BATCHES, InitialNetwork, InitialSetting
-from bnviz.propagation import propagate
-from bnviz.records import PROBE_DIGITS
-from bnviz.ui import initial_settings, page
-from bnviz.ui.initial_settings import NAMES
-from bnviz.ui.inquiries import Question, inquiries
-from bnviz.ui.live_plotly import live_chart
-from bnviz.ui.live_slider import live_slider
+from bnviz.findings import initialization as initial_findings
+from bnviz.findings import live as insights
+from bnviz.records.frames import PROBE_DIGITS
+from bnviz.records.initialization import DERIVED, DERIVED_DEPTH, SCALES, SIGN_BATCHES, InitialNetwork, InitialSetting
+from bnviz.theory import weight_laws
+from bnviz.theory.propagation import propagate
+from bnviz.ui import page
+from bnviz.ui.asking.tasks import Question, inquiries
+from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.components.live_slider import live_slider
+from bnviz.ui.sections import initialization as initial_settings
+from bnviz.ui.sections.initialization import NAMES
 
 GLOROT = "[Glorot and Bengio 2010](https://proceedings.mlr.press/v9/glorot10a.html)"
 HE = "[He et al. 2015](https://arxiv.org/abs/1502.01852)"

@@ -3,17 +3,17 @@
 import numpy as np
 import streamlit as st
 
-from bnviz import walkthrough
-from bnviz.engine.tasks import batchnorm_gradients
+from bnviz.engine.in_worker.autograd_task import batchnorm_gradients
 from bnviz.figures import computation_graph, invariances, normalization
 from bnviz.figures.normalization import scientific
 from bnviz.figures.style import Figure
+from bnviz.theory import walkthrough
+from bnviz.theory.walkthrough import EPS, LIMIT, Array, Walk
 from bnviz.ui import lab, page
-from bnviz.ui.inquiries import inquiries
-from bnviz.ui.live_plotly import live_chart
-from bnviz.ui.live_slider import live_slider, set_slider, slider_value
-from bnviz.ui.tab import tab_id
-from bnviz.walkthrough import EPS, LIMIT, Array, Walk
+from bnviz.ui.asking.tasks import inquiries
+from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.components.live_slider import live_slider, set_slider, slider_value
+from bnviz.ui.components.tab import tab_id
 
 PAPER = "[Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)"
 AFFINE = (("gamma", "beta"), ("gamma_2", "beta_2"))  # slider keys, a pair a dimension

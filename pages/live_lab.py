@@ -7,10 +7,11 @@ import streamlit as st
 from bnviz import figures
 from bnviz.figures.activations import PLACE_NAMES
 from bnviz.figures.style import Figure
-from bnviz.history import View
-from bnviz.records import PROBED, SATURATED, TEST_DIGITS, Frame
-from bnviz.ui import controls, lab, page, sharing
-from bnviz.ui.live_plotly import live_chart
+from bnviz.records.frames import PROBED, SATURATED, TEST_DIGITS, Frame
+from bnviz.records.history import View
+from bnviz.ui import controls, lab, page
+from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.sections import sharing
 
 page.style()
 st.title("Batch normalization, live")

@@ -5,18 +5,20 @@ from typing import cast
 
 import streamlit as st
 
-from bnviz import landscape_files, landscape_findings, smoothness
+from bnviz.analysis import smoothness
+from bnviz.experiment.presets import PRESETS
+from bnviz.export import landscape as landscape_files
 from bnviz.figures import smoothness as figures
 from bnviz.figures.landscape import Shape
 from bnviz.figures.style import Figure
-from bnviz.history import View
-from bnviz.landscape_records import DIGITS, RESOLUTIONS, SEARCH_SEEDS, Plane
-from bnviz.presets import PRESETS
-from bnviz.records import STEP_LENGTHS, TEST_DIGITS, Frame
+from bnviz.findings import landscape as landscape_findings
+from bnviz.records.frames import STEP_LENGTHS, TEST_DIGITS, Frame
+from bnviz.records.history import View
+from bnviz.records.landscape import DIGITS, RESOLUTIONS, SEARCH_SEEDS, Plane
 from bnviz.ui import controls, lab, page
-from bnviz.ui.landscape import Look, landscape
-from bnviz.ui.live_plotly import live_chart
-from bnviz.ui.ravine import ravine_and_bowl
+from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.sections.landscape import Look, landscape
+from bnviz.ui.sections.ravine import ravine_and_bowl
 
 NETWORKS = ("start", "xavier_batchnorm", "noisy", "deep", "fast")  # presets
 PLANES: dict[Plane, str] = {

@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from bnviz import figures, results
-from bnviz.results import Result
-from bnviz.settings import from_query
+from bnviz import figures
+from bnviz.experiment.settings import from_query
+from bnviz.records import reproduction as results
+from bnviz.records.reproduction import Result
 from bnviz.ui import controls, page
-from bnviz.ui.live_plotly import live_chart
+from bnviz.ui.components.live_plotly import live_chart
 
 page.style()
 st.title("Results")

@@ -5,13 +5,15 @@ from functools import partial
 import streamlit as st
 
 from bnviz import figures
+from bnviz.experiment.sweep import Sweep
 from bnviz.figures.style import Figure
 from bnviz.figures.sweep import panels
-from bnviz.records import TEST_DIGITS
-from bnviz.sweep import Sweep
-from bnviz.sweep_results import LAST, Found
-from bnviz.ui import controls, page, sweep_form, sweeping
-from bnviz.ui.live_plotly import live_chart
+from bnviz.records.frames import TEST_DIGITS
+from bnviz.records.sweep import LAST, Found
+from bnviz.ui import controls, page
+from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.sections import sweep_form
+from bnviz.ui.sections import sweep_run as sweeping
 
 page.style()
 st.title("Sweep")

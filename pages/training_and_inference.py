@@ -4,17 +4,19 @@ from typing import cast
 
 import streamlit as st
 
-from bnviz import estimates, figures, insights
-from bnviz.config import BatchNormConfig, Experiment, Inference, TrainingConfig, Variant, replace
+from bnviz import figures
+from bnviz.analysis import inference as estimates
+from bnviz.experiment.config import BatchNormConfig, Experiment, Inference, TrainingConfig, Variant, replace
 from bnviz.figures.style import Figure
-from bnviz.history import View
-from bnviz.records import INFERENCE_DIGITS, POPULATION_DIGITS, Floats, Frame
+from bnviz.findings import live as insights
+from bnviz.records.frames import INFERENCE_DIGITS, POPULATION_DIGITS, Floats, Frame
+from bnviz.records.history import View
 from bnviz.ui import lab, page
-from bnviz.ui.live_plotly import live_chart, unchanged
-from bnviz.ui.live_question import LiveQuestion
-from bnviz.ui.live_slider import live_slider
-from bnviz.ui.one_digit import one_digit, show_one_digit
-from bnviz.ui.tab import tab_id
+from bnviz.ui.asking.repeated import LiveQuestion
+from bnviz.ui.components.live_plotly import live_chart, unchanged
+from bnviz.ui.components.live_slider import live_slider
+from bnviz.ui.components.tab import tab_id
+from bnviz.ui.sections.one_digit import one_digit, show_one_digit
 
 SIZES = (2, 4, 8, 16, 32, 64, 128)
 INFERENCE = {"running": "running statistics", "population": "population statistics", "batch": "the batch at hand"}

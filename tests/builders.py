@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from bnviz.config import LETTERS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
-from bnviz.edits import Edit
-from bnviz.history import History, View
-from bnviz.records import BINS, PLACES, QUANTILES, Frame, LayerFrame, Summary, VariantFrame
-from bnviz.settings import SHARED, VARIANT, Setting, Value
+from bnviz.experiment.config import LETTERS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
+from bnviz.experiment.edits import Edit
+from bnviz.experiment.settings import SHARED, VARIANT, Setting, Value
+from bnviz.records.frames import BINS, PLACES, QUANTILES, Frame, LayerFrame, Summary, VariantFrame
+from bnviz.records.history import History, View
 
 if TYPE_CHECKING:
     from bnviz.training.batches import Batches

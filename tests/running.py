@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bnviz.config import Experiment
 from bnviz.engine.cluster import Engine
 from bnviz.engine.run import Run
+from bnviz.experiment.config import Experiment
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout: float = 120.0) -> None:

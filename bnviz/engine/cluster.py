@@ -17,10 +17,10 @@ from distributed.comm.core import CommClosedError, connect
 from distributed.deploy.subprocess import SubprocessCluster
 from distributed.security import Security
 
-from bnviz.config import Experiment, Watch
 from bnviz.data import DataName
-from bnviz.engine.actor import TrainerActor
+from bnviz.engine.in_worker.trainer_actor import TrainerActor
 from bnviz.engine.versions import KEY, why_refused
+from bnviz.experiment.config import Experiment, Watch
 
 logger = logging.getLogger(__name__)
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from threading import Lock, Timer
 from typing import Literal, cast
 
-from bnviz.config import Experiment
 from bnviz.data import status as data_status
 from bnviz.engine.cluster import Engine
 from bnviz.engine.run import SPEEDS, Run
 from bnviz.engine.sweeps import SweepRun
-from bnviz.sweep import Sweep
+from bnviz.experiment.config import Experiment
+from bnviz.experiment.sweep import Sweep
 
 FIRST_SPEED = "200"  # smooth to watch: a run of 1,500 steps takes some eight seconds
 GRACE = 120.0  # seconds a run outlives its tab, so that a reload or a broken connection finds it again

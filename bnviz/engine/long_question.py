@@ -12,10 +12,10 @@ from threading import Event, Lock, Thread
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from bnviz.config import Experiment
 from bnviz.engine.cluster import EngineUnavailableError
 from bnviz.engine.remote import WorkerLostError
 from bnviz.engine.run import Run
+from bnviz.experiment.config import Experiment
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _turns: WeakKeyDictionary[Run, Lock] = WeakKeyDictionary()  # of each run: one s
 
 
 class LongQuestion:
-    """One question of `bnviz.training.long_questions` and its newest answer; for any thread.
+    """One question of `bnviz.training.questions.long` and its newest answer; for any thread.
 
     done: the part that is answered, from 0 to 1, None where nothing is under way. problem: why there is no new answer.
     left: estimated seconds to the end, None where there is no saying. answer, experiment, asked: the newest answer, the

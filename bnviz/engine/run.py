@@ -15,14 +15,14 @@ from threading import Event, Lock, Thread
 from typing import Any, Literal
 from weakref import WeakSet
 
-from bnviz.config import Experiment, Watch
 from bnviz.data import DataName
-from bnviz.edits import Edit, plan
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.pace import Pace, Rate
 from bnviz.engine.remote import RemoteActor, WorkerLostError
-from bnviz.history import History, View
-from bnviz.records import Frame
+from bnviz.experiment.config import Experiment, Watch
+from bnviz.experiment.edits import Edit, plan
+from bnviz.records.frames import Frame
+from bnviz.records.history import History, View
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Run:
         self._tell(lambda: self._edit(experiment, keep_weights))
 
     def inspect(self, question: str, **arguments: Any) -> "concurrent.futures.Future[Any]":
-        """Ask about the networks as they are (`bnviz.training.inspection`); nothing about the run changes.
+        """Ask about the networks as they are (`bnviz.training.questions.registry`); nothing about the run changes.
 
         The answer is an error where the question was wrong, or where the run has failed or ended.
         """

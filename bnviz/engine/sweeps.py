@@ -22,11 +22,11 @@ from distributed.comm.core import CommClosedError
 
 from bnviz.data import DataName
 from bnviz.engine.cluster import Engine, EngineUnavailableError
+from bnviz.engine.in_worker.sweep_actor import News, SweepActor, abilities
 from bnviz.engine.pace import Rate
 from bnviz.engine.remote import RemoteActor, WorkerLostError
-from bnviz.engine.sweep_actor import News, SweepActor, abilities
-from bnviz.sweep import Sweep, stacks
-from bnviz.sweep_results import Found
+from bnviz.experiment.sweep import Sweep, stacks
+from bnviz.records.sweep import Found
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import os
 from distributed import Worker
 
 from bnviz.data import status
-from bnviz.engine.actor import batches
+from bnviz.engine.in_worker.trainer_actor import batches
 from bnviz.engine.versions import KEY, versions
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of mallopt, in glibc's malloc.h

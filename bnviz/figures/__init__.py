@@ -6,7 +6,7 @@ from bnviz.figures.feature_maps import channel_histograms, feature_maps
 from bnviz.figures.gradients import gradient_flow, gradients, reach
 from bnviz.figures.inference import answers, bessel, digit, inference_losses, running_statistics, statistics_error
 from bnviz.figures.network_map import network_map
-from bnviz.figures.results import results
+from bnviz.figures.reproduction import results
 from bnviz.figures.sweep import sweep_lines, sweep_map, sweep_place
 
 __all__ = [

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from bnviz.config import Experiment
+from bnviz.experiment.config import Experiment
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, colored, faded, layout, line, nice_ceiling, typed, unit_of
-from bnviz.records import BINS, BOUNDED, PLACES, PROBED, Counts, Floats, Frame, LayerFrame, bin_range
+from bnviz.records.frames import BINS, BOUNDED, PLACES, PROBED, Counts, Floats, Frame, LayerFrame, bin_range
 
 PLACE_NAMES = dict(zip(PLACES, ("pre-activation", "normalized", "batchnorm output", "post-activation"), strict=True))
 INPUT_RANGE = 6.0  # of the activation function's picture

@@ -19,8 +19,8 @@ from bnviz.figures.style import (
     steps_until,
     typed,
 )
-from bnviz.history import VariantHistory, View
-from bnviz.records import Floats
+from bnviz.records.frames import Floats
+from bnviz.records.history import VariantHistory, View
 
 LN_10 = math.log(10)  # cross-entropy of ten equal probabilities
 KNOWS_NOTHING = "dotted: ln 10 = 2.303, knows nothing"

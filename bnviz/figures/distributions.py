@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from bnviz import shift
+from bnviz.analysis import shift
+from bnviz.analysis.shift import Course
 from bnviz.figures.style import (
     COLORS,
     Figure,
@@ -21,9 +22,8 @@ from bnviz.figures.style import (
     steps_axis,
     typed,
 )
-from bnviz.history import View
-from bnviz.records import BINS, Floats
-from bnviz.shift import Course
+from bnviz.records.frames import BINS, Floats
+from bnviz.records.history import View
 
 Kind = Literal["ridges", "overlay", "heat"]
 RIDGES = 16  # at most, beside the newest

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from bnviz.config import Experiment
+from bnviz.experiment.config import Experiment
 from bnviz.figures.activations import PLACE_NAMES
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, color_bar, colored, layout, line, typed
-from bnviz.records import BINS, Convolved, Counts, Floats
+from bnviz.records.frames import BINS, Convolved, Counts, Floats
 
 STAGES = PLACE_NAMES | {"pooled": "pooled"}
 NOT_NEGATIVE = ("sigmoid", "relu")

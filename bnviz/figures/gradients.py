@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from bnviz.config import Experiment
+from bnviz.experiment.config import Experiment
 from bnviz.figures.curves import marked, x_axis
 from bnviz.figures.logarithmic import decades, log_axis
 from bnviz.figures.style import COLORS, Figure, axis, guide, layout, line, note
-from bnviz.history import View
-from bnviz.records import Floats, Frame, VariantFrame
+from bnviz.records.frames import Floats, Frame, VariantFrame
+from bnviz.records.history import View
 
 HEALTHY = -3.0  # log10 of the update-to-data ratio that a common rule of thumb aims at
 _MARKED = {"mode": "lines+markers", "marker": {"size": 7}}

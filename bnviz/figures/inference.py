@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.estimates import error, watched
+from bnviz.analysis.inference import error, watched
 from bnviz.figures.curves import KNOWS_NOTHING, LN_10, marked, x_axis
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, guide, layout, line, nice_ceiling, typed
-from bnviz.history import View
-from bnviz.records import BATCH_SIZES, Answers, Floats, InferenceFrame
+from bnviz.records.frames import BATCH_SIZES, Answers, Floats, InferenceFrame
+from bnviz.records.history import View
 
 RUNNING, POPULATION = COLORS[1], COLORS[2]
 _SIZES = dict(zip(BATCH_SIZES, (COLORS[3], COLORS[4], COLORS[5], GUIDE), strict=True))

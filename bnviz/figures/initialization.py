@@ -9,8 +9,8 @@ import numpy.typing as npt
 from bnviz.figures.logarithmic import decades, drawable, log_axis
 from bnviz.figures.normalization import STILL, outline, scientific
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, layout, line, nice_ceiling, note, typed
-from bnviz.initial_records import InitialNetwork, Propagated, WeightHistogram
-from bnviz.propagation import Theory
+from bnviz.records.initialization import InitialNetwork, Propagated, WeightHistogram
+from bnviz.theory.propagation import Theory
 
 Array = npt.NDArray[np.floating[Any]]
 

@@ -5,11 +5,11 @@ from typing import Literal
 
 import numpy as np
 
-from bnviz.config import LETTERS, Experiment
+from bnviz.experiment.config import LETTERS, Experiment
 from bnviz.figures.logarithmic import closely
 from bnviz.figures.style import COLORS, DOTTED, GUIDE, Figure, axis, layout, line, note, title_of, typed
-from bnviz.landscape_records import Slice, Slices
-from bnviz.records import Floats
+from bnviz.records.frames import Floats
+from bnviz.records.landscape import Slice, Slices
 
 Shape = Literal["contour", "surface"]
 FLOOR = 1e-4  # of a loss on the logarithmic scale

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from bnviz.config import Experiment
+from bnviz.experiment.config import Experiment
 from bnviz.figures.style import Figure, axis, color_bar, layout, nice_ceiling, note, title_of, typed, unit_of
-from bnviz.records import BOUNDED, Floats, Frame
+from bnviz.records.frames import BOUNDED, Floats, Frame
 
 HEAD, GAP, FOOT = 26, 12, 84  # pixels: a variant's title, the room below its strips, axis title and colour bar
 

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-from bnviz import ravine
 from bnviz.figures.logarithmic import POWERS
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, guide, layout, line, typed
-from bnviz.ravine import GOAL, Descent, Kind, Point
-from bnviz.records import Floats
+from bnviz.records.frames import Floats
+from bnviz.theory import ravine
+from bnviz.theory.ravine import GOAL, Descent, Kind, Point
 
 SIDE = 3.0  # weights from -SIDE to SIDE
 GRID = 61

@@ -10,7 +10,7 @@ from bnviz.figures.initialization import dot, told
 from bnviz.figures.logarithmic import decades, drawable, log_axis
 from bnviz.figures.normalization import STILL, number, outline
 from bnviz.figures.style import COLORS, Figure, axis, layout, line, nice_ceiling, note, typed
-from bnviz.initial_records import INPUTS, Propagated, SignAgreement, activation_edges
+from bnviz.records.initialization import INPUTS, Propagated, SignAgreement, activation_edges
 
 Array = npt.NDArray[np.floating[Any]]
 

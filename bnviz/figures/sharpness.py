@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bnviz.config import Experiment
+from bnviz.experiment.config import Experiment
 from bnviz.figures.landscape import empty
 from bnviz.figures.logarithmic import closely
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, layout, line, steps_axis
-from bnviz.landscape_records import NOISE_SIZES, SCALES, BatchNoise, LargestRates, Scaling, Sharpness
-from bnviz.records import Floats
+from bnviz.records.frames import Floats
+from bnviz.records.landscape import NOISE_SIZES, SCALES, BatchNoise, LargestRates, Scaling, Sharpness
 
 
 def sharpness(found: Sequence[Sharpness | str], experiment: Experiment, words: Sequence[str]) -> Figure:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bnviz import shift
+from bnviz.analysis import shift
+from bnviz.analysis.shift import Since
 from bnviz.figures.inference import calm_range
 from bnviz.figures.logarithmic import log_axis
 from bnviz.figures.normalization import scientific
 from bnviz.figures.style import COLORS, Figure, axis, colored, faded, layout, line, nice_ceiling, steps_until
-from bnviz.history import View
-from bnviz.records import PERCENTILES, Floats, GradientShift
-from bnviz.shift import Since
+from bnviz.records.frames import PERCENTILES, Floats, GradientShift
+from bnviz.records.history import View
 
 POINTED = 40  # points of a line that are drawn as such, at most
 MOST_LAYERS = 6  # panels; of a deeper network, so many layers from the first to the last

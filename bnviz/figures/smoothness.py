@@ -2,13 +2,13 @@
 
 import numpy as np
 
+from bnviz.analysis.smoothness import Course, course, gap, of_effective_rates, of_gaps, recent
 from bnviz.figures.curves import x_axis
 from bnviz.figures.logarithmic import log_axis
 from bnviz.figures.normalization import scientific
 from bnviz.figures.style import COLORS, Figure, axis, colored, faded, layout, line, nice_ceiling
-from bnviz.history import View
-from bnviz.records import STEP_LENGTHS, Floats
-from bnviz.smoothness import Course, course, gap, of_effective_rates, of_gaps, recent
+from bnviz.records.frames import STEP_LENGTHS, Floats
+from bnviz.records.history import View
 
 AHEAD = f"{STEP_LENGTHS[0]:g} to {STEP_LENGTHS[-1]:g} learning rates ahead"
 RECENTLY = "newest quarter, median"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.config import Experiment
+from bnviz.experiment.config import Experiment
 
 Figure = dict[str, Any]
 

@@ -10,9 +10,9 @@ from itertools import groupby
 
 import numpy as np
 
-from bnviz.figures.results import color_of, legend
+from bnviz.figures.reproduction import color_of, legend
 from bnviz.figures.style import GUIDE, round_step
-from bnviz.results import Chart, Line
+from bnviz.records.reproduction import Chart, Line
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 58, 24, 58, 44  # margins

@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 
+from bnviz.experiment.sweep import Axis, Sweep
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, color_bar, faded, layout, line, nice_ceiling, typed
-from bnviz.records import Floats
-from bnviz.sweep import Axis, Sweep
-from bnviz.sweep_results import METRICS, Cells, Found, Metric, cells, gain
+from bnviz.records.frames import Floats
+from bnviz.records.sweep import METRICS, Cells, Found, Metric, cells, gain
 
 Panel = Literal["off", "on", "gain"]
 PANELS: dict[Panel, str] = {"off": "without batchnorm", "on": "with batchnorm", "gain": "batchnorm's gain"}

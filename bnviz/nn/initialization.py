@@ -27,7 +27,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import init
 
-from bnviz.config import Layer
+from bnviz.experiment.config import Layer
 
 Draw = Callable[[Tensor, Generator], Tensor]
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bnviz.config import SIDE, Layer, Variant
+from bnviz.experiment.config import SIDE, Layer, Variant
 from bnviz.nn.convolution import Convolution, pool, pool_backward
 from bnviz.nn.initialization import draw
 from bnviz.nn.layers import ACTIVATION, Linear, Parameter, Sgd, cross_entropy
 from bnviz.nn.stacked import BatchNormState, Mode, StackedBatchNorm
-from bnviz.records import MAP_DIGITS
+from bnviz.records.frames import MAP_DIGITS
 
 _ORDER = {"before": 0, "after": 1, None: 2}
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.config import BatchNormConfig
+from bnviz.experiment.config import BatchNormConfig
 from bnviz.nn.layers import Parameter, Sgd
 
 # probe: batch statistics, but the running ones stay as they are, and no noise. rehearsal: what train would say of the

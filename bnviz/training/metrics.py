@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from bnviz.nn.layers import Activation
-from bnviz.records import BINS, CONSTANT, FLAT_SLOPE, QUANTILES, Counts, Summary
+from bnviz.records.frames import BINS, CONSTANT, FLAT_SLOPE, QUANTILES, Counts, Summary
 
 
 def histogram(values: Tensor, low: float, high: float) -> Counts:

@@ -9,7 +9,7 @@ from torch import Tensor
 from bnviz.nn.layers import Activation, Sgd
 from bnviz.nn.network import Stack, Trace
 from bnviz.nn.stacked import Mode, StackedBatchNorm
-from bnviz.records import (
+from bnviz.records.frames import (
     BATCH_SIZES,
     EVALUATION_CHUNK,
     PERCENTILES,

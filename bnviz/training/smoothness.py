@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from bnviz.config import Variant
+from bnviz.experiment.config import Variant
 from bnviz.nn.network import Stack
-from bnviz.records import STEP_LENGTHS, Smoothness
-from bnviz.training.weights import copies, gradients, megabytes, norms, parameters
+from bnviz.records.frames import STEP_LENGTHS, Smoothness
+from bnviz.training.weight_space import copies, gradients, megabytes, norms, parameters
 
 MEMORY = 128.0  # MiB that the weights of the points ahead may take at once
 

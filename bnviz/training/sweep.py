@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.config import Experiment
+from bnviz.experiment.config import Experiment
+from bnviz.experiment.sweep import Sweep, stacks
 from bnviz.nn.layers import Sgd
 from bnviz.nn.network import NetworkState, Stack
-from bnviz.records import POPULATION_DIGITS, TEST_DIGITS
-from bnviz.sweep import Sweep, stacks
-from bnviz.sweep_results import LAST, Found, is_looked_at, stride
+from bnviz.records.frames import POPULATION_DIGITS, TEST_DIGITS
+from bnviz.records.sweep import LAST, Found, is_looked_at, stride
 from bnviz.training import probes
 from bnviz.training.batches import Batches
 from bnviz.training.device import NETWORKS, moved
@@ -27,7 +27,7 @@ CHUNK = 10  # steps between two looks at the losses: whoever diverged leaves the
 
 
 class SweepStack:
-    """Networks `experiments`, each of one variant, that `bnviz.sweep.stacks` has put together."""
+    """Networks `experiments`, each of one variant, that `bnviz.experiment.sweep.stacks` has put together."""
 
     def __init__(self, experiments: Sequence[Experiment], batches: Batches, saved: bytes | None = None) -> None:
         self._experiments, self._batches = experiments, batches

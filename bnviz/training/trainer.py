@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from bnviz.config import Experiment, Layer, TrainingConfig, Variant, Watch
 from bnviz.data import load
-from bnviz.edits import Edit, at_inference
+from bnviz.experiment.config import Experiment, Layer, TrainingConfig, Variant, Watch
+from bnviz.experiment.edits import Edit, at_inference
 from bnviz.nn.layers import Sgd
 from bnviz.nn.network import NetworkState, Stack
-from bnviz.records import (
+from bnviz.records.frames import (
     INFERENCE_DIGITS,
     POPULATION_DIGITS,
     PROBE_DIGITS,
@@ -24,7 +24,8 @@ from bnviz.records import (
     Smoothness,
     VariantFrame,
 )
-from bnviz.training import path, probes, weights
+from bnviz.training import path, probes
+from bnviz.training import weight_space as weights
 from bnviz.training.batches import Batches
 from bnviz.training.smoothness import smoothness
 
@@ -52,7 +53,7 @@ class Trainer:
         self._watch: Watch | None = watch
         self.paths = [path.Path() for _ in variants]  # of a run whose landscape is watched
         # Here and not in a weak dictionary by trainer: a generator holds its trainer, which then would never end.
-        self.open_questions: dict[str, Generator[float, None, Any]] = {}  # of `bnviz.training.long_questions`
+        self.open_questions: dict[str, Generator[float, None, Any]] = {}  # of `bnviz.training.questions.long`
         self.tick, self.seconds = 0, 0.0
         self.steps = [0] * len(variants)
         self._diverged = [False] * len(variants)

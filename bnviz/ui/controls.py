@@ -1,4 +1,4 @@
-"""The sidebar: every setting of the experiment, drawn from the one table in `bnviz.settings`.
+"""The sidebar: every setting of the experiment, drawn from the one table in `bnviz.experiment.settings`.
 
 The settings live in session state as one flat table, because Streamlit forgets a widget that is not on the page; the
 address bar always holds those that differ from the defaults.
@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 import streamlit as st
 from pydantic import ValidationError
 
-from bnviz.config import LETTERS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig
-from bnviz.figures.style import COLORS
-from bnviz.presets import PRESETS
-from bnviz.settings import (
+from bnviz.experiment.config import LETTERS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig
+from bnviz.experiment.presets import PRESETS
+from bnviz.experiment.settings import (
     ARCHITECTURE,
     COUNT,
     MLP_ONLY,
@@ -29,7 +28,8 @@ from bnviz.settings import (
     to_query,
     unflatten,
 )
-from bnviz.ui.server import wait_until_sent
+from bnviz.figures.style import COLORS
+from bnviz.ui.web.server import wait_until_sent
 
 T = TypeVar("T")
 _CUSTOM = "custom"

@@ -11,20 +11,20 @@ from typing import Any
 
 import streamlit as st
 
-from bnviz import insights
-from bnviz.config import Experiment
 from bnviz.data import COUNTS
 from bnviz.engine.cluster import SCHEDULER, Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs, Page, TooManyRunsError
 from bnviz.engine.remote import WorkerLostError
 from bnviz.engine.run import SPEEDS, Run, Status
+from bnviz.experiment.config import Experiment
 from bnviz.figures.style import Figure
-from bnviz.history import View
-from bnviz.records import Frame
-from bnviz.ui import live_plotly
-from bnviz.ui.feed import Feed
-from bnviz.ui.server import labs, use_local_engine
-from bnviz.ui.tab import assign_tab_id, tab_id
+from bnviz.findings import live as insights
+from bnviz.records.frames import Frame
+from bnviz.records.history import View
+from bnviz.ui.components import live_plotly
+from bnviz.ui.components.tab import assign_tab_id, tab_id
+from bnviz.ui.web.feed import Feed
+from bnviz.ui.web.server import labs, use_local_engine
 
 SETTLE = 0.2  # seconds a rerun waits at most for what the user has just asked for
 ANSWER = 10.0  # seconds to wait for an answer about a network

@@ -6,8 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from bnviz.ui.draw_pad import draw_pad
-from bnviz.ui.server import routes
+from bnviz.ui.components.draw_pad import draw_pad
+from bnviz.ui.web.server import routes
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from bnviz import results
+from bnviz.records import reproduction as results
 from tests.browser.conftest import Lab, assert_accessible, assert_one_column, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

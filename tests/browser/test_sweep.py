@@ -13,10 +13,10 @@ import pyarrow.parquet
 import pytest
 from playwright.sync_api import expect
 
-from bnviz import sweep_text
-from bnviz.config import NetworkConfig, TrainingConfig
-from bnviz.settings import to_query
-from bnviz.sweep import Axis, Sweep
+from bnviz.experiment import sweep_addresses as sweep_text
+from bnviz.experiment.config import NetworkConfig, TrainingConfig
+from bnviz.experiment.settings import to_query
+from bnviz.experiment.sweep import Axis, Sweep
 from tests.browser.conftest import Lab, assert_accessible, assert_one_column, at_rest, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

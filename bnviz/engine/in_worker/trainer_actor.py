@@ -1,0 +1,61 @@
+"""The trainer on a worker, as a Dask actor. Importing this does not import torch; making an actor does."""
+
+import math
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from bnviz.data import DataName, load
+from bnviz.experiment.config import Experiment, Watch
+from bnviz.experiment.edits import Edit
+from bnviz.records.frames import Frame
+
+if TYPE_CHECKING:
+    from bnviz.training.batches import Batches
+
+_trained = -math.inf  # monotonic time at which a live run last trained in this process
+
+
+def since_live() -> float:
+    """Seconds since a live run trained in this process: a sweep gives way to it."""
+    return time.monotonic() - _trained
+
+
+@lru_cache(maxsize=4)
+def batches(name: DataName, device: str = "cpu") -> "Batches":
+    """The digits as tensors, shared by every run of this process. Raises FileNotFoundError where they are not here."""
+    from bnviz.training.batches import Batches
+
+    digits = load(name)
+    if digits.name != name:  # on a shared cluster the worker has a disk of its own
+        raise FileNotFoundError(f"the full {name} is not on the worker's machine. {digits.notice}".rstrip())
+    return Batches(digits, device)
+
+
+class TrainerActor:
+    """A Trainer that answers from another process; every answer but that of `inspect` is a Frame."""
+
+    def __init__(self, experiment: Experiment, data: DataName, watch: Watch | None = None) -> None:
+        import torch
+
+        from bnviz.training.trainer import Trainer
+
+        torch.set_num_threads(1)  # the setting belongs to the calling thread, and actors have one of their own
+        digits = batches(data)
+        self._trainer = Trainer(experiment.training, experiment.variants, digits, watch=watch)
+
+    def advance(self, steps: int | None, seconds: float | None, evaluate: bool) -> Frame:
+        global _trained
+        try:
+            return self._trainer.advance(steps=steps, seconds=seconds, evaluate=evaluate)
+        finally:
+            _trained = time.monotonic()
+
+    def edit(self, edit: Edit) -> Frame:
+        return self._trainer.edit(edit)
+
+    def inspect(self, question: str, **arguments: Any) -> Any:
+        """What a function of `bnviz.training.questions.registry` says of the trainer."""
+        from bnviz.training.questions.registry import QUESTIONS
+
+        return QUESTIONS[question](self._trainer, **arguments)

@@ -1,0 +1,1 @@
+"""What is trained: the experiment, its settings, addresses, presets and changes."""

@@ -1,0 +1,349 @@
+"""What is trained: an Experiment and its parts, frozen and validated, with every range in one place.
+
+The ranges, titles and help texts declared here are the only ones: the controls, the address bar, the command line
+and every error message read them from these fields (`bnviz.experiment.settings`).
+"""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, Literal, get_args
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
+
+Architecture = Literal["mlp", "lenet"]
+Activation = Literal["tanh", "sigmoid", "relu", "leaky_relu", "gelu", "none"]
+Init = Literal[
+    "rand",
+    "rand_fan_in",
+    "normal",
+    "xavier_normal",
+    "xavier_uniform",
+    "he_normal",
+    "he_uniform",
+    "lecun_normal",
+    "orthogonal",
+    "zeros",
+]
+Schedule = Literal["linear", "constant", "cosine"]
+Position = Literal["before", "after"]
+Running = Literal["variance", "std"]
+Inference = Literal["running", "population", "batch"]
+Watch = Literal["inference", "landscape"]  # what a run measures beside the usual, for the page that shows it
+
+SIDE, CLASSES = 28, 10
+PIXELS = SIDE * SIDE
+ACTIVATIONS: tuple[str, ...] = get_args(Activation)
+INITS: tuple[str, ...] = get_args(Init)
+LETTERS = "ABCDEF"  # variants are named by their place
+
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class BatchNormConfig:
+    """Batch normalization after every hidden layer's linear map (Ioffe and Szegedy 2015)."""
+
+    eps: float = Field(
+        default=1e-5, ge=1e-12, le=1.0, title="ε", description="Added to the variance before the square root."
+    )
+    momentum: float = Field(
+        default=0.1,
+        ge=0.001,
+        le=1.0,
+        title="Running momentum",
+        description="Share of the newest batch in the running mean and variance, as PyTorch counts it.",
+    )
+    affine: bool = Field(
+        default=True, title="Learn γ and β", description="A learned scale and shift after the normalization."
+    )
+    position: Position = Field(
+        default="before", title="Place", description="Normalize before or after the activation function."
+    )
+    cumulative: bool = Field(
+        default=False,
+        title="Cumulative average",
+        description="Weigh all batches alike in the running statistics, instead of by the running momentum.",
+    )
+    running: Running = Field(
+        default="variance",
+        title="Running average of",
+        description="The variance, as usual, or the standard deviation.",
+    )
+    inference: Inference = Field(
+        default="running",
+        title="Eval mode uses",
+        description="The running statistics; the population statistics, averaged over training batches of the finished "
+        "network; or those of the batch at hand, as with track_running_stats=False.",
+    )
+    bessel: bool = Field(
+        default=False,
+        title="Normalize with Bessel's correction",
+        description="Divide by the unbiased standard deviation of the batch, with B − 1 in place of B.",
+    )
+    detach: bool = Field(
+        default=False,
+        title="No gradient through the statistics",
+        description="Treat mean and variance as constants in the backward pass, as gradient descent must not.",
+    )
+    noise: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        title="Noise on the statistics",
+        description="While training, the mean moves by this many standard deviations and the log of the standard "
+        "deviation by this much, times a normal deviate for each unit and batch.",
+    )
+    noisy: bool = Field(
+        default=False,
+        title="Noisy batchnorm",
+        description="While training, multiply and move every output of the layer by noise whose mean and spread are "
+        "drawn anew for each unit and batch: covariate shift on purpose (Santurkar et al. 2018, section 2.1).",
+    )
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Layer:
+    """The linear map of one layer, dense or a convolution: `units` neurons or channels from `inputs` of them.
+
+    A convolution slides a kernel × kernel window over its padded inputs, gives maps of size × size values, and after
+    its activation averages them over 2 × 2 values. A dense layer has kernel 0 and size 1.
+    """
+
+    inputs: int
+    units: int
+    kernel: int = 0
+    padding: int = 0
+    size: int = 1
+
+    @property
+    def fan_in(self) -> int:
+        return self.inputs * max(self.kernel, 1) ** 2
+
+    @property
+    def unit(self) -> str:
+        return "channel" if self.kernel else "neuron"
+
+
+_LENET = (
+    Layer(1, 6, kernel=5, padding=2, size=28),
+    Layer(6, 16, kernel=5, size=10),
+    Layer(16 * 5 * 5, 120),
+    Layer(120, 84),
+    Layer(84, CLASSES),
+)
+USUAL_ACTIVATION: dict[str, Activation] = {"mlp": "tanh", "lenet": "sigmoid"}  # what an architecture comes with
+
+
+@dataclass(frozen=True, config=_STRICT)
+class NetworkConfig:
+    """784 pixels to 10 logits: the architecture, and how its weights are drawn.
+
+    LeNet has two convolutions, each followed by average pooling, and two dense layers, and no hidden_layers and width
+    to choose. It is the form of Zhang et al., Dive into Deep Learning, section 7.6: LeCun et al. 1998 with all maps
+    connected, plain averages and a plain output layer.
+    """
+
+    hidden_layers: int = Field(
+        default=1,
+        ge=1,
+        le=20,
+        title="Hidden layers",
+        description="Hidden layers between pixels and logits of a multilayer perceptron.",
+    )
+    width: int = Field(
+        default=128, ge=1, le=512, title="Width", description="Neurons in each hidden layer of a multilayer perceptron."
+    )
+    activation: Activation = Field(
+        default="tanh", title="Activation", description="The function applied after every hidden layer."
+    )
+    init: Init = Field(
+        default="rand_fan_in",
+        title="Init",
+        description="How weights are drawn: rand is U[0,1) as it comes, rand_fan_in divides it by √fan_in.",
+    )
+    init_scale: float = Field(
+        default=1.0,
+        ge=1e-4,
+        le=100.0,
+        title="Init scale",
+        description="Every drawn weight is multiplied by this; 0.01 makes the small init.",
+    )
+
+    architecture: Architecture = Field(
+        default="mlp",
+        title="Architecture",
+        description="A multilayer perceptron, or LeNet: convolutions 6@5×5 and 16@5×5, each followed by average "
+        "pooling, then 120, 84 and 10 neurons.",
+    )
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer with weights, the output layer last."""
+        if self.architecture == "lenet":
+            return _LENET
+        sizes = [PIXELS, *[self.width] * self.hidden_layers, CLASSES]
+        return tuple(Layer(i, o) for i, o in pairwise(sizes))
+
+    @property
+    def hidden(self) -> tuple[Layer, ...]:
+        """The layers that have an activation function, and batchnorm where the variant does."""
+        return self.layers[:-1]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Variant:
+    """One network of an experiment, with or without batch normalization."""
+
+    network: NetworkConfig = NetworkConfig()
+    batchnorm: BatchNormConfig | None = None
+
+    @property
+    def normalizes(self) -> Literal["pre_activation", "post_activation"]:
+        """The place whose values batchnorm normalizes, or would if the variant had it."""
+        return "post_activation" if self.batchnorm and self.batchnorm.position == "after" else "pre_activation"
+
+
+@dataclass(frozen=True, config=_STRICT)
+class TrainingConfig:
+    """Stochastic gradient descent on the softmax cross-entropy, the same for every variant."""
+
+    batch_size: int = Field(
+        default=32, ge=1, le=1024, title="Batch size", description="Digits in one step; batchnorm needs at least 2."
+    )
+    learning_rate: float = Field(
+        default=0.1, ge=1e-5, le=10.0, title="Learning rate", description="Step length at step 0."
+    )
+    schedule: Schedule = Field(
+        default="linear",
+        title="Schedule",
+        description="How the learning rate goes from its start to its end value over the run.",
+    )
+    final_learning_rate: float = Field(
+        default=0.01,
+        ge=0.0,
+        le=10.0,
+        title="Final rate",
+        description="Learning rate at the last step (linear and cosine schedules).",
+    )
+    momentum: float = Field(
+        default=0.0, ge=0.0, le=0.999, title="Momentum", description="Heavy-ball momentum of SGD; 0 is plain SGD."
+    )
+    weight_decay: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        title="Weight decay",
+        description="L2 penalty on the weights, not on biases, γ or β.",
+    )
+    steps: int = Field(default=1500, ge=1, le=100_000, title="Steps", description="Batches until the run ends.")
+    standardize: bool = Field(
+        default=False,
+        title="Standardize inputs",
+        description="Subtract MNIST's mean pixel (0.1307) and divide by its standard deviation (0.3081).",
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=2**31 - 1,
+        title="Seed",
+        description="Fixes the initial weights and the order of the batches.",
+    )
+
+    def rate(self, step: int) -> float:
+        """Learning rate of one step: `learning_rate` at step 0, `final_learning_rate` at the last one."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        done = min(step / max(self.steps - 1, 1), 1.0)
+        if self.schedule == "cosine":
+            done = (1 - math.cos(math.pi * done)) / 2
+        return self.learning_rate + (self.final_learning_rate - self.learning_rate) * done
+
+    @property
+    def keep_every(self) -> int:
+        """Steps between two kept frames: a multiple of this is a point of the test curves and of the history.
+
+        A function of the experiment alone, so that a run's history does not depend on how fast it was watched.
+        """
+        return max(self.kept_every("inference"), min(100, math.ceil(self.steps / 15)))
+
+    def kept_every(self, watch: Watch | None) -> int:
+        """The same for a run that measures more. The curves of inference need every point that the history can hold;
+        the landscape has fewer, because a look ahead costs as much as some ten steps: a run keeps half of its speed."""
+        if watch == "landscape":
+            return max(math.ceil(self.steps / 60), 15)
+        return self.keep_every if watch is None else math.ceil(self.steps / 200)
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Experiment:
+    """Everything needed to reproduce a run: one training and up to six variants that share its batches."""
+
+    training: TrainingConfig = TrainingConfig()
+    variants: tuple[Variant, ...] = Field(
+        default=(Variant(), Variant(batchnorm=BatchNormConfig())),
+        min_length=1,
+        max_length=len(LETTERS),
+        title="Variants",
+    )
+
+    @model_validator(mode="after")
+    def _a_batch_has_a_variance(self) -> "Experiment":
+        if self.training.batch_size < 2 and any(v.batchnorm for v in self.variants):
+            raise ValueError(BATCH_OF_ONE)
+        return self
+
+    @property
+    def letters(self) -> str:
+        return LETTERS[: len(self.variants)]
+
+    def with_variant(self, index: int, variant: Variant) -> "Experiment":
+        """The same experiment with one variant exchanged."""
+        return replace(self, variants=(*self.variants[:index], variant, *self.variants[index + 1 :]))
+
+
+BATCH_OF_ONE = "batch_size: batchnorm needs a batch size from 2 to 1024, because a batch of one digit has no variance"
+_EXPERIMENT = TypeAdapter(Experiment)
+
+
+def to_json(experiment: Experiment) -> str:
+    return _EXPERIMENT.dump_json(experiment).decode()
+
+
+def to_dict(experiment: Experiment) -> dict[str, Any]:
+    """Plain JSON values, as `from_dict` reads them."""
+    values: dict[str, Any] = _EXPERIMENT.dump_python(experiment, mode="json")
+    return values
+
+
+def from_json(text: str | bytes) -> Experiment:
+    """The experiment a JSON document describes.
+
+    Raises pydantic.ValidationError, which `bnviz.experiment.settings.explain` turns into plain sentences.
+    """
+    return _EXPERIMENT.validate_json(text)
+
+
+__all__ = [
+    "ACTIVATIONS",
+    "BATCH_OF_ONE",
+    "CLASSES",
+    "INITS",
+    "LETTERS",
+    "PIXELS",
+    "SIDE",
+    "USUAL_ACTIVATION",
+    "BatchNormConfig",
+    "Experiment",
+    "Layer",
+    "NetworkConfig",
+    "TrainingConfig",
+    "ValidationError",
+    "Variant",
+    "Watch",
+    "from_json",
+    "replace",
+    "to_dict",
+    "to_json",
+]

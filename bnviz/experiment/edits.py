@@ -1,0 +1,80 @@
+"""What a change of the settings means for a run that is under way.
+
+By default a changed variant restarts from the same seed and replays the same batches until it has caught up; with
+"keep the weights" the change is made on the network as it is, and only a new init redraws its weights.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+from bnviz.experiment.config import Experiment, Layer, Variant
+
+
+@dataclass(frozen=True)
+class Edit:
+    """experiment: the settings from now on. restart, redraw: places of the variants that start over, or that only
+    get new weights. label: what a marker on the curves says; empty where the change leaves none."""
+
+    experiment: Experiment
+    restart: frozenset[int] = frozenset()
+    redraw: frozenset[int] = frozenset()
+    label: str = ""
+
+    @property
+    def restarts_all(self) -> bool:
+        return len(self.restart) == len(self.experiment.variants)
+
+
+def plan(old: Experiment, new: Experiment, keep_weights: bool) -> Edit | None:
+    """The edit that leads from `old` to `new`; None where nothing changed.
+
+    >>> from bnviz.config import Experiment
+    >>> plan(Experiment(), Experiment(), keep_weights=True) is None
+    True
+    """
+    if old == new:
+        return None
+    everyone = frozenset(range(len(new.variants)))
+    added = frozenset(range(len(old.variants), len(new.variants)))
+    changed = frozenset(i for i in everyone - added if old.variants[i] != new.variants[i])
+    if old.training.seed != new.training.seed:
+        return Edit(new, restart=everyone)
+    if not keep_weights:
+        return Edit(new, restart=everyone if old.training != new.training else changed | added)
+    reshaped = frozenset(i for i in changed if _shape(old.variants[i]) != _shape(new.variants[i]))
+    redraw = frozenset(i for i in changed - reshaped if _weights(old.variants[i]) != _weights(new.variants[i]))
+    return Edit(new, restart=reshaped | added, redraw=redraw, label=_label(old, new, changed - reshaped))
+
+
+def _shape(variant: Variant) -> tuple[Layer, ...]:
+    return variant.network.layers
+
+
+def _weights(variant: Variant) -> tuple[str, float]:
+    return variant.network.init, variant.network.init_scale
+
+
+def _label(old: Experiment, new: Experiment, changed: frozenset[int]) -> str:
+    parts = _differences(old.training, new.training)
+    for i in sorted(changed):
+        a, b = old.variants[i], new.variants[i]
+        words = _differences(a.network, b.network)
+        if a.batchnorm is None or b.batchnorm is None:
+            if a.batchnorm != b.batchnorm:
+                words.append("batchnorm on" if b.batchnorm else "batchnorm off")
+        else:
+            words += [f"batchnorm {word}" for word in _differences(a.batchnorm, b.batchnorm)]
+        parts += [f"{new.letters[i]}: {word}" for word in words]
+    return ", ".join(parts)
+
+
+def _differences(old: object, new: object) -> list[str]:
+    """'learning rate 0.05' for every field that differs."""
+    names = (f.name for f in fields(new))  # type: ignore[arg-type]  # pydantic dataclasses are dataclasses
+    return [f"{n.replace('_', ' ')} {getattr(new, n)}" for n in names if getattr(old, n) != getattr(new, n)]
+
+
+def at_inference(variant: Variant) -> Variant:
+    """The variant without those settings of batchnorm that matter in training only."""
+    if (bn := variant.batchnorm) is None:
+        return variant
+    return replace(variant, batchnorm=replace(bn, momentum=0.1, cumulative=False, noise=0.0, noisy=False, detach=False))

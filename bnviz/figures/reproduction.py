@@ -1,0 +1,37 @@
+"""Curves of the reproduced experiments."""
+
+import math
+
+from bnviz.figures.style import COLORS, Figure, axis, layout, line
+from bnviz.records.reproduction import Chart, Line
+
+FEW = 8  # points on a logarithmic axis that are named each
+
+
+def results(chart: Chart) -> Figure:
+    """Without batchnorm orange, with it blue, as everywhere."""
+    data = []
+    points = len(chart.lines[0].x)
+    for curve in chart.lines:
+        y = [math.nan if value is None else value for value in curve.y]
+        hover = f"{curve.name}<br>{chart.x_title} %{{x:.4g}}<br>{chart.y_title} %{{y:.4g}}<extra></extra>"
+        width = {"width": 1 if curve.thin else 2}
+        drawn = line(curve.x, y, color_of(curve), curve.name, hovertemplate=hover, line=width)
+        data.append(drawn | ({"mode": "lines+markers", "marker": {"size": 5}} if points <= 4 * FEW else {}))
+    swatch = '<span class="bnviz-swatch" style="background:{}"></span> {}'
+    words = [" &ensp; ".join(swatch.format(color, name) for name, color in legend(chart))]
+    x = axis(chart.x_title, tickformat=",", nticks=6)
+    if chart.log_x:
+        x = axis(chart.x_title, type="log", dtick=1, exponentformat="none")
+        x |= {"tickvals": list(chart.lines[0].x)} if points <= FEW else {}
+    y_axis = axis(chart.y_title, rangemode="tozero")
+    return {"data": data, "layout": layout(f"{chart.title} by {chart.x_title}", 320, words, xaxis=x, yaxis=y_axis)}
+
+
+def color_of(curve: Line) -> str:
+    return COLORS[1 if curve.normalized else 0]
+
+
+def legend(chart: Chart) -> list[tuple[str, str]]:
+    """Each name once, with its colour."""
+    return list({curve.name: (curve.name, color_of(curve)) for curve in chart.lines}.values())

@@ -1,0 +1,1 @@
+"""What was measured: frozen records of NumPy arrays and plain values, and the history of a run."""

@@ -1,0 +1,149 @@
+"""What a run has shown so far: bounded, appended to by one thread while others read."""
+
+import re
+from dataclasses import dataclass, field, replace
+from threading import Lock
+
+import numpy as np
+
+from bnviz.experiment.config import Experiment, Watch
+from bnviz.experiment.edits import Edit
+from bnviz.records.frames import Floats, Frame, VariantFrame
+
+POINTS = 2000  # of a loss curve; past that, neighbours are averaged and every point stands for twice the steps
+FRAMES = 210  # kept frames of a variant; past that, every second one goes
+_NOTHING = np.empty(0)
+_NUMBER = r" [-+.e\d]+$"  # the value that a marker's label ends with
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A change that was made with the weights kept. at: for each variant that went on, its own step and seconds."""
+
+    label: str
+    at: dict[int, tuple[int, float]]
+
+
+@dataclass(frozen=True)
+class VariantHistory:
+    """losses: (points,) mean training loss of each `stride` steps; point k ends at step (k + 1) * stride and at
+    seconds[k] of training. frames: the kept frames, without their losses. frame_seconds: one for each."""
+
+    stride: int
+    losses: Floats
+    seconds: Floats
+    frames: tuple[VariantFrame, ...]
+    frame_seconds: tuple[float, ...]
+
+    @property
+    def steps(self) -> Floats:
+        return np.arange(1, len(self.losses) + 1, dtype=np.float64) * self.stride
+
+
+@dataclass(frozen=True)
+class View:
+    """A history at one moment, safe to keep. `experiment` is the one its frames come from."""
+
+    experiment: Experiment
+    variants: tuple[VariantHistory, ...]
+    latest: Frame | None
+    markers: tuple[Marker, ...]
+
+
+@dataclass
+class _Track:
+    stride: int = 1
+    losses: Floats = field(default_factory=lambda: _NOTHING)
+    times: Floats = field(default_factory=lambda: _NOTHING)
+    rest: Floats = field(default_factory=lambda: _NOTHING)  # losses that do not fill a point yet
+    seconds: float = 0.0
+    frames: list[VariantFrame] = field(default_factory=list)
+    frame_seconds: list[float] = field(default_factory=list)
+
+    def extend(self, losses: Floats, seconds: float) -> None:
+        """Append losses that took `seconds`. The points depend on the losses alone, not on how they were cut."""
+        begin, end = self.seconds, self.seconds + seconds
+        self.seconds = end
+        self.rest = np.concatenate([self.rest, losses])
+        new = len(self.rest) // self.stride
+        stamps = np.linspace(begin, end, new + 1)[1:]
+        while new:
+            take = min(new, POINTS - len(self.losses))
+            points = self.rest[: take * self.stride].reshape(take, self.stride).mean(1)
+            self.losses, self.rest = np.append(self.losses, points), self.rest[take * self.stride :]
+            self.times, stamps = np.append(self.times, stamps[:take]), stamps[take:]
+            if len(self.losses) == POINTS:
+                self.losses = self.losses.reshape(-1, 2).mean(1)
+                self.times = self.times[1::2]
+                self.stride *= 2
+                stamps = stamps[1::2]
+            new = len(self.rest) // self.stride
+
+    def keep(self, frame: VariantFrame) -> None:
+        if self.frames and frame.step <= self.frames[-1].step:
+            return
+        self.frames.append(replace(frame, losses=_NOTHING))
+        self.frame_seconds.append(self.seconds)
+        if len(self.frames) > FRAMES:
+            del self.frames[1::2], self.frame_seconds[1::2]
+
+    def view(self) -> VariantHistory:
+        return VariantHistory(self.stride, self.losses, self.times, tuple(self.frames), tuple(self.frame_seconds))
+
+
+class History:
+    """The frames of one run; more of them are kept of one that measures more."""
+
+    def __init__(self, experiment: Experiment, *, watch: Watch | None = None) -> None:
+        self._watch: Watch | None = watch
+        self._lock = Lock()
+        self._experiment = experiment
+        self._tracks = [_Track() for _ in experiment.variants]
+        self._latest: Frame | None = None
+        self._markers: list[Marker] = []
+
+    def add(self, frame: Frame) -> None:
+        with self._lock:
+            self._add(frame)
+
+    def edit(self, edit: Edit, frame: Frame) -> None:
+        """A live change: restarted variants lose their curves, and a labelled one leaves a marker."""
+        with self._lock:
+            count = len(edit.experiment.variants)
+            self._experiment = edit.experiment
+            tracks = self._tracks + [_Track() for _ in range(count)]
+            self._tracks = [_Track() if i in edit.restart else tracks[i] for i in range(count)]
+            went_on = [i for i in range(count) if i not in edit.restart]
+            kept = (Marker(m.label, {i: m.at[i] for i in went_on if i in m.at}) for m in self._markers)
+            self._markers = [marker for marker in kept if marker.at]
+            if edit.label:
+                at = {i: (frame.variants[i].step, self._tracks[i].seconds) for i in went_on}
+                self._mark(edit.label, at)
+            self._add(frame)
+
+    def view(self) -> View:
+        with self._lock:
+            return View(self._experiment, tuple(t.view() for t in self._tracks), self._latest, tuple(self._markers))
+
+    def _mark(self, label: str, at: dict[int, tuple[int, float]]) -> None:
+        """A setting that is moved like a slider leaves one marker, where it came to rest."""
+        last = self._markers[-1] if self._markers else None
+        near = self._experiment.training.steps / 20
+        if (
+            last
+            and last.at.keys() == at.keys()
+            and re.sub(_NUMBER, "", last.label) == re.sub(_NUMBER, "", label)
+            and all(at[i][0] - last.at[i][0] <= near for i in at)
+        ):
+            self._markers.pop()
+        self._markers.append(Marker(label, at))
+
+    def _add(self, frame: Frame) -> None:
+        keep_every = self._experiment.training.kept_every(self._watch)
+        passed = frame.seconds - (self._latest.seconds if self._latest else 0.0)
+        for track, variant in zip(self._tracks, frame.variants, strict=True):
+            if len(variant.losses):
+                track.extend(variant.losses, passed)
+            if variant.step % keep_every == 0 or frame.finished or variant.diverged:
+                track.keep(variant)
+        self._latest = frame

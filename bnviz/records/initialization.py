@@ -1,0 +1,108 @@
+"""What crosses from the worker to the page on initialization: settings, and what was measured on untrained networks."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bnviz.experiment.config import BatchNormConfig, NetworkConfig, TrainingConfig, Variant
+from bnviz.records.frames import Counts, Floats
+
+ACTIVATION_BINS = 41  # odd: zero lies in the middle of a bin
+WEIGHT_BINS = 80
+FARTHEST = 1e4  # activations without an end are counted on a scale of asinh, up to here
+SCALES = (0.5, 1.0, 2.0)  # around a derived one
+DERIVED = {"xavier_normal": "tanh", "he_normal": "relu"}  # a scheme and the activation it was derived for
+DERIVED_DEPTH = 20
+MOST_UNITS = 5120  # hidden layers times width: ten networks of this size are measured in some two seconds
+MOST_STEPS = 1000  # a trained network is trained anew for every question about it
+SIGN_BATCHES = (1, 32, 256)  # digits in the batch whose gradient is looked at
+INPUTS = ("raw", "standardized", "centred")
+
+
+@dataclass(frozen=True)
+class InitialSetting:
+    """One network, and how many steps it has been trained."""
+
+    network: NetworkConfig
+    batchnorm: bool
+    standardize: bool
+    seed: int
+    steps: int = 0
+
+    @property
+    def variant(self) -> Variant:
+        return Variant(self.network, BatchNormConfig() if self.batchnorm else None)
+
+    @property
+    def training(self) -> TrainingConfig:
+        return TrainingConfig(standardize=self.standardize, seed=self.seed)
+
+
+def activation_edges(activation: str) -> npt.NDArray[np.float64]:
+    """The edges of the bins in which a layer's activations are counted, on their own scale where they have an end."""
+    far = math.asinh(FARTHEST)
+    low, high = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}.get(activation, (-far, far))
+    return np.linspace(low, high, ACTIVATION_BINS + 1)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the theory needs of digits x: (digits,) sum_i x_i and sum_i x_i^2; and sum_i Var[x_i] over the digits."""
+
+    sums: Floats
+    squares: Floats
+    spread: float
+
+
+@dataclass(frozen=True)
+class Propagated:
+    """One network over the probe digits, a value a hidden layer, over its units and the digits together.
+
+    gradient: (linear layers,) root mean square of the gradient of one digit's loss with respect to the outputs of a
+    linear layer, the logits last. histograms: (hidden layers, ACTIVATION_BINS) counts; what lies beyond is in the
+    outermost bins, what is not finite in none.
+    """
+
+    mean: Floats
+    std: Floats
+    saturated: Floats
+    gradient: Floats
+    histograms: Counts
+    loss: float
+
+
+@dataclass(frozen=True)
+class WeightHistogram:
+    """One layer's weights: WEIGHT_BINS + 1 edges and the counts between them; mean and std of the finite ones."""
+
+    fan_in: int
+    fan_out: int
+    edges: Floats
+    counts: Counts
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class InitialNetwork:
+    """Everything that is measured on one network. logits: (digits, 10); labels: (digits,)."""
+
+    propagated: Propagated
+    weights: tuple[WeightHistogram, ...]
+    inputs: Inputs
+    logits: Floats
+    labels: Counts
+    steps: int
+
+
+@dataclass(frozen=True)
+class SignAgreement:
+    """For every neuron of the first layer, the share of its weights' gradients that have the same sign, 0.5 to 1.
+
+    shares: (kind of input, digits in the batch) -> (units,). Counted are the pixels that carry ink in the batch.
+    Neurons without a gradient are left out.
+    """
+
+    shares: dict[tuple[str, int], Floats]

@@ -1,0 +1,126 @@
+"""What was reproduced, as plain records: claims with their verdicts, tables and curves, as JSON and as Markdown."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import field
+from pathlib import Path
+
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass
+
+FILE = Path(__file__).parents[2] / "docs" / "results.json"
+FIGURES = "figures"  # the folder of the pictures, beside it
+VERDICTS = {True: "agrees", False: "differs", None: "no clear difference"}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a source says, what was measured here, whether they agree (None: no clear difference over the seeds, so
+    undecided), and by how much: how far from the claimed figure or, where only a direction was claimed, how far in it.
+    """
+
+    text: str
+    source: str
+    measured: str
+    agrees: bool | None
+    by: str
+
+    @property
+    def verdict(self) -> str:
+        return f"{VERDICTS[self.agrees]}: {self.by}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve. normalized: of a network with batchnorm, which decides its colour. thin: beside a stronger one."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float | None, ...]
+    normalized: bool
+    thin: bool = False
+
+
+@dataclass(frozen=True)
+class Chart:
+    title: str
+    x_title: str
+    y_title: str
+    lines: tuple[Line, ...]
+    log_x: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One experiment. experiment: settings as in the address of the live lab, for a look at it there."""
+
+    key: str
+    title: str
+    setting: str
+    claims: tuple[Claim, ...]
+    experiment: dict[str, str] = field(default_factory=dict)
+    table: Table | None = None
+    charts: tuple[Chart, ...] = ()
+
+    @property
+    def pictures(self) -> dict[str, Chart]:
+        """The charts by the names of their files."""
+        return {f"{self.key}-{place}.svg": chart for place, chart in enumerate(self.charts, 1)}
+
+
+@dataclass(frozen=True)
+class Results:
+    """data: the digits it was measured on. quick: with one seed and shorter runs."""
+
+    data: str
+    seeds: int
+    quick: bool
+    minutes: float
+    results: tuple[Result, ...]
+
+    @property
+    def extent(self) -> str:
+        """How much was trained, in words."""
+        seeds = "one seed" if self.seeds == 1 else f"mean ± standard deviation of {self.seeds} seeds"
+        form = ", quick form with shorter runs" if self.quick else ""
+        return f"{seeds}{form}, {self.minutes:.0f} minute{'s' * (round(self.minutes) != 1)}"
+
+
+_RESULTS = TypeAdapter(Results)
+
+
+def to_json(results: Results) -> str:
+    return _RESULTS.dump_json(results, indent=1).decode()
+
+
+def read(path: Path = FILE) -> Results:
+    """The results of the last run. Raises FileNotFoundError, or ValueError for a file that is something else."""
+    return _RESULTS.validate_json(path.read_bytes())
+
+
+def to_markdown(results: Results) -> str:
+    """Tables, verdicts and pictures; the pictures' files lie in FIGURES beside it."""
+    lines = [
+        "# Results",
+        "",
+        f"Written by `python -m bnviz reproduce{' --quick' if results.quick else ''}` on {results.data}, "
+        f"{results.extent}. The page Results shows the same, from results.json.",
+    ]
+    for result in results.results:
+        lines += ["", f"## {result.title}", "", result.setting, ""]
+        rows = [(c.text, c.source, c.measured, c.verdict.replace("differs", "**differs**")) for c in result.claims]
+        lines += _table(("claim", "source", "measured", "verdict"), rows)
+        if result.table:
+            lines += ["", *_table(result.table.columns, result.table.rows)]
+        if result.charts:
+            lines += ["", *(f"![{chart.title}]({FIGURES}/{name})" for name, chart in result.pictures.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows)]

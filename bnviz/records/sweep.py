@@ -1,0 +1,150 @@
+"""What a sweep has found so far: a row a network, float32, and what crosses from a worker to fill it."""
+
+import csv
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bnviz.experiment.config import TrainingConfig
+from bnviz.experiment.sweep import Sweep
+from bnviz.records.frames import Floats
+
+LAST = 100  # steps whose mean is the training loss
+POINTS = 60  # at most, of a network's training curve
+Metric = Literal["train_loss", "test_loss", "test_accuracy"]
+METRICS: dict[Metric, str] = {"train_loss": "training loss", "test_loss": "test loss", "test_accuracy": "test accuracy"}
+
+
+def stride(training: TrainingConfig) -> int:
+    """Steps whose mean loss is one point of a training curve."""
+    return -(-training.steps // POINTS)
+
+
+def is_looked_at(training: TrainingConfig, step: int) -> bool:
+    """Whether the test digits are asked after so many steps: at the 1st, 2nd, 4th, 8th … kept step of the live lab, and
+    at the end, so that looking takes a small part of the time and every value is one that the live lab shows too."""
+    kept, rest = divmod(step, training.keep_every)
+    return step >= training.steps or (rest == 0 and kept > 0 and kept & (kept - 1) == 0)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One row a network, in the order of `Sweep.experiments`; NaN where nothing is known yet.
+
+    steps: trained so far. train_loss: mean of the last LAST steps, for one that diverged of those before. test_loss
+    and test_accuracy: as last measured, NaN for one that diverged. curves: (networks, POINTS) mean training loss of
+    each `stride` steps.
+    """
+
+    steps: npt.NDArray[np.int32]
+    diverged: npt.NDArray[np.bool_]
+    train_loss: Floats
+    test_loss: Floats
+    test_accuracy: Floats
+    curves: Floats
+
+    @staticmethod
+    def nothing(networks: int) -> "Found":
+        def unknown(*shape: int) -> Floats:
+            return np.full(shape, np.nan, np.float32)
+
+        return Found(
+            steps=np.zeros(networks, np.int32),
+            diverged=np.zeros(networks, np.bool_),
+            train_loss=unknown(networks),
+            test_loss=unknown(networks),
+            test_accuracy=unknown(networks),
+            curves=unknown(networks, POINTS),
+        )
+
+    def take(self, members: npt.NDArray[np.intp], news: "Found") -> None:
+        """Fill in the rows of some networks."""
+        for name, values in vars(news).items():
+            getattr(self, name)[members] = values
+
+    def copy(self) -> "Found":
+        return replace(self, **{name: values.copy() for name, values in vars(self).items()})
+
+
+@dataclass(frozen=True)
+class Cells:
+    """One metric over the grid, (axes ..., batchnorm): mean and standard deviation over those seeds whose network has
+    not diverged, and how many have."""
+
+    mean: Floats
+    deviation: Floats
+    diverged: npt.NDArray[np.int64]
+
+
+def cells(sweep: Sweep, found: Found, metric: Metric) -> Cells:
+    values = getattr(found, metric).astype(np.float64).reshape(sweep.shape)
+    diverged = found.diverged.reshape(sweep.shape)
+    known = np.isfinite(values) & ~diverged
+    count = known.sum(-1)
+    values = np.where(known, values, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):  # where no seed has a value, NaN
+        mean = values.sum(-1) / count
+        deviation = np.sqrt((np.where(known, values - mean[..., None], 0.0) ** 2).sum(-1) / count)
+    return Cells(mean, deviation, diverged.sum(-1))
+
+
+def gain(cells: Cells, metric: Metric) -> Floats:
+    """How much better the networks with batchnorm are, (axes ...): their lower loss or higher accuracy."""
+    difference: Floats = cells.mean[..., 1] - cells.mean[..., 0]
+    return difference if metric == "test_accuracy" else -difference
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def rows(sweep: Sweep, found: Found) -> list[dict[str, Any]]:
+    """A row a network: what its axes are set to, batchnorm, seed, and what was found; None where nothing is known."""
+    table = []
+    for index, experiment in enumerate(sweep.experiments()):
+        place = np.unravel_index(index, sweep.shape)
+        row: dict[str, Any] = {axis.key: axis.values[k] for axis, k in zip(sweep.axes, place, strict=False)}
+        row |= {"batchnorm": experiment.variants[0].batchnorm is not None, "seed": experiment.training.seed}
+        row |= {"steps": int(found.steps[index]), "diverged": bool(found.diverged[index])}
+        for metric in METRICS:
+            value = float(getattr(found, metric)[index])
+            row[metric] = value if np.isfinite(value) else None
+        table.append(row)
+    return table
+
+
+def to_csv(sweep: Sweep, found: Found) -> str:
+    table = rows(sweep, found)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(table[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return out.getvalue()
+
+
+def to_parquet(sweep: Sweep, found: Found) -> bytes:
+    """The table, each network's training curve as a list, and the sweep's definition in the file's metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from bnviz.experiment.sweep_addresses import to_json
+
+    table = pa.Table.from_pylist(rows(sweep, found))
+    step = stride(sweep.training)
+    curves = [c[: n // step].tolist() for c, n in zip(found.curves, found.steps, strict=True)]
+    table = table.append_column("train_losses", pa.array(curves, pa.list_(pa.float32())))
+    metadata = {"bnviz_sweep": to_json(sweep), "bnviz_steps_per_loss": str(step)}
+    out = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(metadata), out)
+    return out.getvalue()
+
+
+def write(path: Path, sweep: Sweep, found: Found) -> None:
+    """A CSV or Parquet file, as its name ends."""
+    if path.suffix == ".csv":
+        path.write_text(to_csv(sweep, found), encoding="utf-8")
+    else:
+        path.write_bytes(to_parquet(sweep, found))

@@ -1,0 +1,1 @@
+"""Closed forms that need no training: NumPy alone."""

@@ -1,0 +1,143 @@
+"""Networks of the literature, trained without and with batchnorm: that of the 2015 paper's figure 1, and LeNet."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bnviz.experiment.config import Experiment, NetworkConfig, TrainingConfig, replace
+from bnviz.experiment.settings import to_query
+from bnviz.records.frames import TEST_DIGITS, Floats, VariantFrame
+from bnviz.records.reproduction import Chart, Claim, Result
+from bnviz.training.reproduction.trials import Bench, Outcome, lines, points, twins
+
+PAPER = "Ioffe and Szegedy 2015, section 4.1 and figure 1"
+BOOK = "Zhang et al., Dive into Deep Learning, section on batch normalization"
+UNIT = 0  # of the last hidden layer: the first is as typical as any
+GOAL = 0.9  # the test accuracy that LeNet is timed to
+ROUNDING = 1e-6  # 900 of 1,000 digits are a little less than 0.9 in float32
+WATCHED = f"Test accuracy: on the first {TEST_DIGITS:,} test digits, at the last step on all of them."
+
+
+def sigmoid(bench: Bench) -> Result:
+    """The 2015 paper's network on MNIST: its accuracy, and how the inputs of its last sigmoids are distributed."""
+    network = NetworkConfig(3, 100, "sigmoid", "normal", 0.1)
+    steps = 5_000 if bench.quick else 50_000
+    training = TrainingConfig(batch_size=60, steps=steps, schedule="constant", learning_rate=0.1)
+    one = replace(bench, seeds=bench.seeds[:1])
+    pair = [outcomes[0] for outcomes in one.train(training, twins(network))]
+    without, normalized = pair
+    goal = max(frame.test_accuracy for frame in _watched(without))
+    slow, fast = (reached(outcome, goal) for outcome in pair)
+    assert slow is not None  # its own best
+    kept = [[f for f in outcome.frames if f.layers[-1].percentiles is not None] for outcome in pair]
+    at = [f.step for f in kept[0]]
+    (calm_median, calm_spread), (median, spread) = (_wander(_percentiles(frames)) for frames in reversed(kept))
+    return Result(
+        "sigmoid",
+        "The network of the 2015 paper",
+        f"784-3×100-10, sigmoid, weights 0.1 N(0,1), batch 60, constant learning rate 0.1, {steps:,} steps, one seed. "
+        f"{WATCHED} Speed: the first step at which each has the best that the network without batchnorm has before its "
+        "last step, as in the paper's figure 3. "
+        "Wander of the median: its largest minus its smallest value over the steps; of the spread between the 15th and "
+        "85th percentile: its largest divided by its smallest; means over the units of the last hidden layer.",
+        (
+            Claim(
+                "The network with batchnorm reaches a higher test accuracy",
+                f"{PAPER}(a)",
+                f"{normalized.test_accuracy:.1%} with, {without.test_accuracy:.1%} without",
+                normalized.test_accuracy > without.test_accuracy,
+                points(normalized.test_accuracy - without.test_accuracy),
+            ),
+            Claim(
+                "It trains faster",
+                f"{PAPER}(a)",
+                f"{goal:.1%} after {fast:,} steps with, {slow:,} without" if fast else "never as accurate",
+                fast is not None and fast < slow,
+                f"{slow / fast:.1f} times as fast" if fast else "not reached",
+            ),
+            Claim(
+                "The inputs of a sigmoid of the last hidden layer keep a more stable distribution",
+                f"{PAPER}(b, c)",
+                f"the median wanders by {calm_median:.2f} with, {median:.2f} without; the spread by a factor of "
+                f"{calm_spread:.1f} with, {spread:.1f} without",
+                calm_median < median and calm_spread < spread,
+                f"{median / calm_median:.1f} and {spread / calm_spread:.1f} times as stable",
+            ),
+        ),
+        to_query(Experiment(training, tuple(twins(network)))),
+        charts=(
+            _accuracy(pair),
+            Chart(
+                f"15th, 50th, 85th percentile of the input of unit {UNIT + 1} of the last hidden layer",
+                "step (batches)",
+                "input of the sigmoid",
+                tuple(
+                    line
+                    for k in range(3)
+                    for line in lines(at, [_percentiles(frames)[:, k, UNIT].tolist() for frames in kept], thin=k != 1)
+                ),
+            ),
+        ),
+    )
+
+
+def lenet(bench: Bench) -> Result:
+    """LeNet in the form of Dive into Deep Learning: sigmoids, average pooling, every map connected to every other.
+
+    LeCun et al. 1998 have a scaled tanh, trainable subsampling and sparse connections between the maps.
+    """
+    network = NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")
+    training = TrainingConfig(steps=3_000 if bench.quick else 10_000, schedule="constant")
+    one = replace(bench, seeds=bench.seeds[:1])
+    pair = [outcomes[0] for outcomes in one.train(training, twins(network))]
+    slow, fast = (reached(outcome, GOAL) for outcome in pair)
+    told = [f"after {step:,} steps" if step else f"not within {training.steps:,} steps" for step in (slow, fast)]
+    return Result(
+        "lenet",
+        "LeNet",
+        "6@5×5, pool, 16@5×5, pool, 120, 84, 10, sigmoid, as in Dive into Deep Learning, after LeCun et al. 1998; "
+        f"Xavier's uniform init, batch 32, constant learning rate 0.1, {training.steps:,} steps, one seed. {WATCHED} "
+        f"The goal is {GOAL:.0%} before the last step.",
+        (
+            Claim(
+                "Batchnorm accelerates the convergence of LeNet",
+                BOOK,
+                f"at the goal {told[1]} with, {told[0]} without; in the end {pair[1].test_accuracy:.1%} with, "
+                f"{pair[0].test_accuracy:.1%} without",
+                fast is not None and fast < (slow or training.steps),
+                f"{'' if slow else 'more than '}{(slow or training.steps) / fast:.0f} times as fast"
+                if fast
+                else "never",
+            ),
+        ),
+        to_query(Experiment(training, tuple(twins(network)))),
+        charts=(_accuracy(pair),),
+    )
+
+
+def _watched(outcome: Outcome) -> Sequence[VariantFrame]:
+    """All but the last frame, whose test accuracy is of other digits."""
+    return outcome.frames[:-1]
+
+
+def reached(outcome: Outcome, accuracy: float) -> int | None:
+    """The first watched step at which a test accuracy was had."""
+    return next((frame.step for frame in _watched(outcome) if frame.test_accuracy >= accuracy - ROUNDING), None)
+
+
+def _accuracy(pair: Sequence[Outcome]) -> Chart:
+    steps = [frame.step for frame in pair[0].frames]
+    percent = [[100 * frame.test_accuracy for frame in outcome.frames] for outcome in pair]
+    return Chart("Test accuracy", "step (batches)", "accuracy (%)", lines(steps, percent))
+
+
+def _percentiles(frames: Sequence[VariantFrame]) -> Floats:
+    """(frames, 3, units) of the last hidden layer."""
+    return np.array([frame.layers[-1].percentiles for frame in frames])
+
+
+def _wander(percentiles: Floats) -> tuple[float, float]:
+    """Of the median and of the spread, over the frames; means over the units."""
+    low, median, high = percentiles.transpose(1, 0, 2)
+    spread = high - low
+    return float(np.ptp(median, axis=0).mean()), float((spread.max(0) / spread.min(0)).mean())

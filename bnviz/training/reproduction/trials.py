@@ -1,0 +1,108 @@
+"""Networks trained over several seeds, how they ended, and their figures in words and lines."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev, variance
+
+import numpy as np
+
+from bnviz.experiment.config import BatchNormConfig, NetworkConfig, TrainingConfig, Variant, replace
+from bnviz.records.frames import TEST_DIGITS, VariantFrame
+from bnviz.records.reproduction import Line
+from bnviz.training import probes
+from bnviz.training.batches import Batches
+from bnviz.training.trainer import Trainer
+
+LAST = 100  # steps whose mean is the training loss
+STUDENT_T = 2.776  # Student's t, 95 %, two-sided, 4 degrees of freedom: two sides of three seeds each
+SIDES = ("without batchnorm", "with batchnorm")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one network ended, and its kept frames."""
+
+    initial_loss: float
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+    frames: tuple[VariantFrame, ...]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every experiment needs: the digits, the seeds, and whom to tell what is going on."""
+
+    batches: Batches
+    seeds: tuple[int, ...]
+    quick: bool
+    say: Callable[[str], None]
+
+    def train(self, training: TrainingConfig, variants: Sequence[Variant]) -> list[list[Outcome]]:
+        """[variant][seed]: all variants at once, one seed after the other."""
+        found = [self._train(replace(training, seed=seed), variants) for seed in self.seeds]
+        return [list(column) for column in zip(*found, strict=True)]
+
+    def _train(self, training: TrainingConfig, variants: Sequence[Variant]) -> list[Outcome]:
+        trainer = Trainer(training, variants, self.batches)
+        frames = [trainer.advance(steps=0)]
+        while not trainer.finished:
+            frames.append(trainer.advance())
+        self.say(f"  {len(variants)} networks, {training.steps:,} steps, {trainer.seconds:.0f} s")
+        outcomes = []
+        for i in range(len(variants)):
+            seen = tuple(frame.variants[i] for frame in frames)
+            losses = np.concatenate([frame.losses for frame in seen])[-LAST:]
+            last = seen[-1]
+            images, labels = self.batches.train_sample(TEST_DIGITS, training.standardize)
+            accuracy = probes.evaluate(trainer.copy_of(i), images, labels)[1][0]
+            loss = math.nan if last.diverged else float(losses.mean())
+            outcomes.append(Outcome(seen[0].next_loss, loss, float(accuracy), last.test_loss, last.test_accuracy, seen))
+        return outcomes
+
+
+def twins(network: NetworkConfig) -> list[Variant]:
+    return [Variant(network), Variant(network, BatchNormConfig())]
+
+
+def mean(outcomes: Sequence[Outcome], name: str) -> float:
+    return fmean(getattr(outcome, name) for outcome in outcomes)
+
+
+def higher(these: Sequence[Outcome], those: Sequence[Outcome], name: str) -> bool | None:
+    """Whether the mean of these lies above that of those, each over the same three seeds; None where the difference is
+    within STUDENT_T standard errors: the seeds alone would often bring it about."""
+    sides = [[getattr(outcome, name) for outcome in side] for side in (these, those)]
+    difference = fmean(sides[0]) - fmean(sides[1])
+    error = math.sqrt(sum(variance(side) / len(side) for side in sides))
+    return None if abs(difference) <= STUDENT_T * error else difference > 0
+
+
+def shown(outcomes: Sequence[Outcome], name: str) -> str:
+    """'0.300 ± 0.004' or '94.8 ± 0.1%', the second the sample's standard deviation over the seeds."""
+    values = [getattr(outcome, name) for outcome in outcomes]
+    if percent := name.endswith("accuracy"):
+        values = [100 * value for value in values]
+    digits = 1 if percent else 3
+    spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{fmean(values):.{digits}f}{spread}{'%' * percent}"
+
+
+def points(difference: float) -> str:
+    """'+1.2 points': a difference of two shares, in percentage points."""
+    return signed(f"{100 * difference:+.1f} points")
+
+
+def signed(text: str) -> str:
+    """With a minus sign for every hyphen."""
+    return text.replace("-", "−")
+
+
+def lines(x: Sequence[float], sides: Sequence[Sequence[float]], **more: bool) -> tuple[Line, ...]:
+    """Two curves, without and with batchnorm; a gap where a value is no finite number."""
+    return tuple(
+        Line(name, tuple(x), tuple(round(v, 5) if math.isfinite(v) else None for v in values), bool(normalized), **more)
+        for normalized, (name, values) in enumerate(zip(SIDES, sides, strict=True))
+    )

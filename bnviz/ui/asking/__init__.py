@@ -1,0 +1,1 @@
+"""Questions of a page to the workers, asked in the background."""

@@ -1,0 +1,1 @@
+"""What the browser draws and sends: a Python and a JavaScript file for each component."""

@@ -1,0 +1,1 @@
+"""Parts that several pages, or one long page, are made of."""

@@ -1,0 +1,142 @@
+"""The measurements of the loss landscape that a page asks for: what is asked, how far it is, and its newest charts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from bnviz.engine.long_question import LongQuestion
+from bnviz.engine.run import Run
+from bnviz.experiment.config import Experiment
+from bnviz.figures import landscape as figures
+from bnviz.figures import sharpness as measures
+from bnviz.figures.landscape import Shape
+from bnviz.figures.style import Figure
+from bnviz.findings import landscape as findings
+from bnviz.records.landscape import NOISE_DIGITS, SHARPNESS_DIGITS, BatchNoise, LargestRates, Scaling, Slice
+from bnviz.ui.asking.repeated import LiveQuestion
+from bnviz.ui.components.live_plotly import unchanged
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the charts are looked at: the shape of slices, whether losses are logarithmic, the layer that is scaled and
+    the network whose batches are drawn."""
+
+    shape: Shape
+    log: bool
+    layer: int
+    noisy: int | None
+
+
+@dataclass
+class Landscape:
+    """One run's questions; read by the threads that make the news."""
+
+    slices: LongQuestion = field(default_factory=lambda: LongQuestion("slices"))
+    sharpness: LongQuestion = field(default_factory=lambda: LongQuestion("sharpness"))
+    rates: LongQuestion = field(default_factory=lambda: LongQuestion("largest_rates"))
+    scaling: LiveQuestion[list[Scaling]] = field(default_factory=lambda: LiveQuestion("scaling", _newest))
+    noise: LiveQuestion[BatchNoise] = field(default_factory=lambda: LiveQuestion("batch_noise", _newest))
+    _drawn: dict[str, tuple[object, Figure]] = field(default_factory=dict)
+
+    def changes(self) -> tuple[int, ...]:
+        """What the news depend on beside the run."""
+        return (
+            self.slices.changes,
+            self.sharpness.changes,
+            self.rates.changes,
+            self.scaling.count,
+            self.noise.count,
+        )
+
+    def charts(self, run: Run, look: Look) -> dict[str, Figure]:
+        """The figures of all that has been asked; each is made once for each answer."""
+        now = run.experiment
+
+        def slices() -> Figure:
+            found = self.slices.answer or ()
+            words = _status(self.slices, "Scanning", now, "Nothing scanned yet: press Scan.")
+            if any(isinstance(each, Slice) for each in found):
+                digits = next(each.digits for each in found if isinstance(each, Slice))
+                of = self.slices.asked
+                drawn = f"directions of seed {of['seed']}, reach {of['reach']:g}, " if of["kind"] == "random" else ""
+                words.append(
+                    f"{drawn}on the first {digits:,} training digits, normalized with the statistics of just these"
+                )
+            about, told = self.slices.experiment or now, words + findings.of_slices(found)
+            return figures.slices(found, about, shape=look.shape, log=look.log, words=told)
+
+        def sharpness() -> Figure:
+            about, found = self.sharpness.experiment or now, self.sharpness.answer or ()
+            words = _status(self.sharpness, "Lanczos iteration", now, "Nothing measured yet: press Measure.")
+            if found:
+                words.append(f"of the loss on the first {SHARPNESS_DIGITS:,} training digits, with their statistics")
+            return measures.sharpness(found, about, words + findings.of_sharpness(found, about))
+
+        def rates() -> Figure:
+            about, found = self.rates.experiment or now, self.rates.answer
+            seeds = found.seeds if isinstance(found, LargestRates) else ()
+            words = _status(self.rates, "Bisection", now, "Nothing searched yet: press Search.", seeds)
+            if not isinstance(found, LargestRates):
+                return figures.empty(words)
+            return measures.largest_rates(found, about, words + findings.of_rates(found, about))
+
+        drawn = {
+            "chart_landscape": self._made("chart_landscape", (self.slices.changes, look, now), slices),
+            "chart_sharpness": self._made("chart_sharpness", (self.sharpness.changes, now), sharpness),
+            "chart_largest_rate": self._made("chart_largest_rate", (self.rates.changes, now), rates),
+        }
+        scaled = self.scaling.of(run, layer=look.layer)
+        if scaled is not None and len(scaled) == len(now.variants):
+            words = [_of(now, max(each.step for each in scaled)), *findings.of_scaling(scaled, now)]
+            version: object = (self.scaling.count, now, look.layer)
+            drawn["chart_scaling"] = self._made("chart_scaling", version, lambda: measures.scaling(scaled, now, words))
+        variant = look.noisy
+        if variant is None:
+            drawn["chart_batch_noise"] = self._made(
+                "chart_batch_noise", None, lambda: figures.empty(["no network has batchnorm"])
+            )
+        elif (noise := self.noise.of(run, variant=variant)) is not None:
+            told = [_of(now, noise.step), f"against {NOISE_DIGITS:,} digits; dotted: 1/√B", *findings.of_noise(noise)]
+            version = (self.noise.count, now, variant)
+            drawn["chart_batch_noise"] = self._made(
+                "chart_batch_noise", version, lambda: measures.batch_noise(noise, variant, told)
+            )
+        return drawn
+
+    def _made(self, key: str, version: object, make: Callable[[], Figure]) -> Figure:
+        known = self._drawn.get(key)
+        if known is None or known[0] != version:
+            known = self._drawn[key] = (version, unchanged(make(), hash(version)))
+        return known[1]
+
+
+_measured: WeakKeyDictionary[Run, Landscape] = WeakKeyDictionary()
+
+
+def landscape(run: Run) -> Landscape:
+    """This run's: it outlives a reload as the run does, and ends with it."""
+    return _measured.setdefault(run, Landscape())
+
+
+def _newest(answer: Any, _: Any) -> Any:
+    return answer
+
+
+def _of(experiment: Experiment, step: int) -> str:
+    return f"seed {experiment.training.seed}, step {step:,}"
+
+
+def _status(question: LongQuestion, what: str, now: Experiment, nothing: str, seeds: tuple[int, ...] = ()) -> list[str]:
+    """Progress, or why there is no answer, or of which run it is; seeds: where they are not just the run's own."""
+    words = []
+    if question.done is not None:
+        words.append(figures.progress(question.done, what, question.left))
+    elif question.problem:
+        words.append(f"No answer: {question.problem}")
+    if question.experiment is None:
+        return words or [nothing]
+    earlier = "" if question.experiment == now else ", before the settings were changed"
+    of = f"seeds {', '.join(map(str, seeds))}" if seeds else f"seed {question.experiment.training.seed}"
+    return [*words, f"{of}{earlier}"]

@@ -1,0 +1,130 @@
+"""What the web server starts and stops: the engine, and the JavaScript it serves from installed packages."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+import streamlit as st
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+from streamlit.runtime.pages_manager import PagesManager
+
+from bnviz.engine.cluster import Engine, EngineUnavailableError
+from bnviz.engine.labs import Labs
+from bnviz.ui.web.feed import serve_news
+from bnviz.ui.web.shortcut import serve_figures
+
+STOP_TIMEOUT = 5.0  # seconds
+SENDING = 0.03  # seconds of the server's loop: Streamlit sends what waits every 5 ms
+
+_lock = Lock()
+_loops: list[asyncio.AbstractEventLoop] = []  # none or one: the loop that sends messages to browsers
+_labs: list[Labs] = []  # none or one; an engine that could not start is tried again by the next visitor
+
+
+def labs() -> Labs:
+    """The runs of this server; starts the engine on first use. Raises EngineUnavailableError."""
+    with _lock:
+        if not _labs:
+            _labs.append(Labs(Engine.from_environment()))
+        return _labs[0]
+
+
+def use_local_engine() -> None:
+    """Where the shared cluster does not answer: train on this machine until the server restarts."""
+    with _lock:
+        if not _labs:
+            _labs.append(Labs(Engine()))
+
+
+def _warm_up() -> None:
+    try:
+        labs()
+    except EngineUnavailableError:
+        return  # the first visitor tries again and is told
+
+
+@asynccontextmanager
+async def lifespan(_: Any) -> AsyncIterator[None]:
+    """Start the engine with the server, so that the first visitor need not wait for it; end it with the server."""
+    # As st.navigation says in every rerun; without it the server's first visitor gets the files of pages/ one by one.
+    PagesManager.uses_pages_directory = False
+    Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
+    _loops.append(asyncio.get_running_loop())
+    yield
+    _loops.clear()
+    await asyncio.to_thread(stop)
+
+
+def stop() -> None:
+    """End every run and the engine; one that is still starting ends itself when this process is gone."""
+    if _lock.acquire(timeout=STOP_TIMEOUT):
+        try:
+            while _labs:
+                _labs.pop().close()
+        finally:
+            _lock.release()
+
+
+def wait_until_sent() -> None:
+    """Wait until what this rerun has drawn is on its way to the browser; for the script's thread.
+
+    What still waits to be sent when the next rerun begins is dropped, even of a rerun that has ended.
+    """
+    for loop in _loops:
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(SENDING), loop).result(STOP_TIMEOUT)
+
+
+@cache
+def _scripts() -> dict[str, Path]:
+    """Served files by versioned name, so that a browser may keep them for ever."""
+    plotly = Path(str(files("plotly"))) / "package_data" / "plotly.min.js"
+    own = {
+        f"{script.stem}-{hashlib.sha256(script.read_bytes()).hexdigest()[:12]}.js": script
+        for script in (Path(__file__).parents[1] / "components").glob("*.js")
+    }
+    return {f"plotly-{version('plotly')}.min.js": plotly} | own
+
+
+def script_url(name: str) -> str:
+    """Where the browser finds 'plotly', or a script of this folder by its stem."""
+    return _url(next(served for served in _scripts() if served.startswith(f"{name}-")))
+
+
+def feed_url(token: str) -> str:
+    """Where the browser asks for news."""
+    return _url(f"news/{token}")
+
+
+def shortcut_url(token: str) -> str:
+    """Where a slider that is being moved asks for figures."""
+    return _url(f"figures/{token}")
+
+
+def _url(path: str) -> str:
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"/{base}/bnviz/{path}" if base else f"/bnviz/{path}"
+
+
+async def _serve_script(request: Request) -> Response:
+    path = _scripts().get(request.path_params["name"])
+    if path is None:
+        return Response(status_code=404)
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+    return FileResponse(path, media_type="text/javascript", headers=headers)
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        Route("/bnviz/{name}", _serve_script),
+        Route("/bnviz/news/{token}", serve_news),
+        Route("/bnviz/figures/{token}", serve_figures),
+    ]

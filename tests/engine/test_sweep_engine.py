@@ -1,0 +1,427 @@
+"""Sweeps on a real cluster: pause, cancel, workers and schedulers that are killed, workers of another version."""
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from dask import config
+from distributed import Client
+from running import kill, wait_until, worker_at
+
+from bnviz.engine import sweeps
+from bnviz.engine.cluster import Engine, EngineUnavailableError
+from bnviz.engine.in_worker import sweep_actor
+from bnviz.engine.in_worker.sweep_actor import SweepActor
+from bnviz.engine.sweeps import SweepRun
+from bnviz.engine.versions import versions, why_refused
+from bnviz.experiment.config import NetworkConfig, TrainingConfig, replace
+from bnviz.experiment.sweep import Axis, Sweep, stacks
+from bnviz.records.sweep import Found
+
+ROOT = Path(__file__).parents[2]
+SHORT = Sweep(
+    (Axis("learning_rate", 0.01, 1.0, 8, "log"), Axis("width", choices=(8, 16))),
+    training=TrainingConfig(steps=800),
+    network=NetworkConfig(width=8),
+)
+LONG = replace(SHORT, training=TrainingConfig(steps=20_000))
+
+Start = Callable[..., SweepRun]
+
+
+@pytest.fixture
+def start(engine: Engine) -> Iterator[Start]:
+    """Start sweeps that are cancelled when the test ends."""
+    runs: list[SweepRun] = []
+
+    def start(sweep: Sweep = SHORT) -> SweepRun:
+        runs.append(SweepRun(engine, sweep, "MNIST sample"))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.cancel()
+
+
+def finished(run: SweepRun) -> Found:
+    wait_until(lambda: run.status.state in ("finished", "stopped"), "the end of the sweep")
+    assert run.status.state == "finished", run.status.notice
+    return run.found()
+
+
+def running(run: SweepRun, progress: float = 0.0) -> SweepRun:
+    wait_until(lambda: run.status.state == "running" and run.status.progress > progress, "the sweep to run")
+    return run
+
+
+def stands(run: SweepRun) -> None:
+    """Wait until nothing is trained for a while; a sweep that goes on would never come to that before its end."""
+
+    def rests() -> bool:
+        steps = run.found().steps
+        time.sleep(10 * sweep_actor.SLICE)
+        return np.array_equal(run.found().steps, steps)
+
+    wait_until(rests, "a rest")
+    assert run.status.progress < 1
+
+
+def same(a: Found, b: Found) -> None:
+    for name, values in vars(a).items():
+        np.testing.assert_array_equal(values, getattr(b, name), err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def expected(batches: Any) -> Found:
+    """What SHORT finds in this process, in the stacks that two workers cut."""
+    from bnviz.training.sweep import SweepStack
+
+    experiments, found = SHORT.experiments(), Found.nothing(SHORT.count)
+    for members in stacks(experiments, 8, workers=2):
+        stack = SweepStack([experiments[i] for i in members], batches)
+        while not stack.finished:
+            stack.advance()
+        found.take(np.array(members), stack.found)
+    return found
+
+
+class TestASweep:
+    def test_finds_on_the_cluster_what_one_process_finds(self, start: Start, expected: Found, engine: Engine) -> None:
+        run = start()
+        same(finished(run), expected)
+        status = run.status
+        assert (status.progress, status.notice) == (1.0, "")
+        wait_until(lambda: not any(engine.load().values()), "the workers to be free")
+
+    def test_shows_all_its_networks_learning_at_the_same_time(self, start: Start) -> None:
+        run = start(LONG)
+        wait_until(lambda: run.found().steps.min() > 0, "all networks to train")
+        assert run.found().steps.max() < LONG.training.steps
+
+    def test_goes_on_after_a_pause_as_if_there_had_been_none(self, start: Start, expected: Found) -> None:
+        run = running(start(), 0.1)
+        run.pause()
+        assert run.status.state == "paused"
+        stands(run)
+        run.resume()
+        same(finished(run), expected)
+
+    def test_trains_no_further_while_nobody_looks(self, start: Start, expected: Found) -> None:
+        run = running(start(), 0.1)
+        run.hold(True)
+        stands(run)
+        run.hold(False)
+        same(finished(run), expected)
+
+    def test_that_is_cancelled_frees_the_workers_and_keeps_what_it_found(self, start: Start, engine: Engine) -> None:
+        run = start(LONG)
+        wait_until(lambda: run.found().steps.min() > 0, "all networks to train")
+        begin = time.monotonic()
+        run.cancel()
+        wait_until(lambda: not any(engine.load().values()), "the workers to be free")
+        assert time.monotonic() - begin < 5  # measured: 0.2 to 0.6 s, on a busy machine
+        assert run.status.state == "cancelled"
+        assert np.isfinite(run.found().train_loss).all()
+        run.resume()
+        assert run.status.state == "cancelled"
+
+    def test_may_be_cancelled_before_it_has_begun(self, start: Start, engine: Engine) -> None:
+        run = start(LONG)
+        run.cancel()
+        assert run.wait(60)
+        wait_until(lambda: not any(engine.load().values()), "the workers to be free")
+
+    def test_says_what_is_wrong_where_training_fails(self, engine: Engine) -> None:
+        run = SweepRun(engine, SHORT, "MNIST")
+        wait_until(lambda: run.status.state == "stopped", "the sweep to stop")
+        assert "the full MNIST is not on the worker's machine" in run.status.notice
+        run.cancel()
+
+
+class TestAKilledWorker:
+    @pytest.mark.parametrize("save_every", [0.0, 1000.0], ids=["resumed", "begun anew"])
+    def test_changes_no_bit(
+        self, start: Start, expected: Found, engine: Engine, save_every: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sweeps, "SAVE_EVERY", save_every)
+        run = running(start(), 0.3)
+        worker = next(address for address, actors in engine.load().items() if actors)
+        kill(worker_at(engine, worker))
+        same(finished(run), expected)
+
+    def test_that_comes_back_gets_its_share(self, start: Start, engine: Engine) -> None:
+        run = running(start(LONG), 0.001)
+        lost = next(iter(engine.load()))
+        kill(worker_at(engine, lost))
+        wait_until(lambda: lost not in engine.load(), "the worker to be gone")
+        wait_until(lambda: len(engine.load()) == 2 and all(engine.load().values()), "a new worker to have its share")
+        assert running(run).status.workers == 2
+
+
+class TestLiveRuns:
+    def test_make_the_slices_of_a_sweep_short(self, batches: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """On one worker both take turns in one thread."""
+        clock = itertools.count()
+        monkeypatch.setattr(sweep_actor.time, "perf_counter", lambda: next(clock) / 200)
+        monkeypatch.setenv("BNVIZ_DEVICE", "cpu")
+        actor = SweepActor("MNIST sample")
+
+        def chunks(seconds_since: float) -> int:
+            monkeypatch.setattr(sweep_actor, "since_live", lambda: seconds_since)
+            before = next(clock)
+            actor.advance()
+            return next(clock) - before - 2  # but for the first look at the clock
+
+        experiments = LONG.experiments()
+        actor.add(0, [experiments[i] for i in stacks(experiments, 8)[0]], None)
+        assert chunks(60.0) == pytest.approx(200 * sweep_actor.SLICE, abs=1)
+        assert chunks(0.0) == pytest.approx(200 * sweep_actor.LIVE_SLICE, abs=1)
+        other = SweepActor("MNIST sample")
+        assert chunks(0.0) <= 3  # what a live run leaves is shared
+        for one in (actor, other):
+            one.forget()
+
+
+@pytest.mark.slow
+def test_a_lost_scheduler_is_replaced_and_changes_no_bit(expected: Found) -> None:
+    engine = Engine()
+    try:
+        engine.client.wait_for_workers(2)
+        run = running(SweepRun(engine, SHORT, "MNIST sample"), 0.2)
+        os.kill(engine._cluster.scheduler.process.pid, signal.SIGKILL)
+        same(finished(run), expected)
+    finally:
+        engine.close()
+
+
+@pytest.mark.slow
+def test_a_question_after_the_scheduler_was_lost_is_answered_by_another() -> None:
+    """Nothing else runs that would have noticed the loss."""
+    engine = Engine()
+    try:
+        lost = engine._cluster.scheduler.process.pid
+        os.kill(lost, signal.SIGKILL)
+        wait_until(lambda: engine.client.status != "running", "Dask to notice")
+        assert engine.submit(os.getpid).result(timeout=60) != lost
+    finally:
+        engine.close()
+
+
+@contextmanager
+def dask(*arguments: str, **environment: str) -> Iterator[None]:
+    """A `dask` command in the background, ended with all its children."""
+    path = os.pathsep.join(filter(None, [environment.pop("PATH_FIRST", ""), str(ROOT)]))
+    where = {**os.environ, **environment, "PYTHONPATH": path}
+    with subprocess.Popen([sys.executable, "-m", "dask", *arguments, "--no-dashboard"], env=where) as process:
+        try:
+            yield
+        finally:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def scheduler(port: int) -> Iterator[str]:
+    with dask("scheduler", "--host", "127.0.0.1", "--port", str(port)):
+        wait_until(lambda: answers(port), "the scheduler")
+        yield f"tcp://127.0.0.1:{port}"
+
+
+@contextmanager
+def worker(address: str, **environment: str) -> Iterator[None]:
+    with dask("worker", address, "--nthreads", "1", "--preload", "bnviz.engine.worker", **environment):
+        yield
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        found: int = probe.getsockname()[1]
+        return found
+
+
+class TestASharedCluster:
+    @pytest.mark.slow
+    def test_that_is_lost_keeps_what_is_finished_and_the_rest_can_be_resumed(
+        self, port: int, expected: Found, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sweeps, "PATIENCE", 0.5)
+        monkeypatch.setattr("bnviz.engine.cluster.CONNECT_TIMEOUT", 2.0)
+        with ExitStack() as after:
+            with scheduler(port) as address, worker(address), worker(address):
+                engine = Engine(address)
+                after.callback(engine.close)
+                engine.client.wait_for_workers(2, timeout=60)
+                run = running(SweepRun(engine, SHORT, "MNIST sample"), 0.2)
+            wait_until(lambda: run.status.state == "stopped", "the sweep to notice")
+            assert "The cluster was lost" in run.status.notice
+            assert run.found().steps.max() > 0
+            after.enter_context(scheduler(port))
+            after.enter_context(worker(address))
+            run.resume()
+            same(finished(run), expected)
+
+    def test_refuses_a_worker_of_another_version(self, port: int, tmp_path: Path) -> None:
+        (tmp_path / "sitecustomize.py").write_text(
+            "import importlib.metadata as m\n"
+            "known = m.version\n"
+            "m.version = lambda name: '2.0.1+cu121' if name == 'torch' else known(name)\n"
+        )
+        with scheduler(port) as address, ExitStack() as known, worker(address, PATH_FIRST=str(tmp_path)):
+            known.enter_context(worker(address))
+            with Client(address, set_as_default=False) as client:
+                client.wait_for_workers(2, timeout=60)
+            engine = Engine(address)
+            assert len(engine.load()) == len(engine.refused) == 1
+            found = finished(SweepRun(engine, replace(SHORT, training=TrainingConfig(steps=20)), "MNIST sample"))
+            assert found.steps.min() == 20
+            known.close()
+            wait_until(lambda: not engine.load(), "the other worker to be gone")
+            engine.close()
+            with pytest.raises(EngineUnavailableError) as refused:
+                Engine(address)
+            assert f"it has bnviz {versions()['bnviz']}, torch 2.0.1" in str(refused.value)
+            assert f"this app has bnviz {versions()['bnviz']}, torch {versions()['torch']}" in str(refused.value)
+
+    @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes certificates with openssl")
+    def test_may_speak_tls_with_dasks_own_settings(self, port: int, tmp_path: Path) -> None:
+        ca, key, cert = (str(tmp_path / name) for name in ("ca.pem", "me.key", "me.pem"))
+        for command in (
+            f"req -x509 -newkey rsa:2048 -nodes -keyout {ca}.key -out {ca} -days 2 -subj /CN=authority",
+            f"req -newkey rsa:2048 -nodes -keyout {key} -out {cert}.csr -subj /CN=bnviz",
+            f"x509 -req -in {cert}.csr -CA {ca} -CAkey {ca}.key -CAcreateserial -out {cert} -days 2",
+        ):
+            subprocess.run(["openssl", *command.split()], check=True, capture_output=True)
+        mine = ["--tls-ca-file", ca, "--tls-cert", cert, "--tls-key", key]
+        address = f"tls://127.0.0.1:{port}"
+        with (
+            dask("scheduler", "--protocol", "tls", "--host", "127.0.0.1", "--port", str(port), *mine),
+            dask("worker", address, "--nthreads", "1", "--preload", "bnviz.engine.worker", *mine),
+        ):
+            with pytest.raises(EngineUnavailableError, match="tls:// needs certificates"):
+                Engine(address)
+            own = {"tls.ca-file": ca, "tls.client.cert": cert, "tls.client.key": key, "require-encryption": True}
+            with config.set({f"distributed.comm.{name}": value for name, value in own.items()}):
+                wait_until(lambda: answers(port), "the scheduler")
+                engine = Engine(address)
+                assert list(engine.load().values()) == [0]
+                engine.close()
+
+    def test_tells_a_worker_without_our_preload_from_one_with_it(self) -> None:
+        assert why_refused(versions()) == ""
+        assert why_refused(None) == "it was started without --preload bnviz.engine.worker"
+        assert "bnviz 0.0.1" in why_refused({"bnviz": "0.0.1"})
+
+
+class TestTheCommand:
+    def test_writes_the_table_that_the_page_exports(
+        self, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        import pyarrow.parquet as pq
+
+        from bnviz.__main__ import main
+        from bnviz.experiment import sweep_addresses as definitions
+
+        monkeypatch.setenv("BNVIZ_DATA_DIR", str(tmp_path))
+        monkeypatch.setattr(Engine, "from_environment", lambda: engine)
+        monkeypatch.setattr(engine, "close", lambda: None)
+        sweep = replace(SHORT, training=TrainingConfig(steps=20))
+        (tmp_path / "sweep.json").write_text(definitions.to_json(sweep))
+        assert main(["sweep", str(tmp_path / "sweep.json"), "--out", str(tmp_path / "results.parquet")]) == 0
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert "32 networks, 20 steps, MNIST sample" in captured.err
+        table = pq.read_table(tmp_path / "results.parquet")
+        assert table.num_rows == 32
+        assert definitions.from_json(table.schema.metadata[b"bnviz_sweep"]) == sweep
+        row = table.to_pylist()[-1]
+        assert (row["learning_rate"], row["width"], row["batchnorm"], row["seed"]) == (1.0, 16, True, 0)
+        assert len(row["train_losses"]) == row["steps"] == 20
+        assert 0 < row["test_accuracy"] < 1
+
+    @pytest.mark.parametrize(
+        ("definition", "out", "words"),
+        [
+            ({}, "results.xlsx", "--out: "),
+            ({}, "nowhere/results.csv", "is no folder"),
+            ({"seeds": 0}, "results.csv", "seeds: '0' is not allowed; give a whole number from 1 to 10"),
+            (None, "results.csv", "No such file"),
+        ],
+    )
+    def test_refuses_bad_input_in_one_line(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], definition: object, out: str, words: str
+    ) -> None:
+        from bnviz.__main__ import main
+
+        if definition is not None:
+            (tmp_path / "sweep.json").write_text(json.dumps(definition))
+        assert main(["sweep", str(tmp_path / "sweep.json"), "--out", str(tmp_path / out)]) == 2
+        captured = capsys.readouterr().err
+        assert captured.startswith("bnviz sweep: ")
+        assert words in captured
+        assert captured.count("\n") == 1
+
+    def test_that_can_train_nothing_says_why_and_leaves_an_older_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        from bnviz.__main__ import main
+
+        monkeypatch.setenv("BNVIZ_DEVICE", "nonsense")
+        (tmp_path / "sweep.json").write_text("{}")
+        (tmp_path / "r.csv").write_text("precious")
+        assert main(["sweep", str(tmp_path / "sweep.json"), "--out", str(tmp_path / "r.csv")]) == 1
+        assert "bnviz sweep: The sweep stopped: BNVIZ_DEVICE=nonsense is not allowed" in capsys.readouterr().err
+        assert (tmp_path / "r.csv").read_text() == "precious"
+
+    def test_ends_soon_and_in_good_order_when_a_terminal_interrupts_it(self, tmp_path: Path) -> None:
+        """Ctrl-C reaches every process of the terminal's group; the workers leave it to their owner."""
+        (tmp_path / "sweep.json").write_text('{"training": {"steps": 50000}}')
+        command = [sys.executable, "-m", "bnviz", "sweep", "sweep.json", "--out", "r.csv"]
+        where = {**os.environ, "PYTHONPATH": str(ROOT), "BNVIZ_DATA_DIR": str(tmp_path)}
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may ignore it
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=where, stderr=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            signal.signal(signal.SIGINT, before)
+            assert process.stderr is not None
+            said = []
+            while not said or "network-steps/s" not in said[-1]:
+                said.append(process.stderr.readline())
+                assert said[-1], "".join(said)
+            os.killpg(process.pid, signal.SIGINT)
+            rest = process.stderr.read()
+            assert process.wait(timeout=60) == 130
+        assert "Traceback" not in rest
+        assert "interrupted" in rest
+        assert len((tmp_path / "r.csv").read_text().splitlines()) == 41
+
+    def test_says_that_no_scheduler_answers(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        from bnviz.__main__ import main
+
+        monkeypatch.setenv("BNVIZ_SCHEDULER", "tcp://127.0.0.1:1")
+        monkeypatch.setattr("bnviz.engine.cluster.CONNECT_TIMEOUT", 0.5)
+        (tmp_path / "sweep.json").write_text("{}")
+        assert main(["sweep", str(tmp_path / "sweep.json"), "--out", str(tmp_path / "r.csv")]) == 1
+        assert "BNVIZ_SCHEDULER=tcp://127.0.0.1:1" in capsys.readouterr().err

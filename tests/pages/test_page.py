@@ -1,0 +1,157 @@
+"""Pages without a browser: their controls, messages and address, in Streamlit's own test runner."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from bnviz.experiment.presets import PRESETS
+from bnviz.experiment.settings import to_query
+from bnviz.ui import lab
+from bnviz.ui.web import server
+
+APP = Path(__file__).parents[2] / "app.py"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _engine_ends_with_the_tests() -> Iterator[None]:
+    yield
+    server.stop()
+
+
+def page(script: Path = APP, **parameters: str) -> AppTest:
+    """The page in its second run, when the browser has told the tab's id."""
+    app = AppTest.from_file(str(script), default_timeout=90)
+    app.session_state["tab"] = "a-tab-of-a-test"
+    for key, value in parameters.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def address(app: AppTest) -> dict[str, str]:
+    return {key: value[0] if isinstance(value, list) else value for key, value in app.query_params.items()}
+
+
+def test_the_default_page_has_every_control_and_no_complaint() -> None:
+    app = page()
+    keys = {"a_batchnorm", "b_batchnorm", "a_init", "b_init", "hidden_layers", "keep_weights", "speed", "play", "step"}
+    for key in keys | {"reset", "new_seed", "batch_size", "learning_rate", "seed", "a_init_scale", "b_bn_eps"}:
+        assert app.get_by_key(key) if hasattr(app, "get_by_key") else key in app.session_state, key
+    assert [warning.value for warning in app.warning] == []
+    assert [error.value for error in app.error] == []
+
+
+def test_a_control_changes_the_address() -> None:
+    app = page()
+    app.slider(key="hidden_layers").set_value(7)
+    app.toggle(key="a_batchnorm").set_value(True).run()
+    assert address(app) == {"hidden_layers": "7", "a_batchnorm": "on"}
+    app.slider(key="hidden_layers").set_value(1)
+    app.toggle(key="a_batchnorm").set_value(False).run()
+    assert address(app) == {}
+
+
+def test_the_preset_of_the_settings_is_named_at_once() -> None:
+    app = page()
+    app.slider(key="hidden_layers").set_value(7).run()
+    assert app.selectbox(key="preset").value == "custom"
+    app.slider(key="hidden_layers").set_value(1).run()
+    assert app.selectbox(key="preset").value == "start"
+
+
+def test_another_architecture_outlives_the_network_that_has_it() -> None:
+    app = page(variants="3", c_width="16")
+    app.slider(key="variants").set_value(2).run()
+    app.slider(key="variants").set_value(3).run()
+    assert app.toggle(key="c_own").value is True
+    assert address(app) == {"variants": "3", "c_width": "16"}
+
+
+def test_another_width_leaves_the_depth_that_all_networks_have() -> None:
+    app = page(variants="3", hidden_layers="5", c_width="16")
+    assert address(app) == {"variants": "3", "hidden_layers": "5", "c_width": "16"}
+    assert app.slider(key="c_hidden_layers").value == 5
+
+
+@pytest.mark.parametrize(("base", "path"), [("", "/bnviz/plotly-"), ("lab/one", "/lab/one/bnviz/plotly-")])
+def test_scripts_are_found_under_the_base_path(base: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamlit.get_option", lambda _: base)
+    assert server.script_url("plotly").startswith(path)
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [(0.0, "– steps/s"), (0.25, "4.0 s a step"), (1.0, "1.0 steps/s"), (9.9, "9.9 steps/s"), (1234.5, "1,234 steps/s")],
+)
+def test_the_pace_of_slow_networks_is_told_as_well(rate: float, words: str) -> None:
+    assert lab.pace(rate) == words
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_preset_sets_every_control(name: str) -> None:
+    app = page(hidden_layers="3", a_batchnorm="on", b_bn_eps="0.5", momentum="0.9", variants="4")
+    app.selectbox(key="preset").set_value(name).run()
+    assert address(app) == to_query(PRESETS[name].experiment)
+    assert app.selectbox(key="preset").value == name
+
+
+def test_new_seed_counts_up() -> None:
+    app = page(seed="41")
+    app.button(key="new_seed").click().run()
+    assert app.number_input(key="seed").value == 42
+
+
+def test_an_address_with_another_architecture_for_b_is_taken_and_taken_back() -> None:
+    app = page(width="64", b_width="16")
+    assert app.toggle(key="b_own").value is True
+    assert app.number_input(key="b_width").value == 16
+    app.toggle(key="b_own").set_value(False).run()
+    assert address(app) == {"width": "64"}
+
+
+def test_a_batch_of_one_with_batchnorm_is_refused_by_name() -> None:
+    app = page()
+    app.number_input(key="batch_size").set_value(1).run()
+    assert "batch_size: batchnorm needs a batch size from 2 to 1024" in app.error[0].value
+    assert not app.exception
+
+
+def test_a_hostile_address_gives_one_message_and_the_defaults() -> None:
+    app = page(hidden_layers="1e9", width="-1", a_init="<script>", evil="1", seed="NaN")
+    assert len(app.warning) == 1
+    for field in ("hidden_layers", "width", "a_init", "evil", "seed"):
+        assert field in app.warning[0].value
+    assert "<script>" not in app.warning[0].value
+    assert address(app) == {}
+
+
+def test_a_refused_sweep_leaves_all_that_stands_below_the_message_in_its_place() -> None:
+    app = page(APP.parent / "pages" / "sweep.py")
+
+    def places() -> list[str]:
+        return [str(each.type) for _, each in sorted(app.main.children.items())]
+
+    before = places()
+    app.number_input(key="sweep_init_scale_count").set_value(4000).run()
+    assert [error.value for error in app.error] == ["This is a sweep of 8,000 networks; at most 4,096 are allowed."]
+    assert app.button(key="sweep_start").disabled
+    assert places() == before
+
+
+def test_a_scheduler_that_does_not_answer_is_named_and_this_machine_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    server.stop()
+    st.cache_resource.clear()  # the session of the tests before, who found an engine
+    monkeypatch.setenv("BNVIZ_SCHEDULER", "tcp://127.0.0.1:1")
+    monkeypatch.setattr("bnviz.engine.cluster.CONNECT_TIMEOUT", 0.5)
+    app = page()
+    assert "BNVIZ_SCHEDULER=tcp://127.0.0.1:1" in app.error[0].value
+    app.button(key="local_engine").click().run()
+    assert not app.exception
+    assert [error.value for error in app.error] == []
+    assert len(server.labs().engine.load()) > 0

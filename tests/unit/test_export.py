@@ -1,0 +1,260 @@
+"""A run as files: strict JSON, a CSV for any spreadsheet, and a plain PyTorch script that trains the same networks."""
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from builders import experiments, frame, frames_of, history_of, losses_of, twins, variant_frame, variants, view_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bnviz.data.mnist import SAMPLE_FILE
+from bnviz.experiment.config import (
+    ACTIVATIONS,
+    INITS,
+    BatchNormConfig,
+    Experiment,
+    NetworkConfig,
+    TrainingConfig,
+    Variant,
+    replace,
+)
+from bnviz.experiment.edits import Edit
+from bnviz.experiment.settings import read_json
+from bnviz.export import run as export
+from bnviz.nn.network import NetworkState
+from bnviz.records.history import History, View
+from bnviz.training.batches import Batches
+
+DIVERGED = view_of(
+    twins(steps=30),
+    frame(variant_frame(0, next_loss=math.inf), variant_frame(0)),
+    frame(
+        variant_frame(2, [1e30, math.nan], test_loss=math.nan, test_accuracy=math.nan, diverged=True),
+        variant_frame(2, [2.3, 2.2]),
+        seconds=0.5,
+    ),
+    frame(variant_frame(2, diverged=True, test_loss=math.nan), variant_frame(3, [2.1]), seconds=0.7),
+)
+
+
+@pytest.fixture(scope="module")
+def view(batches: Batches) -> View:
+    """Of a real run, too short for anything to be averaged: 30 steps, and a kept frame every second one."""
+    experiment = twins(steps=30)
+    return history_of(experiment, frames_of(experiment, batches)).view()
+
+
+def strict(text: str) -> Any:
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+class TestTheJsonFile:
+    def test_gives_back_its_experiment(self, view: View) -> None:
+        assert read_json(export.to_json(view, "MNIST sample")) == (view.experiment, [])
+
+    def test_holds_the_curves_of_every_variant(self, view: View) -> None:
+        document = strict(export.to_json(view, "MNIST sample"))
+        assert document.keys() == {"experiment", "data", "markers", "variants"}
+        assert document["data"] == "MNIST sample"
+        for letter, history in zip("AB", view.variants, strict=True):
+            training, test = (document["variants"][letter][group] for group in ("training", "test"))
+            assert training["step"] == list(range(1, 31))
+            assert training["train_loss"] == history.losses.tolist()
+            assert test["step"] == list(range(0, 31, 2))
+            assert test["test_loss"] == [f.test_loss for f in history.frames]
+            assert test["test_accuracy"] == [f.test_accuracy for f in history.frames]
+            for curve in (training, test):
+                assert {len(values) for values in curve.values()} == {len(curve["step"])}
+                assert curve["seconds"] == sorted(curve["seconds"])
+
+    def test_is_strict_json_also_where_losses_are_no_numbers(self) -> None:
+        curves = strict(export.to_json(DIVERGED, "MNIST"))["variants"]["A"]
+        assert curves["training"]["train_loss"] == [1e30, None]
+        assert curves["test"]["test_loss"] == [1.0, None]
+
+    def test_names_the_changes_that_kept_the_weights(self) -> None:
+        history = History(twins())
+        history.add(frame(variant_frame(7), variant_frame(7)))
+        change = Edit(twins(), label="A: init normal")
+        history.edit(change, frame(variant_frame(7), variant_frame(7), seconds=1.23456))
+        document = strict(export.to_json(history.view(), "MNIST"))
+        assert document["markers"] == [{"label": "A: init normal", "step": {"A": 7, "B": 7}}]
+
+    def test_of_a_run_that_has_not_begun_is_empty(self) -> None:
+        document = strict(export.to_json(History(twins()).view(), "MNIST"))
+        assert document["variants"]["A"]["training"]["step"] == []
+
+    @settings(max_examples=20)
+    @given(experiments)
+    def test_gives_back_every_experiment(self, experiment: Experiment) -> None:
+        assert read_json(export.to_json(History(experiment).view(), "MNIST")) == (experiment, [])
+
+
+class TestTheCsvFile:
+    def test_has_a_row_for_every_point_of_every_variant(self, view: View) -> None:
+        rows = rows_of(export.to_csv(view))
+        assert list(rows[0]) == ["variant", "step", "seconds", "train_loss", "test_loss", "test_accuracy"]
+        assert [(row["variant"], int(row["step"])) for row in rows] == [(v, s) for v in "AB" for s in range(31)]
+
+    def test_has_training_losses_at_every_step_and_test_results_where_there_are_any(self, view: View) -> None:
+        rows = [row for row in rows_of(export.to_csv(view)) if row["variant"] == "B"]
+        history = view.variants[1]
+        assert [float(row["train_loss"]) for row in rows[1:]] == history.losses.tolist()
+        assert rows[0]["train_loss"] == ""
+        tested = [row for row in rows if row["test_loss"]]
+        assert [int(row["step"]) for row in tested] == [f.step for f in history.frames]
+        assert [float(row["test_loss"]) for row in tested] == [f.test_loss for f in history.frames]
+        assert [float(row["test_accuracy"]) for row in tested] == [f.test_accuracy for f in history.frames]
+
+    def test_leaves_a_value_that_is_no_number_empty(self) -> None:
+        rows = rows_of(export.to_csv(DIVERGED))
+        assert [row["train_loss"] for row in rows if row["variant"] == "A"] == ["", "1e+30", ""]
+        assert "nan" not in export.to_csv(DIVERGED).lower()
+
+    def test_of_a_run_that_has_not_begun_is_its_header(self) -> None:
+        assert export.to_csv(History(twins()).view()).count("\n") == 1
+
+
+def loaded(experiment: Experiment) -> dict[str, Any]:
+    """The names that the exported script defines, without its main part."""
+    names: dict[str, Any] = {"__name__": "experiment"}
+    exec(compile(export.to_script(experiment, "MNIST sample"), "experiment.py", "exec"), names)
+    return names
+
+
+CAREFUL = NetworkConfig(hidden_layers=2, width=24, activation="relu", init="he_normal")
+EVERYTHING = Experiment(
+    TrainingConfig(
+        steps=20,
+        batch_size=50,
+        learning_rate=0.05,
+        momentum=0.8,
+        weight_decay=0.01,
+        schedule="cosine",
+        standardize=True,
+        seed=7,
+    ),
+    (
+        Variant(CAREFUL, BatchNormConfig(position="after")),
+        Variant(CAREFUL),
+        Variant(CAREFUL, BatchNormConfig(affine=False, eps=1e-3, momentum=0.3)),
+        Variant(NetworkConfig(width=9, activation="gelu", init="orthogonal", init_scale=0.5)),
+    ),
+)
+
+
+OPTIONS = Experiment(
+    TrainingConfig(steps=20, batch_size=50),
+    (
+        Variant(CAREFUL, BatchNormConfig(bessel=True, detach=True)),
+        Variant(CAREFUL, BatchNormConfig(cumulative=True, running="std")),
+        Variant(CAREFUL, BatchNormConfig(inference="population", position="after")),
+        Variant(CAREFUL, BatchNormConfig(inference="batch")),
+    ),
+)
+
+
+LENET = NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")
+CONVOLUTIONS = Experiment(
+    TrainingConfig(steps=20, momentum=0.5),
+    (
+        Variant(LENET),
+        Variant(LENET, BatchNormConfig()),
+        Variant(LENET, BatchNormConfig(bessel=True, position="after", inference="population")),
+    ),
+)
+
+
+class TestTheScript:
+    @pytest.mark.parametrize(
+        "experiment",
+        [Experiment(TrainingConfig(steps=20)), EVERYTHING, OPTIONS, CONVOLUTIONS],
+        ids=["twins", "everything", "batchnorm's options", "convolutions"],
+    )
+    def test_run_by_itself_gives_the_losses_of_the_trainer(
+        self, experiment: Experiment, batches: Batches, tmp_path: Path
+    ) -> None:
+        """Up to rounding: one network after the other in torch's own layers, not a stack."""
+        script = tmp_path / "experiment.py"
+        script.write_text(export.to_script(experiment, "MNIST sample"), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, script, SAMPLE_FILE],
+            cwd=tmp_path,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        printed = re.findall(r"^(\w) step (\d+) loss (\S+)$", done.stdout, re.MULTILINE)
+        frames = frames_of(experiment, batches)
+        for i, letter in enumerate(experiment.letters):
+            lines = [(int(step), float(loss)) for name, step, loss in printed if name == letter]
+            assert [step for step, _ in lines] == list(range(20))
+            np.testing.assert_allclose([loss for _, loss in lines], losses_of(frames, i), rtol=1e-3, atol=1e-4)
+            (tested,) = re.findall(rf"^{letter} test loss (\S+) accuracy (\S+)$", done.stdout, re.MULTILINE)
+            assert float(tested[0]) == pytest.approx(frames[-1].variants[i].test_loss, rel=1e-3)
+            assert float(tested[1]) == pytest.approx(frames[-1].variants[i].test_accuracy, abs=2e-3)
+
+    @pytest.mark.parametrize("init", INITS)
+    @pytest.mark.parametrize("architecture", ["mlp", "lenet"])
+    def test_begins_with_the_trainers_weights(self, init: str, architecture: str) -> None:
+        network = NetworkConfig(2, 7, init=init, init_scale=0.3, architecture=architecture)
+        experiment = Experiment(TrainingConfig(seed=11), (Variant(network), Variant(network, BatchNormConfig())))
+        script = loaded(experiment)
+        for letter, variant in zip("AB", experiment.variants, strict=True):
+            built = script["NETWORKS"][letter]()
+            linears = [m for m in built if isinstance(m, torch.nn.Linear | torch.nn.Conv2d)]
+            state = NetworkState.fresh(variant, seed=11)
+            for linear, weight in zip(linears, state.weights, strict=True):
+                assert torch.equal(linear.weight.flatten(1).T, weight.value)
+                assert not linear.bias.any()
+
+    @settings(max_examples=20)
+    @given(st.integers(0, 2**31 - 1), st.integers(1, 1024), st.integers(0, 3000))
+    def test_takes_the_trainers_batches(self, batches: Batches, seed: int, size: int, step: int) -> None:
+        script = loaded(Experiment(TrainingConfig(seed=seed, batch_size=size), (Variant(),)))
+        index = script["batch_at"](step, 10_000)
+        _, labels = batches.at(step, seed=seed, size=size, standardize=False)
+        assert torch.equal(batches.train_labels[index], labels)
+
+    @settings(max_examples=20)
+    @given(experiments)
+    def test_follows_the_learning_rate(self, experiment: Experiment) -> None:
+        rate = loaded(experiment)["learning_rate"]
+        for step in {0, 1, experiment.training.steps // 2, experiment.training.steps - 1}:
+            assert rate(step) == pytest.approx(experiment.training.rate(step), rel=1e-12)
+
+    @settings(max_examples=20)
+    @given(variants)
+    def test_builds_every_network(self, variant: Variant) -> None:
+        small = replace(variant.network, hidden_layers=2, width=5)
+        script = loaded(Experiment(TrainingConfig(), (Variant(small, variant.batchnorm),)))
+        assert script["NETWORKS"]["A"]()(torch.rand(4, 784)).shape == (4, 10)
+
+    @pytest.mark.parametrize("activation", ACTIVATIONS)
+    def test_names_the_activation(self, activation: str) -> None:
+        script = loaded(Experiment(variants=(Variant(NetworkConfig(width=3, activation=activation)),)))
+        kinds = [type(m).__name__.lower() for m in script["NETWORKS"]["A"]()]
+        assert kinds[1] == {"none": "identity", "leaky_relu": "leakyrelu"}.get(activation, activation)
+
+    @pytest.mark.parametrize(("data", "count"), [("MNIST sample", "10000, 2000"), ("MNIST", "60000, 10000")])
+    def test_takes_as_many_digits_as_the_run_did(self, data: Any, count: str) -> None:
+        assert f"TRAIN_DIGITS, TEST_DIGITS = {count}\n" in export.to_script(Experiment(), data)
