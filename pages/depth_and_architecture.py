@@ -13,9 +13,11 @@ from bnviz.figures.feature_maps import STAGES
 from bnviz.figures.style import Figure
 from bnviz.records.frames import MAP_DIGITS, PROBE_DIGITS, Convolved, Frame
 from bnviz.records.history import View
-from bnviz.ui import controls, lab, page
+from bnviz.ui import controls, page, session
 from bnviz.ui.asking.repeated import LiveQuestion
 from bnviz.ui.components.live_plotly import live_chart, unchanged
+from bnviz.ui.news import publish
+from bnviz.ui.transport import transport
 
 NETWORKS = ("deep", "deepest", "paper", "lenet")  # presets
 DEPTHS = (1, 2, 5, 10, 20)
@@ -24,7 +26,7 @@ page.style()
 st.title("Depth and architecture")
 experiment, keep_weights = controls.sidebar()
 page.show_problems()
-_, run = lab.live_run(experiment, keep_weights)
+_, run = session.live_run(experiment, keep_weights)
 
 
 def kind(chosen: bool) -> Literal["primary", "secondary"]:
@@ -58,7 +60,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="depths"):
             on_click=controls.set_value,
             args=("hidden_layers", depth),
         )
-shown_status = lab.transport(run, partial(controls.set_value, "seed"))
+shown_status = transport(run, partial(controls.set_value, "seed"))
 live_place = st.container(key="status")
 
 left, right = st.columns(2, gap="large")
@@ -178,5 +180,5 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
 
 
 with live_place:
-    lab.follow(run, shown_status, draw, also=lambda: maps.count)
+    publish(run, shown_status, draw, also=lambda: maps.count)
 controls.drawn()

@@ -9,7 +9,8 @@ from bnviz.figures.normalization import scientific
 from bnviz.figures.style import Figure
 from bnviz.theory import walkthrough
 from bnviz.theory.walkthrough import EPS, LIMIT, Array, Walk
-from bnviz.ui import lab, page
+from bnviz.ui import page, session
+from bnviz.ui.asking.at_once import ask
 from bnviz.ui.asking.tasks import inquiries
 from bnviz.ui.components.live_plotly import live_chart
 from bnviz.ui.components.live_slider import live_slider, set_slider, slider_value
@@ -79,7 +80,7 @@ def edited_points() -> Array:
 def layer_units() -> tuple[Array, tuple[str, str]] | None:
     """What reaches the batchnorm of two units of the live lab's network; None, with a message, where there is none."""
     # Not asked again at every move of a slider: an engine that does not answer takes its time.
-    run = lab.find_run(tab) if tab and "no_live_run" not in st.session_state else None
+    run = session.find_run(tab) if tab and "no_live_run" not in st.session_state else None
     if run is None:
         st.session_state["no_live_run"] = True
         st.info("This tab has no live run yet. Open the live lab, then come back.", icon=":material/info:")
@@ -104,7 +105,7 @@ def layer_units() -> tuple[Array, tuple[str, str]] | None:
     kept = st.session_state.get("layer_inputs")
     if kept is None or kept[0] != wanted:
         try:
-            values = lab.ask(run, "layer_inputs", variant=variant, layer=layer, units=units, digits=digits)
+            values = ask(run, "layer_inputs", variant=variant, layer=layer, units=units, digits=digits)
         except ValueError:  # the run has not yet taken up what the live lab was last set to
             st.info("The live run is just changing. Look again in a moment.", icon=":material/info:")
             return None

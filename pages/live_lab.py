@@ -9,18 +9,20 @@ from bnviz.figures.activations import PLACE_NAMES
 from bnviz.figures.style import Figure
 from bnviz.records.frames import PROBED, SATURATED, TEST_DIGITS, Frame
 from bnviz.records.history import View
-from bnviz.ui import controls, lab, page
+from bnviz.ui import controls, page, session
 from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.news import publish
 from bnviz.ui.sections import sharing
+from bnviz.ui.transport import transport
 
 page.style()
 st.title("Batch normalization, live")
 experiment, keep_weights = controls.sidebar()
 page.show_problems()
-tab, run = lab.live_run(experiment, keep_weights)
-sharing.data_badge(run, partial(lab.renew_run, tab, experiment))
+tab, run = session.live_run(experiment, keep_weights)
+sharing.data_badge(run, partial(session.renew_run, tab, experiment))
 sharing.files(run)
-shown_status = lab.transport(run, partial(controls.set_value, "seed"))
+shown_status = transport(run, partial(controls.set_value, "seed"))
 
 live_place = st.container(key="status")
 
@@ -129,5 +131,5 @@ def draw(view: View, frame: Frame) -> dict[str, Figure]:
 
 
 with live_place:
-    lab.follow(run, shown_status, draw)
+    publish(run, shown_status, draw)
 controls.drawn()

@@ -15,10 +15,12 @@ from bnviz.findings import landscape as landscape_findings
 from bnviz.records.frames import STEP_LENGTHS, TEST_DIGITS, Frame
 from bnviz.records.history import View
 from bnviz.records.landscape import DIGITS, RESOLUTIONS, SEARCH_SEEDS, Plane
-from bnviz.ui import controls, lab, page
+from bnviz.ui import controls, page, session
 from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.news import publish
 from bnviz.ui.sections.landscape import Look, landscape
 from bnviz.ui.sections.ravine import ravine_and_bowl
+from bnviz.ui.transport import transport
 
 NETWORKS = ("start", "xavier_batchnorm", "noisy", "deep", "fast")  # presets
 PLANES: dict[Plane, str] = {
@@ -31,7 +33,7 @@ page.style()
 st.title("Loss landscape")
 experiment, keep_weights = controls.sidebar()
 page.show_problems()
-_, run = lab.live_run(experiment, keep_weights, "landscape")
+_, run = session.live_run(experiment, keep_weights, "landscape")
 
 st.markdown(
     "Why does batchnorm help? One explanation is that it reduces covariate shift (Ioffe and Szegedy 2015; measured on "
@@ -66,7 +68,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="networks"):
             type="primary" if chosen else "secondary",
             on_click=partial(controls.load, preset.experiment),
         )
-shown_status = lab.transport(run, partial(controls.set_value, "seed"))
+shown_status = transport(run, partial(controls.set_value, "seed"))
 live_place = st.container(key="status")
 
 options = page.heading(
@@ -213,5 +215,5 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
 
 
 with live_place:
-    lab.follow(run, shown_status, draw, smoothness.findings, also=measured.changes)
+    publish(run, shown_status, draw, smoothness.findings, also=measured.changes)
 controls.drawn()

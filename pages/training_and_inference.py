@@ -11,12 +11,14 @@ from bnviz.figures.style import Figure
 from bnviz.findings import live as insights
 from bnviz.records.frames import INFERENCE_DIGITS, POPULATION_DIGITS, Floats, Frame
 from bnviz.records.history import View
-from bnviz.ui import lab, page
+from bnviz.ui import page, session
 from bnviz.ui.asking.repeated import LiveQuestion
 from bnviz.ui.components.live_plotly import live_chart, unchanged
 from bnviz.ui.components.live_slider import live_slider
 from bnviz.ui.components.tab import tab_id
+from bnviz.ui.news import publish
 from bnviz.ui.sections.one_digit import one_digit, show_one_digit
+from bnviz.ui.transport import transport
 
 SIZES = (2, 4, 8, 16, 32, 64, 128)
 INFERENCE = {"running": "running statistics", "population": "population statistics", "batch": "the batch at hand"}
@@ -27,7 +29,7 @@ st.title("Training and inference")
 tab = tab_id()
 if tab is None:  # the browser answers within the blink of an eye, and the page runs again
     st.stop()
-run = lab.claim_run(tab, START, "inference")
+run = session.claim_run(tab, START, "inference")
 
 st.markdown(
     "In training, batchnorm normalizes every unit with the mean and variance of the **batch**. At inference there may "
@@ -41,7 +43,7 @@ def choose_seed(seed: int) -> None:
     run.edit(replace(run.experiment, training=replace(run.experiment.training, seed=seed)))
 
 
-shown_status = lab.transport(run, choose_seed)
+shown_status = transport(run, choose_seed)
 live_place = st.container(key="status")
 
 
@@ -131,7 +133,7 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
 
 
 with live_place:
-    lab.follow(
+    publish(
         run,
         shown_status,
         draw,

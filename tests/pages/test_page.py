@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from bnviz.experiment.presets import PRESETS
 from bnviz.experiment.settings import to_query
-from bnviz.ui import lab
+from bnviz.ui.status_line import pace
 from bnviz.ui.web import server
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -90,7 +90,7 @@ def test_scripts_are_found_under_the_base_path(base: str, path: str, monkeypatch
     [(0.0, "– steps/s"), (0.25, "4.0 s a step"), (1.0, "1.0 steps/s"), (9.9, "9.9 steps/s"), (1234.5, "1,234 steps/s")],
 )
 def test_the_pace_of_slow_networks_is_told_as_well(rate: float, words: str) -> None:
-    assert lab.pace(rate) == words
+    assert pace(rate) == words
 
 
 @pytest.mark.parametrize("name", list(PRESETS))

@@ -50,7 +50,13 @@ def test_all_modules_are_looked_at() -> None:
         "bnviz.findings.live",
         "bnviz.export.run",
     }
-    expected |= {"bnviz.engine.run", "bnviz.engine.labs", "bnviz.engine.cluster", "bnviz.engine.worker", "bnviz.ui.lab"}
+    expected |= {
+        "bnviz.engine.run",
+        "bnviz.engine.labs",
+        "bnviz.engine.cluster",
+        "bnviz.engine.worker",
+        "bnviz.ui.news",
+    }
     assert expected <= {*MODULES}
     assert len(INTERFACE) > 3
     assert len(FOR_WORKERS) > 5

@@ -20,10 +20,11 @@ from bnviz.experiment.sweep import Sweep
 from bnviz.figures.style import Figure
 from bnviz.records import sweep as sweep_results
 from bnviz.records.sweep import Found
-from bnviz.ui import controls, lab
+from bnviz.ui import controls, session
 from bnviz.ui.components import live_plotly
 from bnviz.ui.components.tab import assign_tab_id, tab_id
 from bnviz.ui.sections import sweep_form
+from bnviz.ui.status_line import clock
 
 _STATES = {"starting": "starting the workers …", "running": ""}  # the others in their own word
 _RESULTS: tuple[tuple[str, Callable[[Sweep, Found], str | bytes], str, str], ...] = (
@@ -37,8 +38,8 @@ def current() -> SweepRun | None:
     """The sweep that this tab has started; stops the page where no engine answers."""
     if (tab := tab_id()) is None:  # the browser answers within the blink of an eye, and the page runs again
         st.stop()
-    presence = lab.present()
-    lab.show_refusals(presence.labs.engine)
+    presence = session.present()
+    session.show_refusals(presence.labs.engine)
     return presence.labs.find_sweep(tab, presence.owner)
 
 
@@ -76,7 +77,7 @@ def transport(run: SweepRun | None, sweep: Sweep | None) -> SweepStatus | None:
 
 
 def _start(sweep: Sweep) -> None:
-    tab, presence = st.session_state["tab"], lab.present()
+    tab, presence = st.session_state["tab"], session.present()
     try:
         owned, _ = presence.labs.start_sweep(tab, presence.owner, sweep)
     except TooManyRunsError as error:
@@ -130,7 +131,7 @@ class Estimate:
     def __init__(self, sweep: Sweep) -> None:
         self.sweep, self.known = sweep, False
         self.words = f"<span>{sweep.count:,} networks</span>"  # '40 networks, about 0:21 on 2 workers'
-        Thread(target=self._try, args=[lab.present().labs.engine], name="bnviz-estimate", daemon=True).start()
+        Thread(target=self._try, args=[session.present().labs.engine], name="bnviz-estimate", daemon=True).start()
 
     def _try(self, engine: Engine) -> None:
         """In a thread of its own: an engine that lost its scheduler waits for another one."""
@@ -138,7 +139,7 @@ class Estimate:
             seconds = engine.submit(estimate, self.sweep, data_status().in_use).result()
             count = max(len(engine.workers()), 1)
             workers = "1 worker" if count == 1 else f"{count} workers"
-            self.words += f"<span>about {lab.clock(max(seconds / count, 1))} on {workers}</span>"
+            self.words += f"<span>about {clock(max(seconds / count, 1))} on {workers}</span>"
         except CancelledError:
             pass
         except Exception as error:  # as where BNVIZ_DEVICE is wrong: the user must hear of it before pressing Start
@@ -184,7 +185,7 @@ def follow(
             "rerun": status is not None and shown is not None and status.state != shown.state,
         }
 
-    presence = lab.present()
+    presence = session.present()
     presence.feed.show(state, news)
     live_plotly.follow(presence.feed.token, _LIVE)
 
@@ -195,7 +196,7 @@ def _status(run: SweepRun) -> str:
     parts = [f"{sweep.count:,} networks", f"{status.progress:.0%}"]
     if status.state == "running":
         parts.append(f"{status.rate:,.0f} network-steps/s" if status.rate else "–")
-        parts.append("– left" if math.isnan(status.left) else f"{lab.clock(status.left)} left")
+        parts.append("– left" if math.isnan(status.left) else f"{clock(status.left)} left")
     if diverged:
         parts.append(f"{diverged} diverged")
     parts.append(_STATES.get(status.state, status.state))

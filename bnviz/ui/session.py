@@ -1,0 +1,103 @@
+"""This browser tab's place at the engine: its connection, its feed of news, and its runs."""
+
+import os
+import uuid
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from bnviz.engine.cluster import SCHEDULER, Engine, EngineUnavailableError
+from bnviz.engine.labs import Labs, Page, TooManyRunsError
+from bnviz.engine.run import Run
+from bnviz.experiment.config import Experiment
+from bnviz.ui.components.tab import assign_tab_id, tab_id
+from bnviz.ui.web.feed import Feed
+from bnviz.ui.web.server import labs, use_local_engine
+
+
+@dataclass(frozen=True)
+class Presence:
+    """One browser connection. Streamlit drops it, and calls leave, when the socket closes, if only for a moment."""
+
+    labs: Labs
+    owner: str = field(default_factory=lambda: uuid.uuid4().hex)
+    feed: Feed = field(default_factory=Feed)
+
+    def leave(self) -> None:
+        self.feed.close()
+        self.labs.leave(self.owner)
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=lambda presence: presence.leave())
+def _connect() -> Presence:
+    return Presence(labs())
+
+
+def present() -> Presence:
+    """Return this session's connection to the engine; stop the page with a message if no engine answers."""
+    try:
+        presence = _connect()
+    except EngineUnavailableError as error:
+        st.error(str(error), icon=":material/cloud_off:")
+        shared = os.environ.get(SCHEDULER)
+        with st.container(horizontal=True):
+            st.button("Try again", key="retry")
+            if shared:
+                st.button("Train on this machine", key="local_engine", on_click=use_local_engine)
+        if shared:
+            st.caption(f"{SCHEDULER} names a shared cluster. This machine's own workers serve until the app restarts.")
+        st.stop()
+    return presence
+
+
+def show_refusals(engine: Engine) -> None:
+    """Warn of the workers that may not be used; once a page."""
+    for address, why in engine.refused.items():
+        st.warning(f"The worker {address} is not used: {why}.", icon=":material/warning:")
+
+
+def claim_run(tab: str, experiment: Experiment, page: Page = "live") -> Run:
+    """Return this tab's run of a page; stop the page with a message if there can be none."""
+    presence = present()
+    show_refusals(presence.labs.engine)
+    try:
+        owned, run = presence.labs.claim(tab, presence.owner, experiment, page)
+    except TooManyRunsError as error:
+        st.error(str(error), icon=":material/cloud_off:")
+        st.button("Try again", key="retry")
+        st.stop()
+    if owned != tab:
+        assign_tab_id(owned)
+        st.rerun()
+    return run
+
+
+def live_run(experiment: Experiment, keep_weights: bool, page: Page = "live") -> tuple[str, Run]:
+    """Return this tab's id and its run of the live lab, told what the controls say; for the pages that show it.
+
+    page: another page, whose own run of the same experiment measures more.
+    """
+    tab = tab_id()
+    if tab is None:  # the browser answers within the blink of an eye, and the page runs again
+        st.stop()
+    run = claim_run(tab, experiment, page)
+    if run.experiment != experiment:
+        run.edit(experiment, keep_weights)
+    return tab, run
+
+
+def renew_run(tab: str, experiment: Experiment) -> None:
+    """Exchange this tab's run for a new one, on the digits that are there now."""
+    presence = _connect()
+    owned, _ = presence.labs.renew(tab, presence.owner, experiment)
+    if owned != tab:
+        assign_tab_id(owned)
+
+
+def find_run(tab: str) -> Run | None:
+    """Return this tab's run of the live lab; None if it has none, or if no engine answers."""
+    try:
+        presence = _connect()
+    except EngineUnavailableError:
+        return None
+    return presence.labs.find(tab, presence.owner)

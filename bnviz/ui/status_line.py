@@ -1,0 +1,56 @@
+"""Where a run is, in words."""
+
+import time
+from html import escape
+
+from bnviz.engine.run import Status
+from bnviz.records.history import View
+
+NOTICE_SECONDS = 15.0  # a notice stays so long
+
+
+def clock(seconds: float) -> str:
+    """0:05, 12:00, 3:05:00"""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def pace(rate: float) -> str:
+    """1,200 steps/s, 2.5 steps/s; of less than one: 4.0 s a step."""
+    if 0 < rate < 1:
+        return f"{1 / rate:.1f} s a step"
+    return f"{rate:,.{0 if rate >= 10 else 1}f} steps/s" if rate else "– steps/s"
+
+
+def status_line(view: View, status: Status, train_digits: int) -> str:
+    """Say where the run is, in words that do not jump in width, and as a bar."""
+    training = view.experiment.training
+    step = status.step
+    parts = [f"step {step:,}", f"epoch {step * training.batch_size / train_digits:.1f}"]
+    if status.state == "playing":
+        parts.append(pace(status.steps_per_second))
+        left = clock((training.steps - step) / status.steps_per_second) if status.steps_per_second else "–"
+        parts.append(f"{left} left")
+    state = {
+        "starting": "starting a worker …",
+        "paused": "ready" if step == 0 else "paused",
+        "playing": "a changed network is catching up" if status.catching_up else "",
+        "finished": "finished" if step >= training.steps else "all networks diverged",
+        "failed": "stopped",
+        "closed": "closed",
+    }[status.state]
+    words = "".join(f"<span>{part}</span>" for part in [*parts, state] if part)
+    return f'{words}<progress max="{training.steps}" value="{step}" aria-label="Steps done"></progress>'
+
+
+def has_notice(status: Status) -> bool:
+    """Tell whether the run's notice is still to be shown."""
+    return bool(status.notice) and (status.state == "failed" or time.monotonic() - status.noticed < NOTICE_SECONDS)
+
+
+def notice(view: View, status: Status) -> str:
+    """Return the sentence that stands above the charts, as HTML; empty if there is none."""
+    if has_notice(status):
+        return escape(status.notice)
+    return "" if view.latest else "A worker is starting. The untrained networks appear in a moment."
