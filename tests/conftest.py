@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from bnviz.engine.cluster import Engine
     from bnviz.training.batches import Batches
 
 FULL_MNIST = "BNVIZ_FULL_MNIST"
@@ -62,26 +60,3 @@ def full_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "MNIST").mkdir()
     (directory / "MNIST" / "raw").symlink_to(os.environ[FULL_MNIST], target_is_directory=True)
     return directory
-
-
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Engine]":
-    """The real thing: a scheduler and two workers in processes of their own, on the bundled sample."""
-    from bnviz.engine.cluster import Engine
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BNVIZ_DATA_DIR", str(tmp_path_factory.mktemp("no-mnist")))
-        engine = Engine()
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-def engine(cluster: "Engine") -> "Iterator[Engine]":
-    """The engine with both its workers, one of which the test before may have killed; a test leaves no run behind."""
-    from running import wait_until
-
-    cluster.client.wait_for_workers(2, timeout=60)
-    before = sum(cluster.load().values())
-    yield cluster
-    wait_until(lambda: sum(cluster.load().values()) <= before, "every run of this test to be gone")

@@ -1,7 +1,5 @@
 """Sweeps on a real cluster: pause, cancel, workers and schedulers that are killed, workers of another version."""
 
-import itertools
-import json
 import os
 import shutil
 import signal
@@ -24,9 +22,8 @@ from running import kill, wait_until, worker_at
 from bnviz.engine import sweeps
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.in_worker import sweep_actor
-from bnviz.engine.in_worker.sweep_actor import SweepActor
 from bnviz.engine.sweeps import SweepRun
-from bnviz.engine.versions import versions, why_refused
+from bnviz.engine.versions import versions
 from bnviz.experiment.config import NetworkConfig, TrainingConfig, replace
 from bnviz.experiment.sweep import Axis, Sweep, stacks
 from bnviz.records.sweep import Found
@@ -171,30 +168,6 @@ class TestAKilledWorker:
         assert running(run).status.workers == 2
 
 
-class TestLiveRuns:
-    def test_make_the_slices_of_a_sweep_short(self, batches: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        """On one worker both take turns in one thread."""
-        clock = itertools.count()
-        monkeypatch.setattr(sweep_actor.time, "perf_counter", lambda: next(clock) / 200)
-        monkeypatch.setenv("BNVIZ_DEVICE", "cpu")
-        actor = SweepActor("MNIST sample")
-
-        def chunks(seconds_since: float) -> int:
-            monkeypatch.setattr(sweep_actor, "since_live", lambda: seconds_since)
-            before = next(clock)
-            actor.advance()
-            return next(clock) - before - 2  # but for the first look at the clock
-
-        experiments = LONG.experiments()
-        actor.add(0, [experiments[i] for i in stacks(experiments, 8)[0]], None)
-        assert chunks(60.0) == pytest.approx(200 * sweep_actor.SLICE, abs=1)
-        assert chunks(0.0) == pytest.approx(200 * sweep_actor.LIVE_SLICE, abs=1)
-        other = SweepActor("MNIST sample")
-        assert chunks(0.0) <= 3  # what a live run leaves is shared
-        for one in (actor, other):
-            one.forget()
-
-
 @pytest.mark.slow
 def test_a_lost_scheduler_is_replaced_and_changes_no_bit(expected: Found) -> None:
     engine = Engine()
@@ -326,102 +299,3 @@ class TestASharedCluster:
                 engine = Engine(address)
                 assert list(engine.load().values()) == [0]
                 engine.close()
-
-    def test_tells_a_worker_without_our_preload_from_one_with_it(self) -> None:
-        assert why_refused(versions()) == ""
-        assert why_refused(None) == "it was started without --preload bnviz.engine.worker"
-        assert "bnviz 0.0.1" in why_refused({"bnviz": "0.0.1"})
-
-
-class TestTheCommand:
-    def test_writes_the_table_that_the_page_exports(
-        self, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        import pyarrow.parquet as pq
-
-        from bnviz.__main__ import main
-        from bnviz.experiment import sweep_addresses as definitions
-
-        monkeypatch.setenv("BNVIZ_DATA_DIR", str(tmp_path))
-        monkeypatch.setattr(Engine, "from_environment", lambda: engine)
-        monkeypatch.setattr(engine, "close", lambda: None)
-        sweep = replace(SHORT, training=TrainingConfig(steps=20))
-        (tmp_path / "sweep.json").write_text(definitions.to_json(sweep))
-        assert main(["sweep", str(tmp_path / "sweep.json"), "--out", str(tmp_path / "results.parquet")]) == 0
-        captured = capsys.readouterr()
-        assert captured.out == ""
-        assert "32 networks, 20 steps, MNIST sample" in captured.err
-        table = pq.read_table(tmp_path / "results.parquet")
-        assert table.num_rows == 32
-        assert definitions.from_json(table.schema.metadata[b"bnviz_sweep"]) == sweep
-        row = table.to_pylist()[-1]
-        assert (row["learning_rate"], row["width"], row["batchnorm"], row["seed"]) == (1.0, 16, True, 0)
-        assert len(row["train_losses"]) == row["steps"] == 20
-        assert 0 < row["test_accuracy"] < 1
-
-    @pytest.mark.parametrize(
-        ("definition", "out", "words"),
-        [
-            ({}, "results.xlsx", "--out: "),
-            ({}, "nowhere/results.csv", "is no folder"),
-            ({"seeds": 0}, "results.csv", "seeds: '0' is not allowed; give a whole number from 1 to 10"),
-            (None, "results.csv", "No such file"),
-        ],
-    )
-    def test_refuses_bad_input_in_one_line(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], definition: object, out: str, words: str
-    ) -> None:
-        from bnviz.__main__ import main
-
-        if definition is not None:
-            (tmp_path / "sweep.json").write_text(json.dumps(definition))
-        assert main(["sweep", str(tmp_path / "sweep.json"), "--out", str(tmp_path / out)]) == 2
-        captured = capsys.readouterr().err
-        assert captured.startswith("bnviz sweep: ")
-        assert words in captured
-        assert captured.count("\n") == 1
-
-    def test_that_can_train_nothing_says_why_and_leaves_an_older_file(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        from bnviz.__main__ import main
-
-        monkeypatch.setenv("BNVIZ_DEVICE", "nonsense")
-        (tmp_path / "sweep.json").write_text("{}")
-        (tmp_path / "r.csv").write_text("precious")
-        assert main(["sweep", str(tmp_path / "sweep.json"), "--out", str(tmp_path / "r.csv")]) == 1
-        assert "bnviz sweep: The sweep stopped: BNVIZ_DEVICE=nonsense is not allowed" in capsys.readouterr().err
-        assert (tmp_path / "r.csv").read_text() == "precious"
-
-    def test_ends_soon_and_in_good_order_when_a_terminal_interrupts_it(self, tmp_path: Path) -> None:
-        """Ctrl-C reaches every process of the terminal's group; the workers leave it to their owner."""
-        (tmp_path / "sweep.json").write_text('{"training": {"steps": 50000}}')
-        command = [sys.executable, "-m", "bnviz", "sweep", "sweep.json", "--out", "r.csv"]
-        where = {**os.environ, "PYTHONPATH": str(ROOT), "BNVIZ_DATA_DIR": str(tmp_path)}
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job may ignore it
-        with subprocess.Popen(
-            command, cwd=tmp_path, env=where, stderr=subprocess.PIPE, text=True, start_new_session=True
-        ) as process:
-            signal.signal(signal.SIGINT, before)
-            assert process.stderr is not None
-            said = []
-            while not said or "network-steps/s" not in said[-1]:
-                said.append(process.stderr.readline())
-                assert said[-1], "".join(said)
-            os.killpg(process.pid, signal.SIGINT)
-            rest = process.stderr.read()
-            assert process.wait(timeout=60) == 130
-        assert "Traceback" not in rest
-        assert "interrupted" in rest
-        assert len((tmp_path / "r.csv").read_text().splitlines()) == 41
-
-    def test_says_that_no_scheduler_answers(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        from bnviz.__main__ import main
-
-        monkeypatch.setenv("BNVIZ_SCHEDULER", "tcp://127.0.0.1:1")
-        monkeypatch.setattr("bnviz.engine.cluster.CONNECT_TIMEOUT", 0.5)
-        (tmp_path / "sweep.json").write_text("{}")
-        assert main(["sweep", str(tmp_path / "sweep.json"), "--out", str(tmp_path / "r.csv")]) == 1
-        assert "BNVIZ_SCHEDULER=tcp://127.0.0.1:1" in capsys.readouterr().err

@@ -1,18 +1,15 @@
 """Pages without a browser: their controls, messages and address, in Streamlit's own test runner."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
+from opening import ROOT, address, page
 
 from bnviz.experiment.presets import PRESETS
 from bnviz.experiment.settings import to_query
 from bnviz.ui.status_line import pace
 from bnviz.ui.web import server
-
-APP = Path(__file__).parents[2] / "app.py"
 
 pytestmark = pytest.mark.slow
 
@@ -21,21 +18,6 @@ pytestmark = pytest.mark.slow
 def _engine_ends_with_the_tests() -> Iterator[None]:
     yield
     server.stop()
-
-
-def page(script: Path = APP, **parameters: str) -> AppTest:
-    """The page in its second run, when the browser has told the tab's id."""
-    app = AppTest.from_file(str(script), default_timeout=90)
-    app.session_state["tab"] = "a-tab-of-a-test"
-    for key, value in parameters.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception
-    return app
-
-
-def address(app: AppTest) -> dict[str, str]:
-    return {key: value[0] if isinstance(value, list) else value for key, value in app.query_params.items()}
 
 
 def test_the_default_page_has_every_control_and_no_complaint() -> None:
@@ -77,12 +59,6 @@ def test_another_width_leaves_the_depth_that_all_networks_have() -> None:
     app = page(variants="3", hidden_layers="5", c_width="16")
     assert address(app) == {"variants": "3", "hidden_layers": "5", "c_width": "16"}
     assert app.slider(key="c_hidden_layers").value == 5
-
-
-@pytest.mark.parametrize(("base", "path"), [("", "/bnviz/plotly-"), ("lab/one", "/lab/one/bnviz/plotly-")])
-def test_scripts_are_found_under_the_base_path(base: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamlit.get_option", lambda _: base)
-    assert server.script_url("plotly").startswith(path)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +108,7 @@ def test_a_hostile_address_gives_one_message_and_the_defaults() -> None:
 
 
 def test_a_refused_sweep_leaves_all_that_stands_below_the_message_in_its_place() -> None:
-    app = page(APP.parent / "pages" / "sweep.py")
+    app = page(ROOT / "pages" / "sweep.py")
 
     def places() -> list[str]:
         return [str(each.type) for _, each in sorted(app.main.children.items())]

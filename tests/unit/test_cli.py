@@ -247,6 +247,37 @@ class TestBadInput:
         assert refused(arguments, capsys).startswith("bnviz")
 
 
+class TestSweep:
+    @pytest.mark.parametrize(
+        ("definition", "out", "words"),
+        [
+            ({}, "results.xlsx", "--out: "),
+            ({}, "nowhere/results.csv", "is no folder"),
+            ({"seeds": 0}, "results.csv", "seeds: '0' is not allowed; give a whole number from 1 to 10"),
+            (None, "results.csv", "No such file"),
+        ],
+    )
+    def test_refuses_bad_input_in_one_line(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], definition: object, out: str, words: str
+    ) -> None:
+        if definition is not None:
+            (tmp_path / "sweep.json").write_text(json.dumps(definition))
+        assert main(["sweep", str(tmp_path / "sweep.json"), "--out", str(tmp_path / out)]) == 2
+        captured = capsys.readouterr().err
+        assert captured.startswith("bnviz sweep: ")
+        assert words in captured
+        assert captured.count("\n") == 1
+
+    def test_says_that_no_scheduler_answers(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("BNVIZ_SCHEDULER", "tcp://127.0.0.1:1")
+        monkeypatch.setattr("bnviz.engine.cluster.CONNECT_TIMEOUT", 0.5)
+        (tmp_path / "sweep.json").write_text("{}")
+        assert main(["sweep", str(tmp_path / "sweep.json"), "--out", str(tmp_path / "r.csv")]) == 1
+        assert "BNVIZ_SCHEDULER=tcp://127.0.0.1:1" in capsys.readouterr().err
+
+
 class TestData:
     def test_status_says_which_digits_are_used(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["data", "status"]) == 0

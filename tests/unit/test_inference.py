@@ -1,4 +1,4 @@
-"""What the page on training and inference computes, says and draws; no torch, no browser."""
+"""Training against inference: what is estimated, said and drawn of it; no torch."""
 
 import base64
 from typing import Any

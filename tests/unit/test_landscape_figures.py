@@ -1,4 +1,4 @@
-"""What the page on the loss landscape draws, says and exports, of made-up measurements; no torch, no browser."""
+"""The loss landscape, drawn, put into sentences and exported, of made-up measurements; no torch."""
 
 import base64
 import csv

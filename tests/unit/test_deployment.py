@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from bnviz.engine.versions import versions, why_refused
+
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -82,3 +84,9 @@ def test_every_setting_of_the_environment_is_explained() -> None:
     text = (ROOT / "DEPLOYMENT.md").read_text()
     for name in ("BNVIZ_SCHEDULER", "BNVIZ_DEVICE", "BNVIZ_DATA_DIR", "DASK_DISTRIBUTED__COMM__TLS__CA_FILE"):
         assert name in text
+
+
+def test_a_worker_without_our_preload_is_told_from_one_with_it() -> None:
+    assert why_refused(versions()) == ""
+    assert why_refused(None) == "it was started without --preload bnviz.engine.worker"
+    assert "bnviz 0.0.1" in why_refused({"bnviz": "0.0.1"})

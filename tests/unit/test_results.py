@@ -11,7 +11,6 @@ import pytest
 from builders import variant_frame
 from hypothesis import given
 from hypothesis import strategies as st
-from streamlit.testing.v1 import AppTest
 
 from bnviz import figures
 from bnviz.__main__ import main
@@ -75,19 +74,6 @@ def test_the_report_has_every_claim_with_its_verdict_and_every_table() -> None:
 
 def test_the_full_form_names_its_seeds() -> None:
     assert replace(FOUND, seeds=3, quick=False, minutes=13).extent == "mean ± standard deviation of 3 seeds, 13 minutes"
-
-
-def test_the_page_says_that_a_run_was_quick_and_shows_each_verdict_in_its_colour(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(results, "read", lambda: FOUND)
-    page = AppTest.from_file(str(Path(__file__).parents[2] / "pages" / "results.py"), default_timeout=60).run()
-    assert not page.exception
-    words = "\n".join(text.value for text in page.markdown)
-    assert "one seed, quick form with shorter runs, 1 minute" in words
-    assert ":green-badge[:material/check: agrees: 3 times]" in words
-    assert ":orange-badge[:material/close: differs: -1]" in words
-    assert ":gray-badge[:material/remove: no clear difference: +1]" in words
 
 
 def outcomes(*accuracies: float, watched: tuple[float, ...] = ()) -> list[Outcome]:
