@@ -173,7 +173,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         return 2
     import torch
 
-    from bnviz.figures.svg import svg
+    from bnviz.figures.svg import svg_chart
     from bnviz.training.batches import Batches
     from bnviz.training.reproduction.claims import reproduce
 
@@ -184,7 +184,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     (out / "RESULTS.md").write_text(results.to_markdown(found), encoding="utf-8")
     (out / FIGURES).mkdir(exist_ok=True)
     for name, chart in (picture for result in found.results for picture in result.pictures.items()):
-        (out / FIGURES / name).write_text(svg(chart), encoding="utf-8")
+        (out / FIGURES / name).write_text(svg_chart(chart), encoding="utf-8")
     if arguments.json:
         print(results.to_json(found))
     else:

@@ -5,10 +5,11 @@ from typing import cast
 
 import streamlit as st
 
+from bnviz import figures
 from bnviz.analysis import shift
 from bnviz.engine.run import Run
-from bnviz.figures import distributions
-from bnviz.figures import shift as figures
+from bnviz.figures.distributions import Kind
+from bnviz.figures.shift import MEASURES
 from bnviz.figures.style import Figure
 from bnviz.findings import shift as shift_findings
 from bnviz.records.frames import PROBED, QUANTILES, Frame, GradientShift
@@ -86,9 +87,7 @@ with right:
         "bound.",
     )
     with options.popover("View", width="content"):
-        measure = st.selectbox(
-            "Measure", list(figures.MEASURES), format_func=lambda m: figures.MEASURES[m][0], key="shift_measure"
-        )
+        measure = st.selectbox("Measure", list(MEASURES), format_func=lambda m: MEASURES[m][0], key="shift_measure")
         since = st.segmented_control(
             "Against", list(SINCE), format_func=SINCE.__getitem__, default="start", key="shift_since", required=True
         )
@@ -137,8 +136,8 @@ def gradients() -> list[list[GradientShift]]:
 def draw(view: View, _: Frame) -> dict[str, Figure]:
     until = view.experiment.training.steps
     return {
-        "chart_ridge": distributions.distributions(
-            view, layer=layer, place=place, kind=cast(distributions.Kind, kind), every=every, until=until
+        "chart_ridge": figures.distributions_over_steps(
+            view, layer=layer, place=place, kind=cast(Kind, kind), every=every, until=until
         ),
         "chart_percentiles": figures.unit_percentiles(view, layer=layer, unit=unit, until=until),
         "chart_shift": figures.distribution_shift(

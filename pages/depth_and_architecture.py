@@ -157,9 +157,9 @@ def asked(shown: Experiment) -> tuple[int, Convolved] | None:
 def draw(view: View, _: Frame) -> dict[str, Figure]:
     drawn = {
         "chart_gradient_flow": figures.gradient_flow(view),
-        "chart_reach": figures.reach(view),
+        "chart_reach": figures.gradient_reach(view),
         "chart_loss": figures.training_loss(view, smoothing=30, log=False, x="steps"),
-        "chart_accuracy": figures.accuracy(view, x="steps"),
+        "chart_accuracy": figures.test_accuracy(view, x="steps"),
     }
     if (answer := asked(view.experiment)) is not None:
         step, found = answer
@@ -167,7 +167,7 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
         guesses = ", ".join(f"{view.experiment.letters[i]} says {guess}" for i, guess in enumerate(found.guesses))
         words = f"a {found.label}; at step {step:,} {guesses}"
         shown = {
-            "chart_map_digit": figures.digit(found.digit, words),
+            "chart_map_digit": figures.digit_image(found.digit, words),
             "chart_channels": figures.channel_histograms(found, view.experiment, layer=layer),
         }
         shown |= {

@@ -2,20 +2,19 @@
 
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
+from bnviz import figures
+from bnviz.analysis.initialization import expected_propagation
 from bnviz.data import status
 from bnviz.engine.in_worker import initialization_tasks as initial_tasks
 from bnviz.experiment.config import NetworkConfig, replace
-from bnviz.figures import initialization as figures
-from bnviz.figures import schemes
+from bnviz.figures.style import color_of
 from bnviz.findings import initialization as initial_findings
 from bnviz.findings import live as insights
 from bnviz.records.frames import PROBE_DIGITS
 from bnviz.records.initialization import DERIVED, DERIVED_DEPTH, SCALES, SIGN_BATCHES, InitialNetwork, InitialSetting
 from bnviz.theory import weight_laws
-from bnviz.theory.propagation import propagate
 from bnviz.ui import page
 from bnviz.ui.asking.tasks import Question, inquiries
 from bnviz.ui.components.live_plotly import live_chart
@@ -70,7 +69,7 @@ with st.container(key="initial_problems"):  # always there: what comes and goes 
         st.caption("The pictures show the last settings that were in order.")
 setting = initial_settings.trained(setting)
 untrained = replace(setting, steps=0)
-color = figures.color_of(setting.batchnorm)
+color = color_of(normalized=setting.batchnorm)
 questions = inquiries()
 initial_settings.training_buttons(setting)
 data = status().in_use
@@ -126,7 +125,7 @@ def show_weights(setting: InitialSetting, found: InitialNetwork | None) -> None:
         drawn = found.weights[layer - 1]
         law = weight_laws.density(network.init, drawn.fan_in, drawn.fan_out, network.init_scale)
         name = "the output layer" if layer == last else f"layer {layer}"
-        figure = figures.weights(drawn, law, layer=name, color=color, trained=setting.steps > 0)
+        figure = figures.weight_histogram(drawn, law, layer=name, color=color, trained=setting.steps > 0)
     with right:
         live_chart("chart_weights", figure)
 
@@ -155,12 +154,8 @@ def show_propagation(setting: InitialSetting, found: InitialNetwork | None) -> N
         )
     figure = None
     if found:
-        error = figures.softmax(found.logits)
-        error[np.arange(len(error)), found.labels] -= 1  # dL/dlogits of every digit
-        theory = propagate(
-            setting.network, found.inputs, np.nan_to_num(error**2).sum(axis=1), batchnorm=setting.batchnorm
-        )
-        figure = figures.propagation(found.propagated, theory, color=color, steps=setting.steps)
+        theory = expected_propagation(setting, found)
+        figure = figures.layer_propagation(found.propagated, theory, color=color, steps=setting.steps)
     with right:
         live_chart("chart_propagation", figure)
 
@@ -174,9 +169,9 @@ def show_loss(found: InitialNetwork | None) -> None:
     )
     left, right = st.columns(2, gap="large")
     with left:
-        live_chart("chart_logits", figures.logits(found, color=color) if found else None)
+        live_chart("chart_logits", figures.logit_means(found, color=color) if found else None)
     with right:
-        live_chart("chart_probabilities", figures.probabilities(found) if found else None)
+        live_chart("chart_probabilities", figures.class_probabilities(found) if found else None)
 
 
 def show_schemes(untrained: InitialSetting) -> None:
@@ -196,9 +191,9 @@ def show_schemes(untrained: InitialSetting) -> None:
         names = {scheme: NAMES[scheme] for scheme in group}
         figure = None
         if found and view == "activations":
-            figure = schemes.scheme_histograms(found, names, untrained.network.activation)
+            figure = figures.scheme_histograms(found, names, untrained.network.activation)
         elif found:
-            figure = schemes.scheme_spreads(found, names, found)
+            figure = figures.scheme_spreads(found, names, found)
         with place:
             live_chart(key, figure)
 
@@ -224,7 +219,7 @@ def show_derivations(untrained: InitialSetting) -> None:
             st.latex(steps)
             st.markdown(words)
             one = {scale: found[scheme, scale] for scale in SCALES} if found else None
-            live_chart(f"chart_{scheme}", schemes.derived(one, NAMES[scheme]) if one else None)
+            live_chart(f"chart_{scheme}", figures.derived_scales(one, NAMES[scheme]) if one else None)
 
 
 def show_signs(untrained: InitialSetting) -> None:
@@ -246,7 +241,7 @@ def show_signs(untrained: InitialSetting) -> None:
         )
     with right:
         say("signs", initial_findings.agreement(untrained, found, size) if found else "", "A worker looks at the signs")
-        live_chart("chart_signs", schemes.signs(found, size) if found else None)
+        live_chart("chart_signs", figures.sign_agreement(found, size) if found else None)
 
 
 with st.container(key="initial_sections"):

@@ -3,8 +3,8 @@
 import numpy as np
 import streamlit as st
 
+from bnviz import figures
 from bnviz.engine.in_worker.autograd_task import batchnorm_gradients
-from bnviz.figures import computation_graph, invariances, normalization
 from bnviz.figures.normalization import scientific
 from bnviz.figures.style import Figure
 from bnviz.theory import walkthrough
@@ -134,7 +134,7 @@ def gradients_check(walk: Walk) -> Figure:
     why = questions.failure("autograd")
     note = f"PyTorch's autograd is missing here. {why}" if why else "PyTorch's answer is on its way."
     staged = walk.gradients["x"], walk.gradients["gamma"], walk.gradients["beta"]
-    return computation_graph.gradients_check(walk.closed, staged, answer, "" if answer else note)
+    return figures.gradient_check(walk.closed, staged, answer, "" if answer else note)
 
 
 @st.fragment
@@ -172,8 +172,8 @@ def batch() -> None:
         )
     follow = min(round(slider_value("follow", 1)), len(x)) - 1
     with right:
-        live_chart("chart_points", normalization.points(x, walk.y, names=names, follow=follow))
-        live_chart("chart_histograms", normalization.histograms(x, walk.y, names=names))
+        live_chart("chart_points", figures.batch_points(x, walk.y, names=names, follow=follow))
+        live_chart("chart_histograms", figures.batch_histograms(x, walk.y, names=names))
 
     st.subheader("Step by step, and back")
     left, right = st.columns(2, gap="large")
@@ -181,7 +181,7 @@ def batch() -> None:
         way = st.segmented_control("Show", ["forward", "backward"], default="forward", key="way", required=True)
         live_slider("Follow the point in row", 1, len(x), 1, key="follow", step=1)
         nodes = walk.gradients if way == "backward" else walk.values
-        live_chart("chart_graph", computation_graph.graph(nodes, backward=way == "backward", follow=follow))
+        live_chart("chart_graph", figures.computation_graph(nodes, backward=way == "backward", follow=follow))
         st.caption(
             "Blue: a row for every point; shown is that of the followed one. Grey: one number for each dimension, "
             "shared by the whole batch. Green: learned. Backward, ∂ stands for the gradient of L = ½ Σ (y − t)² "
@@ -215,7 +215,7 @@ def axes() -> None:
         dense, convolutional = walkthrough.example_inputs()
         channel = round(live_slider("Unit or channel", 1, dense.shape[1], 2, key="channel", step=1)) - 1
     with right:
-        live_chart("chart_axes", normalization.statistics_axes(dense, convolutional, channel=channel))
+        live_chart("chart_axes", figures.statistics_axes(dense, convolutional, channel=channel))
 
 
 @st.fragment
@@ -231,7 +231,7 @@ def bias() -> None:
         b = live_slider("Bias b", -10, 10, 5, key="bias", step=0.1)
         changed = walkthrough.change_weights(bias=b)
     with right:
-        figure = invariances.bias_effect(
+        figure = figures.bias_effect(
             changed.before,
             changed.after,
             bias=b,
@@ -261,10 +261,10 @@ def scale() -> None:
     norms = walkthrough.gradient_norms(SCALES)
     outputs, gradient = right.columns([3, 2])
     with outputs:
-        figure = invariances.scale_effect(changed.before, changed.after, scale=a, difference=changed.largest_difference)
+        figure = figures.scale_effect(changed.before, changed.after, scale=a, difference=changed.largest_difference)
         live_chart("chart_scale", figure)
     with gradient:
-        live_chart("chart_scale_gradient", invariances.scale_gradient(SCALES, norms, scale=a, now=now, was=was))
+        live_chart("chart_scale_gradient", figures.scale_gradient(SCALES, norms, scale=a, now=now, was=was))
 
 
 @st.fragment
@@ -287,7 +287,7 @@ def runaway() -> None:
                 "β now fits what the bias could not: the loss falls in both, and the runaway bias comes to rest."
             )
     with right:
-        live_chart("chart_runaway", invariances.runaway(found.bias, found.loss))
+        live_chart("chart_runaway", figures.runaway_bias(found.bias, found.loss))
 
 
 batch()

@@ -121,12 +121,12 @@ def draw(view: View, frame: Frame) -> dict[str, Figure]:
     here = min(layer, max(len(v.layers) for v in frame.variants) - 1)
     return {
         "chart_loss": figures.training_loss(view, smoothing=smoothing, log=log_loss, x=x_axis),
-        "chart_accuracy": figures.accuracy(view, x=x_axis),
+        "chart_accuracy": figures.test_accuracy(view, x=x_axis),
         "chart_network": figures.network_map(frame, shown, quantity=quantity, layer=here),
         "chart_activations": figures.activation_histograms(frame, shown, layer=here, place=place),
         "chart_saturation": figures.saturation_bars(frame, shown, layer=here, bars=bars),
         "chart_function": figures.activation_function(frame, shown, layer=here),
-        "chart_gradients": figures.gradients(frame, shown),
+        "chart_gradients": figures.layer_gradients(frame, shown),
     }
 
 

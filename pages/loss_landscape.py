@@ -5,10 +5,10 @@ from typing import cast
 
 import streamlit as st
 
+from bnviz import figures
 from bnviz.analysis import smoothness
 from bnviz.experiment.presets import PRESETS
 from bnviz.export import landscape as landscape_files
-from bnviz.figures import smoothness as figures
 from bnviz.figures.landscape import Shape
 from bnviz.figures.style import Figure
 from bnviz.findings import landscape as landscape_findings
@@ -207,9 +207,9 @@ look = Look(cast(Shape, shape), scan_log, layer - 1, normalized)
 def draw(view: View, _: Frame) -> dict[str, Figure]:
     return {
         "chart_loss_band": figures.loss_band(view, log=log),
-        "chart_predictiveness": figures.predictiveness(view, log=log),
+        "chart_predictiveness": figures.gradient_predictiveness(view, log=log),
         "chart_smoothness": figures.effective_smoothness(view, log=log),
-        "chart_effective_rate": figures.effective_rate(view),
+        "chart_effective_rate": figures.effective_learning_rate(view),
         "chart_gap": figures.generalization_gap(view),
     } | measured.charts(run, look)
 

@@ -39,7 +39,7 @@ def show(result: Result) -> None:
         for place, (column, chart) in enumerate(zip(st.columns(len(result.charts)), result.charts, strict=True)):
             with column:
                 st.markdown(f"**{chart.title}**")
-                live_chart(f"chart_results_{result.key}_{place}", figures.results(chart))
+                live_chart(f"chart_results_{result.key}_{place}", figures.reproduction_chart(chart))
     if result.table:
         rows = [[cell.replace(" ± ", "\u00a0±\u00a0") for cell in row] for row in result.table.rows]  # no line breaks
         st.table([dict(zip(result.table.columns, row, strict=True)) for row in rows])

@@ -7,7 +7,6 @@ import streamlit as st
 from bnviz import figures
 from bnviz.experiment.sweep import Sweep
 from bnviz.figures.style import Figure
-from bnviz.figures.sweep import panels
 from bnviz.records.frames import TEST_DIGITS
 from bnviz.records.sweep import LAST, Found
 from bnviz.ui import controls, page
@@ -47,7 +46,7 @@ def clicked(key: str) -> None:
 
 with st.container(key="chart_sweep"):
     if pictured is not None and len(pictured.axes) == 2:
-        charts = [f"chart_sweep_{panel}" for panel in panels(pictured)]
+        charts = [f"chart_sweep_{panel}" for panel in figures.sweep_panels(pictured)]
         for column, key in zip(st.columns(len(charts)), charts, strict=True):
             with column:
                 live_chart(key, on_click=partial(clicked, key), savable=True)
@@ -58,7 +57,7 @@ with st.container(key="chart_sweep"):
 def draw(sweep: Sweep, found: Found) -> dict[str, Figure]:
     if len(sweep.axes) == 1:
         return {"chart_sweep_lines": figures.sweep_lines(sweep, found, metric)}
-    return {f"chart_sweep_{p}": figures.sweep_map(sweep, found, metric, p) for p in panels(sweep)}
+    return {f"chart_sweep_{p}": figures.sweep_map(sweep, found, metric, p) for p in figures.sweep_panels(sweep)}
 
 
 with place:

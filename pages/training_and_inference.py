@@ -113,7 +113,7 @@ with right:
 def bessel_question() -> LiveQuestion[Figure]:
     def drawn(answer: tuple[int, Floats], _: object) -> Figure:
         step, inputs = answer
-        return figures.bessel(estimates.variance_estimates(inputs[:, 0], SIZES), step)
+        return figures.bessel_correction(estimates.variance_estimates(inputs[:, 0], SIZES), step)
 
     return LiveQuestion("inputs_at", drawn)
 

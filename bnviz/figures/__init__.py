@@ -1,34 +1,92 @@
 """Records in, Plotly figures out: pure functions that return plain dicts, with no torch and no Streamlit."""
 
 from bnviz.figures.activations import activation_function, activation_histograms, saturation_bars
-from bnviz.figures.curves import accuracy, training_loss
+from bnviz.figures.computation_graph import computation_graph, gradient_check
+from bnviz.figures.curves import test_accuracy, training_loss
+from bnviz.figures.distributions import distributions_over_steps
 from bnviz.figures.feature_maps import channel_histograms, feature_maps
-from bnviz.figures.gradients import gradient_flow, gradients, reach
-from bnviz.figures.inference import answers, bessel, digit, inference_losses, running_statistics, statistics_error
+from bnviz.figures.gradients import gradient_flow, gradient_reach, layer_gradients
+from bnviz.figures.inference import (
+    bessel_correction,
+    digit_answers,
+    digit_image,
+    inference_losses,
+    running_statistics,
+    statistics_error,
+)
+from bnviz.figures.initialization import class_probabilities, layer_propagation, logit_means, weight_histogram
+from bnviz.figures.invariances import bias_effect, runaway_bias, scale_effect, scale_gradient
+from bnviz.figures.landscape import landscape_slices
 from bnviz.figures.network_map import network_map
-from bnviz.figures.reproduction import results
-from bnviz.figures.sweep import sweep_lines, sweep_map, sweep_place
+from bnviz.figures.normalization import batch_histograms, batch_points, statistics_axes
+from bnviz.figures.ravine import ravine_contours, ravine_losses
+from bnviz.figures.reproduction import reproduction_chart
+from bnviz.figures.schemes import derived_scales, scheme_histograms, scheme_spreads, sign_agreement
+from bnviz.figures.sharpness import batch_noise, gradient_by_scale, largest_rates, sharpness_over_steps
+from bnviz.figures.shift import distribution_shift, gradient_shift, unit_percentiles
+from bnviz.figures.smoothness import (
+    effective_learning_rate,
+    effective_smoothness,
+    generalization_gap,
+    gradient_predictiveness,
+    loss_band,
+)
+from bnviz.figures.sweep import sweep_lines, sweep_map, sweep_panels, sweep_place
 
 __all__ = [
-    "accuracy",
     "activation_function",
     "activation_histograms",
-    "answers",
-    "bessel",
+    "batch_histograms",
+    "batch_noise",
+    "batch_points",
+    "bessel_correction",
+    "bias_effect",
     "channel_histograms",
-    "digit",
+    "class_probabilities",
+    "computation_graph",
+    "derived_scales",
+    "digit_answers",
+    "digit_image",
+    "distribution_shift",
+    "distributions_over_steps",
+    "effective_learning_rate",
+    "effective_smoothness",
     "feature_maps",
+    "generalization_gap",
+    "gradient_by_scale",
+    "gradient_check",
     "gradient_flow",
-    "gradients",
+    "gradient_predictiveness",
+    "gradient_reach",
+    "gradient_shift",
     "inference_losses",
+    "landscape_slices",
+    "largest_rates",
+    "layer_gradients",
+    "layer_propagation",
+    "logit_means",
+    "loss_band",
     "network_map",
-    "reach",
-    "results",
+    "ravine_contours",
+    "ravine_losses",
+    "reproduction_chart",
+    "runaway_bias",
     "running_statistics",
     "saturation_bars",
+    "scale_effect",
+    "scale_gradient",
+    "scheme_histograms",
+    "scheme_spreads",
+    "sharpness_over_steps",
+    "sign_agreement",
+    "statistics_axes",
     "statistics_error",
     "sweep_lines",
     "sweep_map",
+    "sweep_panels",
     "sweep_place",
+    "test_accuracy",
     "training_loss",
+    "unit_percentiles",
+    "weight_histogram",
 ]

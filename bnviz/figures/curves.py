@@ -66,7 +66,7 @@ def training_loss(view: View, *, smoothing: int, log: bool, x: str) -> Figure:
     return {"data": data, "layout": shape | marked(view, x, guide(LN_10))}
 
 
-def accuracy(view: View, *, x: str) -> Figure:
+def test_accuracy(view: View, *, x: str) -> Figure:
     """Share of test digits that are recognized, in per cent."""
     experiment = view.experiment
     data = []

@@ -33,7 +33,7 @@ SHADES = (0.16, 0.3, 0.44, 0.58, 0.72)  # of the snapshots, from early to late
 BEYOND = 0.002  # share of the values that a picture may leave out of its range
 
 
-def distributions(
+def distributions_over_steps(
     view: View, *, layer: int, place: str, kind: Kind, every: int = 200, until: int | None = None
 ) -> Figure:
     """The histograms of a layer over the steps, a panel a variant, on the same axes.

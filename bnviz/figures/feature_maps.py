@@ -27,7 +27,7 @@ def feature_maps(found: Convolved, experiment: Experiment, *, variant: int, plac
     else:
         shown = maps.maps[place]
         columns = 3 if count <= FEW else 4
-        cells = tiles(shown, columns)
+        cells = tiled_maps(shown, columns)
         data, axes, annotations = [_heatmap(cells, letter)], _panel(cells.shape), _numbers(shown, columns)
     figure_layout = layout(
         f"Feature maps, {STAGES[place]}, of digit {found.label} in {letter}, {normalized}",
@@ -90,7 +90,7 @@ def channel_histograms(found: Convolved, experiment: Experiment, *, layer: int) 
     }
 
 
-def tiles(maps: Floats, columns: int) -> Floats:
+def tiled_maps(maps: Floats, columns: int) -> Floats:
     """(channels, H, W) -> one picture, row by row, with an empty line between maps."""
     count, height, width = maps.shape
     rows = -(-count // columns)

@@ -14,7 +14,7 @@ _MARKED = {"mode": "lines+markers", "marker": {"size": 7}}
 FLOOR = 1e-12  # gradient norms below this, zero included, are drawn here
 
 
-def gradients(frame: Frame, experiment: Experiment) -> Figure:
+def layer_gradients(frame: Frame, experiment: Experiment) -> Figure:
     """Left the L2 norm of the weights' gradient, right the update-to-data ratio, a point a layer."""
     data = []
     norms: list[Floats] = []
@@ -80,7 +80,7 @@ def gradient_flow(view: View) -> Figure:
     }
 
 
-def reach(view: View) -> Figure:
+def gradient_reach(view: View) -> Figure:
     """The first layer's gradient norm as a share of the output layer's, at every kept moment."""
     data, shares = [], []
     for i, history in enumerate(view.variants):

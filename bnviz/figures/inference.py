@@ -104,7 +104,7 @@ def inference_losses(view: View) -> Figure:
     return {"data": data, "layout": shape | marked(view, "steps", guide(LN_10))}
 
 
-def bessel(estimates: Mapping[int, tuple[Floats, Floats]], step: int) -> Figure:
+def bessel_correction(estimates: Mapping[int, tuple[Floats, Floats]], step: int) -> Figure:
     """Distribution of both variance estimates over the batch size, of the network at `step`; the truth is 1."""
     data, names = [], ("biased, divided by B", "unbiased, divided by B − 1")
     colors = (COLORS[0], RUNNING)
@@ -151,7 +151,7 @@ def bessel(estimates: Mapping[int, tuple[Floats, Floats]], step: int) -> Figure:
     return {"data": data, "layout": shape}
 
 
-def answers(found: Answers, words: Sequence[str], step: int) -> Figure:
+def digit_answers(found: Answers, words: Sequence[str], step: int) -> Figure:
     """Class probabilities of one digit, of the network at `step`: eval mode as bars, every training batch as a point.
 
     words: the same in sentences, which stand above.
@@ -191,7 +191,7 @@ def answers(found: Answers, words: Sequence[str], step: int) -> Figure:
     return {"data": data, "layout": shape}
 
 
-def digit(pixels: npt.ArrayLike, words: str) -> Figure:
+def digit_image(pixels: npt.ArrayLike, words: str) -> Figure:
     """A digit as the network gets it, (784,) or (28, 28), 0 to 255. words: what is known of it."""
     image = np.asarray(pixels, dtype=np.float32).reshape(28, 28)
     heat = {

@@ -6,25 +6,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bnviz.analysis.initialization import logit_spread, softmax
 from bnviz.figures.logarithmic import decades, drawable, log_axis
 from bnviz.figures.normalization import STILL, outline, scientific
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, layout, line, nice_ceiling, note, typed
+from bnviz.figures.style import GUIDE, Figure, axis, layout, line, nice_ceiling, note, typed
 from bnviz.records.initialization import InitialNetwork, Propagated, WeightHistogram
 from bnviz.theory.propagation import Theory
 
 Array = npt.NDArray[np.floating[Any]]
 
 
-def color_of(batchnorm: bool) -> str:
-    """As everywhere: without batchnorm orange, with batchnorm blue."""
-    return COLORS[1] if batchnorm else COLORS[0]
-
-
 def dot(color: str, text: str) -> str:
     return f'<span style="color:{color}">●</span> {text}'
 
 
-def weights(found: WeightHistogram, law: tuple[Array, Array], *, layer: str, color: str, trained: bool) -> Figure:
+def weight_histogram(
+    found: WeightHistogram, law: tuple[Array, Array], *, layer: str, color: str, trained: bool
+) -> Figure:
     """Drawn weights of one layer as a density, and the law that they were drawn from."""
     width = float(found.edges[1] - found.edges[0])
     heights = found.counts / max(float(found.counts.sum()) * width, 1e-300)
@@ -58,7 +56,7 @@ def weights(found: WeightHistogram, law: tuple[Array, Array], *, layer: str, col
     }
 
 
-def propagation(found: Propagated, theory: Theory, *, color: str, steps: int) -> Figure:
+def layer_propagation(found: Propagated, theory: Theory, *, color: str, steps: int) -> Figure:
     """Mean, standard deviation and saturated share of every layer's activations, and the size of its gradients."""
     depth = len(found.std)
     layers, to_logits = np.arange(1, depth + 1), np.arange(1, depth + 2)
@@ -112,19 +110,21 @@ def propagation(found: Propagated, theory: Theory, *, color: str, steps: int) ->
     return {"data": data, "layout": layout(alt, 520, words, **STILL, margin=margin, annotations=heads, **axes)}
 
 
-def logits(found: InitialNetwork, *, color: str) -> Figure:
+def logit_means(found: InitialNetwork, *, color: str) -> Figure:
     """Mean of each of the ten logits over the digits, and how far it spreads."""
     classes, values = np.arange(10), found.logits.astype(float)
-    mean, spread, between, within = spreads(values)
-    limit = nice_ceiling(1.1 * float(np.nanmax(np.where(np.isfinite(values), np.abs(mean) + spread, 0), initial=1e-3)))
-    bars = line(classes, drawable(mean, False), color, "logits", hovertemplate="class %{x}: %{y:.3g}<extra></extra>")
+    of = logit_spread(values)
+    limit = nice_ceiling(
+        1.1 * float(np.nanmax(np.where(np.isfinite(values), np.abs(of.mean) + of.std, 0), initial=1e-3))
+    )
+    bars = line(classes, drawable(of.mean, False), color, "logits", hovertemplate="class %{x}: %{y:.3g}<extra></extra>")
     bars |= {
         "mode": "markers",
         "marker": {"size": 9, "color": color},
-        "error_y": {"type": "data", "array": typed(drawable(spread, False)), "thickness": 2, "width": 5},
+        "error_y": {"type": "data", "array": typed(drawable(of.std, False)), "thickness": 2, "width": 5},
     }
-    spread_by = f"the ten means spread by {told(between)}; the ten logits of one digit by {told(within)}"
-    if not math.isfinite(between + within):
+    spread_by = f"the ten means spread by {told(of.between)}; the ten logits of one digit by {told(of.within)}"
+    if not math.isfinite(of.between + of.within):
         spread_by = "some logits are no finite numbers"
     words = [dot(color, f"mean over {len(values)} digits ± one standard deviation"), spread_by]
     return {
@@ -140,7 +140,7 @@ def logits(found: InitialNetwork, *, color: str) -> Figure:
     }
 
 
-def probabilities(found: InitialNetwork) -> Figure:
+def class_probabilities(found: InitialNetwork) -> Figure:
     """What the network gives each class, a column a digit, the digits in the order of their labels."""
     order = np.argsort(found.labels, kind="stable")
     shares = softmax(found.logits)[order].T
@@ -177,22 +177,6 @@ def probabilities(found: InitialNetwork) -> Figure:
     )
     figure_layout["meta"]["scale"] = "sequential"
     return {"data": [heat], "layout": figure_layout}
-
-
-def spreads(values: Array) -> tuple[Array, Array, float, float]:
-    """(digits, classes) -> mean and std of each logit; std of the ten means; mean std of one digit's ten logits."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        mean = values.mean(axis=0)
-        return mean, values.std(axis=0), float(mean.std()), float(values.std(axis=1).mean())
-
-
-def softmax(values: Array) -> Array:
-    """(digits, classes) -> probabilities, in double precision."""
-    logits = values.astype(np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares: Array = powers / powers.sum(axis=1, keepdims=True)
-    return shares
 
 
 # -- axes -----------------------------------------------------------------------------------------------------------

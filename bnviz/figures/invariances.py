@@ -52,7 +52,7 @@ def scale_gradient(scales: Array, norms: Array, *, scale: float, now: float, was
     }
 
 
-def runaway(bias: Pair, loss: Pair) -> Figure:
+def runaway_bias(bias: Pair, loss: Pair) -> Figure:
     """Bias and loss over the steps: statistics kept out of the gradient (orange), gradient through them (blue)."""
     steps = np.arange(len(bias[0]))
     data = []

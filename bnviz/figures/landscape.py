@@ -22,7 +22,7 @@ AXES = {
 }
 
 
-def empty(words: Sequence[str], height: int = 320) -> Figure:
+def empty_chart(words: Sequence[str], height: int = 320) -> Figure:
     """A chart for which nothing has been measured yet; the words say why, or how far it is."""
     hidden = {"visible": False, "fixedrange": True}
     frame = {"type": "rect", "xref": "paper", "yref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 1}
@@ -30,17 +30,17 @@ def empty(words: Sequence[str], height: int = 320) -> Figure:
     return {"data": [], "layout": shape}
 
 
-def progress(done: float, what: str, left: float | None) -> str:
+def progress_bar(done: float, what: str, left: float | None) -> str:
     """A bar and the part that is done, with the seconds that are left where they are known."""
     label = f"{what}: {done:.0%}" + ("" if left is None else f", about {left:,.0f} s left")
     return f'<progress max="1" value="{done:.3f}" aria-label="{what}"></progress> {label}'
 
 
-def slices(found: Slices, experiment: Experiment, *, shape: Shape, log: bool, words: Sequence[str]) -> Figure:
+def landscape_slices(found: Slices, experiment: Experiment, *, shape: Shape, log: bool, words: Sequence[str]) -> Figure:
     """All networks' slices on one scale of losses: a panel each, or lines in one chart."""
     known = {i: each for i, each in enumerate(found) if isinstance(each, Slice) and np.isfinite(each.loss).any()}
     if not known:
-        return empty(words)
+        return empty_chart(words)
     if next(iter(known.values())).kind == "line":
         return _lines(known, log, words)
     heights = {i: _height(each.loss, log) for i, each in known.items()}

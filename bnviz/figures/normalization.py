@@ -15,7 +15,7 @@ BINS = 40
 STILL: Figure = {"dragmode": False}  # nothing to zoom into, and a finger scrolls the page
 
 
-def points(x: Array, y: Array, *, names: Sequence[str], follow: int) -> Figure:
+def batch_points(x: Array, y: Array, *, names: Sequence[str], follow: int) -> Figure:
     """Every point of a batch (N, 2) before and after, and a thread between the two; crosses: mean ± one deviation."""
     limit = nice_ceiling(1.05 * max(np.abs(x).max(), np.abs(y).max()))
     gap = np.full(len(x), np.nan)
@@ -48,7 +48,7 @@ def points(x: Array, y: Array, *, names: Sequence[str], follow: int) -> Figure:
     }
 
 
-def histograms(x: Array, y: Array, *, names: Sequence[str]) -> Figure:
+def batch_histograms(x: Array, y: Array, *, names: Sequence[str]) -> Figure:
     """How the values of each of the two dimensions are spread, before and after."""
     limit = nice_ceiling(1.05 * max(np.abs(x).max(), np.abs(y).max()))
     edges = np.linspace(-limit, limit, BINS + 1)

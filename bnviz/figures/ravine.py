@@ -25,7 +25,7 @@ LOW, HIGH = -2.0, 2.0  # log10 of the losses that have a contour
 _FRAMES = 60  # moments of a path's appearance
 
 
-def plane(found: Descent, ratio: float, momentum: float, rate: float) -> Figure:
+def ravine_contours(found: Descent, ratio: float, momentum: float, rate: float) -> Figure:
     """Contours of the true loss, the minimum, and the path, which the browser draws step by step."""
     across = np.linspace(-SIDE, SIDE, GRID)
     x, y = np.meshgrid(across, across)
@@ -63,7 +63,7 @@ def plane(found: Descent, ratio: float, momentum: float, rate: float) -> Figure:
     return {"data": [contours, path, *ends], "layout": frame}
 
 
-def losses(descents: list[Descent]) -> Figure:
+def ravine_losses(descents: list[Descent]) -> Figure:
     """The three losses over the steps, down to the goal."""
     data, longest = [], 10
     for found in descents:

@@ -2,13 +2,13 @@
 
 import math
 
-from bnviz.figures.style import COLORS, Figure, axis, layout, line
-from bnviz.records.reproduction import Chart, Line
+from bnviz.figures.style import Figure, axis, color_of, layout, line
+from bnviz.records.reproduction import Chart
 
 FEW = 8  # points on a logarithmic axis that are named each
 
 
-def results(chart: Chart) -> Figure:
+def reproduction_chart(chart: Chart) -> Figure:
     """Without batchnorm orange, with it blue, as everywhere."""
     data = []
     points = len(chart.lines[0].x)
@@ -16,10 +16,10 @@ def results(chart: Chart) -> Figure:
         y = [math.nan if value is None else value for value in curve.y]
         hover = f"{curve.name}<br>{chart.x_title} %{{x:.4g}}<br>{chart.y_title} %{{y:.4g}}<extra></extra>"
         width = {"width": 1 if curve.thin else 2}
-        drawn = line(curve.x, y, color_of(curve), curve.name, hovertemplate=hover, line=width)
+        drawn = line(curve.x, y, color_of(normalized=curve.normalized), curve.name, hovertemplate=hover, line=width)
         data.append(drawn | ({"mode": "lines+markers", "marker": {"size": 5}} if points <= 4 * FEW else {}))
     swatch = '<span class="bnviz-swatch" style="background:{}"></span> {}'
-    words = [" &ensp; ".join(swatch.format(color, name) for name, color in legend(chart))]
+    words = [" &ensp; ".join(swatch.format(color, name) for name, color in chart_legend(chart))]
     x = axis(chart.x_title, tickformat=",", nticks=6)
     if chart.log_x:
         x = axis(chart.x_title, type="log", dtick=1, exponentformat="none")
@@ -28,10 +28,6 @@ def results(chart: Chart) -> Figure:
     return {"data": data, "layout": layout(f"{chart.title} by {chart.x_title}", 320, words, xaxis=x, yaxis=y_axis)}
 
 
-def color_of(curve: Line) -> str:
-    return COLORS[1 if curve.normalized else 0]
-
-
-def legend(chart: Chart) -> list[tuple[str, str]]:
+def chart_legend(chart: Chart) -> list[tuple[str, str]]:
     """Each name once, with its colour."""
-    return list({curve.name: (curve.name, color_of(curve)) for curve in chart.lines}.values())
+    return list({curve.name: (curve.name, color_of(normalized=curve.normalized)) for curve in chart.lines}.values())

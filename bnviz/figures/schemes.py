@@ -110,7 +110,7 @@ def scheme_spreads(
     }
 
 
-def derived(found: Mapping[float, Propagated], name: str) -> Figure:
+def derived_scales(found: Mapping[float, Propagated], name: str) -> Figure:
     """A derived scheme at its own scale and around it: activations forward, gradients back, by depth."""
     data: list[Figure] = []
     shown = []
@@ -160,7 +160,7 @@ def derived(found: Mapping[float, Propagated], name: str) -> Figure:
     }
 
 
-def signs(found: SignAgreement, size: int) -> Figure:
+def sign_agreement(found: SignAgreement, size: int) -> Figure:
     """How many neurons have which share of gradients of one sign, for each way to feed the pixels."""
     data, words = [], []
     top = 1.0

@@ -5,18 +5,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnviz.experiment.config import Experiment
-from bnviz.figures.landscape import empty
+from bnviz.figures.landscape import empty_chart
 from bnviz.figures.logarithmic import closely
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, layout, line, steps_axis
 from bnviz.records.frames import Floats
 from bnviz.records.landscape import NOISE_SIZES, SCALES, BatchNoise, LargestRates, Scaling, Sharpness
 
 
-def sharpness(found: Sequence[Sharpness | str], experiment: Experiment, words: Sequence[str]) -> Figure:
+def sharpness_over_steps(found: Sequence[Sharpness | str], experiment: Experiment, words: Sequence[str]) -> Figure:
     """Largest Hessian eigenvalue over the steps, and the limit of stability of each step's learning rate."""
     known = [(i, each) for i, each in enumerate(found) if isinstance(each, Sharpness)]
     if not known:
-        return empty(words)
+        return empty_chart(words)
     data: list[Figure] = []
     for i, each in known:
         letter = experiment.letters[i]
@@ -57,7 +57,7 @@ def largest_rates(found: LargestRates, experiment: Experiment, words: Sequence[s
     return {"data": data, "layout": layout(alt, 320, words, xaxis=x_axis, yaxis=y)}
 
 
-def scaling(found: Sequence[Scaling], experiment: Experiment, words: Sequence[str]) -> Figure:
+def gradient_by_scale(found: Sequence[Scaling], experiment: Experiment, words: Sequence[str]) -> Figure:
     """Gradient norm of a W over that of W, by a; dotted: 1/a."""
     scales = np.array(SCALES)
     data = [line(scales, 1 / scales, GUIDE, "1/a", hoverinfo="skip", line={"dash": "dot", "width": 1.5})]

@@ -28,7 +28,7 @@ def loss_band(view: View, *, log: bool) -> Figure:
     return _over_steps(view, "Range of the loss ahead, over the steps", data, y, words)
 
 
-def predictiveness(view: View, *, log: bool) -> Figure:
+def gradient_predictiveness(view: View, *, log: bool) -> Figure:
     """Smallest and largest change of the gradient at the step lengths, as a band for every network."""
     data: list[Figure] = []
     courses = _courses(view)
@@ -59,7 +59,7 @@ def effective_smoothness(view: View, *, log: bool) -> Figure:
     return _over_steps(view, "Effective beta-smoothness over the steps", data, y, words)
 
 
-def effective_rate(view: View) -> Figure:
+def effective_learning_rate(view: View) -> Figure:
     """Learning rate over the squared norm of layer 1's weights, of the networks with batchnorm."""
     data, values = [], []
     for i, found in enumerate(_courses(view)):

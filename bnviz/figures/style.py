@@ -94,6 +94,11 @@ def colored(text: str, index: int) -> str:
     return f'<span style="color:{COLORS[index]}"><b>{text}</b></span>'
 
 
+def color_of(*, normalized: bool) -> str:
+    """Blue for a network with batchnorm, orange for one without: the same on every page."""
+    return COLORS[1] if normalized else COLORS[0]
+
+
 def title_of(experiment: Experiment, index: int) -> str:
     """'A · no batchnorm · rand_fan_in', the letter in its colour; another architecture than an MLP is named."""
     variant = experiment.variants[index]

@@ -10,8 +10,8 @@ from itertools import groupby
 
 import numpy as np
 
-from bnviz.figures.reproduction import color_of, legend
-from bnviz.figures.style import GUIDE, round_step
+from bnviz.figures.reproduction import chart_legend
+from bnviz.figures.style import GUIDE, color_of, round_step
 from bnviz.records.reproduction import Chart, Line
 
 WIDTH, HEIGHT = 460, 300
@@ -20,7 +20,7 @@ TICKS = 6  # at most about
 TEXT, GRID = "#31333F", "#DDE0E4"
 
 
-def svg(chart: Chart) -> str:
+def svg_chart(chart: Chart) -> str:
     """One chart with its title, legend and axes, on white."""
     across = _Axis([x for line in chart.lines for x in line.x], LEFT, WIDTH - RIGHT, log=chart.log_x)
     values = [y for line in chart.lines for y in line.y if y is not None]
@@ -79,7 +79,7 @@ def _grid(axis: _Axis, at: float, *, vertical: bool) -> str:
 
 
 def _legend(chart: Chart) -> Iterator[str]:
-    for place, (name, color) in enumerate(legend(chart)):
+    for place, (name, color) in enumerate(chart_legend(chart)):
         left = LEFT + 150 * place
         yield f'<rect x="{left}" y="32" width="10" height="10" fill="{color}"/>'
         yield f'<text x="{left + 15}" y="41">{escape(name)}</text>'
@@ -87,7 +87,7 @@ def _legend(chart: Chart) -> Iterator[str]:
 
 def _line(line: Line, across: _Axis, up: _Axis) -> Iterator[str]:
     """A stroke for every stretch without a gap; a lonely point is a dot, by its round ends."""
-    color, width = color_of(line), 1 if line.thin else 2
+    color, width = color_of(normalized=line.normalized), 1 if line.thin else 2
     points = zip(line.x, line.y, strict=True)
     for known, stretch in groupby(points, key=lambda point: point[1] is not None):
         if known:

@@ -21,7 +21,7 @@ _MOST_LOSS = 10.0  # nats: where colours of losses end at most, for the same rea
 _BAR = 0.9  # length of a colour bar, as a share of its narrow panel
 
 
-def panels(sweep: Sweep) -> list[Panel]:
+def sweep_panels(sweep: Sweep) -> list[Panel]:
     """The heat maps that a sweep over two axes has."""
     return ["off", "on", "gain"] if sweep.batchnorm == "both" else [sweep.batchnorm]
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bnviz.figures.initialization import spreads
+from bnviz.analysis.initialization import logit_spread
 from bnviz.figures.normalization import scientific
 from bnviz.findings.live import FAR, LN_10, counted
 from bnviz.records.frames import BOUNDED
@@ -69,12 +69,12 @@ def _loss(found: InitialNetwork) -> str:
         return f"{said} After {counted(found.steps)} {right:.0%} of them are named rightly."
     if loss < LN_10 + 0.05:
         return said
-    between, within = spreads(values)[2:]
-    if between > 0.9 * within:
+    spread = logit_spread(values)
+    if spread.between > 0.9 * spread.within:
         return f"{said} What is above it comes from logits that favour the same classes for every digit."
     return (
-        f"{said} What is above it comes from logits that spread by {_number(within)}, and favour the right class for "
-        f"{right:.0%} of the digits."
+        f"{said} What is above it comes from logits that spread by {_number(spread.within)}, and favour the right "
+        f"class for {right:.0%} of the digits."
     )
 
 

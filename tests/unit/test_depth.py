@@ -15,7 +15,7 @@ from bnviz import figures
 from bnviz.experiment import architecture
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.experiment.edits import Edit, plan
-from bnviz.figures.feature_maps import STAGES, tiles
+from bnviz.figures.feature_maps import STAGES, tiled_maps
 from bnviz.records.frames import BINS, MAP_DIGITS, PROBE_DIGITS, Convolved
 from bnviz.training.batches import Batches
 from bnviz.training.questions.registry import covariate_shift, feature_maps, layer_inputs
@@ -157,7 +157,7 @@ class TestFeatureMaps:
         assert ("nothing here" in without["layout"]["meta"]["words"]) == missing
 
     def test_lie_side_by_side_with_a_gap(self) -> None:
-        picture = tiles(np.ones((5, 2, 2)), 3)
+        picture = tiled_maps(np.ones((5, 2, 2)), 3)
         assert picture.shape == (5, 8)
         assert np.isnan(picture[2]).all()
         assert np.nansum(picture) == 5 * 4
@@ -186,7 +186,7 @@ class TestGradientFlow:
         figure = figures.gradient_flow(view)
         assert [trace["line"].get("dash") for trace in figure["data"]] == ["dot", None] * 2
         assert figure["layout"]["yaxis"]["type"] == "log"
-        reach = figures.reach(view)
+        reach = figures.gradient_reach(view)
         shares = np.frombuffer(_decoded(reach["data"][0]["y"]), dtype="f4")
         np.testing.assert_allclose(shares, [1e-4, 1e-3])
 
@@ -194,7 +194,7 @@ class TestGradientFlow:
     def test_of_a_network_without_gradients_is_drawn(self, norms: list[float]) -> None:
         view = view_of(twins(), frame(*(variant_frame(0, gradient_norm=np.array(norms)) for _ in range(2))))
         go.Figure(_plain(figures.gradient_flow(view)))
-        reach = figures.reach(view)
+        reach = figures.gradient_reach(view)
         go.Figure(_plain(reach))
         if not norms[-1] > 0:
             assert np.isnan(np.frombuffer(_decoded(reach["data"][0]["y"]), dtype="f4")).all()

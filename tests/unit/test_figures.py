@@ -58,7 +58,7 @@ DRAWN = [
         for x in ("steps", "seconds")
         for log in (False, True)
     ),
-    *(Case(f"accuracy, {x}", lambda v, x=x: figures.accuracy(v, x=x)) for x in ("steps", "seconds")),
+    *(Case(f"accuracy, {x}", lambda v, x=x: figures.test_accuracy(v, x=x)) for x in ("steps", "seconds")),
     *(
         Case(f"map, {quantity}, layer {layer}", _latest(figures.network_map, quantity=quantity, layer=layer))
         for quantity in ("mean", "saturated")
@@ -75,7 +75,7 @@ DRAWN = [
         for layer in (0, 19)
     ),
     *(Case(f"function, layer {layer}", _latest(figures.activation_function, layer=layer)) for layer in (0, 19)),
-    Case("gradients", _latest(figures.gradients)),
+    Case("gradients", _latest(figures.layer_gradients)),
 ]
 
 
@@ -84,7 +84,7 @@ def loss(view: View, *, smoothing: int = 30, log: bool = False, x: str = "steps"
 
 
 def accuracy(view: View) -> Figure:
-    return figures.accuracy(view, x="steps")
+    return figures.test_accuracy(view, x="steps")
 
 
 def finished(experiment: Experiment, batches: Batches) -> View:
@@ -416,7 +416,7 @@ class TestTheBars:
 
 class TestTheGradients:
     def test_are_a_point_a_layer_with_the_output_as_the_last(self, batches: Batches) -> None:
-        found = _latest(figures.gradients)(finished(six_of_all_kinds(), batches))
+        found = _latest(figures.layer_gradients)(finished(six_of_all_kinds(), batches))
         counts = [len(numbers(t["x"])) for t in found["data"] if t.get("xaxis", "x") == "x"]
         assert counts == [3, 3, 21, 2, 3, 3]
         assert found["layout"]["xaxis"]["ticktext"][-1] == "out"
@@ -424,14 +424,14 @@ class TestTheGradients:
 
     def test_that_are_zero_are_still_drawn_on_the_logarithmic_axis(self) -> None:
         dead = variant_frame(gradient_norm=np.array([0.0, 0.1]))
-        found = figures.gradients(frame(dead, variant_frame()), twins())
+        found = figures.layer_gradients(frame(dead, variant_frame()), twins())
         lowest = numbers(found["data"][0]["y"]).min()
         assert lowest > 0
         assert math.log10(lowest) >= found["layout"]["yaxis"]["range"][0] - 1e-6
 
     def test_that_vanish_stay_inside_the_axis(self) -> None:
         tiny = variant_frame(gradient_norm=np.array([3e-9, 20.0]))
-        low, high = figures.gradients(frame(tiny, variant_frame()), twins())["layout"]["yaxis"]["range"]
+        low, high = figures.layer_gradients(frame(tiny, variant_frame()), twins())["layout"]["yaxis"]["range"]
         assert low <= math.log10(3e-9)
         assert high >= math.log10(20)
 

@@ -118,7 +118,7 @@ def test_bessels_correction_makes_the_estimate_right_on_average(seed: int, sprea
 
 def test_the_distributions_are_drawn_as_quartiles() -> None:
     found = estimates.variance_estimates(np.arange(100.0), (2, 128))
-    biased, unbiased = figures.bessel(found, 7)["data"]
+    biased, unbiased = figures.bessel_correction(found, 7)["data"]
     assert biased["x"] == ["2", "128"]
     assert biased["median"][0] == pytest.approx(np.median(found[2][0]), abs=1e-3)
     assert unbiased["q1"][1] < unbiased["median"][1] < unbiased["q3"][1]
@@ -153,7 +153,7 @@ def test_eval_mode_that_refuses_a_digit_alone_says_so() -> None:
 
 
 def test_answers_are_bars_and_one_point_a_batch_and_class() -> None:
-    figure = figures.answers(answers(SURE, SURE, SURE), ["Said."], 12)
+    figure = figures.digit_answers(answers(SURE, SURE, SURE), ["Said."], 12)
     bars, points = figure["data"]
     assert numbers(bars["y"])[0] == pytest.approx(99.0)
     assert len(numbers(points["y"])) == 20
@@ -163,6 +163,6 @@ def test_answers_are_bars_and_one_point_a_batch_and_class() -> None:
 def test_a_digit_stands_upright() -> None:
     image = np.zeros((28, 28))
     image[0, 5] = 255
-    figure = figures.digit(image, "drawn")
+    figure = figures.digit_image(image, "drawn")
     assert np.reshape(numbers(figure["data"][0]["z"]), (28, 28))[0, 5] == 255
     assert figure["layout"]["yaxis"]["range"] == [27.5, -0.5]  # row 0 is at the top

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from bnviz import figures
+from bnviz.analysis.initialization import softmax
 from bnviz.experiment.config import ACTIVATIONS, INITS, NetworkConfig, replace
-from bnviz.figures import initialization as figures
-from bnviz.figures import schemes as scheme_figures
 from bnviz.figures.logarithmic import closely, log_axis
 from bnviz.findings import initialization as initial_findings
 from bnviz.records.frames import PROBE_DIGITS
@@ -43,7 +43,7 @@ def named(figure: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def theory_of(setting: InitialSetting, found: InitialNetwork) -> Theory:
-    gradient = figures.softmax(found.logits)
+    gradient = softmax(found.logits)
     gradient[np.arange(len(gradient)), found.labels] -= 1
     squares = np.nan_to_num(gradient**2).sum(axis=1)
     return propagate(setting.network, found.inputs, squares, batchnorm=setting.batchnorm)
@@ -55,7 +55,7 @@ def theory_of(setting: InitialSetting, found: InitialNetwork) -> Theory:
 def test_the_weights_are_drawn_as_a_density_under_their_law(batches: "Batches") -> None:
     drawn = initial.measure(TANH, batches).weights[0]
     law = density("xavier_normal", drawn.fan_in, drawn.fan_out)
-    figure = figures.weights(drawn, law, layer="layer 1", color=COLOR, trained=False)
+    figure = figures.weight_histogram(drawn, law, layer="layer 1", color=COLOR, trained=False)
     heights = np.array(numbers(named(figure, "weights")["y"]))
     assert heights[::2].sum() * (drawn.edges[1] - drawn.edges[0]) == pytest.approx(1, rel=1e-4)
     assert max(numbers(named(figure, "law")["y"])) == pytest.approx(law[1].max(), rel=1e-5)
@@ -64,7 +64,7 @@ def test_the_weights_are_drawn_as_a_density_under_their_law(batches: "Batches") 
 
 def test_weights_of_one_value_say_so(batches: "Batches") -> None:
     setting = replace(TANH, network=replace(TANH.network, init="zeros"))
-    figure = figures.weights(
+    figure = figures.weight_histogram(
         initial.measure(setting, batches).weights[0],
         density("zeros", 784, 24),
         layer="layer 1",
@@ -78,7 +78,7 @@ def test_weights_of_one_value_say_so(batches: "Batches") -> None:
 def test_propagation_shows_four_panels_measured_and_in_theory(batches: "Batches") -> None:
     found = initial.measure(TANH, batches)
     theory = theory_of(TANH, found)
-    figure = figures.propagation(found.propagated, theory, color=COLOR, steps=0)
+    figure = figures.layer_propagation(found.propagated, theory, color=COLOR, steps=0)
     for i, name in enumerate(("mean", "std", "saturated", "gradient")):
         factor = 100 if name == "saturated" else 1
         for kind, values in (("measured", found.propagated), ("theory", theory)):
@@ -106,7 +106,7 @@ def test_an_axis_around_values_that_are_alike_has_a_label(value: float) -> None:
 def test_zeros_on_a_logarithmic_axis_are_told_in_words(batches: "Batches") -> None:
     setting = replace(TANH, network=replace(TANH.network, init="zeros"))
     found = initial.measure(setting, batches)
-    figure = figures.propagation(found.propagated, theory_of(setting, found), color=COLOR, steps=0)
+    figure = figures.layer_propagation(found.propagated, theory_of(setting, found), color=COLOR, steps=0)
     words = figure["layout"]["meta"]["words"]
     assert "their standard deviation: 0 in layers 1 to 3" in words
     assert "gradient going back: 0 in layers 1 to 3" in words
@@ -119,13 +119,13 @@ def test_every_figure_is_plain_json_even_where_numbers_overflow(batches: "Batche
     schemes, scales = initial.schemes(setting, batches), initial.scales(setting, batches)
     names = {scheme: scheme for scheme in INITS[:5]}
     drawn = [
-        figures.propagation(found.propagated, theory_of(setting, found), color=COLOR, steps=setting.steps),
-        figures.logits(found, color=COLOR),
-        figures.probabilities(found),
-        scheme_figures.scheme_histograms(schemes, names, setting.network.activation),
-        scheme_figures.scheme_spreads(schemes, names, schemes),
-        scheme_figures.derived({scale: scales["he_normal", scale] for scale in SCALES}, "He normal"),
-        scheme_figures.signs(initial.signs(setting, batches), 32),
+        figures.layer_propagation(found.propagated, theory_of(setting, found), color=COLOR, steps=setting.steps),
+        figures.logit_means(found, color=COLOR),
+        figures.class_probabilities(found),
+        figures.scheme_histograms(schemes, names, setting.network.activation),
+        figures.scheme_spreads(schemes, names, schemes),
+        figures.derived_scales({scale: scales["he_normal", scale] for scale in SCALES}, "He normal"),
+        figures.sign_agreement(initial.signs(setting, batches), 32),
     ]
     for figure in drawn:
         json.dumps(figure, allow_nan=False)
@@ -135,11 +135,11 @@ def test_every_figure_is_plain_json_even_where_numbers_overflow(batches: "Batche
 
 def test_probabilities_stand_in_the_order_of_the_labels(batches: "Batches") -> None:
     found = initial.measure(TANH, batches)
-    (heat,) = figures.probabilities(found)["data"]
+    (heat,) = figures.class_probabilities(found)["data"]
     z = np.array(numbers(heat["z"])).reshape(10, PROBE_DIGITS)
     np.testing.assert_allclose(z.sum(axis=0), 1, rtol=1e-5)
     first = int(np.flatnonzero(found.labels == 0)[0])
-    np.testing.assert_allclose(z[:, 0], figures.softmax(found.logits)[first], rtol=1e-5)
+    np.testing.assert_allclose(z[:, 0], softmax(found.logits)[first], rtol=1e-5)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

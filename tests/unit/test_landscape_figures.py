@@ -12,13 +12,11 @@ import numpy as np
 import pytest
 from builders import frame, twins, variant_frame
 
+from bnviz import figures
 from bnviz.analysis import smoothness
 from bnviz.experiment.config import BatchNormConfig, Experiment, Variant
 from bnviz.export import landscape as files
-from bnviz.figures import landscape as figures
-from bnviz.figures import sharpness as measures
-from bnviz.figures import smoothness as bands
-from bnviz.figures.ravine import plane
+from bnviz.figures.landscape import Shape
 from bnviz.figures.style import Figure
 from bnviz.findings import landscape as findings
 from bnviz.records.frames import STEP_LENGTHS, Smoothness
@@ -40,9 +38,9 @@ EVERY = 15  # steps between two looks
 NOISY = Experiment(TWINS.training, (*TWINS.variants, Variant(TWINS.variants[0].network, BatchNormConfig(noisy=True))))
 K = len(STEP_LENGTHS)
 NAN = math.nan
-BANDS = (bands.loss_band, bands.predictiveness, bands.effective_smoothness)
+BANDS = (figures.loss_band, figures.gradient_predictiveness, figures.effective_smoothness)
 KINDS: tuple[Plane, ...] = ("random", "path", "line")
-SHAPES: tuple[figures.Shape, ...] = ("contour", "surface")
+SHAPES: tuple[Shape, ...] = ("contour", "surface")
 SEEDS = (5, 6, 7)
 
 
@@ -124,28 +122,28 @@ class TestSmoothness:
         assert said[0] == "The gradient of A is zero: there is no direction to look along."
         assert said[1].startswith("B diverged at step 0")
         for log in (True, False):
-            for figure in (bands.loss_band, bands.predictiveness, bands.effective_smoothness):
+            for figure in (figures.loss_band, figures.gradient_predictiveness, figures.effective_smoothness):
                 drawable(figure(history.view(), log=log))
 
     @pytest.mark.parametrize("log", [True, False])
     @pytest.mark.parametrize("steps", [0, 1, 12])
     def test_bands_can_be_drawn_at_any_time(self, log: bool, steps: int) -> None:
         seen = view(3.0, 8.0, steps=steps, gap=0.1) if steps else History(TWINS, watch="landscape").view()
-        for figure in (bands.loss_band, bands.predictiveness, bands.effective_smoothness):
+        for figure in (figures.loss_band, figures.gradient_predictiveness, figures.effective_smoothness):
             drawable(figure(seen, log=log))
-        for other in (bands.effective_rate, bands.generalization_gap):
+        for other in (figures.effective_learning_rate, figures.generalization_gap):
             drawable(other(seen))
 
     def test_one_kept_frame_is_told_to_be_one(self) -> None:
         said = smoothness.findings(view(3.0, 8.0, steps=1))
         assert said == ["1 kept step so far, and a comparison takes 4: train to see how smooth the way is."]
-        words = bands.loss_band(view(3.0, 8.0, steps=1), log=True)["layout"]["meta"]["words"]
+        words = figures.loss_band(view(3.0, 8.0, steps=1), log=True)["layout"]["meta"]["words"]
         assert words.endswith("<br>seed 0, before the first step: train to see the course")
 
     def test_a_band_says_of_which_run_it_is(self) -> None:
-        figure = bands.effective_smoothness(view(3.0, 8.0), log=True)
+        figure = figures.effective_smoothness(view(3.0, 8.0), log=True)
         assert "seed 0, steps 0 to 165" in figure["layout"]["meta"]["words"]
-        assert len(bands.loss_band(view(3.0, 8.0), log=True)["data"]) == 2 * 3
+        assert len(figures.loss_band(view(3.0, 8.0), log=True)["data"]) == 2 * 3
 
     def test_an_effective_rate_is_taken_apart_into_rate_and_weights(self) -> None:
         history = History(TWINS, watch="landscape")
@@ -155,7 +153,7 @@ class TestSmoothness:
             history.add(frame(*[variant_frame(step, smoothness=seen)] * 2, tick=step))
         said = smoothness.of_effective_rates(history.view())  # only networks with batchnorm
         assert said == ["B: 0.025 at step 0, 0.0031 at step 15: η is 0.5 times what it was, ‖W₁‖² 4 times."]
-        assert said[0] in bands.effective_rate(history.view())["layout"]["meta"]["words"]
+        assert said[0] in figures.effective_learning_rate(history.view())["layout"]["meta"]["words"]
         marked = replace(history.view(), markers=(Marker("batchnorm on", {1: (EVERY, 1.0)}),))
         assert smoothness.of_effective_rates(marked) == []  # not of the network before
 
@@ -190,7 +188,7 @@ class TestSlices:
     @pytest.mark.parametrize("kind", ["random", "path", "line"])
     def test_of_all_networks_share_one_scale(self, kind: Plane, shape: Any, log: bool) -> None:
         found = (piece(kind, 0.5), piece(kind, 2.0))
-        figure = drawable(figures.slices(found, TWINS, shape=shape, log=log, words=["of this run"]))
+        figure = drawable(figures.landscape_slices(found, TWINS, shape=shape, log=log, words=["of this run"]))
         assert "of this run" in figure["layout"]["meta"]["words"]
         if kind != "line":
             color = figure["layout"]["coloraxis"]
@@ -202,18 +200,20 @@ class TestSlices:
 
     def test_that_are_missing_say_why_and_the_others_are_drawn(self) -> None:
         found = ("A: it has diverged.", piece())
-        assert figures.slices(found, TWINS, shape="contour", log=True, words=[])["data"][0]["type"] == "contour"
+        assert (
+            figures.landscape_slices(found, TWINS, shape="contour", log=True, words=[])["data"][0]["type"] == "contour"
+        )
         assert findings.of_slices(found)[0] == "A: it has diverged."
-        drawable(figures.slices(("A: none", "B: none"), TWINS, shape="contour", log=True, words=["A: none"]))
+        drawable(figures.landscape_slices(("A: none", "B: none"), TWINS, shape="contour", log=True, words=["A: none"]))
 
     def test_with_infinite_losses_are_drawn_where_they_are_finite(self) -> None:
         loss = piece().loss.copy()
         loss[0] = np.inf
         for shape in ("contour", "surface"):
-            drawable(figures.slices((replace(piece(), loss=loss),), TWINS, shape=shape, log=True, words=[]))  # type: ignore[arg-type]
+            drawable(figures.landscape_slices((replace(piece(), loss=loss),), TWINS, shape=shape, log=True, words=[]))  # type: ignore[arg-type]
         nowhere = replace(piece(), loss=np.full((5, 5), np.nan, np.float32))
         assert "no loss in this slice is a finite number" in findings.of_slices((nowhere,))[0]
-        drawable(figures.slices((nowhere,), TWINS, shape="contour", log=True, words=[]))
+        drawable(figures.landscape_slices((nowhere,), TWINS, shape="contour", log=True, words=[]))
 
     def test_are_told_in_words(self) -> None:
         said = findings.of_slices((piece(level=0.5), piece(level=2.0)))
@@ -266,16 +266,20 @@ def test_every_chart_has_ranges_of_its_own_as_only_data_are_moved_in_the_browser
     seen = view(3.0, 8.0, gap=0.1)
     rates = LargestRates(SEEDS, np.array([[0.5, 0.5, 1.0], [4096.0, 4096.0, 2.0]]), 1e-3, 4096.0)
     drawn = [band(seen, log=log) for log in (True, False) for band in BANDS]
-    drawn += [bands.effective_rate(seen), bands.generalization_gap(seen), measures.batch_noise(NOISE, 1, [])]
-    drawn += [measures.sharpness((SHARP, SHARP), TWINS, []), measures.largest_rates(rates, TWINS, [])]
-    drawn += [measures.scaling((STILL, SCALED), TWINS, [])]
     drawn += [
-        figures.slices((piece(kind), piece(kind)), TWINS, shape=shape, log=log, words=[])
+        figures.effective_learning_rate(seen),
+        figures.generalization_gap(seen),
+        figures.batch_noise(NOISE, 1, []),
+    ]
+    drawn += [figures.sharpness_over_steps((SHARP, SHARP), TWINS, []), figures.largest_rates(rates, TWINS, [])]
+    drawn += [figures.gradient_by_scale((STILL, SCALED), TWINS, [])]
+    drawn += [
+        figures.landscape_slices((piece(kind), piece(kind)), TWINS, shape=shape, log=log, words=[])
         for kind in KINDS
         for shape in SHAPES
         for log in (True, False)
     ]
-    drawn += [plane(ravine.descend("raw", 5.0, 0.3, 0.0, (-1.5, 0.6)), 5.0, 0.0, 0.3)]
+    drawn += [figures.ravine_contours(ravine.descend("raw", 5.0, 0.3, 0.0, (-1.5, 0.6)), 5.0, 0.0, 0.3)]
     for figure in drawn:
         assert len(axes_of(figure)) >= 2
         for name, each in axes_of(figure):
@@ -284,7 +288,7 @@ def test_every_chart_has_ranges_of_its_own_as_only_data_are_moved_in_the_browser
 
 
 def test_panels_stand_side_by_side_and_one_below_the_other_on_a_phone() -> None:
-    frame = figures.slices((piece(), piece()), TWINS, shape="contour", log=True, words=[])["layout"]
+    frame = figures.landscape_slices((piece(), piece()), TWINS, shape="contour", log=True, words=[])["layout"]
     narrow = frame["meta"]["narrow"]
     assert frame["xaxis"]["domain"][1] < frame["xaxis2"]["domain"][0]
     assert frame["yaxis"]["domain"] == frame["yaxis2"]["domain"] == [0, 1]
@@ -308,7 +312,7 @@ def test_a_range_below_the_loss_is_descent_and_not_roughness() -> None:
 def test_the_gap_at_the_last_step_is_of_other_digits_and_left_out() -> None:
     seen = view(3.0, 8.0, gap=0.1, steps=TWINS.training.steps // EVERY + 1)
     assert seen.variants[0].frames[-1].step == TWINS.training.steps
-    x = base64.b64decode(bands.generalization_gap(seen)["data"][0]["x"]["bdata"])
+    x = base64.b64decode(figures.generalization_gap(seen)["data"][0]["x"]["bdata"])
     assert np.frombuffer(x, np.float32)[-1] < TWINS.training.steps
 
 
@@ -320,8 +324,8 @@ def test_sharpness_is_compared_with_the_limit() -> None:
     said = findings.of_sharpness(found, TWINS)
     assert said[0].startswith("B: it has diverged")
     assert said[1] == "A: λ<sub>max</sub> 30 at step 50, above the limit 20 (at most 150% of it on the way)."
-    drawable(measures.sharpness(found, TWINS, said))
-    drawable(measures.sharpness((), TWINS, []))
+    drawable(figures.sharpness_over_steps(found, TWINS, said))
+    drawable(figures.sharpness_over_steps((), TWINS, []))
     far = replace(SHARP, eigenvalue=np.array([500.0, 30.0]))
     assert "(at most 25 times it on the way)" in findings.of_sharpness((far,), TWINS)[0]
     ended = replace(SHARP, limit=np.array([20.0, math.inf]))
@@ -330,7 +334,7 @@ def test_sharpness_is_compared_with_the_limit() -> None:
     assert "has no largest eigenvalue" in findings.of_sharpness((broken,), TWINS)[0]
     nowhere = replace(SHARP, eigenvalue=np.array([NAN, NAN]), limit=np.full(2, math.inf))
     for each in (ended, broken, nowhere):
-        drawable(measures.sharpness((each,), TWINS, []))
+        drawable(figures.sharpness_over_steps((each,), TWINS, []))
     assert len(rows(files.sharpness_csv(found))) == 2
 
 
@@ -345,7 +349,7 @@ def test_the_largest_rates_are_compared_and_bounds_are_named() -> None:
         "none from 0.001 trains"
         in findings.of_rates(LargestRates(SEEDS, np.full((2, 3), 1e-3), 1e-3, 4096.0), TWINS)[0]
     )
-    drawable(measures.largest_rates(found, TWINS, said))
+    drawable(figures.largest_rates(found, TWINS, said))
     assert [row["seed"] for row in rows(files.rates_csv(found))] == ["5", "6", "7"] * 2
 
 
@@ -378,12 +382,12 @@ def test_scales_and_noise_are_drawn_and_told() -> None:
     said = findings.of_scaling((nothing, inverse), TWINS)
     assert said[0].startswith("A: no gradient reaches these weights")
     assert "the gradient is 0.125 times as large (1/a = 0.125), and logits move by up to 0." in said[1]
-    drawable(measures.scaling((nothing, inverse), TWINS, said))
+    drawable(figures.gradient_by_scale((nothing, inverse), TWINS, said))
     constant = replace(noise, mean=np.zeros(len(NOISE_SIZES)))
     assert "The outputs of layer 1 are constant" in findings.of_noise(constant)[0]
-    drawable(measures.batch_noise(constant, 1, []))
+    drawable(figures.batch_noise(constant, 1, []))
     assert "of 256 digits 0.062: 2.8 times less noise" in findings.of_noise(noise)[0]
     assert len(rows(files.scaling_csv((nothing, inverse)))) == 2 * len(SCALES)
     assert [float(row["mean"]) for row in rows(files.noise_csv(noise))] == pytest.approx(noise.mean)
     assert rows(files.noise_csv(None)) == rows(files.rates_csv(None)) == []
-    drawable(measures.batch_noise(noise, 1, []))
+    drawable(figures.batch_noise(noise, 1, []))

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from bnviz import figures
 from bnviz.engine.in_worker.autograd_task import batchnorm_gradients
-from bnviz.figures import computation_graph, invariances, normalization
 from bnviz.figures.normalization import scientific
 from bnviz.theory import walkthrough
 
@@ -36,7 +36,7 @@ def texts(figure: dict[str, Any]) -> dict[str, str]:
     return {a["name"]: a["text"] for a in figure["layout"]["annotations"] if "name" in a}
 
 
-def figures() -> dict[str, dict[str, Any]]:
+def examples() -> dict[str, dict[str, Any]]:
     walk = walkthrough.walk(walkthrough.sample_points(0), ONES, ZEROS)
     staged = (walk.gradients["x"], walk.gradients["gamma"], walk.gradients["beta"])
     dense, convolutional = walkthrough.example_inputs()
@@ -45,16 +45,16 @@ def figures() -> dict[str, dict[str, Any]]:
     norms = walkthrough.gradient_norms(SCALES)
     pair = {"before": changed.before, "after": changed.after}
     return {
-        "points": normalization.points(walk.x, walk.y, names=NAMES, follow=0),
-        "histograms": normalization.histograms(walk.x, walk.y, names=NAMES),
-        "axes": normalization.statistics_axes(dense, convolutional, channel=0),
-        "forward": computation_graph.graph(walk.values, backward=False, follow=0),
-        "backward": computation_graph.graph(walk.gradients, backward=True, follow=0),
-        "check": computation_graph.gradients_check(walk.closed, staged, walk.closed),
-        "bias": invariances.bias_effect(**pair, bias=3, difference=1e-16, gradient=0.0),
-        "scale": invariances.scale_effect(**pair, scale=3, difference=1e-16),
-        "gradient": invariances.scale_gradient(SCALES, norms, scale=3, now=1, was=3),
-        "runaway": invariances.runaway(fell.bias, fell.loss),
+        "points": figures.batch_points(walk.x, walk.y, names=NAMES, follow=0),
+        "histograms": figures.batch_histograms(walk.x, walk.y, names=NAMES),
+        "axes": figures.statistics_axes(dense, convolutional, channel=0),
+        "forward": figures.computation_graph(walk.values, backward=False, follow=0),
+        "backward": figures.computation_graph(walk.gradients, backward=True, follow=0),
+        "check": figures.gradient_check(walk.closed, staged, walk.closed),
+        "bias": figures.bias_effect(**pair, bias=3, difference=1e-16, gradient=0.0),
+        "scale": figures.scale_effect(**pair, scale=3, difference=1e-16),
+        "gradient": figures.scale_gradient(SCALES, norms, scale=3, now=1, was=3),
+        "runaway": figures.runaway_bias(fell.bias, fell.loss),
     }
 
 
@@ -102,31 +102,31 @@ class TestBatch:
 class TestPoints:
     def test_before_and_after_are_drawn_where_they_are(self) -> None:
         walk = walkthrough.walk(walkthrough.sample_points(0), np.array([2, 1]), np.array([0, 3]))
-        figure = normalization.points(walk.x, walk.y, names=NAMES, follow=4)
+        figure = figures.batch_points(walk.x, walk.y, names=NAMES, follow=4)
         np.testing.assert_allclose(dots(figure, "before"), walk.x, rtol=1e-6)
         np.testing.assert_allclose(dots(figure, "after"), walk.y, rtol=1e-6)
         np.testing.assert_allclose(dots(figure, "followed"), [walk.x[4], walk.y[4]], rtol=1e-6)
 
     def test_words_tell_mean_and_deviation(self) -> None:
-        words = figures()["points"]["layout"]["meta"]["words"]
+        words = examples()["points"]["layout"]["meta"]["words"]
         assert "after: mean 0.00 and 0.00, deviation 1.00 and 1.00" in words
 
     def test_every_point_is_counted_in_the_histograms(self) -> None:
-        for trace in figures()["histograms"]["data"]:
+        for trace in examples()["histograms"]["data"]:
             assert numbers(trace["y"])[::2].sum() == walkthrough.POINTS
 
     @given(batches)
     def test_no_batch_leaves_the_picture(self, x: npt.NDArray[np.float64]) -> None:
         walk = walkthrough.walk(x, ONES, ZEROS)
-        limit = normalization.points(x, walk.y, names=NAMES, follow=0)["layout"]["xaxis"]["range"][1]
+        limit = figures.batch_points(x, walk.y, names=NAMES, follow=0)["layout"]["xaxis"]["range"][1]
         assert max(np.abs(x).max(), np.abs(walk.y).max()) <= limit
-        json.dumps(computation_graph.graph(walk.gradients, backward=True, follow=0), allow_nan=False)
+        json.dumps(figures.computation_graph(walk.gradients, backward=True, follow=0), allow_nan=False)
 
 
 class TestGraph:
     def test_every_node_shows_formula_shape_and_value(self) -> None:
         walk = walkthrough.walk(np.array([[1.0, 0], [3, 0], [5, 3]]), ONES, ZEROS)
-        shown = texts(computation_graph.graph(walk.values, backward=False, follow=2))
+        shown = texts(figures.computation_graph(walk.values, backward=False, follow=2))
         assert shown["x"] == "<b>x</b><br>(3, 2)<br>5,  3"
         assert shown["mean"] == "<b>μ = mean(x)</b><br>(2,)<br>3,  1"
         assert shown["centered"] == "<b>c = x − μ</b><br>(3, 2)<br>2,  2"
@@ -137,7 +137,7 @@ class TestGraph:
     def test_backward_shows_the_gradient_at_every_node_and_turns_the_arrows(self) -> None:
         walk = walkthrough.walk(walkthrough.sample_points(0), ONES, ZEROS)
         forward, backward = (
-            computation_graph.graph(nodes, backward=back, follow=1)
+            figures.computation_graph(nodes, backward=back, follow=1)
             for nodes, back in ((walk.values, False), (walk.gradients, True))
         )
         for name, gradient in walk.gradients.items():
@@ -153,13 +153,13 @@ class TestGraph:
     def test_the_check_names_the_largest_differences(self) -> None:
         walk = walkthrough.walk(walkthrough.sample_points(0), ONES, ZEROS)
         off = (walk.closed[0] + 0.25, walk.closed[1], walk.closed[2])
-        layout = computation_graph.gradients_check(walk.closed, walk.closed, off)["layout"]
+        layout = figures.gradient_check(walk.closed, walk.closed, off)["layout"]
         assert '<th scope="row">PyTorch autograd</th><td>0.25</td><td>0</td><td>0</td>' in layout["meta"]["words"]
         assert "step by step, largest difference 0" in layout["meta"]["alt"]
 
     def test_without_a_worker_the_check_says_so_and_shows_the_rest(self) -> None:
         closed = walkthrough.walk(walkthrough.sample_points(0), ONES, ZEROS).closed
-        figure = computation_graph.gradients_check(closed, closed, None, "No worker answers at <nowhere>.")
+        figure = figures.gradient_check(closed, closed, None, "No worker answers at <nowhere>.")
         assert "No worker answers at &lt;nowhere&gt;." in figure["layout"]["meta"]["words"]
         assert "PyTorch" not in figure["layout"]["meta"]["words"]
         assert not any("autograd" in trace["name"] for trace in figure["data"])
@@ -168,7 +168,7 @@ class TestGraph:
 class TestAxes:
     def test_a_mean_is_over_one_column_of_a_dense_input_and_one_channel_of_all_maps(self) -> None:
         dense, convolutional = walkthrough.example_inputs()
-        layout = normalization.statistics_axes(dense, convolutional, channel=2)["layout"]
+        layout = figures.statistics_axes(dense, convolutional, channel=2)["layout"]
         outlined = [s["xref"] for s in layout["shapes"]]
         assert outlined == ["x"] + ["x2"] * len(convolutional)
         words = layout["meta"]["words"]
@@ -210,13 +210,13 @@ class TestInvariances:
 
     def test_the_runaway_is_told_in_numbers(self) -> None:
         found = walkthrough.descend(100, 0.1, learn_beta=False)
-        words = invariances.runaway(found.bias, found.loss)["layout"]["meta"]["words"]
+        words = figures.runaway_bias(found.bias, found.loss)["layout"]["meta"]["words"]
         assert f"bias 0 → {found.bias[0][-1]:.2f}" in words
 
 
-@pytest.mark.parametrize("name", list(figures()))
+@pytest.mark.parametrize("name", list(examples()))
 def test_every_figure_is_json_with_words_for_those_who_cannot_see_it(name: str) -> None:
-    figure = figures()[name]
+    figure = examples()[name]
     json.dumps(figure, allow_nan=False)
     assert len(figure["layout"]["meta"]["alt"]) > 20
     assert figure["layout"]["dragmode"] is False

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bnviz import figures
 from bnviz.export.landscape import ravine_csv
-from bnviz.figures import ravine as figures
 from bnviz.theory import ravine
 from bnviz.theory.ravine import GOAL, KINDS, Kind, descend, gradient, loss, scales
 
@@ -82,17 +82,17 @@ def test_steps_are_counted_until_the_goal_is_kept() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_descent_can_be_drawn(kind: Kind, rate: float, start: tuple[float, float]) -> None:
     found = descend(kind, 30.0, rate, 0.95, start)
-    figure = figures.plane(found, 30.0, 0.95, rate)
+    figure = figures.ravine_contours(found, 30.0, 0.95, rate)
     shares = figure["layout"]["meta"]["trail"]["at"]
     assert shares[0] == 0
     assert shares == sorted(shares)
     assert all(math.isfinite(share) for share in shares)
-    figures.losses([found])
+    figures.ravine_losses([found])
 
 
 def test_the_picture_tells_the_numbers() -> None:
     found = descend("raw", 5.0, 0.5, 0.0, (-1.5, 0.6))
-    words = figures.plane(found, 5.0, 0.0, 0.5)["layout"]["meta"]["words"]
+    words = figures.ravine_contours(found, 5.0, 0.0, 0.5)["layout"]["meta"]["words"]
     assert "diverges within" in words
     assert "condition number 25; largest stable η 0.4: exceeded" in words
 

@@ -17,7 +17,7 @@ from bnviz.__main__ import main
 from bnviz.experiment.config import NetworkConfig, TrainingConfig
 from bnviz.experiment.settings import from_query
 from bnviz.figures.style import round_step
-from bnviz.figures.svg import svg
+from bnviz.figures.svg import svg_chart
 from bnviz.records import reproduction as results
 from bnviz.records.reproduction import Chart, Claim, Line, Result, Results, Table
 from bnviz.training.batches import Batches
@@ -129,7 +129,7 @@ def test_speed_is_told_by_the_first_steps_of_both_at_the_same_accuracy() -> None
 
 
 def test_a_value_that_is_no_number_leaves_a_gap() -> None:
-    figure = figures.results(CHART)
+    figure = figures.reproduction_chart(CHART)
     assert figure["layout"]["xaxis"]["type"] == "log"
     assert len(figure["data"]) == 1
     assert bench_module.lines((1.0, 2.0), ((0.5, math.nan), (math.inf, 0.123456)))[1].y == (None, 0.12346)
@@ -141,7 +141,7 @@ class TestPictures:
     @staticmethod
     def drawn(chart: Chart) -> tuple[list[str], list[str]]:
         """The texts, and the strokes of the curves."""
-        root = ElementTree.fromstring(svg(chart))
+        root = ElementTree.fromstring(svg_chart(chart))
         name = "{http://www.w3.org/2000/svg}"
         strokes = [p.attrib["d"] for p in root.iter(f"{name}path") if "stroke-linecap" in p.attrib]
         return [text.text or "" for text in root.iter(f"{name}text")], strokes
@@ -169,7 +169,7 @@ class TestPictures:
         assert {file.name for file in folder.iterdir()} == set(expected)
         for name, chart in expected.items():
             assert f"({results.FIGURES}/{name})" in report
-            assert (folder / name).read_text(encoding="utf-8") == svg(chart)
+            assert (folder / name).read_text(encoding="utf-8") == svg_chart(chart)
 
     @given(st.floats(1e-6, 1e6), st.integers(2, 9))
     def test_have_no_more_ticks_than_there_is_room_for(self, span: float, most: int) -> None:
@@ -212,7 +212,7 @@ def test_the_command_writes_report_and_document(
         "It helps (A paper, figure 1)\n    measured: 3 with, 1 without\n    agrees: 3 times\n"
         in capsys.readouterr().out
     )
-    assert (tmp_path / "figures" / "rates-1.svg").read_text(encoding="utf-8") == svg(CHART)
+    assert (tmp_path / "figures" / "rates-1.svg").read_text(encoding="utf-8") == svg_chart(CHART)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

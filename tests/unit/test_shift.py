@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
+from bnviz import figures
 from bnviz.analysis import shift
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
-from bnviz.figures import distributions as panels
-from bnviz.figures import shift as figures
+from bnviz.figures.distributions import Kind
+from bnviz.figures.shift import MEASURES, MOST_LAYERS
 from bnviz.findings import shift as shift_findings
 from bnviz.records.frames import (
     BINS,
@@ -292,7 +293,7 @@ class TestSnapshots:
 
     def test_a_refusal_is_told_above_the_chart(self) -> None:
         view = moving((30, 30), (31, 30), (33, 31))
-        figure = panels.distributions(view, layer=0, place=shift.INPUT, kind="overlay", every=10)
+        figure = figures.distributions_over_steps(view, layer=0, place=shift.INPUT, kind="overlay", every=10)
         assert "Refused: every 10 steps makes 21 snapshots, but 3 are kept" in figure["layout"]["meta"]["words"]
 
 
@@ -301,21 +302,21 @@ class TestFigures:
     measured = ([measurement(0, 0.1), measurement(200, 0.3)], [measurement(0, 0.2), measurement(200, 0.4)])
 
     @pytest.mark.parametrize("kind", ["ridges", "overlay", "heat"])
-    def test_show_a_panel_a_variant_on_shared_axes(self, kind: panels.Kind) -> None:
-        figure = panels.distributions(self.view, layer=0, place=shift.INPUT, kind=kind)
+    def test_show_a_panel_a_variant_on_shared_axes(self, kind: Kind) -> None:
+        figure = figures.distributions_over_steps(self.view, layer=0, place=shift.INPUT, kind=kind)
         assert {trace["xaxis"] for trace in figure["data"]} == {"x", "x2"}
         first, second = figure["layout"]["yaxis"], figure["layout"]["yaxis2"]
         assert first["range"] == second["range"]
         assert second["matches"] == "y"
 
     def test_ridges_stand_on_their_steps(self) -> None:
-        old, newest = panels.distributions(self.view, layer=0, place=shift.INPUT, kind="ridges")["data"][:2]
+        old, newest = figures.distributions_over_steps(self.view, layer=0, place=shift.INPUT, kind="ridges")["data"][:2]
         lows = [np.nanmin(part) for part in np.split(numbers(old["y"]), 2)]
         assert lows == [0, 100]
         assert np.nanmin(numbers(newest["y"])) == 200
 
     def test_a_heat_map_has_a_column_a_moment(self) -> None:
-        heat = panels.distributions(self.view, layer=0, place=shift.INPUT, kind="heat")["data"][0]
+        heat = figures.distributions_over_steps(self.view, layer=0, place=shift.INPUT, kind="heat")["data"][0]
         assert numbers(heat["x"]).tolist() == [0, 100, 200]
         cells = numbers(heat["z"])
         assert cells.shape == (BINS, 3)
@@ -347,7 +348,7 @@ class TestFigures:
         )
         three = Experiment(TWINS.training, (*TWINS.variants, TWINS.variants[0]))
         view = view_of(three, frame(*(variant_frame(layers=(each,)) for each in (flat, flat, layer()))))
-        heat = panels.distributions(view, layer=0, place=shift.INPUT, kind="heat")["data"][0]
+        heat = figures.distributions_over_steps(view, layer=0, place=shift.INPUT, kind="heat")["data"][0]
         assert heat["zmax"] == 10  # twice the 5% of the others, not the 100% of the third
 
     def test_layers_of_a_deep_network_are_named_with_room_between(self) -> None:
@@ -370,7 +371,7 @@ class TestFigures:
         view = view_of(TWINS, *(frame(*(variant_frame(k * 100, [1.0] * k * 100, layers=layers),) * 2) for k in (0, 1)))
         words = figures.distribution_shift(view, place=shift.INPUT, measure="distance", since="start", layer=6)
         titles = [a["title"]["text"] for key, a in words["layout"].items() if key.startswith("yaxis")]
-        assert len(titles) == figures.MOST_LAYERS
+        assert len(titles) == MOST_LAYERS
         assert "W₁, layer 7" in titles
         assert {"W₁, layer 1", "W₁, layer 20"} <= set(titles)
 
@@ -381,7 +382,7 @@ class TestFigures:
         np.testing.assert_allclose(y[:2], [0.1, 0.3], rtol=1e-6)
         np.testing.assert_allclose(numbers(mean["y"])[:2], 0.2, rtol=1e-6)
 
-    @pytest.mark.parametrize("measure", list(figures.MEASURES))
+    @pytest.mark.parametrize("measure", list(MEASURES))
     @pytest.mark.parametrize("broken", ["one frame", "diverged", "no layer", "nothing measured"])
     def test_survive_what_is_missing(self, broken: str, measure: str) -> None:
         view, measured = self.view, [list(m) for m in self.measured]
@@ -403,7 +404,7 @@ class TestFigures:
         else:
             measured = []
         drawn = [
-            panels.distributions(view, layer=chosen, place=place, kind=kind)
+            figures.distributions_over_steps(view, layer=chosen, place=place, kind=kind)
             for kind in ("ridges", "overlay", "heat")
             for place in shift.PLACES
         ]

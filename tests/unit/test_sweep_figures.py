@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from bnviz.experiment.sweep import Axis, Sweep
-from bnviz.figures import sweep_lines, sweep_map, sweep_place
+from bnviz.figures import sweep_lines, sweep_map, sweep_panels, sweep_place
 from bnviz.figures.style import COLORS
-from bnviz.figures.sweep import panels
 from bnviz.records.sweep import Found, rows, to_csv
 
 GRID = Sweep((Axis("learning_rate", choices=(0.1, 1.0)), Axis("init", choices=("rand", "normal", "zeros"))))
@@ -40,7 +39,7 @@ def test_cells_stand_where_their_labels_say(found: Found) -> None:
 
 
 def test_off_and_on_share_one_scale_and_the_gain_has_one_around_zero(found: Found) -> None:
-    off, on, gain = (sweep_map(GRID, found, "train_loss", panel)["layout"] for panel in panels(GRID))
+    off, on, gain = (sweep_map(GRID, found, "train_loss", panel)["layout"] for panel in sweep_panels(GRID))
     assert off["coloraxis"] == on["coloraxis"]
     assert (off["coloraxis"]["cmin"], off["coloraxis"]["cmax"]) == (math.log10(0.2), 1)
     assert gain["coloraxis"]["cmin"] == -gain["coloraxis"]["cmax"] == -2.5
@@ -64,12 +63,12 @@ def test_a_cell_with_a_diverged_network_has_a_cross_and_no_colour(found: Found) 
 
 
 def test_a_sweep_with_batchnorm_alone_has_one_map() -> None:
-    assert panels(Sweep(GRID.axes, "on")) == ["on"]
+    assert sweep_panels(Sweep(GRID.axes, "on")) == ["on"]
 
 
 @pytest.mark.parametrize("metric", ["train_loss", "test_loss", "test_accuracy"])
 def test_nothing_is_known_before_it_starts(metric: Any) -> None:
-    for panel in panels(GRID):
+    for panel in sweep_panels(GRID):
         assert np.isnan(numbers(sweep_map(GRID, Found.nothing(GRID.count), metric, panel)["data"][0]["z"])).all()
     assert sweep_lines(LINE, Found.nothing(LINE.count), metric)["layout"]["xaxis"]["type"] == "log"
 

@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from bnviz import figures
 from bnviz.engine.long_question import LongQuestion
 from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment
-from bnviz.figures import landscape as figures
-from bnviz.figures import sharpness as measures
-from bnviz.figures.landscape import Shape
+from bnviz.figures.landscape import Shape, empty_chart, progress_bar
 from bnviz.figures.style import Figure
 from bnviz.findings import landscape as findings
 from bnviz.records.landscape import NOISE_DIGITS, SHARPNESS_DIGITS, BatchNoise, LargestRates, Scaling, Slice
@@ -65,22 +64,22 @@ class Landscape:
                     f"{drawn}on the first {digits:,} training digits, normalized with the statistics of just these"
                 )
             about, told = self.slices.experiment or now, words + findings.of_slices(found)
-            return figures.slices(found, about, shape=look.shape, log=look.log, words=told)
+            return figures.landscape_slices(found, about, shape=look.shape, log=look.log, words=told)
 
         def sharpness() -> Figure:
             about, found = self.sharpness.experiment or now, self.sharpness.answer or ()
             words = _status(self.sharpness, "Lanczos iteration", now, "Nothing measured yet: press Measure.")
             if found:
                 words.append(f"of the loss on the first {SHARPNESS_DIGITS:,} training digits, with their statistics")
-            return measures.sharpness(found, about, words + findings.of_sharpness(found, about))
+            return figures.sharpness_over_steps(found, about, words + findings.of_sharpness(found, about))
 
         def rates() -> Figure:
             about, found = self.rates.experiment or now, self.rates.answer
             seeds = found.seeds if isinstance(found, LargestRates) else ()
             words = _status(self.rates, "Bisection", now, "Nothing searched yet: press Search.", seeds)
             if not isinstance(found, LargestRates):
-                return figures.empty(words)
-            return measures.largest_rates(found, about, words + findings.of_rates(found, about))
+                return empty_chart(words)
+            return figures.largest_rates(found, about, words + findings.of_rates(found, about))
 
         drawn = {
             "chart_landscape": self._made("chart_landscape", (self.slices.changes, look, now), slices),
@@ -91,17 +90,19 @@ class Landscape:
         if scaled is not None and len(scaled) == len(now.variants):
             words = [_of(now, max(each.step for each in scaled)), *findings.of_scaling(scaled, now)]
             version: object = (self.scaling.count, now, look.layer)
-            drawn["chart_scaling"] = self._made("chart_scaling", version, lambda: measures.scaling(scaled, now, words))
+            drawn["chart_scaling"] = self._made(
+                "chart_scaling", version, lambda: figures.gradient_by_scale(scaled, now, words)
+            )
         variant = look.noisy
         if variant is None:
             drawn["chart_batch_noise"] = self._made(
-                "chart_batch_noise", None, lambda: figures.empty(["no network has batchnorm"])
+                "chart_batch_noise", None, lambda: empty_chart(["no network has batchnorm"])
             )
         elif (noise := self.noise.of(run, variant=variant)) is not None:
             told = [_of(now, noise.step), f"against {NOISE_DIGITS:,} digits; dotted: 1/√B", *findings.of_noise(noise)]
             version = (self.noise.count, now, variant)
             drawn["chart_batch_noise"] = self._made(
-                "chart_batch_noise", version, lambda: measures.batch_noise(noise, variant, told)
+                "chart_batch_noise", version, lambda: figures.batch_noise(noise, variant, told)
             )
         return drawn
 
@@ -132,7 +133,7 @@ def _status(question: LongQuestion, what: str, now: Experiment, nothing: str, se
     """Progress, or why there is no answer, or of which run it is; seeds: where they are not just the run's own."""
     words = []
     if question.done is not None:
-        words.append(figures.progress(question.done, what, question.left))
+        words.append(progress_bar(question.done, what, question.left))
     elif question.problem:
         words.append(f"No answer: {question.problem}")
     if question.experiment is None:

@@ -50,14 +50,14 @@ class OneDigit:
             pixels, known = found[0], f"test digit {self.place + 1}, labelled {found[1]}"
         if pixels is None:
             return {}
-        shown = {"chart_digit": unchanged(figures.digit(pixels, f"28 × 28 pixels: {known}"), self.changes)}
+        shown = {"chart_digit": unchanged(figures.digit_image(pixels, f"28 × 28 pixels: {known}"), self.changes)}
         told = self._ask.of(run, variant=0, pixels=np.ravel(pixels), seed=self.draws)
         return shown | ({"chart_answers": unchanged(told, self._ask.count)} if told else {})
 
 
 def _drawn(answer: tuple[int, Answers], _: object) -> Figure:
     step, found = answer
-    return figures.answers(found, insights.company(found), step)
+    return figures.digit_answers(found, insights.company(found), step)
 
 
 @st.cache_resource(scope="session", show_spinner=False)

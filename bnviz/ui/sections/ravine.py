@@ -4,8 +4,8 @@ from functools import partial
 
 import streamlit as st
 
+from bnviz import figures
 from bnviz.export.landscape import ravine_csv
-from bnviz.figures import ravine as figures
 from bnviz.figures.ravine import KEYS, SIDE
 from bnviz.figures.style import Figure
 from bnviz.theory import ravine
@@ -52,8 +52,8 @@ def _descents(values: Values) -> list[Descent]:
 def _drawn(descents: list[Descent], values: Values, told: float = 0.0) -> dict[str, Figure]:
     """The four charts; those that a slider has already drawn are not drawn again when it rests. told: its last move."""
     ratio, rate, momentum, *_ = (values[key] for key in SLIDERS)
-    charts = {KEYS[found.kind]: figures.plane(found, ratio, momentum, rate) for found in descents}
-    charts["chart_ravine_loss"] = figures.losses(descents)
+    charts = {KEYS[found.kind]: figures.ravine_contours(found, ratio, momentum, rate) for found in descents}
+    charts["chart_ravine_loss"] = figures.ravine_losses(descents)
     return {key: unchanged(figure, sorted(values.items()), told) for key, figure in charts.items()}
 
 
