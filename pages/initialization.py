@@ -9,28 +9,24 @@ from bnviz.analysis.initialization import expected_propagation
 from bnviz.data import status
 from bnviz.engine.in_worker import initialization_tasks as initial_tasks
 from bnviz.experiment.config import NetworkConfig, replace
+from bnviz.experiment.inits import SCHEMES
 from bnviz.figures.style import color_of
 from bnviz.findings import initialization as initial_findings
 from bnviz.findings import live as insights
 from bnviz.records.frames import PROBE_DIGITS
 from bnviz.records.initialization import DERIVED, DERIVED_DEPTH, SCALES, SIGN_BATCHES, InitialNetwork, InitialSetting
-from bnviz.theory import weight_laws
+from bnviz.theory.weight_laws import density
 from bnviz.ui import page
 from bnviz.ui.asking.tasks import Question, inquiries
 from bnviz.ui.components.live_plotly import live_chart
 from bnviz.ui.components.live_slider import live_slider
 from bnviz.ui.sections import initialization as initial_settings
-from bnviz.ui.sections.initialization import NAMES
 
 GLOROT = "[Glorot and Bengio 2010](https://proceedings.mlr.press/v9/glorot10a.html)"
 HE = "[He et al. 2015](https://arxiv.org/abs/1502.01852)"
 LECUN = "LeCun et al. 1998, “Efficient BackProp”"
 POOLE = "[Poole et al. 2016](https://arxiv.org/abs/1606.05340)"
 WAIT = 0.7  # seconds that a rerun waits for an answer, so that most changes need only one
-GROUPS = (
-    ("rand", "rand_fan_in", "normal", "zeros", "orthogonal"),
-    ("xavier_normal", "xavier_uniform", "he_normal", "he_uniform", "lecun_normal"),
-)
 READ_AS = {
     "activations": "A column of a picture is a layer; the stronger its colour at a height, the more of the layer's "
     "activations lie there.",
@@ -110,7 +106,7 @@ def show_weights(setting: InitialSetting, found: InitialNetwork | None) -> None:
     st.subheader("The weights")
     left, right = st.columns([1, 2], gap="large")
     with left:
-        formula = weight_laws.FORMULAS[network.init]
+        formula = SCHEMES[network.init]
         st.latex(formula.latex)
         if network.init_scale != 1:
             st.latex(rf"w\leftarrow {network.init_scale:g}\,w")
@@ -123,7 +119,7 @@ def show_weights(setting: InitialSetting, found: InitialNetwork | None) -> None:
     figure = None
     if found and layer <= len(found.weights):
         drawn = found.weights[layer - 1]
-        law = weight_laws.density(network.init, drawn.fan_in, drawn.fan_out, network.init_scale)
+        law = density(network.init, drawn.fan_in, drawn.fan_out, network.init_scale)
         name = "the output layer" if layer == last else f"layer {layer}"
         figure = figures.weight_histogram(drawn, law, layer=name, color=color, trained=setting.steps > 0)
     with right:
@@ -175,7 +171,7 @@ def show_loss(found: InitialNetwork | None) -> None:
 
 
 def show_schemes(untrained: InitialSetting) -> None:
-    st.subheader("All ten schemes")
+    st.subheader("All schemes")
     network = replace(untrained.network, init="zeros")  # whatever the init is, the question stays the same
     found = ask_later("schemes", (initial_tasks.schemes, replace(untrained, network=network), data))
     view = st.segmented_control("Show", list(READ_AS), default="activations", key="initial_view", required=True)
@@ -184,18 +180,18 @@ def show_schemes(untrained: InitialSetting) -> None:
         f"Untrained, with the depth, width, activation, scale, inputs and seed of above. {READ_AS[view]}"
         if found
         else "",
-        "A worker measures all ten schemes",
+        "A worker measures all schemes",
     )
-    keys = ("chart_schemes", "chart_schemes_derived")
-    for place, group, key in zip(st.columns(2, gap="large"), GROUPS, keys, strict=True):
-        names = {scheme: NAMES[scheme] for scheme in group}
+    keys = {False: "chart_schemes", True: "chart_schemes_derived"}
+    for place, fits in zip(st.columns(2, gap="large"), keys, strict=True):
+        names: dict[str, str] = {key: scheme.name for key, scheme in SCHEMES.items() if scheme.fits_its_layer == fits}
         figure = None
         if found and view == "activations":
             figure = figures.scheme_histograms(found, names, untrained.network.activation)
         elif found:
             figure = figures.scheme_spreads(found, names, found)
         with place:
-            live_chart(key, figure)
+            live_chart(keys[fits], figure)
 
 
 def show_derivations(untrained: InitialSetting) -> None:
@@ -219,7 +215,7 @@ def show_derivations(untrained: InitialSetting) -> None:
             st.latex(steps)
             st.markdown(words)
             one = {scale: found[scheme, scale] for scale in SCALES} if found else None
-            live_chart(f"chart_{scheme}", figures.derived_scales(one, NAMES[scheme]) if one else None)
+            live_chart(f"chart_{scheme}", figures.derived_scales(one, SCHEMES[scheme].name) if one else None)
 
 
 def show_signs(untrained: InitialSetting) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from bnviz import figures
 from bnviz.analysis import inference as estimates
 from bnviz.experiment.config import BatchNormConfig, Experiment, Inference, TrainingConfig, Variant, replace
+from bnviz.experiment.settings import VARIANT
 from bnviz.figures.style import Figure
 from bnviz.findings import live as insights
 from bnviz.records.frames import INFERENCE_DIGITS, POPULATION_DIGITS, Floats, Frame
@@ -21,7 +22,6 @@ from bnviz.ui.sections.one_digit import one_digit, show_one_digit
 from bnviz.ui.transport import transport
 
 SIZES = (2, 4, 8, 16, 32, 64, 128)
-INFERENCE = {"running": "running statistics", "population": "population statistics", "batch": "the batch at hand"}
 START = Experiment(TrainingConfig(), (Variant(batchnorm=BatchNormConfig()),))
 
 page.style()
@@ -59,9 +59,9 @@ def settings() -> None:
         batch_size = st.select_slider("Batch size", SIZES, training.batch_size, key="bn_batch_size", width=200)
         inference = st.selectbox(
             "Eval mode uses",
-            list(INFERENCE),
-            list(INFERENCE).index(bn.inference),
-            format_func=INFERENCE.__getitem__,
+            VARIANT["bn_inference"].choices,
+            VARIANT["bn_inference"].choices.index(bn.inference),
+            format_func=VARIANT["bn_inference"].name_of,
             key="bn_inference",
             width=200,
         )

@@ -1,41 +1,49 @@
 """What is trained: an Experiment and its parts, frozen and validated, with every range in one place.
 
-The ranges, titles and help texts declared here are the only ones: the controls, the address bar, the command line
-and every error message read them from these fields (`bnviz.experiment.settings`).
+The ranges, titles, help texts and names of choices declared here are the only ones: the controls, the address bar, the
+command line, the figures and every error message read them from these fields (`bnviz.experiment.settings`).
 """
 
 import math
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-Architecture = Literal["mlp", "lenet"]
-Activation = Literal["tanh", "sigmoid", "relu", "leaky_relu", "gelu", "none"]
-Init = Literal[
-    "rand",
-    "rand_fan_in",
-    "normal",
-    "xavier_normal",
-    "xavier_uniform",
-    "he_normal",
-    "he_uniform",
-    "lecun_normal",
-    "orthogonal",
-    "zeros",
+from bnviz.experiment.inits import INITS, SCHEMES, Init
+
+
+class ChoiceNames:
+    """What the choices of a field are called on the screen, where its keys are no names.
+
+    Addresses, files and the command line have the keys.
+    """
+
+    def __init__(self, **names: str) -> None:
+        self.names = names
+
+
+Architecture = Annotated[Literal["mlp", "lenet"], ChoiceNames(mlp="multilayer perceptron", lenet="LeNet")]
+Activation = Annotated[
+    Literal["tanh", "sigmoid", "relu", "leaky_relu", "gelu", "none"],
+    ChoiceNames(relu="ReLU", leaky_relu="leaky ReLU", gelu="GELU"),
 ]
 Schedule = Literal["linear", "constant", "cosine"]
-Position = Literal["before", "after"]
-Running = Literal["variance", "std"]
-Inference = Literal["running", "population", "batch"]
+Position = Annotated[
+    Literal["before", "after"], ChoiceNames(before="before the activation", after="after the activation")
+]
+Running = Annotated[Literal["variance", "std"], ChoiceNames(std="standard deviation")]
+Inference = Annotated[
+    Literal["running", "population", "batch"],
+    ChoiceNames(running="running statistics", population="population statistics", batch="the batch at hand"),
+]
 Watch = Literal["inference", "landscape"]  # what a run measures beside the usual, for the page that shows it
 
 SIDE, CLASSES = 28, 10
 PIXELS = SIDE * SIDE
-ACTIVATIONS: tuple[str, ...] = get_args(Activation)
-INITS: tuple[str, ...] = get_args(Init)
+ACTIVATIONS: tuple[Activation, ...] = get_args(get_args(Activation)[0])
 LETTERS = "ABCDEF"  # variants are named by their place
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -158,10 +166,11 @@ class NetworkConfig:
     activation: Activation = Field(
         default="tanh", title="Activation", description="The function applied after every hidden layer."
     )
-    init: Init = Field(
+    init: Annotated[Init, ChoiceNames(**{key: scheme.name for key, scheme in SCHEMES.items()})] = Field(
         default="rand_fan_in",
         title="Init",
-        description="How weights are drawn: rand is U[0,1) as it comes, rand_fan_in divides it by √fan_in.",
+        description="How weights are drawn before the first step, such as U[0,1) (rand) or that divided by √fan_in "
+        "(rand_fan_in).",
     )
     init_scale: float = Field(
         default=1.0,
@@ -334,8 +343,10 @@ __all__ = [
     "PIXELS",
     "SIDE",
     "USUAL_ACTIVATION",
+    "Activation",
     "BatchNormConfig",
     "Experiment",
+    "Init",
     "Layer",
     "NetworkConfig",
     "TrainingConfig",

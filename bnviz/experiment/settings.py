@@ -1,4 +1,4 @@
-"""One flat table of settings, read from the fields of `bnviz.experiment.config`: key, title, help, range.
+"""One flat table of settings, read from the fields of `bnviz.experiment.config`: key, title, help, range, choices.
 
 The same keys name the controls, the parameters of the address bar and the options of the command line:
 `hidden_layers=5&b_batchnorm=off`. Shared settings have bare keys, a variant's own start with its letter. The
@@ -22,6 +22,7 @@ from bnviz.experiment.config import (
     LETTERS,
     USUAL_ACTIVATION,
     BatchNormConfig,
+    ChoiceNames,
     Experiment,
     NetworkConfig,
     TrainingConfig,
@@ -38,7 +39,8 @@ _SHOWN = 60  # characters of a refused value that a message repeats
 
 @dataclass(frozen=True)
 class Setting:
-    """One knob. low and high are None where `choices` lists the values, as for on/off."""
+    """One knob. low and high are None where `choices` lists the values, as for on/off. names: of the choices, in their
+    order, as the screen has them; addresses, files and the command line have the choices themselves."""
 
     key: str
     title: str
@@ -47,6 +49,13 @@ class Setting:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def name_of(self, value: Value) -> str:
+        """Return what a value of this setting is called on the screen: 'Xavier normal', 'on', '0.01'."""
+        if isinstance(value, float):
+            return f"{value:g}"
+        return dict(zip(self.choices, self.names, strict=True)).get(str(value), as_text(value))
 
     @property
     def allowed(self) -> str:
@@ -88,17 +97,17 @@ def quoted(text: object) -> str:
 
 
 def _settings(config: type, prefix: str = "") -> dict[str, Setting]:
-    table = {}
-    for f in fields(config):
-        info = f.default
-        if not isinstance(info, FieldInfo):
-            info = config.__pydantic_fields__[f.name]  # type: ignore[attr-defined]  # pydantic's own table
-        low = next((m.ge for m in info.metadata if isinstance(m, annotated_types.Ge)), None)
-        high = next((m.le for m in info.metadata if isinstance(m, annotated_types.Le)), None)
-        choices = get_args(f.type) if isinstance(info.default, str) else ()
-        key = prefix + f.name
-        table[key] = Setting(key, info.title or key, info.description or "", info.default, low, high, choices)  # type: ignore[arg-type]
-    return table
+    known: dict[str, FieldInfo] = config.__pydantic_fields__  # type: ignore[attr-defined]  # pydantic's own table
+    return {prefix + name: _setting(prefix + name, info) for name, info in known.items()}
+
+
+def _setting(key: str, info: FieldInfo) -> Setting:
+    low = next((m.ge for m in info.metadata if isinstance(m, annotated_types.Ge)), None)
+    high = next((m.le for m in info.metadata if isinstance(m, annotated_types.Le)), None)
+    choices = get_args(info.annotation) if isinstance(info.default, str) else ()
+    called = next((m.names for m in info.metadata if isinstance(m, ChoiceNames)), {})
+    names = tuple(called.get(choice, choice) for choice in choices)
+    return Setting(key, info.title or key, info.description or "", info.default, low, high, choices, names)  # type: ignore[arg-type]
 
 
 _NETWORK = _settings(NetworkConfig)

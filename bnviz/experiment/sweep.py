@@ -120,8 +120,8 @@ class Axis:
 
     @property
     def labels(self) -> list[str]:
-        """The values in full, each different from the others."""
-        short = [f"{v:.6g}" if isinstance(v, float) else str(v) for v in self.values]
+        """The values in full, by the names of choices; each label is different from the others."""
+        short = [f"{v:.6g}" if isinstance(v, float) else self.setting.name_of(v) for v in self.values]
         return short if len(set(short)) == len(short) else [str(v) for v in self.values]
 
 

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bnviz.experiment.config import Experiment
+from bnviz.experiment.inits import init_name
+from bnviz.experiment.settings import SHARED
 
 Figure = dict[str, Any]
 
@@ -100,12 +102,13 @@ def color_of(*, normalized: bool) -> str:
 
 
 def title_of(experiment: Experiment, index: int) -> str:
-    """'A · no batchnorm · rand_fan_in', the letter in its colour; another architecture than an MLP is named."""
+    """'A · no batchnorm · U[0,1) / √fan_in', the letter in its colour; another architecture than an MLP is named."""
     variant = experiment.variants[index]
-    scale = "" if variant.network.init_scale == 1 else f" × {variant.network.init_scale:g}"
+    network = variant.network
     norm = "batchnorm" if variant.batchnorm else "no batchnorm"
-    architecture = "LeNet · " if variant.network.architecture == "lenet" else ""
-    return f"{colored(experiment.letters[index], index)} · {architecture}{norm} · {variant.network.init}{scale}"
+    kind = "" if network.architecture == "mlp" else SHARED["architecture"].name_of(network.architecture) + " · "
+    init = init_name(network.init, network.init_scale)
+    return f"{colored(experiment.letters[index], index)} · {kind}{norm} · {init}"
 
 
 def unit_of(experiment: Experiment, layer: int) -> str:

@@ -167,7 +167,7 @@ def _cell_axis(of: Axis) -> Figure:
     """Cells of one size, however far apart the values are; a few of them are named."""
     labels = of.labels
     every = 1 if of.setting.choices else math.ceil(len(labels) / TICKS)
-    short = [f"{float(f'{v:.2g}'):g}" if isinstance(v, float) else str(v) for v in of.values]
+    short = [f"{float(f'{v:.2g}'):g}" if isinstance(v, float) else of.setting.name_of(v) for v in of.values]
     return axis(
         of.setting.title.lower(),
         type="category",

@@ -4,20 +4,7 @@ Every scheme draws a tensor in PyTorch's layout, (units, inputs) or (units, inpu
 so that the same seed gives the same weights here and in `torch.nn`, and returns a matrix (fan_in, units), the layout of
 the stack. Of a convolution fan_in = inputs kernel^2 and fan_out = units kernel^2.
 
-| scheme | entries | source |
-|---|---|---|
-| rand | U[0, 1) | |
-| rand_fan_in | U[0, 1) / sqrt(fan_in) | |
-| normal | N(0, 1) | |
-| xavier_normal | N(0, 2 / (fan_in + fan_out)) | Glorot and Bengio 2010, eq. 12 |
-| xavier_uniform | U(-a, a), a = sqrt(6 / (fan_in + fan_out)) | Glorot and Bengio 2010, eq. 16 |
-| he_normal | N(0, 2 / fan_in) | He et al. 2015, eq. 10 |
-| he_uniform | U(-a, a), a = sqrt(6 / fan_in) | He et al. 2015, eq. 10 |
-| lecun_normal | N(0, 1 / fan_in) | LeCun et al. 1998, section 4.6 |
-| orthogonal | a random matrix with orthonormal rows or columns | Saxe et al. 2014 |
-| zeros | 0 | |
-
-The second parameter of N is the variance.
+What the schemes are is in `bnviz.experiment.inits`: names, laws and sources.
 """
 
 import math
@@ -28,10 +15,11 @@ from torch import Generator, Tensor
 from torch.nn import init
 
 from bnviz.experiment.config import Layer
+from bnviz.experiment.inits import Init
 
 Draw = Callable[[Tensor, Generator], Tensor]
 
-_DRAW: dict[str, Draw] = {
+_DRAW: dict[Init, Draw] = {
     "rand": lambda w, g: init.uniform_(w, 0.0, 1.0, generator=g),
     "rand_fan_in": lambda w, g: init.uniform_(w, 0.0, 1.0, generator=g).div_(math.sqrt(w[0].numel())),
     "normal": lambda w, g: init.normal_(w, generator=g),
@@ -45,7 +33,7 @@ _DRAW: dict[str, Draw] = {
 }
 
 
-def draw(scheme: str, layer: Layer, scale: float, generator: Generator) -> Tensor:
-    """A weight matrix (fan_in, units), float32, drawn by `scheme` and multiplied by `scale`."""
+def draw(scheme: Init, layer: Layer, scale: float, generator: Generator) -> Tensor:
+    """Return a weight matrix (fan_in, units), float32, drawn by `scheme` and multiplied by `scale`."""
     weight = torch.empty(layer.units, layer.inputs, *[layer.kernel] * 2 if layer.kernel else [])
     return _DRAW[scheme](weight, generator).mul_(scale).flatten(1).t().contiguous()

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.experiment.config import BatchNormConfig, NetworkConfig, TrainingConfig, Variant
+from bnviz.experiment.config import Activation, BatchNormConfig, Init, NetworkConfig, TrainingConfig, Variant
 from bnviz.records.frames import Counts, Floats
 
 ACTIVATION_BINS = 41  # odd: zero lies in the middle of a bin
 WEIGHT_BINS = 80
 FARTHEST = 1e4  # activations without an end are counted on a scale of asinh, up to here
 SCALES = (0.5, 1.0, 2.0)  # around a derived one
-DERIVED = {"xavier_normal": "tanh", "he_normal": "relu"}  # a scheme and the activation it was derived for
+DERIVED: dict[Init, Activation] = {"xavier_normal": "tanh", "he_normal": "relu"}  # schemes, and what they are made for
 DERIVED_DEPTH = 20
 MOST_UNITS = 5120  # hidden layers times width: ten networks of this size are measured in some two seconds
 MOST_STEPS = 1000  # a trained network is trained anew for every question about it

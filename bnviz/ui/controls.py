@@ -33,27 +33,6 @@ from bnviz.ui.web.server import wait_until_sent
 
 T = TypeVar("T")
 _CUSTOM = "custom"
-_NAMES = {
-    "mlp": "multilayer perceptron",
-    "lenet": "LeNet",
-    "rand": "rand: U[0,1)",
-    "rand_fan_in": "rand / √fan_in",
-    "normal": "normal: N(0,1)",
-    "xavier_normal": "Xavier normal",
-    "xavier_uniform": "Xavier uniform",
-    "he_normal": "He normal",
-    "he_uniform": "He uniform",
-    "lecun_normal": "LeCun normal",
-    "relu": "ReLU",
-    "leaky_relu": "leaky ReLU",
-    "gelu": "GELU",
-    "before": "before the activation",
-    "after": "after the activation",
-    "std": "standard deviation",
-    "running": "running statistics",
-    "population": "population statistics",
-    "batch": "the batch at hand",
-}
 
 
 def sidebar() -> tuple[Experiment, bool]:
@@ -266,7 +245,7 @@ def _control(setting: Setting) -> Value:
         st.toggle(setting.title, bool(value), **common)
     elif setting.choices:
         index = setting.choices.index(str(value))
-        st.selectbox(setting.title, setting.choices, index, format_func=lambda c: _NAMES.get(c, c), **common)
+        st.selectbox(setting.title, setting.choices, index, format_func=setting.name_of, **common)
     elif isinstance(setting.default, int):
         assert setting.low is not None
         assert setting.high is not None

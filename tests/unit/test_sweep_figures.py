@@ -33,7 +33,7 @@ def found() -> Found:
 
 def test_cells_stand_where_their_labels_say(found: Found) -> None:
     heat = sweep_map(GRID, found, "train_loss", "off")["data"][0]
-    assert (heat["x"], heat["y"]) == (["0.1", "1"], ["rand", "normal", "zeros"])
+    assert (heat["x"], heat["y"]) == (["0.1", "1"], ["U[0,1)", "N(0,1)", "zeros"])
     np.testing.assert_allclose(numbers(heat["customdata"]), [[1, 8], [2, 16], [4, 32]])
     np.testing.assert_allclose(numbers(heat["z"]), np.log10([[1, 8], [2, 16], [4, 32]]), rtol=1e-5)
 
@@ -102,8 +102,8 @@ def test_a_list_is_drawn_in_the_order_of_its_values_and_nothing_leaves_the_pictu
 
 
 def test_a_click_means_a_cell_or_the_nearest_point() -> None:
-    assert sweep_place(GRID, "1", "normal") == (1, 1)
-    assert sweep_place(GRID, "2", "normal") is None
+    assert sweep_place(GRID, "1", "N(0,1)") == (1, 1)
+    assert sweep_place(GRID, "2", "N(0,1)") is None
     assert sweep_place(LINE, 0.012, 1.0) == (1,)
     assert sweep_place(Sweep((GRID.axes[1],)), "zeros", 1.0) == (2,)
 

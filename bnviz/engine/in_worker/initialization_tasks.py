@@ -13,7 +13,7 @@ def measure(setting: InitialSetting, data: DataName) -> InitialNetwork:
 
 
 def schemes(setting: InitialSetting, data: DataName) -> dict[str, Propagated]:
-    """All ten schemes."""
+    """The same network drawn by every scheme."""
     from bnviz.training.questions import initialization as initial
 
     return initial.schemes(setting, batches(data))

@@ -46,19 +46,16 @@ def measure(setting: InitialSetting, batches: Batches) -> InitialNetwork:
 
 
 def schemes(setting: InitialSetting, batches: Batches) -> dict[str, Propagated]:
-    """The same network drawn by each of the ten schemes, untrained."""
-    return {
-        init: _untrained(replace(setting, network=replace(setting.network, init=init)), batches)  # type: ignore[arg-type]
-        for init in INITS
-    }
+    """The same network drawn by each scheme, untrained."""
+    return {init: _untrained(replace(setting, network=replace(setting.network, init=init)), batches) for init in INITS}
 
 
 def scales(setting: InitialSetting, batches: Batches) -> dict[tuple[str, float], Propagated]:
     """The derived schemes with the activation they were derived for, at their own scale and around it."""
-    found = {}
+    found: dict[tuple[str, float], Propagated] = {}
     for init, activation in DERIVED.items():
         for scale in SCALES:
-            network = NetworkConfig(DERIVED_DEPTH, setting.network.width, activation, init, scale)  # type: ignore[arg-type]
+            network = NetworkConfig(DERIVED_DEPTH, setting.network.width, activation, init, scale)
             found[init, scale] = _untrained(replace(setting, network=network, batchnorm=False), batches)
     return found
 

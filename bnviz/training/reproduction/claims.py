@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, Init, NetworkConfig, TrainingConfig, Variant, replace
+from bnviz.experiment.inits import init_name
 from bnviz.experiment.settings import to_query
 from bnviz.records.reproduction import Chart, Claim, Result, Results, Table
 from bnviz.training.batches import Batches
@@ -43,7 +44,7 @@ def inits(bench: Bench) -> Result:
     by = {key: found[2 * i : 2 * i + 2] for i, key in enumerate(networks)}
     losses = ("train_loss", "test_loss", "test_accuracy", "initial_loss")
     rows = tuple(
-        (str(layers), init + (f" × {scale:g}" if scale != 1 else ""), side, *(shown(o, name) for name in losses))
+        (str(layers), init_name(init, scale), side, *(shown(o, name) for name in losses))
         for (layers, init, scale), pair in by.items()
         for side, o in zip(("without", "with"), pair, strict=True)
     )

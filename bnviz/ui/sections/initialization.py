@@ -1,29 +1,17 @@
 """The controls of the page on initialization; they hold what they were set to while other pages are looked at."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import streamlit as st
 
-from bnviz.experiment.config import ACTIVATIONS, INITS, Activation, Init, NetworkConfig, replace
+from bnviz.experiment.config import ACTIVATIONS, INITS, NetworkConfig, replace
 from bnviz.experiment.settings import SHARED, VARIANT
 from bnviz.records.initialization import MOST_STEPS, MOST_UNITS, InitialSetting
 from bnviz.ui.components.live_slider import live_slider, set_slider, slider_value
 
 START = InitialSetting(NetworkConfig(8, 128, "tanh", "xavier_normal"), batchnorm=False, standardize=True, seed=0)
-NAMES = {
-    "rand": "rand: U[0,1)",
-    "rand_fan_in": "rand / √fan_in",
-    "normal": "normal: N(0,1)",
-    "xavier_normal": "Xavier normal",
-    "xavier_uniform": "Xavier uniform",
-    "he_normal": "He normal",
-    "he_uniform": "He uniform",
-    "lecun_normal": "LeCun normal",
-    "orthogonal": "orthogonal",
-    "zeros": "zeros",
-}
-_ACTIVATION_NAMES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU"}
+_SETTINGS = SHARED | VARIANT
 _STYLE = Path(__file__).with_suffix(".css")
 _PREFIX = "initial_"  # of the keys of this page's widgets
 
@@ -36,7 +24,9 @@ def controls() -> tuple[InitialSetting, list[str]]:
     """The setting, and what was refused; where something was, the last setting that was good."""
     start = START
     with st.container(horizontal=True, vertical_alignment="bottom", key="initial_settings"):
-        init = st.selectbox("Init", INITS, key=_keep("init", "xavier_normal"), format_func=NAMES.__getitem__, width=170)
+        init = st.selectbox(
+            "Init", INITS, key=_keep("init", "xavier_normal"), format_func=_SETTINGS["init"].name_of, width=170
+        )
         with st.container(width=190):
             scale = live_slider("× scale", *_ends("init_scale"), 1.0, key=_PREFIX + "scale", log=True)
         with st.container(width=190):
@@ -47,7 +37,7 @@ def controls() -> tuple[InitialSetting, list[str]]:
             "Activation",
             ACTIVATIONS,
             key=_keep("activation", start.network.activation),
-            format_func=lambda name: _ACTIVATION_NAMES.get(name, name),
+            format_func=_SETTINGS["activation"].name_of,
             width=140,
         )
         seed = st.number_input("Seed", step=1, key=_keep("seed", start.seed), width=130)
@@ -59,7 +49,7 @@ def controls() -> tuple[InitialSetting, list[str]]:
     if problems:
         good: InitialSetting = st.session_state.get("initial_good", START)
         return good, problems
-    network = NetworkConfig(depth, int(width), cast(Activation, activation), cast(Init, init), float(scale))
+    network = NetworkConfig(depth, int(width), activation, init, float(scale))
     setting = InitialSetting(network, batchnorm, standardize, int(seed))
     st.session_state["initial_good"] = setting
     return setting, []
@@ -68,13 +58,12 @@ def controls() -> tuple[InitialSetting, list[str]]:
 def check(depth: int, width: float | None, scale: float, seed: float | None) -> list[str]:
     """A sentence for everything that is out of range."""
     found = []
-    known = SHARED | VARIANT
     for key, value in (("hidden_layers", depth), ("width", width), ("init_scale", scale), ("seed", seed)):
         try:
-            known[key].parse("" if value is None else f"{value:g}" if isinstance(value, float) else str(value))
+            _SETTINGS[key].parse("" if value is None else f"{value:g}" if isinstance(value, float) else str(value))
         except ValueError as error:
             text = str(error)
-            found.append(f"{known[key].title}{text.removeprefix(key)}.")
+            found.append(f"{_SETTINGS[key].title}{text.removeprefix(key)}.")
     if not found and width is not None and depth * width > MOST_UNITS:
         found.append(
             f"{depth} hidden layers × width {width:.0f} = {depth * width:,.0f} units are not allowed here; give at "
@@ -123,7 +112,7 @@ def _train(untrained: InitialSetting, steps: int) -> None:
 
 def _ends(key: str) -> tuple[float, float]:
     """The range of a setting, from the one table of settings."""
-    found = (SHARED | VARIANT)[key]
+    found = _SETTINGS[key]
     assert found.low is not None
     assert found.high is not None
     return found.low, found.high

@@ -164,7 +164,7 @@ def _number(
 
 def _several(name: str, setting: Setting) -> list[str]:
     value, common = _bound(name, list(setting.choices))
-    st.multiselect("Values", setting.choices, value, **common)
+    st.multiselect("Values", setting.choices, value, format_func=setting.name_of, **common)
     return value
 
 
