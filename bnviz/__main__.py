@@ -11,8 +11,9 @@ from typing import Any
 from bnviz import __version__
 from bnviz.commands import sweep as sweep_command
 from bnviz.data import DownloadError, DownloadProgress, download, load, status
+from bnviz.experiment.addresses import explain, read_json
 from bnviz.experiment.config import BATCH_OF_ONE, Experiment, ValidationError
-from bnviz.experiment.settings import SHARED, VARIANT, Setting, Value, explain, read_json, unflatten
+from bnviz.experiment.settings import SHARED, VARIANT, Setting, Value, unflatten
 from bnviz.records import reproduction as results
 from bnviz.records.reproduction import FIGURES, FILE
 

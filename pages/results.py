@@ -3,7 +3,7 @@
 import streamlit as st
 
 from bnviz import figures
-from bnviz.experiment.settings import from_query
+from bnviz.experiment.addresses import from_query
 from bnviz.records import reproduction as results
 from bnviz.records.reproduction import Result
 from bnviz.ui import controls, page

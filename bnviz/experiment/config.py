@@ -329,7 +329,7 @@ def to_dict(experiment: Experiment) -> dict[str, Any]:
 def from_json(text: str | bytes) -> Experiment:
     """The experiment a JSON document describes.
 
-    Raises pydantic.ValidationError, which `bnviz.experiment.settings.explain` turns into plain sentences.
+    Raises pydantic.ValidationError, which `bnviz.experiment.addresses.explain` turns into plain sentences.
     """
     return _EXPERIMENT.validate_json(text)
 

@@ -5,7 +5,6 @@ The same keys name the controls, the parameters of the address bar and the optio
 architecture is variant A's; another variant's key, `b_width=64`, makes it differ.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -13,12 +12,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, get_args
 
 import annotated_types
-from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import from_json as parse_json
 
 from bnviz.experiment.config import (
-    BATCH_OF_ONE,
     LETTERS,
     USUAL_ACTIVATION,
     BatchNormConfig,
@@ -27,7 +23,6 @@ from bnviz.experiment.config import (
     NetworkConfig,
     TrainingConfig,
     Variant,
-    from_json,
 )
 
 Value = bool | int | float | str
@@ -96,9 +91,9 @@ def quoted(text: object) -> str:
     return f"'{line[:_SHOWN]}…'" if len(line) > _SHOWN else f"'{line}'"
 
 
-def _settings(config: type, prefix: str = "") -> dict[str, Setting]:
+def _fields(config: type, prefix: str = "") -> dict[str, Setting]:
     known: dict[str, FieldInfo] = config.__pydantic_fields__  # type: ignore[attr-defined]  # pydantic's own table
-    return {prefix + name: _setting(prefix + name, info) for name, info in known.items()}
+    return {name: _setting(prefix + name, info) for name, info in known.items()}
 
 
 def _setting(key: str, info: FieldInfo) -> Setting:
@@ -110,13 +105,17 @@ def _setting(key: str, info: FieldInfo) -> Setting:
     return Setting(key, info.title or key, info.description or "", info.default, low, high, choices, names)  # type: ignore[arg-type]
 
 
-_NETWORK = _settings(NetworkConfig)
-_BATCHNORM = _settings(BatchNormConfig, "bn_")
-SHARED: dict[str, Setting] = {k: _NETWORK[k] for k in ARCHITECTURE} | _settings(TrainingConfig)
+# By the names that parts of an experiment and their fields have in a JSON document.
+FIELDS: dict[str, dict[str, Setting]] = {
+    "training": _fields(TrainingConfig),
+    "network": _fields(NetworkConfig),
+    "batchnorm": _fields(BatchNormConfig, "bn_"),
+}
+SHARED: dict[str, Setting] = {k: FIELDS["network"][k] for k in ARCHITECTURE} | FIELDS["training"]
 VARIANT: dict[str, Setting] = {
     "batchnorm": Setting("batchnorm", "Batchnorm", "Normalize each hidden layer over the batch.", False),
-    **{k: s for k, s in _NETWORK.items() if k not in ARCHITECTURE},
-    **_BATCHNORM,
+    **{k: s for k, s in FIELDS["network"].items() if k not in ARCHITECTURE},
+    **{s.key: s for s in FIELDS["batchnorm"].values()},
 }
 COUNT = Setting("variants", "Networks", "How many networks train side by side on the same batches.", 2, 1, len(LETTERS))
 
@@ -126,7 +125,7 @@ def table(letters: str = LETTERS) -> dict[str, Setting]:
     own = {
         f"{letter.lower()}_{k}": replace(s, key=f"{letter.lower()}_{k}")
         for letter in letters
-        for k, s in (VARIANT | ({k: _NETWORK[k] for k in ARCHITECTURE} if letter != "A" else {})).items()
+        for k, s in (VARIANT | ({k: SHARED[k] for k in ARCHITECTURE} if letter != "A" else {})).items()
     }
     own |= {"b_batchnorm": replace(own["b_batchnorm"], default=True)} if "b_batchnorm" in own else {}
     return {COUNT.key: COUNT} | SHARED | own
@@ -179,13 +178,6 @@ def unflatten(values: Mapping[str, Value]) -> Experiment:
     return Experiment(TrainingConfig(**training), tuple(variant(letter) for letter in letters))
 
 
-def to_query(experiment: Experiment) -> dict[str, str]:
-    """The experiment as parameters of an address: only what differs from the defaults."""
-    values = flatten(experiment)
-    usual = {k: s.default for k, s in table().items()} | brought_along("architecture", values["architecture"])
-    return {k: as_text(v) for k, v in values.items() if (k[2:] in ARCHITECTURE and k not in SHARED) or v != usual[k]}
-
-
 def as_text(value: Value) -> str:
     return (
         ("on" if value else "off")
@@ -194,83 +186,3 @@ def as_text(value: Value) -> str:
         if isinstance(value, float)
         else str(value)
     )
-
-
-def from_query(params: Mapping[str, str]) -> tuple[Experiment, list[str]]:
-    """The experiment of an address and a sentence for each parameter that was refused; its default is used."""
-    known = table()
-    values: dict[str, Value] = {}
-    problems = []
-    for key, text in params.items():
-        if key not in known:
-            problems.append(f"{quoted(key)} is not a setting and was ignored.")
-            continue
-        try:
-            values[key] = known[key].parse(text)
-        except ValueError as error:
-            problems.append(f"{error}. The default, {as_text(known[key].default)}, is used.")
-    try:
-        return unflatten(values), problems
-    except ValidationError:
-        values.pop("batch_size")
-        return unflatten(values), [*problems, f"{BATCH_OF_ONE}. The default, {SHARED['batch_size'].default}, is used."]
-
-
-class NoExperimentError(ValueError):
-    """The document is no experiment at all, so there is nothing to fill up with defaults."""
-
-
-def read_json(text: str | bytes) -> tuple[Experiment, list[str]]:
-    """An exported JSON document's experiment, and a sentence for each field that was refused; its default is used.
-
-    Raises NoExperimentError.
-    """
-    try:
-        document = parse_json(text)
-    except ValueError as error:
-        raise NoExperimentError("This is not a JSON document.") from error
-    if isinstance(document, dict) and "experiment" in document:
-        document = document["experiment"]
-    if not isinstance(document, dict):
-        raise NoExperimentError("experiment: give a JSON object with training and variants.")
-    problems: list[str] = []
-    while True:
-        try:
-            return from_json(json.dumps(document)), problems
-        except ValidationError as error:
-            found = error.errors(include_url=False)
-            outer = {p["loc"][:n] for p in found for n in range(len(p["loc"]))}  # wrong only for what they hold
-            for problem in (p for p in found if p["loc"] not in outer):
-                problems.append(f"{explain(problem)}. The default is used.")
-                _use_default(document, problem["loc"] or ("training", "batch_size"))
-
-
-def explain(problem: Mapping[str, Any]) -> str:
-    """One of pydantic's errors as a plain sentence that names the field and what is allowed."""
-    loc, kind = problem["loc"], problem["type"]
-    name = ".".join(LETTERS[p] if isinstance(p, int) and p < len(LETTERS) else quoted(p)[1:-1] for p in loc)
-    if kind == "value_error":
-        return BATCH_OF_ONE
-    if kind == "unexpected_keyword_argument":
-        return f"{name} is not a setting"
-    if kind in ("too_long", "too_short"):
-        return f"{name}: give from 1 to {len(LETTERS)} networks"
-    group = {"network": _NETWORK, "batchnorm": _BATCHNORM, "training": SHARED}.get(
-        str(loc[-2]) if len(loc) > 1 else "", {}
-    )
-    setting = group.get(f"bn_{loc[-1]}" if group is _BATCHNORM else str(loc[-1]))
-    given = quoted(problem.get("input"))
-    if setting is None:
-        return f"{name}: {given} is not allowed; give a JSON object with known fields"
-    return f"{name}: {given} is not allowed; give {setting.allowed}"
-
-
-def _use_default(document: Any, loc: tuple[int | str, ...]) -> None:
-    """Take the field `loc` out of a JSON document; a variant, which has a place to keep, becomes the default one."""
-    *path, last = loc
-    for part in path:
-        document = document[part]
-    if isinstance(last, int):
-        document[last] = {}
-    else:
-        del document[last]

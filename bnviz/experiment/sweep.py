@@ -14,7 +14,6 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from bnviz.experiment import settings
 from bnviz.experiment.config import (
     _STRICT,
     BATCH_OF_ONE,
@@ -25,7 +24,7 @@ from bnviz.experiment.config import (
     Variant,
     replace,
 )
-from bnviz.experiment.settings import SHARED, VARIANT, Setting, Value, quoted
+from bnviz.experiment.settings import MLP_ONLY, SHARED, VARIANT, Setting, Value, as_text, quoted
 
 Compared = Literal["off", "on", "both"]
 Scale = Literal["linear", "log"]
@@ -71,7 +70,7 @@ class Axis:
         if not self.choices:
             self._check_range()
         for value in self.values:
-            self.setting.parse(settings.as_text(value))
+            self.setting.parse(as_text(value))
         if len(set(self.values)) < len(self.values):
             raise ValueError(f"{self.key}: every value may stand there once")
         if len(self.values) < 2:
@@ -91,7 +90,7 @@ class Axis:
                 "logarithm; give a low above 0, or a linear range"
             )
         for end in (self.low, self.high):
-            self.setting.parse(settings.as_text(int(end) if isinstance(self.setting.default, int) else end))
+            self.setting.parse(as_text(int(end) if isinstance(self.setting.default, int) else end))
         if not self.low < self.high:
             raise ValueError(f"{self.key}: low, {self.low:g}, must be less than high, {self.high:g}")
 
@@ -153,7 +152,7 @@ class Sweep:
             raise ValueError(f"axes: {keys[0]} stands there twice; give two different settings")
         if self.batchnorm == "off" and "bn_momentum" in keys:
             raise ValueError("bn_momentum: networks without batchnorm have none; choose batchnorm on or both")
-        fixed = [key for key in keys if key in settings.MLP_ONLY and self.network.architecture != "mlp"]
+        fixed = [key for key in keys if key in MLP_ONLY and self.network.architecture != "mlp"]
         if fixed:
             raise ValueError(f"{fixed[0]}: {self.network.architecture} has its own; choose architecture mlp")
         sizes = next((axis.values for axis in self.axes if axis.key == "batch_size"), (self.training.batch_size,))

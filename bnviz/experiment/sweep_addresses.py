@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from bnviz.experiment import settings
+from bnviz.experiment import addresses
 from bnviz.experiment.config import BatchNormConfig
-from bnviz.experiment.settings import quoted
+from bnviz.experiment.settings import as_text, quoted
 from bnviz.experiment.sweep import AXES, MOST, MOST_SEEDS, Axis, Sweep
 
 _SWEEP = TypeAdapter(Sweep)
@@ -47,7 +47,7 @@ def explain(error: ValidationError) -> str:
         return str(problem["ctx"]["error"])
     if loc and loc[0] in ("training", "network", "options"):
         group = {"options": "batchnorm"}.get(str(loc[0]), loc[0])
-        return settings.explain(dict(problem) | {"loc": (group, *loc[1:])})
+        return addresses.explain(dict(problem) | {"loc": (group, *loc[1:])})
     if kind == "unexpected_keyword_argument":
         return f"{_name(loc)} is not a field of a sweep"
     while len(loc) > 1 and loc[-1] not in _ALLOWED and not isinstance(loc[-1], int):
@@ -66,15 +66,15 @@ def to_query(sweep: Sweep) -> dict[str, str]:
     The keys of the rest are the live lab's own: shared settings bare, those of the network with `a_`.
     """
     hidden = {"variants", "a_batchnorm", *(name for axis in sweep.axes for name in (axis.key, f"a_{axis.key}"))}
-    query = {k: v for k, v in settings.to_query(sweep.base).items() if k not in hidden}
+    query = {k: v for k, v in addresses.to_query(sweep.base).items() if k not in hidden}
     axes = {name: _axis_text(axis) for name, axis in zip("xy", sweep.axes, strict=False)}
     return axes | {"batchnorm": sweep.batchnorm, "seeds": str(sweep.seeds)} | query
 
 
 def _axis_text(axis: Axis) -> str:
     if axis.choices:
-        return f"{axis.key}:" + ",".join(settings.as_text(v) for v in axis.choices)
-    low, high = (settings.as_text(float(end or 0)) for end in (axis.low, axis.high))
+        return f"{axis.key}:" + ",".join(as_text(v) for v in axis.choices)
+    low, high = (as_text(float(end or 0)) for end in (axis.low, axis.high))
     return f"{axis.key}:{low}..{high}:{axis.count}:{axis.scale}"
 
 
@@ -84,7 +84,7 @@ def from_query(params: Mapping[str, str]) -> tuple[Sweep, list[str]]:
     own = {name: params[name] for name in ("x", "y", "batchnorm", "seeds") if name in params}
     normalized = "off" if own.get("batchnorm") == "off" else "on"
     rest = {k: v for k, v in params.items() if k not in own} | {"variants": "1", "a_batchnorm": normalized}
-    base, refused = settings.from_query(rest)
+    base, refused = addresses.from_query(rest)
     variant = base.variants[0]
     options = variant.batchnorm or BatchNormConfig()
     fields: dict[str, Any] = {"training": base.training, "network": variant.network, "options": options}

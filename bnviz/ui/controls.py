@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import streamlit as st
 from pydantic import ValidationError
 
+from bnviz.experiment.addresses import from_query, to_query
 from bnviz.experiment.config import LETTERS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig
 from bnviz.experiment.presets import PRESETS
 from bnviz.experiment.settings import (
@@ -23,9 +24,7 @@ from bnviz.experiment.settings import (
     Value,
     brought_along,
     flatten,
-    from_query,
     table,
-    to_query,
     unflatten,
 )
 from bnviz.figures.style import COLORS

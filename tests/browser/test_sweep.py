@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import expect
 
 from bnviz.experiment import sweep_addresses as sweep_text
+from bnviz.experiment.addresses import to_query
 from bnviz.experiment.config import NetworkConfig, TrainingConfig
-from bnviz.experiment.settings import to_query
 from bnviz.experiment.sweep import Axis, Sweep
 from tests.browser.conftest import Lab, assert_accessible, assert_one_column, at_rest, wait_for
 

@@ -6,8 +6,8 @@ import pytest
 import streamlit as st
 from opening import ROOT, address, page
 
+from bnviz.experiment.addresses import to_query
 from bnviz.experiment.presets import PRESETS
-from bnviz.experiment.settings import to_query
 from bnviz.ui.status_line import pace
 from bnviz.ui.web import server
 

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnviz.data.mnist import SAMPLE_FILE
+from bnviz.experiment.addresses import read_json
 from bnviz.experiment.config import (
     ACTIVATIONS,
     INITS,
@@ -30,7 +31,6 @@ from bnviz.experiment.config import (
     replace,
 )
 from bnviz.experiment.edits import Edit
-from bnviz.experiment.settings import read_json
 from bnviz.export import run as export
 from bnviz.nn.network import NetworkState
 from bnviz.records.history import History, View

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from bnviz import figures
 from bnviz.__main__ import main
+from bnviz.experiment.addresses import from_query
 from bnviz.experiment.config import NetworkConfig, TrainingConfig
-from bnviz.experiment.settings import from_query
 from bnviz.figures.style import round_step
 from bnviz.figures.svg import svg_chart
 from bnviz.records import reproduction as results

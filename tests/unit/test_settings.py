@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bnviz.experiment import settings as bnviz_settings
+from bnviz.experiment import addresses
+from bnviz.experiment.addresses import NoExperimentError, from_query, read_json, to_query
 from bnviz.experiment.config import (
     LETTERS,
     BatchNormConfig,
@@ -28,14 +29,10 @@ from bnviz.experiment.presets import PRESETS
 from bnviz.experiment.settings import (
     SHARED,
     VARIANT,
-    NoExperimentError,
     Setting,
     flatten,
-    from_query,
     quoted,
-    read_json,
     table,
-    to_query,
     unflatten,
 )
 
@@ -341,7 +338,7 @@ class TestAFileThatAStrangerWrote:
             looks.append(text)
             return from_json(text)
 
-        monkeypatch.setattr(bnviz_settings, "from_json", counted)
+        monkeypatch.setattr(addresses, "from_json", counted)
         document = {f"field {i}": i for i in range(500)} | {"training": {f"knob {i}": i for i in range(500)}}
         experiment, problems = read_json(json.dumps(document))
         assert experiment == Experiment()

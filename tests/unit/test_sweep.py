@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bnviz.experiment import sweep_addresses as sweep_text
+from bnviz.experiment.addresses import from_query, to_query
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
-from bnviz.experiment.settings import from_query, to_query
 from bnviz.experiment.sweep import AXES, MOST, Axis, Sweep, stacks
 
 SCALES = Axis("init_scale", 1e-4, 1.0, 5, "log")

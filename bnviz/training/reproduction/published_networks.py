@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bnviz.experiment.addresses import to_query
 from bnviz.experiment.config import Experiment, NetworkConfig, TrainingConfig, replace
-from bnviz.experiment.settings import to_query
 from bnviz.records.frames import TEST_DIGITS, Floats, VariantFrame
 from bnviz.records.reproduction import Chart, Claim, Result
 from bnviz.training.reproduction.trials import Bench, Outcome, lines, points, twins

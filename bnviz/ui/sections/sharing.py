@@ -11,7 +11,7 @@ import streamlit as st
 from bnviz.data import COUNTS
 from bnviz.data import status as data_status
 from bnviz.engine.run import Run
-from bnviz.experiment.settings import NoExperimentError, read_json
+from bnviz.experiment.addresses import NoExperimentError, read_json
 from bnviz.export import run as export
 from bnviz.ui import controls
 

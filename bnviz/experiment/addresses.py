@@ -1,0 +1,106 @@
+"""An experiment as an address and from a JSON document, and what is wrong with either, in plain sentences."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json as parse_json
+
+from bnviz.experiment.config import BATCH_OF_ONE, LETTERS, Experiment, from_json
+from bnviz.experiment.settings import (
+    ARCHITECTURE,
+    FIELDS,
+    SHARED,
+    Value,
+    as_text,
+    brought_along,
+    flatten,
+    quoted,
+    table,
+    unflatten,
+)
+
+
+def to_query(experiment: Experiment) -> dict[str, str]:
+    """The experiment as parameters of an address: only what differs from the defaults."""
+    values = flatten(experiment)
+    usual = {k: s.default for k, s in table().items()} | brought_along("architecture", values["architecture"])
+    return {k: as_text(v) for k, v in values.items() if (k[2:] in ARCHITECTURE and k not in SHARED) or v != usual[k]}
+
+
+def from_query(params: Mapping[str, str]) -> tuple[Experiment, list[str]]:
+    """The experiment of an address and a sentence for each parameter that was refused; its default is used."""
+    known = table()
+    values: dict[str, Value] = {}
+    problems = []
+    for key, text in params.items():
+        if key not in known:
+            problems.append(f"{quoted(key)} is not a setting and was ignored.")
+            continue
+        try:
+            values[key] = known[key].parse(text)
+        except ValueError as error:
+            problems.append(f"{error}. The default, {as_text(known[key].default)}, is used.")
+    try:
+        return unflatten(values), problems
+    except ValidationError:
+        values.pop("batch_size")
+        return unflatten(values), [*problems, f"{BATCH_OF_ONE}. The default, {SHARED['batch_size'].default}, is used."]
+
+
+class NoExperimentError(ValueError):
+    """The document is no experiment at all, so there is nothing to fill up with defaults."""
+
+
+def read_json(text: str | bytes) -> tuple[Experiment, list[str]]:
+    """An exported JSON document's experiment, and a sentence for each field that was refused; its default is used.
+
+    Raises NoExperimentError.
+    """
+    try:
+        document = parse_json(text)
+    except ValueError as error:
+        raise NoExperimentError("This is not a JSON document.") from error
+    if isinstance(document, dict) and "experiment" in document:
+        document = document["experiment"]
+    if not isinstance(document, dict):
+        raise NoExperimentError("experiment: give a JSON object with training and variants.")
+    problems: list[str] = []
+    while True:
+        try:
+            return from_json(json.dumps(document)), problems
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            outer = {p["loc"][:n] for p in found for n in range(len(p["loc"]))}  # wrong only for what they hold
+            for problem in (p for p in found if p["loc"] not in outer):
+                problems.append(f"{explain(problem)}. The default is used.")
+                _use_default(document, problem["loc"] or ("training", "batch_size"))
+
+
+def explain(problem: Mapping[str, Any]) -> str:
+    """One of pydantic's errors as a plain sentence that names the field and what is allowed."""
+    loc, kind = problem["loc"], problem["type"]
+    name = ".".join(LETTERS[p] if isinstance(p, int) and p < len(LETTERS) else quoted(p)[1:-1] for p in loc)
+    if kind == "value_error":
+        return BATCH_OF_ONE
+    if kind == "unexpected_keyword_argument":
+        return f"{name} is not a setting"
+    if kind in ("too_long", "too_short"):
+        return f"{name}: give from 1 to {len(LETTERS)} networks"
+    setting = FIELDS.get(str(loc[-2]) if len(loc) > 1 else "", {}).get(str(loc[-1]))
+    given = quoted(problem.get("input"))
+    if setting is None:
+        return f"{name}: {given} is not allowed; give a JSON object with known fields"
+    return f"{name}: {given} is not allowed; give {setting.allowed}"
+
+
+def _use_default(document: Any, loc: tuple[int | str, ...]) -> None:
+    """Take the field `loc` out of a JSON document; a variant, which has a place to keep, becomes the default one."""
+    *path, last = loc
+    for part in path:
+        document = document[part]
+    if isinstance(last, int):
+        document[last] = {}
+    else:
+        del document[last]
