@@ -6,7 +6,8 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.analysis import inference as estimates
-from bnviz.experiment.config import BatchNormConfig, Experiment, Inference, TrainingConfig, Variant, replace
+from bnviz.experiment.choices import Inference
+from bnviz.experiment.config import BatchNormConfig, Experiment, TrainingConfig, Variant, replace
 from bnviz.experiment.settings import VARIANT
 from bnviz.figures.style import Figure
 from bnviz.findings import live as insights

@@ -6,50 +6,33 @@ command line, the figures and every error message read them from these fields (`
 
 import math
 from dataclasses import replace
-from itertools import pairwise
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
+from bnviz.experiment.choices import (
+    ACTIVATIONS,
+    USUAL_ACTIVATION,
+    Activation,
+    Architecture,
+    ChoiceNames,
+    Inference,
+    Position,
+    Running,
+    Schedule,
+)
 from bnviz.experiment.inits import INITS, SCHEMES, Init
+from bnviz.experiment.layers import CLASSES, LENET, PIXELS, SIDE, Layer, perceptron
 
-
-class ChoiceNames:
-    """What the choices of a field are called on the screen, where its keys are no names.
-
-    Addresses, files and the command line have the keys.
-    """
-
-    def __init__(self, **names: str) -> None:
-        self.names = names
-
-
-Architecture = Annotated[Literal["mlp", "lenet"], ChoiceNames(mlp="multilayer perceptron", lenet="LeNet")]
-Activation = Annotated[
-    Literal["tanh", "sigmoid", "relu", "leaky_relu", "gelu", "none"],
-    ChoiceNames(relu="ReLU", leaky_relu="leaky ReLU", gelu="GELU"),
-]
-Schedule = Literal["linear", "constant", "cosine"]
-Position = Annotated[
-    Literal["before", "after"], ChoiceNames(before="before the activation", after="after the activation")
-]
-Running = Annotated[Literal["variance", "std"], ChoiceNames(std="standard deviation")]
-Inference = Annotated[
-    Literal["running", "population", "batch"],
-    ChoiceNames(running="running statistics", population="population statistics", batch="the batch at hand"),
-]
 Watch = Literal["inference", "landscape"]  # what a run measures beside the usual, for the page that shows it
 
-SIDE, CLASSES = 28, 10
-PIXELS = SIDE * SIDE
-ACTIVATIONS: tuple[Activation, ...] = get_args(get_args(Activation)[0])
 LETTERS = "ABCDEF"  # variants are named by their place
 
-_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)  # no field too many, no number as text
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class BatchNormConfig:
     """Batch normalization after every hidden layer's linear map (Ioffe and Szegedy 2015)."""
 
@@ -111,40 +94,7 @@ class BatchNormConfig:
     )
 
 
-@dataclass(frozen=True, config=_STRICT)
-class Layer:
-    """The linear map of one layer, dense or a convolution: `units` neurons or channels from `inputs` of them.
-
-    A convolution slides a kernel × kernel window over its padded inputs, gives maps of size × size values, and after
-    its activation averages them over 2 × 2 values. A dense layer has kernel 0 and size 1.
-    """
-
-    inputs: int
-    units: int
-    kernel: int = 0
-    padding: int = 0
-    size: int = 1
-
-    @property
-    def fan_in(self) -> int:
-        return self.inputs * max(self.kernel, 1) ** 2
-
-    @property
-    def unit(self) -> str:
-        return "channel" if self.kernel else "neuron"
-
-
-_LENET = (
-    Layer(1, 6, kernel=5, padding=2, size=28),
-    Layer(6, 16, kernel=5, size=10),
-    Layer(16 * 5 * 5, 120),
-    Layer(120, 84),
-    Layer(84, CLASSES),
-)
-USUAL_ACTIVATION: dict[str, Activation] = {"mlp": "tanh", "lenet": "sigmoid"}  # what an architecture comes with
-
-
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class NetworkConfig:
     """784 pixels to 10 logits: the architecture, and how its weights are drawn.
 
@@ -190,10 +140,7 @@ class NetworkConfig:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """Every layer with weights, the output layer last."""
-        if self.architecture == "lenet":
-            return _LENET
-        sizes = [PIXELS, *[self.width] * self.hidden_layers, CLASSES]
-        return tuple(Layer(i, o) for i, o in pairwise(sizes))
+        return LENET if self.architecture == "lenet" else perceptron(self.hidden_layers, self.width)
 
     @property
     def hidden(self) -> tuple[Layer, ...]:
@@ -201,7 +148,7 @@ class NetworkConfig:
         return self.layers[:-1]
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Variant:
     """One network of an experiment, with or without batch normalization."""
 
@@ -214,7 +161,7 @@ class Variant:
         return "post_activation" if self.batchnorm and self.batchnorm.position == "after" else "pre_activation"
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class TrainingConfig:
     """Stochastic gradient descent on the softmax cross-entropy, the same for every variant."""
 
@@ -285,7 +232,7 @@ class TrainingConfig:
         return self.keep_every if watch is None else math.ceil(self.steps / 200)
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Experiment:
     """Everything needed to reproduce a run: one training and up to six variants that share its batches."""
 
@@ -342,6 +289,7 @@ __all__ = [
     "LETTERS",
     "PIXELS",
     "SIDE",
+    "STRICT",
     "USUAL_ACTIVATION",
     "Activation",
     "BatchNormConfig",

@@ -14,11 +14,11 @@ from typing import Any, get_args
 import annotated_types
 from pydantic.fields import FieldInfo
 
+from bnviz.experiment.choices import ChoiceNames
 from bnviz.experiment.config import (
     LETTERS,
     USUAL_ACTIVATION,
     BatchNormConfig,
-    ChoiceNames,
     Experiment,
     NetworkConfig,
     TrainingConfig,

@@ -15,8 +15,8 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from bnviz.experiment.config import (
-    _STRICT,
     BATCH_OF_ONE,
+    STRICT,
     BatchNormConfig,
     Experiment,
     NetworkConfig,
@@ -47,7 +47,7 @@ AXES: dict[str, Setting] = {
 }
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Axis:
     """One setting and the values it takes: `count` of them from low to high, or those listed in `choices`.
 
@@ -128,7 +128,7 @@ def _default_axes() -> tuple[Axis, ...]:
     return (Axis("init_scale", 1e-3, 100.0, 20, "log"),)
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class Sweep:
     """One or two axes over a network and its training; `options` are those of the networks with batchnorm.
 

@@ -13,7 +13,7 @@ from bnviz.figures.style import title_of
 
 ROOT = Path(__file__).parents[2]
 CHOICES = [setting for setting in (SHARED | VARIANT).values() if setting.choices]
-HOMES = {ROOT / "bnviz" / "experiment" / name for name in ("inits.py", "config.py")}
+HOMES = {ROOT / "bnviz" / "experiment" / name for name in ("inits.py", "choices.py")}
 PROPER_NAMES = {  # the others are also plain words, such as "standard deviation"
     *(scheme.name for key, scheme in SCHEMES.items() if scheme.name != key),
     *(name for name in SHARED["activation"].names if name not in SHARED["activation"].choices),

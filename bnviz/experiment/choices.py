@@ -1,0 +1,35 @@
+"""What may be chosen by name: the keys, and what they are called on the screen.
+
+Inits, of which there are many, are in `bnviz.experiment.inits`.
+"""
+
+from typing import Annotated, Literal, get_args
+
+
+class ChoiceNames:
+    """What the choices of a field are called on the screen, where its keys are no names.
+
+    Addresses, files and the command line have the keys.
+    """
+
+    def __init__(self, **names: str) -> None:
+        self.names = names
+
+
+Architecture = Annotated[Literal["mlp", "lenet"], ChoiceNames(mlp="multilayer perceptron", lenet="LeNet")]
+Activation = Annotated[
+    Literal["tanh", "sigmoid", "relu", "leaky_relu", "gelu", "none"],
+    ChoiceNames(relu="ReLU", leaky_relu="leaky ReLU", gelu="GELU"),
+]
+Schedule = Literal["linear", "constant", "cosine"]
+Position = Annotated[
+    Literal["before", "after"], ChoiceNames(before="before the activation", after="after the activation")
+]
+Running = Annotated[Literal["variance", "std"], ChoiceNames(std="standard deviation")]
+Inference = Annotated[
+    Literal["running", "population", "batch"],
+    ChoiceNames(running="running statistics", population="population statistics", batch="the batch at hand"),
+]
+
+ACTIVATIONS: tuple[Activation, ...] = get_args(get_args(Activation)[0])
+USUAL_ACTIVATION: dict[str, Activation] = {"mlp": "tanh", "lenet": "sigmoid"}  # what an architecture comes with

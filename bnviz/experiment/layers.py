@@ -1,0 +1,45 @@
+"""The layers of a network: how many inputs and units each has, and which are convolutions."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+SIDE, CLASSES = 28, 10
+PIXELS = SIDE * SIDE
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The linear map of one layer, dense or a convolution: `units` neurons or channels from `inputs` of them.
+
+    A convolution slides a kernel × kernel window over its padded inputs, gives maps of size × size values, and after
+    its activation averages them over 2 × 2 values. A dense layer has kernel 0 and size 1.
+    """
+
+    inputs: int
+    units: int
+    kernel: int = 0
+    padding: int = 0
+    size: int = 1
+
+    @property
+    def fan_in(self) -> int:
+        return self.inputs * max(self.kernel, 1) ** 2
+
+    @property
+    def unit(self) -> str:
+        return "channel" if self.kernel else "neuron"
+
+
+LENET = (
+    Layer(1, 6, kernel=5, padding=2, size=28),
+    Layer(6, 16, kernel=5, size=10),
+    Layer(16 * 5 * 5, 120),
+    Layer(120, 84),
+    Layer(84, CLASSES),
+)
+
+
+def perceptron(hidden_layers: int, width: int) -> tuple[Layer, ...]:
+    """Return the layers of a multilayer perceptron from pixels to logits."""
+    sizes = [PIXELS, *[width] * hidden_layers, CLASSES]
+    return tuple(Layer(i, o) for i, o in pairwise(sizes))
