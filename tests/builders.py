@@ -13,10 +13,25 @@ from bnviz.experiment.edits import Edit
 from bnviz.experiment.settings import SHARED, VARIANT, Setting, Value
 from bnviz.records.frames import BINS, PLACES, QUANTILES, Frame, LayerFrame, Summary, VariantFrame
 from bnviz.records.history import History, View
+from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from bnviz.training.batches import Batches
     from bnviz.training.trainer import Trainer
+
+# -- activations ----------------------------------------------------------------------------------------------------
+
+
+def torchs_activation(name: str) -> "nn.Module":
+    """PyTorch's own layer, made as an exported script makes it."""
+    from torch import nn
+
+    made = eval(ACTIVATION_FUNCTIONS[name].module, {"nn": nn})
+    assert isinstance(made, nn.Module)
+    return made
+
 
 # -- experiments ----------------------------------------------------------------------------------------------------
 

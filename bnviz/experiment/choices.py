@@ -32,4 +32,6 @@ Inference = Annotated[
 ]
 
 ACTIVATIONS: tuple[Activation, ...] = get_args(get_args(Activation)[0])
+BOUNDED_OUTPUTS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}  # of the activations that are flat at both ends
+LEAK = 0.01  # slope of leaky ReLU below zero
 USUAL_ACTIVATION: dict[str, Activation] = {"mlp": "tanh", "lenet": "sigmoid"}  # what an architecture comes with

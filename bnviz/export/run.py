@@ -11,6 +11,7 @@ from bnviz.data import COUNTS, DataName
 from bnviz.experiment.config import BatchNormConfig, Experiment, Layer, NetworkConfig, Variant, to_dict
 from bnviz.records.frames import EVALUATION_CHUNK, VariantFrame
 from bnviz.records.history import VariantHistory, View
+from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
 _COLUMNS = ("variant", "step", "seconds", "train_loss", "test_loss", "test_accuracy")
 
@@ -149,14 +150,6 @@ _DRAW = {
     "orthogonal": "nn.init.orthogonal_(w, generator=g)",
     "zeros": "nn.init.zeros_(w)",
 }
-_MODULE = {
-    "tanh": "nn.Tanh()",
-    "sigmoid": "nn.Sigmoid()",
-    "relu": "nn.ReLU()",
-    "leaky_relu": "nn.LeakyReLU(0.01)",
-    "gelu": "nn.GELU()",
-    "none": "nn.Identity()",
-}
 
 
 _LAYER = Path(__file__).parents[1] / "nn" / "batchnorm.py"  # read, never imported here: it needs torch
@@ -185,7 +178,7 @@ def _hidden(layer: Layer, net: NetworkConfig, bn: BatchNormConfig | None, fan_in
     linear = f"nn.Linear({fan_in}, {layer.units})"
     if layer.kernel:
         linear = f"nn.Conv2d({layer.inputs}, {layer.units}, {layer.kernel}, padding={layer.padding})"
-    modules = [linear, _MODULE[net.activation]]
+    modules = [linear, ACTIVATION_FUNCTIONS[net.activation].module]
     if bn:
         modules.insert(1 if bn.position == "before" else 2, _batchnorm(layer, bn))
     return ", ".join([*modules, "nn.AvgPool2d(2)"] if layer.kernel else modules)

@@ -1,12 +1,12 @@
 """One hidden layer: its activation histograms, its saturation bars, and the activation function above its inputs."""
 
-import math
-
 import numpy as np
 
+from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import Experiment
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, colored, faded, layout, line, nice_ceiling, typed, unit_of
-from bnviz.records.frames import BINS, BOUNDED, PLACES, PROBED, Counts, Floats, Frame, LayerFrame, bin_range
+from bnviz.records.frames import BINS, PLACES, PROBED, Counts, Floats, Frame, LayerFrame, bin_range
+from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
 PLACE_NAMES = dict(zip(PLACES, ("pre-activation", "normalized", "batchnorm output", "post-activation"), strict=True))
 INPUT_RANGE = 6.0  # of the activation function's picture
@@ -84,9 +84,10 @@ def activation_function(frame: Frame, experiment: Experiment, *, layer: int) -> 
     x = np.linspace(-INPUT_RANGE, INPUT_RANGE, 121)
     data: list[Figure] = []
     for kind in kinds:
-        y, slope = _function(kind, x)
-        data.append(line(x, y, GUIDE, kind, yaxis="y2", line={"width": 2.5}))
-        data.append(line(x, slope, GUIDE, f"slope of {kind}", yaxis="y2", line={"width": 1.5, "dash": "dash"}))
+        function = ACTIVATION_FUNCTIONS[kind]
+        data.append(line(x, function.f(x), GUIDE, kind, yaxis="y2", line={"width": 2.5}))
+        dashed = {"width": 1.5, "dash": "dash"}
+        data.append(line(x, function.slope(x), GUIDE, f"slope of {kind}", yaxis="y2", line=dashed))
     notes, highest = [], 5.0
     for i, found in _layers(frame, layer):
         counts = found.histograms[input_place(experiment, i)]
@@ -97,7 +98,7 @@ def activation_function(frame: Frame, experiment: Experiment, *, layer: int) -> 
         shown = _share_within(counts, begin, end)
         if not frame.variants[i].diverged:
             notes.append(f"{colored(experiment.letters[i], i)}: {1 - shown:.0%} beyond ±{INPUT_RANGE:g}")
-    top = 1.0 if all(kind in BOUNDED for kind in kinds) else INPUT_RANGE / 2
+    top = 1.0 if all(kind in BOUNDED_OUTPUTS for kind in kinds) else INPUT_RANGE / 2
     shares = f"; {', '.join(notes)} of the inputs" if notes else ""
     notes = [f"solid: {', '.join(kinds)}, dashed: its slope{shares}", *_diverged(frame, experiment)]
     alt = f"Activation function of layer {layer + 1} above the distribution of its inputs at step {frame.step}"
@@ -172,27 +173,10 @@ def _share_within(counts: Counts, low: float, high: float) -> float:
 
 
 def _mean_limit(rows: list[tuple[int, LayerFrame]], experiment: Experiment) -> float:
-    if all(experiment.variants[i].network.activation in BOUNDED for i, _ in rows):
+    if all(experiment.variants[i].network.activation in BOUNDED_OUTPUTS for i, _ in rows):
         return 1.0
     largest = [np.abs(found.mean).max(initial=0, where=np.isfinite(found.mean)) for _, found in rows]
     return nice_ceiling(max(largest, default=1.0))
-
-
-def _function(kind: str, x: Floats) -> tuple[Floats, Floats]:
-    """An activation and its slope, for the picture."""
-    if kind == "tanh":
-        return np.tanh(x), 1 - np.tanh(x) ** 2
-    if kind == "sigmoid":
-        s = 1 / (1 + np.exp(-x))
-        return s, s * (1 - s)
-    if kind == "relu":
-        return np.maximum(x, 0), (x > 0).astype(float)
-    if kind == "leaky_relu":
-        return np.where(x > 0, x, 0.01 * x), np.where(x > 0, 1.0, 0.01)
-    if kind == "gelu":
-        phi = np.array([0.5 * (1 + math.erf(v / math.sqrt(2))) for v in x])
-        return x * phi, phi + x * np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
-    return x, np.ones_like(x)
 
 
 def _saturation_alt(frame: Frame, experiment: Experiment, layer: int) -> str:

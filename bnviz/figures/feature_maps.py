@@ -6,9 +6,9 @@ from bnviz.experiment.config import Experiment
 from bnviz.figures.activations import PLACE_NAMES
 from bnviz.figures.style import COLORS, GUIDE, Figure, axis, color_bar, colored, layout, line, typed
 from bnviz.records.frames import BINS, Convolved, Counts, Floats
+from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
 STAGES = PLACE_NAMES | {"pooled": "pooled"}
-NOT_NEGATIVE = ("sigmoid", "relu")
 FEW = 6  # channels that make three columns and two rows; more make four
 TOP = 1.6  # height of the highest histogram, in spaces between two channels
 
@@ -147,7 +147,8 @@ def _span(found: Convolved, experiment: Experiment, place: str) -> tuple[float, 
     kinds = {v.network.activation for v in shown}
     if activated and kinds == {"sigmoid"}:
         return 0.0, 1.0
-    return (0.0, limit) if activated and kinds <= set(NOT_NEGATIVE) else (-limit, limit)
+    never_negative = activated and all(ACTIVATION_FUNCTIONS[kind].is_never_negative for kind in kinds)
+    return (0.0, limit) if never_negative else (-limit, limit)
 
 
 def _heights(counts: Counts) -> Floats:

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import Experiment
 from bnviz.figures.style import Figure, axis, color_bar, layout, nice_ceiling, note, title_of, typed, unit_of
-from bnviz.records.frames import BOUNDED, Floats, Frame
+from bnviz.records.frames import Floats, Frame
 
 HEAD, GAP, FOOT = 26, 12, 84  # pixels: a variant's title, the room below its strips, axis title and colour bar
 
@@ -87,7 +88,7 @@ def _axes(suffix: str, shape: tuple[int, ...], domain: list[float], *, unit: str
 
 def _limit(frame: Frame, experiment: Experiment) -> float:
     """±1 for bounded activations; else a calm ceiling of what the frame shows, the same for every variant."""
-    if all(v.network.activation in BOUNDED for v in experiment.variants):
+    if all(v.network.activation in BOUNDED_OUTPUTS for v in experiment.variants):
         return 1.0
     largest = [
         np.abs(found.mean).max(initial=0, where=np.isfinite(found.mean)) for v in frame.variants for found in v.layers

@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from bnviz.analysis.initialization import logit_spread
+from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.figures.normalization import scientific
 from bnviz.findings.live import FAR, LN_10, counted
-from bnviz.records.frames import BOUNDED
 from bnviz.records.initialization import InitialNetwork, InitialSetting, Propagated, SignAgreement
 
 MANY = 3.0  # times; a smaller change from the first layer to the last is called none
@@ -22,7 +22,7 @@ def findings(setting: InitialSetting, found: InitialNetwork) -> list[str]:
 def _activations(setting: InitialSetting, p: Propagated) -> str:
     name = setting.network.activation
     worst = int(np.nanargmax(p.saturated))
-    if name in BOUNDED and p.saturated[worst] > 0.5:
+    if name in BOUNDED_OUTPUTS and p.saturated[worst] > 0.5:
         return (
             f"{p.saturated[worst]:.0%} of the {name} outputs in layer {worst + 1} are saturated: there its slope is "
             "nearly 0, and little gradient passes."

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from bnviz.analysis.inference import error, watched
+from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.figures.normalization import scientific
-from bnviz.records.frames import BATCH_SIZES, BOUNDED, Answers, VariantFrame
+from bnviz.records.frames import BATCH_SIZES, Answers, VariantFrame
 from bnviz.records.history import VariantHistory, View
 
 LN_10 = math.log(10)
@@ -128,7 +129,7 @@ def _stuck(view: View) -> Iterator[str]:
         stayed = f"its loss has stayed within {NEAR:g} of ln 10 for {steps:,} steps"
         layer, share = _most_saturated(variant)
         activation = view.experiment.variants[i].network.activation
-        if share > 0.5 and activation in BOUNDED:
+        if share > 0.5 and activation in BOUNDED_OUTPUTS:
             yield (
                 f"Layer {layer} of {letter}: {share:.0%} of {activation} outputs are saturated, so almost no gradient "
                 f"reaches the weights below; {stayed}."
@@ -157,7 +158,7 @@ def _before_training(view: View) -> Iterator[str]:
     for letter, i, variant in _named(view):
         layer, share = _most_saturated(variant)
         activation = view.experiment.variants[i].network.activation
-        if share > 0.3 and activation in BOUNDED:
+        if share > 0.3 and activation in BOUNDED_OUTPUTS:
             yield f"{share:.0%} of the {activation} outputs in layer {layer} of {letter} are saturated from the start."
 
 
@@ -208,12 +209,12 @@ def _saturated(view: View) -> Iterator[str]:
     for letter, i, variant in _training(view):
         layer, share = _most_saturated(variant)
         activation = view.experiment.variants[i].network.activation
-        if share > 0.2 and activation in BOUNDED:
+        if share > 0.2 and activation in BOUNDED_OUTPUTS:
             yield f"Layer {layer} of {letter}: {share:.0%} of {activation} outputs are saturated."
 
 
 def _calm(view: View) -> Iterator[str]:
-    bounded = [v for _, i, v in _training(view) if view.experiment.variants[i].network.activation in BOUNDED]
+    bounded = [v for _, i, v in _training(view) if view.experiment.variants[i].network.activation in BOUNDED_OUTPUTS]
     shares = [_most_saturated(v)[1] for v in bounded]
     if shares and max(shares) <= 0.2 and not any(_far_gradients(view)):
         yield f"No layer has more than {max(shares):.0%} of its outputs saturated: gradients pass."

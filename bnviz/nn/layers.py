@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from bnviz.experiment.choices import LEAK
+
 aten = torch.ops.aten
-LEAK = 0.01  # slope of leaky ReLU below zero
 
 
 @dataclass(frozen=True)

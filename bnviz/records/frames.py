@@ -11,6 +11,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from bnviz.experiment.choices import BOUNDED_OUTPUTS
+
 Floats = npt.NDArray[np.floating]
 Counts = npt.NDArray[np.integer]
 
@@ -30,14 +32,13 @@ PERCENTILES = (15, 50, 85)  # of a unit's inputs, those of figure 1 of Ioffe and
 SATURATED = 0.97  # |tanh| above this counts as saturated
 FLAT_SLOPE = 1 - SATURATED**2  # the same point as a share of the activation's steepest slope
 CONSTANT = 1e-3  # a neuron whose output varies less than this over the probe digits is dead
-BOUNDED = ("tanh", "sigmoid")  # flat at both ends; half of a healthy ReLU layer is flat and no cause for alarm
 
 
 def bin_range(place: str, activation: str) -> tuple[float, float]:
     """The fixed range of a histogram: the same for every variant and every step, so that pictures compare."""
     if place == "normalized":
         return -5.0, 5.0
-    if place == "post_activation" and activation in BOUNDED:
+    if place == "post_activation" and activation in BOUNDED_OUTPUTS:
         return -1.0, 1.0
     return -10.0, 10.0
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import Activation, BatchNormConfig, Init, NetworkConfig, TrainingConfig, Variant
 from bnviz.records.frames import Counts, Floats
 
@@ -43,7 +44,7 @@ class InitialSetting:
 def activation_edges(activation: str) -> npt.NDArray[np.float64]:
     """The edges of the bins in which a layer's activations are counted, on their own scale where they have an end."""
     far = math.asinh(FARTHEST)
-    low, high = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}.get(activation, (-far, far))
+    low, high = BOUNDED_OUTPUTS.get(activation, (-far, far))
     return np.linspace(low, high, ACTIVATION_BINS + 1)
 
 

@@ -21,7 +21,6 @@ the gradient and its correlation with the values is left away, a part of 1 / B f
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -31,6 +30,7 @@ import numpy.typing as npt
 from bnviz.experiment.config import CLASSES, PIXELS, BatchNormConfig, NetworkConfig
 from bnviz.records.frames import FLAT_SLOPE
 from bnviz.records.initialization import Inputs
+from bnviz.theory.activations import ACTIVATION_FUNCTIONS, normal_density
 from bnviz.theory.weight_laws import WeightLaw, law
 
 Array = npt.NDArray[np.float64]
@@ -39,58 +39,6 @@ REACH = 8.5  # standard deviations; what lies beyond weighs less than 1e-16
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
 HERMITE, HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 _EVEN = np.array([-REACH, -5, -3, -2, -1, 0, 1, 2, 3, 5, REACH])
-_TANH_BENDS = np.array([0, 0.5, 1, 1.5, math.atanh(math.sqrt(1 - FLAT_SLOPE)), 3, 4.5, 8, 16])
-
-
-@dataclass(frozen=True)
-class _Activation:
-    """f, its slope f', the largest slope, and where f bends: between two of these places it is a smooth curve."""
-
-    f: Callable[[Array], Array]
-    slope: Callable[[Array], Array]
-    steepest: float
-    bends: Array
-
-
-def _sigmoid(z: Array) -> Array:
-    return 0.5 * (1 + np.tanh(z / 2))
-
-
-def _normal_share(z: Array) -> Array:
-    """Phi(z), the standard normal distribution function, to 1e-7 (Abramowitz and Stegun 1964, 26.2.17)."""
-    t = 1 / (1 + 0.2316419 * np.abs(z))
-    series = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
-    tail = np.exp(-np.square(z) / 2) / math.sqrt(2 * math.pi) * series
-    return np.where(z > 0, 1 - tail, tail)
-
-
-def _bell(z: Array) -> Array:
-    return np.asarray(np.exp(-np.square(z) / 2) / math.sqrt(2 * math.pi))
-
-
-_LEAK = 0.01
-_ACTIVATIONS = {
-    "tanh": _Activation(
-        np.tanh, lambda z: 1 - np.tanh(z) ** 2, 1.0, np.concatenate([-_TANH_BENDS[:0:-1], _TANH_BENDS])
-    ),
-    "sigmoid": _Activation(
-        _sigmoid,
-        lambda z: _sigmoid(z) * _sigmoid(-z),
-        0.25,
-        2 * np.concatenate([-_TANH_BENDS[:0:-1], _TANH_BENDS]),
-    ),
-    "relu": _Activation(lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(float), 1.0, np.zeros(1)),
-    "leaky_relu": _Activation(
-        lambda z: np.where(z > 0, z, _LEAK * z), lambda z: np.where(z > 0, 1.0, _LEAK), 1.0, np.zeros(1)
-    ),
-    "gelu": _Activation(
-        lambda z: z * _normal_share(z),
-        lambda z: _normal_share(z) + z * _bell(z),
-        1.1289,
-        np.array([-5, -3, -2, -1.5, -1, -0.75, -0.5, 0, 0.5, 1, 1.5, 2, 3, 5]),
-    ),
-    "none": _Activation(lambda z: z, np.ones_like, 1.0, np.empty(0)),
-}
 
 
 @dataclass(frozen=True)
@@ -109,13 +57,13 @@ def moments(activation: str, mean: npt.ArrayLike, std: npt.ArrayLike) -> Moments
 
     Gauss-Hermite nodes, the usual choice, lie too far apart to see tanh's slope once z spreads over ten or more.
     """
-    kind = _ACTIVATIONS[activation]
+    kind = ACTIVATION_FUNCTIONS[activation]
     mean, std = np.broadcast_arrays(np.atleast_1d(mean).astype(float), np.atleast_1d(std).astype(float))
     bends = np.clip((kind.bends - mean[:, None]) / np.maximum(std, 1e-30)[:, None], -REACH, REACH)
     ends = np.sort(np.concatenate([np.broadcast_to(_EVEN, (len(mean), len(_EVEN))), bends], axis=1), axis=1)
     half = np.diff(ends, axis=1)[..., None] / 2
     u = (ends[:, :-1, None] + half + half * NODES).reshape(len(mean), -1)
-    weight = (half * WEIGHTS).reshape(len(mean), -1) * _bell(u)
+    weight = (half * WEIGHTS).reshape(len(mean), -1) * normal_density(u)
     weight /= weight.sum(axis=1, keepdims=True)
     z = mean[:, None] + std[:, None] * u
     f, slope = kind.f(z), kind.slope(z)
@@ -127,7 +75,7 @@ def covariance(activation: str, std: float, correlation: float) -> float:
     """Cov[f(u), f(v)] for u, v ~ N(0, std^2) of a given correlation, by Gauss-Hermite quadrature."""
     if not correlation or not std:
         return 0.0
-    f, weight = _ACTIVATIONS[activation].f, HERMITE_WEIGHTS / HERMITE_WEIGHTS.sum()
+    f, weight = ACTIVATION_FUNCTIONS[activation].f, HERMITE_WEIGHTS / HERMITE_WEIGHTS.sum()
     common = math.sqrt(correlation) * HERMITE
     values = f(std * (common[:, None] + math.sqrt(max(1 - correlation, 0)) * HERMITE))
     given = values @ weight

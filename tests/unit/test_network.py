@@ -1,10 +1,11 @@
 """The stack's forward, backward and update are those of torch networks trained one by one. All in float64."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
 import torch
+from builders import torchs_activation
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -12,21 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bnviz.experiment.config import ACTIVATIONS, CLASSES, PIXELS, BatchNormConfig, NetworkConfig, Variant
-from bnviz.nn.layers import ACTIVATION, LEAK, Sgd, cross_entropy
+from bnviz.nn.layers import ACTIVATION, Sgd, cross_entropy
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.nn.stacked import Mode, StackedBatchNorm
 from bnviz.records.frames import MAP_DIGITS
 from bnviz.training import probes
 
 BATCH = 7
-TORCHS: dict[str, Callable[[], nn.Module]] = {
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "relu": nn.ReLU,
-    "leaky_relu": lambda: nn.LeakyReLU(LEAK),
-    "gelu": nn.GELU,
-    "none": nn.Identity,
-}
 BEFORE = BatchNormConfig(eps=1e-3, momentum=0.3)
 AFTER = BatchNormConfig(position="after", momentum=0.01)
 NOT_AFFINE = BatchNormConfig(affine=False)
@@ -88,7 +81,7 @@ def twin(variant: Variant, state: NetworkState) -> nn.Sequential:
         modules.append(linear)
         if i == len(net.hidden):
             break
-        layer: list[nn.Module] = [TORCHS[net.activation]()]
+        layer: list[nn.Module] = [torchs_activation(net.activation)]
         if bn and state.batchnorm:
             kind = nn.BatchNorm2d if shape.kernel else nn.BatchNorm1d
             norm = kind(shape.units, eps=bn.eps, momentum=bn.momentum, affine=bn.affine)
@@ -476,7 +469,7 @@ class TestTheLoss:
 @given(values=arrays("f8", 6, elements=st.floats(-8, 8).filter(lambda x: abs(x) > 1e-6)))  # ReLU has no slope at 0
 def test_the_slope_of_an_activation_is_its_derivative(name: str, values: object) -> None:
     x = torch.tensor(values, requires_grad=True)
-    y = TORCHS[name]()(x)
+    y = torchs_activation(name)(x)
     (slope,) = torch.autograd.grad(y.sum(), x)
     activation = ACTIVATION[name]
     torch.testing.assert_close(activation.f(x.detach()), y.detach())

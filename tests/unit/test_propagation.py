@@ -1,12 +1,12 @@
 """What theory says of untrained networks, against networks that torch draws and differentiates by itself."""
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from builders import torchs_activation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -17,14 +17,6 @@ from bnviz.records.initialization import Inputs
 from bnviz.theory import propagation
 from bnviz.theory.weight_laws import density, law
 
-TORCHS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "relu": torch.relu,
-    "leaky_relu": lambda z: nn.functional.leaky_relu(z, 0.01),
-    "gelu": nn.functional.gelu,
-    "none": lambda z: z,
-}
 DIGITS = 64
 
 
@@ -47,7 +39,7 @@ class Drawn:
     def __init__(self, network: NetworkConfig, x: Tensor, seed: int, *, batchnorm: bool) -> None:
         generator = torch.Generator().manual_seed(seed)
         sizes = [propagation.PIXELS, *[network.width] * network.hidden_layers, propagation.CLASSES]
-        f, h = TORCHS[network.activation], x
+        f, h = torchs_activation(network.activation), x
         self.activations, outputs = [], []
         for depth, (i, o) in enumerate(pairwise(sizes)):
             weight = draw(network.init, Layer(i, o), network.init_scale, generator).double()
@@ -88,7 +80,7 @@ def test_moments_are_those_of_a_fine_sum(activation: str, mean: float, std: floa
     z = torch.linspace(mean - 9 * std, mean + 9 * std, 100_001, dtype=torch.float64).requires_grad_()
     weight = torch.exp(-(((z.detach() - mean) / std) ** 2) / 2)
     weight /= weight.sum()
-    y = TORCHS[activation](z)
+    y = torchs_activation(activation)(z)
     (slope,) = torch.autograd.grad(y.sum(), z)
     found = propagation.moments(activation, mean, std)
     for ours, theirs in ((found.f, y), (found.f2, y**2), (found.slope, slope), (found.slope2, slope**2)):
@@ -105,7 +97,7 @@ def test_saturated_tanh_units_are_those_beyond_0_97() -> None:
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_a_constant_is_a_distribution_too(activation: str) -> None:
     found = propagation.moments(activation, 0.5, 0.0)
-    y = float(TORCHS[activation](torch.tensor(0.5, dtype=torch.float64)))
+    y = float(torchs_activation(activation)(torch.tensor(0.5, dtype=torch.float64)))
     assert float(found.f[0]) == pytest.approx(y, abs=1e-6)
     assert float(found.f2[0]) == pytest.approx(y * y, abs=1e-6)
 
@@ -116,7 +108,7 @@ def test_the_covariance_of_two_units_is_that_of_many_samples(activation: str, co
     generator = torch.Generator().manual_seed(0)
     common, one, other = torch.randn(3, 2_000_000, generator=generator, dtype=torch.float64)
     own = math.sqrt(1 - correlation)
-    u, v = (TORCHS[activation](math.sqrt(correlation) * common + own * each) for each in (one, other))
+    u, v = (torchs_activation(activation)(math.sqrt(correlation) * common + own * each) for each in (one, other))
     sampled = float((u * v).mean() - u.mean() * v.mean())
     assert propagation.covariance(activation, 1.0, correlation) == pytest.approx(sampled, abs=2e-3)
 
