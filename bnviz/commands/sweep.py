@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bnviz.data import status as data_status
 from bnviz.experiment.sweep import Sweep
 from bnviz.experiment.sweep_addresses import from_json
-from bnviz.records import sweep as sweep_results
+from bnviz.export.sweep import write
 
 if TYPE_CHECKING:
     from bnviz.engine.sweeps import SweepRun
@@ -44,7 +44,7 @@ def run(definition: Path, out: Path) -> int:
     try:
         code = _followed(training)
         if (found := training.found()).steps.any():
-            sweep_results.write(out, sweep, found)
+            write(out, sweep, found)
             print(f"written: {out}", file=sys.stderr)
     finally:
         training.cancel()

@@ -1,29 +1,19 @@
 """What was measured of the loss landscape, as CSV files."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from bnviz.experiment.config import LETTERS
+from bnviz.export.tables import csv_text
 from bnviz.records.frames import STEP_LENGTHS
 from bnviz.records.history import View
 from bnviz.records.landscape import NOISE_SIZES, SCALES, BatchNoise, LargestRates, Scaling, Sharpness, Slice, Slices
 from bnviz.theory.ravine import Descent
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return out.getvalue()
-
-
 def smoothness_csv(view: View) -> str:
     """A row for each network, kept step and step length ahead; what does not depend on the length is repeated."""
     here = ("variant", "step", "learning_rate", "loss", "gradient_norm", "weights_norm_1", "test_minus_training_loss")
-    return _csv(
+    return csv_text(
         (*here, "length", "loss_ahead", "gradient_change"),
         (
             (letter, f.step, s.rate, s.loss, s.gradient, float(s.weights[0]), s.gap, *ahead)
@@ -36,7 +26,7 @@ def smoothness_csv(view: View) -> str:
 
 
 def slices_csv(found: Slices) -> str:
-    return _csv(
+    return csv_text(
         ("variant", "step", "digits", "x", "y", "loss"),
         (
             (LETTERS[i], each.step, each.digits, float(x), float(y), float(each.loss[row, column]))
@@ -49,7 +39,7 @@ def slices_csv(found: Slices) -> str:
 
 
 def sharpness_csv(found: Sequence[Sharpness | str]) -> str:
-    return _csv(
+    return csv_text(
         ("variant", "step", "largest_eigenvalue", "stability_limit"),
         (
             (LETTERS[i], int(step), float(value), float(limit))
@@ -70,11 +60,11 @@ def rates_csv(found: LargestRates | None) -> str:
             for seed, rate in zip(found.seeds, rates, strict=True)
         )
     )
-    return _csv(("variant", "seed", "largest_rate"), rows)
+    return csv_text(("variant", "seed", "largest_rate"), rows)
 
 
 def scaling_csv(found: Sequence[Scaling]) -> str:
-    return _csv(
+    return csv_text(
         ("variant", "step", "scale", "gradient_over_that_at_1", "largest_change_of_a_logit"),
         (
             (LETTERS[i], each.step, a, float(each.gradient[k]), float(each.difference[k]))
@@ -87,13 +77,13 @@ def scaling_csv(found: Sequence[Scaling]) -> str:
 def noise_csv(found: BatchNoise | None) -> str:
     columns = ("step", "batch_size", "mean", "variance")
     if found is None:
-        return _csv(columns, ())
+        return csv_text(columns, ())
     rows = zip(NOISE_SIZES, found.mean.tolist(), found.variance.tolist(), strict=True)
-    return _csv(columns, ((found.step, *row) for row in rows))
+    return csv_text(columns, ((found.step, *row) for row in rows))
 
 
 def ravine_csv(descents: Sequence[Descent]) -> str:
-    return _csv(
+    return csv_text(
         ("inputs", "step", "w1", "w2", "loss"),
         (
             (each.kind, step, *point, loss)

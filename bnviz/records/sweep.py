@@ -1,10 +1,7 @@
 """What a sweep has found so far: a row a network, float32, and what crosses from a worker to fill it."""
 
-import csv
-import io
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -96,55 +93,3 @@ def gain(cells: Cells, metric: Metric) -> Floats:
     """How much better the networks with batchnorm are, (axes ...): their lower loss or higher accuracy."""
     difference: Floats = cells.mean[..., 1] - cells.mean[..., 0]
     return difference if metric == "test_accuracy" else -difference
-
-
-# -- files ------------------------------------------------------------------------------------------------------------
-
-
-def rows(sweep: Sweep, found: Found) -> list[dict[str, Any]]:
-    """A row a network: what its axes are set to, batchnorm, seed, and what was found; None where nothing is known."""
-    table = []
-    for index, experiment in enumerate(sweep.experiments()):
-        place = np.unravel_index(index, sweep.shape)
-        row: dict[str, Any] = {axis.key: axis.values[k] for axis, k in zip(sweep.axes, place, strict=False)}
-        row |= {"batchnorm": experiment.variants[0].batchnorm is not None, "seed": experiment.training.seed}
-        row |= {"steps": int(found.steps[index]), "diverged": bool(found.diverged[index])}
-        for metric in METRICS:
-            value = float(getattr(found, metric)[index])
-            row[metric] = value if np.isfinite(value) else None
-        table.append(row)
-    return table
-
-
-def to_csv(sweep: Sweep, found: Found) -> str:
-    table = rows(sweep, found)
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(table[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    return out.getvalue()
-
-
-def to_parquet(sweep: Sweep, found: Found) -> bytes:
-    """The table, each network's training curve as a list, and the sweep's definition in the file's metadata."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from bnviz.experiment.sweep_addresses import to_json
-
-    table = pa.Table.from_pylist(rows(sweep, found))
-    step = stride(sweep.training)
-    curves = [c[: n // step].tolist() for c, n in zip(found.curves, found.steps, strict=True)]
-    table = table.append_column("train_losses", pa.array(curves, pa.list_(pa.float32())))
-    metadata = {"bnviz_sweep": to_json(sweep), "bnviz_steps_per_loss": str(step)}
-    out = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata(metadata), out)
-    return out.getvalue()
-
-
-def write(path: Path, sweep: Sweep, found: Found) -> None:
-    """A CSV or Parquet file, as its name ends."""
-    if path.suffix == ".csv":
-        path.write_text(to_csv(sweep, found), encoding="utf-8")
-    else:
-        path.write_bytes(to_parquet(sweep, found))

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from bnviz.experiment.sweep import Axis, Sweep
+from bnviz.export.sweep import rows, to_csv
 from bnviz.figures import sweep_lines, sweep_map, sweep_panels, sweep_place
 from bnviz.figures.style import COLORS
-from bnviz.records.sweep import Found, rows, to_csv
+from bnviz.records.sweep import Found
 
 GRID = Sweep((Axis("learning_rate", choices=(0.1, 1.0)), Axis("init", choices=("rand", "normal", "zeros"))))
 LINE = Sweep((Axis("init_scale", 1e-3, 1.0, 4, "log"),), seeds=2)

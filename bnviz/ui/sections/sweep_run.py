@@ -17,8 +17,8 @@ from bnviz.engine.labs import TooManyRunsError
 from bnviz.engine.sweeps import OVER, SweepRun, SweepStatus
 from bnviz.experiment import sweep_addresses as sweep_text
 from bnviz.experiment.sweep import Sweep
+from bnviz.export.sweep import to_csv, to_parquet
 from bnviz.figures.style import Figure
-from bnviz.records import sweep as sweep_results
 from bnviz.records.sweep import Found
 from bnviz.ui import controls, session
 from bnviz.ui.components import live_plotly
@@ -28,8 +28,8 @@ from bnviz.ui.status_line import clock
 
 _STATES = {"starting": "starting the workers …", "running": ""}  # the others in their own word
 _RESULTS: tuple[tuple[str, Callable[[Sweep, Found], str | bytes], str, str], ...] = (
-    ("Results (CSV)", sweep_results.to_csv, "csv", "text/csv"),
-    ("Results with curves (Parquet)", sweep_results.to_parquet, "parquet", "application/vnd.apache.parquet"),
+    ("Results (CSV)", to_csv, "csv", "text/csv"),
+    ("Results with curves (Parquet)", to_parquet, "parquet", "application/vnd.apache.parquet"),
 )
 _LIVE = '<div class="bnviz-status"></div><div class="bnviz-notice" role="status"></div>'
 

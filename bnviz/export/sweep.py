@@ -1,0 +1,55 @@
+"""What a sweep has found as files: a table with a row a network, as CSV or as Parquet."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bnviz.experiment.sweep import Sweep
+from bnviz.experiment.sweep_addresses import to_json
+from bnviz.export.tables import csv_text
+from bnviz.records.sweep import METRICS, Found, stride
+
+
+def rows(sweep: Sweep, found: Found) -> list[dict[str, Any]]:
+    """A row a network: what its axes are set to, batchnorm, seed, and what was found; None where nothing is known."""
+    table = []
+    for index, experiment in enumerate(sweep.experiments()):
+        place = np.unravel_index(index, sweep.shape)
+        row: dict[str, Any] = {axis.key: axis.values[k] for axis, k in zip(sweep.axes, place, strict=False)}
+        row |= {"batchnorm": experiment.variants[0].batchnorm is not None, "seed": experiment.training.seed}
+        row |= {"steps": int(found.steps[index]), "diverged": bool(found.diverged[index])}
+        for metric in METRICS:
+            value = float(getattr(found, metric)[index])
+            row[metric] = value if np.isfinite(value) else None
+        table.append(row)
+    return table
+
+
+def to_csv(sweep: Sweep, found: Found) -> str:
+    table = rows(sweep, found)
+    return csv_text(list(table[0]), [list(row.values()) for row in table])
+
+
+def to_parquet(sweep: Sweep, found: Found) -> bytes:
+    """The table, each network's training curve as a list, and the sweep's definition in the file's metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pylist(rows(sweep, found))
+    step = stride(sweep.training)
+    curves = [c[: n // step].tolist() for c, n in zip(found.curves, found.steps, strict=True)]
+    table = table.append_column("train_losses", pa.array(curves, pa.list_(pa.float32())))
+    metadata = {"bnviz_sweep": to_json(sweep), "bnviz_steps_per_loss": str(step)}
+    out = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(metadata), out)
+    return out.getvalue()
+
+
+def write(path: Path, sweep: Sweep, found: Found) -> None:
+    """A CSV or Parquet file, as its name ends."""
+    if path.suffix == ".csv":
+        path.write_text(to_csv(sweep, found), encoding="utf-8")
+    else:
+        path.write_bytes(to_parquet(sweep, found))
