@@ -2,16 +2,18 @@
 
 from bnviz.data.fetch import DownloadError, DownloadProgress, download
 from bnviz.data.files import FileStatus
-from bnviz.data.mnist import COUNTS, DataName, DataStatus, Digits, load, status
+from bnviz.data.mnist import COUNTS, SAMPLE_FILE, DataName, DataStatus, Digits, as_npz, load, status
 
 __all__ = [
     "COUNTS",
+    "SAMPLE_FILE",
     "DataName",
     "DataStatus",
     "Digits",
     "DownloadError",
     "DownloadProgress",
     "FileStatus",
+    "as_npz",
     "download",
     "load",
     "status",

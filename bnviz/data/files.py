@@ -24,8 +24,13 @@ class MnistFile:
     md5: str  # of the unpacked file
 
     @property
+    def header_count(self) -> int:
+        """Bytes before the values."""
+        return 4 + 4 * len(self.shape)
+
+    @property
     def byte_count(self) -> int:
-        return 4 + 4 * len(self.shape) + math.prod(self.shape)
+        return self.header_count + math.prod(self.shape)
 
 
 FILES: tuple[MnistFile, ...] = (
@@ -86,6 +91,15 @@ def copy_unpacked(files: Iterable[FileStatus], folder: Path) -> None:
         assert file.path is not None, f"{file.name} is {file.state}"
         with _open_unpacked(file.path) as source, open(folder / file.name, "wb") as target:
             shutil.copyfileobj(source, target, _BLOCK)
+
+
+def values_of(folder: Path, file: MnistFile) -> bytes:
+    """Return the values of one file of `folder`, digit after digit. Raises OSError where it is missing or damaged."""
+    found = check_file(folder, file)
+    if not found.ok or found.path is None:
+        raise OSError(f"{found.name} is {found.state}")
+    with _open_unpacked(found.path) as source:
+        return source.read()[file.header_count :]
 
 
 def _state(path: Path, file: MnistFile) -> str:

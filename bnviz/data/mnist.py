@@ -1,5 +1,6 @@
 """The digits a network learns from: the full MNIST where it is intact, else the bundled sample."""
 
+import io
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,6 +69,28 @@ def load(name: DataName | None = None) -> Digits:
         return _read_sample("")
     directory = files.data_directory()
     return _load(directory, files.check_files(files.raw_folder(directory)))
+
+
+def as_npz(name: DataName) -> bytes:
+    """Return the digits of that name as a .npz file with the arrays of `Digits`, without torch.
+
+    Raises OSError where the full set is asked for and no longer intact.
+    """
+    if name == "MNIST sample":
+        return SAMPLE_FILE.read_bytes()
+    folder = files.raw_folder(files.data_directory())
+    train, train_labels, test, test_labels = (
+        np.frombuffer(files.values_of(folder, file), np.uint8).reshape(file.shape) for file in files.FILES
+    )
+    out = io.BytesIO()
+    np.savez_compressed(
+        out,
+        train_images=train.reshape(len(train), -1),
+        train_labels=train_labels,
+        test_images=test.reshape(len(test), -1),
+        test_labels=test_labels,
+    )
+    return out.getvalue()
 
 
 def status() -> DataStatus:

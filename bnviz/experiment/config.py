@@ -23,7 +23,7 @@ from bnviz.experiment.choices import (
     Schedule,
 )
 from bnviz.experiment.inits import INITS, SCHEMES, Init
-from bnviz.experiment.layers import CLASSES, LENET, PIXELS, SIDE, Layer, perceptron
+from bnviz.experiment.layers import CLASSES, LENET, MEAN_PIXEL, PIXELS, SIDE, STD_PIXEL, Layer, perceptron
 
 Watch = Literal["inference", "landscape"]  # what a run measures beside the usual, for the page that shows it
 
@@ -197,7 +197,7 @@ class TrainingConfig:
     standardize: bool = Field(
         default=False,
         title="Standardize inputs",
-        description="Subtract MNIST's mean pixel (0.1307) and divide by its standard deviation (0.3081).",
+        description=f"Subtract MNIST's mean pixel ({MEAN_PIXEL}) and divide by its standard deviation ({STD_PIXEL}).",
     )
     seed: int = Field(
         default=0,

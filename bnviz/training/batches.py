@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from bnviz.data import Digits
-
-MEAN_PIXEL, STD_PIXEL = 0.1307, 0.3081  # of the 60,000 training images, pixels scaled to [0, 1]
+from bnviz.experiment.layers import MEAN_PIXEL, STD_PIXEL
 
 
 @lru_cache(maxsize=64)

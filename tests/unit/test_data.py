@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import os
 import socket
 import subprocess
@@ -174,6 +175,23 @@ class TestLoading:
         digits = data.load()
         assert digits.name == "MNIST sample"
         assert "No space left on device" in digits.notice
+
+
+class TestTheDigitsAsOneFile:
+    @pytest.mark.parametrize("name", ["MNIST sample", "MNIST"])
+    def test_holds_what_load_gives(self, small: Small, directory: Path, name: data.DataName) -> None:
+        put(small, directory, packed=True)
+        digits = data.load(name)
+        assert digits.name == name
+        with np.load(io.BytesIO(data.as_npz(name)), allow_pickle=False) as arrays:
+            for array in ("train_images", "train_labels", "test_images", "test_labels"):
+                np.testing.assert_array_equal(arrays[array], getattr(digits, array))
+                assert arrays[array].dtype == np.uint8
+
+    def test_is_refused_where_the_full_set_is_no_longer_intact(self, small: Small, directory: Path) -> None:
+        put({TRAIN_IMAGES: small[TRAIN_IMAGES]}, directory)
+        with pytest.raises(OSError, match=f"{TRAIN_LABELS} is missing"):
+            data.as_npz("MNIST")
 
 
 DAMAGES: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {

@@ -18,7 +18,7 @@ from builders import experiments, frame, frames_of, history_of, losses_of, twins
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnviz.data.mnist import SAMPLE_FILE
+from bnviz.data import SAMPLE_FILE, as_npz
 from bnviz.experiment.addresses import read_json
 from bnviz.experiment.config import (
     ACTIVATIONS,
@@ -32,6 +32,7 @@ from bnviz.experiment.config import (
 )
 from bnviz.experiment.edits import Edit
 from bnviz.export import run as export
+from bnviz.export.script import DIGITS_FILES, to_script
 from bnviz.nn.network import NetworkState
 from bnviz.records.history import History, View
 from bnviz.training.batches import Batches
@@ -136,7 +137,7 @@ class TestTheCsvFile:
 def loaded(experiment: Experiment) -> dict[str, Any]:
     """The names that the exported script defines, without its main part."""
     names: dict[str, Any] = {"__name__": "experiment"}
-    exec(compile(export.to_script(experiment, "MNIST sample"), "experiment.py", "exec"), names)
+    exec(compile(to_script(experiment, "MNIST sample"), "experiment.py", "exec"), names)
     return names
 
 
@@ -183,6 +184,25 @@ CONVOLUTIONS = Experiment(
 )
 
 
+def run_script(experiment: Experiment, folder: Path, *arguments: str | Path) -> str:
+    """What the exported script prints; `folder` is where it lies and runs."""
+    script = folder / "experiment.py"
+    script.write_text(to_script(experiment, "MNIST sample"), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, script, *arguments],
+        cwd=folder,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def printed_losses(output: str, letter: str) -> list[tuple[int, float]]:
+    return [(int(n), float(loss)) for n, loss in re.findall(rf"^{letter} step (\d+) loss (\S+)$", output, re.MULTILINE)]
+
+
 class TestTheScript:
     @pytest.mark.parametrize(
         "experiment",
@@ -193,25 +213,53 @@ class TestTheScript:
         self, experiment: Experiment, batches: Batches, tmp_path: Path
     ) -> None:
         """Up to rounding: one network after the other in torch's own layers, not a stack."""
-        script = tmp_path / "experiment.py"
-        script.write_text(export.to_script(experiment, "MNIST sample"), encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, script, SAMPLE_FILE],
-            cwd=tmp_path,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        printed = re.findall(r"^(\w) step (\d+) loss (\S+)$", done.stdout, re.MULTILINE)
+        output = run_script(experiment, tmp_path, SAMPLE_FILE)
         frames = frames_of(experiment, batches)
         for i, letter in enumerate(experiment.letters):
-            lines = [(int(step), float(loss)) for name, step, loss in printed if name == letter]
-            assert [step for step, _ in lines] == list(range(20))
+            lines = printed_losses(output, letter)
+            assert [step for step, _ in lines] == list(range(1, 21))
             np.testing.assert_allclose([loss for _, loss in lines], losses_of(frames, i), rtol=1e-3, atol=1e-4)
-            (tested,) = re.findall(rf"^{letter} test loss (\S+) accuracy (\S+)$", done.stdout, re.MULTILINE)
+            (tested,) = re.findall(rf"^{letter} test loss (\S+) accuracy (\S+)$", output, re.MULTILINE)
             assert float(tested[0]) == pytest.approx(frames[-1].variants[i].test_loss, rel=1e-3)
             assert float(tested[1]) == pytest.approx(frames[-1].variants[i].test_accuracy, abs=2e-3)
+
+    def test_numbers_its_steps_as_the_csv_does(self, view: View, tmp_path: Path) -> None:
+        output = run_script(view.experiment, tmp_path, SAMPLE_FILE)
+        rows = [row for row in rows_of(export.to_csv(view)) if row["variant"] == "A" and row["train_loss"]]
+        printed = printed_losses(output, "A")
+        assert [step for step, _ in printed] == [int(row["step"]) for row in rows]
+        np.testing.assert_allclose([loss for _, loss in printed], [float(row["train_loss"]) for row in rows], rtol=1e-4)
+
+    def test_reads_the_digits_beside_it_without_torchvision_and_without_a_network(
+        self, batches: Batches, tmp_path: Path
+    ) -> None:
+        experiment = Experiment(TrainingConfig(steps=1), (Variant(NetworkConfig(width=4)),))
+        (tmp_path / DIGITS_FILES["MNIST sample"]).write_bytes(as_npz("MNIST sample"))
+        (tmp_path / "torchvision.py").write_text("raise ImportError('not here')")  # found first
+        ((step, loss),) = printed_losses(run_script(experiment, tmp_path), "A")
+        assert (step, loss) == (1, pytest.approx(losses_of(frames_of(experiment, batches), 0)[0], rel=1e-5))
+
+    def test_begins_alike_and_parts_from_the_app_where_the_gradient_explodes(
+        self, batches: Batches, tmp_path: Path
+    ) -> None:
+        """Five layers with weights N(0,1): what its docstring and the page say of rounding."""
+        deep = NetworkConfig(hidden_layers=5, init="normal")
+        experiment = Experiment(TrainingConfig(steps=20), (Variant(deep), Variant(deep, BatchNormConfig())))
+        output = run_script(experiment, tmp_path, SAMPLE_FILE)
+        frames = frames_of(experiment, batches)
+        apart = [
+            np.abs(np.array([loss for _, loss in printed_losses(output, letter)]) - losses_of(frames, i))
+            for i, letter in enumerate("AB")
+        ]
+        assert frames[0].variants[0].gradient_norm[0] > 10 * frames[0].variants[0].gradient_norm[-1]
+        assert apart[0][0] < 1e-4
+        assert apart[0].max() > 0.1
+        assert apart[1].max() < 1e-3
+
+    def test_names_each_network_as_the_screen_does(self) -> None:
+        network = NetworkConfig(init="rand", init_scale=0.01)
+        text = to_script(Experiment(variants=(Variant(network), Variant(network, BatchNormConfig()))), "MNIST")
+        assert "\nA: no batchnorm, U[0,1) × 0.01\nB: batchnorm, U[0,1) × 0.01\n" in text
 
     @pytest.mark.parametrize("init", INITS)
     @pytest.mark.parametrize("architecture", ["mlp", "lenet"])
@@ -257,4 +305,4 @@ class TestTheScript:
 
     @pytest.mark.parametrize(("data", "count"), [("MNIST sample", "10000, 2000"), ("MNIST", "60000, 10000")])
     def test_takes_as_many_digits_as_the_run_did(self, data: Any, count: str) -> None:
-        assert f"TRAIN_DIGITS, TEST_DIGITS = {count}\n" in export.to_script(Experiment(), data)
+        assert f"TRAIN_DIGITS, TEST_DIGITS = {count}\n" in to_script(Experiment(), data)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from bnviz.experiment.config import INITS, NetworkConfig, replace
+from bnviz.experiment.layers import STD_PIXEL
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.frames import PROBE_DIGITS, Counts, Floats
 from bnviz.records.initialization import (
@@ -22,7 +23,7 @@ from bnviz.records.initialization import (
     activation_edges,
 )
 from bnviz.training import metrics
-from bnviz.training.batches import STD_PIXEL, Batches, scaled
+from bnviz.training.batches import Batches, scaled
 from bnviz.training.trainer import Trainer
 
 

@@ -8,11 +8,12 @@ from threading import Lock
 
 import streamlit as st
 
-from bnviz.data import COUNTS
+from bnviz.data import COUNTS, as_npz
 from bnviz.data import status as data_status
 from bnviz.engine.run import Run
 from bnviz.experiment.addresses import NoExperimentError, read_json
 from bnviz.export import run as export
+from bnviz.export.script import DIGITS_FILES, to_script
 from bnviz.ui import controls
 
 
@@ -105,14 +106,24 @@ def files(run: Run) -> None:
         )
         st.download_button(
             "Plain PyTorch script",
-            lambda: export.to_script(run.view().experiment, run.data),
+            lambda: to_script(run.view().experiment, run.data),
             "experiment.py",
             "text/x-python",
             key="export_script",
             on_click="ignore",
         )
+        st.download_button(
+            "Digits for the script (NPZ)",
+            lambda: as_npz(run.data),
+            DIGITS_FILES[run.data],
+            "application/octet-stream",
+            key="export_digits",
+            on_click="ignore",
+        )
         st.caption(
-            "The script trains the same networks on the same batches; it leaves out changes made with kept weights."
+            "The script begins with the same weights and takes the same batches; without the digits beside it, it "
+            "downloads them. Losses differ in their last digits, because sums are rounded in another order, and a "
+            "network with exploding gradients magnifies that. Changes made with kept weights are left out."
         )
         st.file_uploader("Load an experiment (JSON)", type="json", key="import_json", on_change=_import)
 

@@ -1,0 +1,256 @@
+"""An experiment as a plain PyTorch script, with torch's own layers and optimizer."""
+
+import ast
+from functools import lru_cache
+from pathlib import Path
+
+from bnviz.data import COUNTS, SAMPLE_FILE, DataName
+from bnviz.experiment.choices import Activation
+from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
+from bnviz.experiment.inits import Init, init_name
+from bnviz.experiment.layers import CLASSES, MEAN_PIXEL, PIXELS, SIDE, STD_PIXEL, Layer
+from bnviz.experiment.naming import kind_of
+from bnviz.records.frames import EVALUATION_CHUNK
+
+# The file of digits that a script looks for beside it.
+DIGITS_FILES: dict[DataName, str] = {
+    "MNIST sample": SAMPLE_FILE.name,
+    "MNIST": "mnist.npz",
+}
+_NN = Path(__file__).parents[1] / "nn"  # read, never imported here: it needs torch
+_MODULES: dict[Activation, str] = {
+    "tanh": "nn.Tanh()",
+    "sigmoid": "nn.Sigmoid()",
+    "relu": "nn.ReLU()",
+    "leaky_relu": "nn.LeakyReLU(0.01)",
+    "gelu": "nn.GELU()",
+    "none": "nn.Identity()",
+}
+
+
+def to_script(experiment: Experiment, data: DataName) -> str:
+    """Return a script that trains the same networks from the same weights on the same batches, with torch alone.
+
+    It numbers steps as the CSV does, from 1. Its sums are rounded in another order than the trainer's. Live edits made
+    with the weights kept are not part of it. Where torch's own batchnorm lacks an option, the script brings this
+    package's layer with it; noise is drawn by another generator there, so that its curve is another sample.
+    """
+    t, letters = experiment.training, experiment.letters
+    variants = dict(zip(letters, experiment.variants, strict=True))
+    measured = [letter for letter, v in variants.items() if v.batchnorm and v.batchnorm.inference == "population"]
+    train_count, test_count = COUNTS[data]
+    return _SCRIPT.format(
+        networks="\n".join(f"{letter}: {_in_words(v)}" for letter, v in variants.items()),
+        digits_file=DIGITS_FILES[data],
+        seed=t.seed,
+        steps=t.steps,
+        batch=t.batch_size,
+        train_count=train_count,
+        test_count=test_count,
+        scaled=f"((images / 255) - {MEAN_PIXEL}) / {STD_PIXEL}" if t.standardize else "images / 255",
+        rate=_learning_rate(t),
+        layer=_own_layer() if any(_is_unusual(v.batchnorm) for v in experiment.variants) else "",
+        population=_POPULATION.format(names=measured) if measured else "",
+        chunk=EVALUATION_CHUNK,
+        builders="\n\n\n".join(_builder(letter, v) for letter, v in variants.items()),
+        table=", ".join(f'"{letter}": network_{letter.lower()}' for letter in letters),
+        momentum=t.momentum,
+        decay=t.weight_decay,
+    )
+
+
+def _in_words(variant: Variant) -> str:
+    return f"{kind_of(variant)}, {init_name(variant.network.init, variant.network.init_scale)}"
+
+
+def _learning_rate(t: TrainingConfig) -> str:
+    """The expression of `TrainingConfig.rate`, for steps from 0."""
+    start, end = t.learning_rate, t.final_learning_rate
+    if t.schedule == "constant":
+        return f"{start!r}"
+    done = f"min(step / {max(t.steps - 1, 1)}, 1.0)"
+    if t.schedule == "cosine":
+        done = f"(1 - math.cos(math.pi * {done})) / 2"
+    return f"{start!r} + ({end!r} - {start!r}) * {done}"
+
+
+# -- networks ---------------------------------------------------------------------------------------------------------
+
+
+def _builder(letter: str, variant: Variant) -> str:
+    net = variant.network
+    return f'''def network_{letter.lower()}():
+    """{_in_words(variant)}"""
+{_sequential(net, variant.batchnorm)}
+    g = torch.Generator().manual_seed(SEED)
+    for layer in network:
+        if isinstance(layer, LINEAR):
+            w = layer.weight
+            with torch.no_grad():
+                {_drawing(net.init)}
+                w.mul_({net.init_scale!r})
+                layer.bias.zero_()
+    return network'''
+
+
+def _sequential(net: NetworkConfig, bn: BatchNormConfig | None) -> str:
+    last = net.layers[-1]
+    if net.architecture == "mlp":
+        return f"""    layers, fan_in = [], {PIXELS}
+    for _ in range({net.hidden_layers}):
+        layers += [{_hidden(net.hidden[0], net, bn, "fan_in")}]
+        fan_in = {net.width}
+    network = nn.Sequential(*layers, nn.Linear(fan_in, {CLASSES}))"""
+    rows = [f"nn.Unflatten(1, (1, {SIDE}, {SIDE}))"]
+    for before, layer in zip((None, *net.hidden), net.layers, strict=True):
+        rows += ["nn.Flatten()"] if before and before.kernel and not layer.kernel else []
+        linear = f"nn.Linear({last.inputs}, {last.units})"
+        rows += [linear if layer is last else _hidden(layer, net, bn, layer.inputs)]
+    listed = "".join(f"        {row},\n" for row in rows)
+    return f"    network = nn.Sequential(\n{listed}    )"
+
+
+def _hidden(layer: Layer, net: NetworkConfig, bn: BatchNormConfig | None, fan_in: str | int) -> str:
+    linear = f"nn.Linear({fan_in}, {layer.units})"
+    if layer.kernel:
+        linear = f"nn.Conv2d({layer.inputs}, {layer.units}, {layer.kernel}, padding={layer.padding})"
+    modules = [linear, _MODULES[net.activation]]
+    if bn:
+        modules.insert(1 if bn.position == "before" else 2, _batchnorm(layer, bn))
+    return ", ".join([*modules, "nn.AvgPool2d(2)"] if layer.kernel else modules)
+
+
+def _batchnorm(layer: Layer, bn: BatchNormConfig) -> str:
+    momentum = None if bn.cumulative else bn.momentum
+    usual = f"{layer.units}, eps={bn.eps!r}, momentum={momentum!r}, affine={bn.affine}"
+    if bn.inference == "batch":
+        usual += ", track_running_stats=False"
+    if not _is_unusual(bn):
+        return f"nn.BatchNorm{2 if layer.kernel else 1}d({usual})"
+    running = "standard deviation" if bn.running == "std" else "variance"
+    noise = f"noise={bn.noise!r}, noisy={bn.noisy}"
+    return f"BatchNorm({usual}, bessel={bn.bessel}, running={running!r}, detach={bn.detach}, {noise})"
+
+
+def _is_unusual(bn: BatchNormConfig | None) -> bool:
+    """Whether torch's own batchnorm cannot do it."""
+    return bn is not None and (
+        bn.bessel or bn.detach or bn.noise > 0 or bn.noisy or bn.running == "std" or bn.inference == "population"
+    )
+
+
+@lru_cache(maxsize=1)
+def _own_layer() -> str:
+    return "\n\n" + (_NN / "batchnorm.py").read_text(encoding="utf-8").rstrip()
+
+
+def _drawing(init: Init) -> str:
+    """The very expression by which `bnviz.nn.initialization` draws a tensor w with a generator g."""
+    return _drawings()[init]
+
+
+@lru_cache(maxsize=1)
+def _drawings() -> dict[str, str]:
+    source = (_NN / "initialization.py").read_text(encoding="utf-8")
+    tables = (node.value for node in ast.parse(source).body if isinstance(node, ast.AnnAssign))
+    (table,) = (table for table in tables if isinstance(table, ast.Dict))
+    return {
+        ast.literal_eval(key): ast.get_source_segment(source, value.body) or ""
+        for key, value in zip(table.keys, table.values, strict=True)
+        if key is not None and isinstance(value, ast.Lambda)
+    }
+
+
+_POPULATION = """        if name in {names!r}:
+            population_statistics(network, x_train[: len(x_train) // BATCH * BATCH].split(BATCH))
+"""
+_SCRIPT = '''"""An experiment of bnviz as plain PyTorch: python experiment.py [DIGITS.npz]
+
+{networks}
+
+The networks begin with the same weights as in the app and take the same batches. Sums are rounded in another order:
+losses differ in their last digits, and a network whose gradient explodes magnifies that difference within a few steps.
+
+The digits are those of the .npz file that is named, else of {digits_file} beside this script, which the app offers with
+it, else torchvision's, which downloads them into ./data the first time.
+"""
+
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import init
+
+SEED, STEPS, BATCH = {seed}, {steps}, {batch}
+TRAIN_DIGITS, TEST_DIGITS = {train_count}, {test_count}
+LINEAR = (nn.Linear, nn.Conv2d)
+{layer}
+
+
+def digits(train):
+    count = TRAIN_DIGITS if train else TEST_DIGITS
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("{digits_file}")
+    if len(sys.argv) > 1 or file.exists():
+        name = "train" if train else "test"
+        with np.load(file) as arrays:
+            images, labels = arrays[f"{{name}}_images"], arrays[f"{{name}}_labels"]
+        images, labels = torch.tensor(images), torch.tensor(labels)
+    else:
+        from torchvision.datasets import MNIST
+
+        mnist = MNIST("data", train=train, download=True)
+        images, labels = mnist.data.flatten(1), mnist.targets
+    images = images[:count].float()
+    return {scaled}, labels[:count].long()
+
+
+def batch_at(step, count):
+    """The digits of one step: each epoch is a permutation drawn from the seed and the epoch's number."""
+    epoch, place = divmod(step, count // BATCH)
+    order = np.random.default_rng((SEED, epoch)).permutation(count)
+    return order[place * BATCH : (place + 1) * BATCH]
+
+
+def learning_rate(step):
+    return {rate}
+
+
+{builders}
+
+
+NETWORKS = {{{table}}}
+
+
+def main():
+    torch.set_num_threads(1)  # as in the app: fastest for networks of this size
+    x_train, y_train = digits(train=True)
+    x_test, y_test = digits(train=False)
+    for name, build in NETWORKS.items():
+        network = build()
+        weights = [layer.weight for layer in network if isinstance(layer, LINEAR)]
+        others = [p for p in network.parameters() if not any(p is w for w in weights)]
+        groups = [{{"params": weights, "weight_decay": {decay!r}}}, {{"params": others, "weight_decay": 0.0}}]
+        optimizer = torch.optim.SGD(groups, lr=learning_rate(0), momentum={momentum!r})
+        for step in range(STEPS):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step)
+            index = batch_at(step, len(y_train))
+            loss = nn.functional.cross_entropy(network(x_train[index]), y_train[index])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            print(f"{{name}} step {{step + 1}} loss {{loss.item():.6f}}")
+{population}        network.eval()
+        with torch.no_grad():
+            logits = torch.cat([network(x) for x in x_test.split({chunk})])
+        loss = nn.functional.cross_entropy(logits, y_test).item()
+        accuracy = (logits.argmax(1) == y_test).float().mean().item()
+        print(f"{{name}} test loss {{loss:.6f}} accuracy {{accuracy:.4f}}")
+
+
+if __name__ == "__main__":
+    main()
+'''
