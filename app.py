@@ -13,7 +13,9 @@ if __name__ == "app":
     PagesManager.uses_pages_directory = False
     app = st.App("app.py", lifespan=lifespan, routes=routes())
 else:
-    st.set_page_config(page_title="bnviz: batch normalization, live", page_icon="📊", layout="wide")
+    st.set_page_config(
+        page_title="bnviz: batch normalization, live", page_icon="📊", layout="wide", initial_sidebar_state="collapsed"
+    )
     st.navigation(
         [
             st.Page("pages/live_lab.py", title="Live lab", default=True),
@@ -25,5 +27,6 @@ else:
             st.Page("pages/loss_landscape.py", title="Loss landscape"),
             st.Page("pages/sweep.py", title="Sweep"),
             st.Page("pages/results.py", title="Results"),
-        ]
+        ],
+        position="top",
     ).run()

@@ -14,11 +14,12 @@ from bnviz.figures.style import Figure
 from bnviz.findings import shift as shift_findings
 from bnviz.records.frames import PROBED, QUANTILES, Frame, GradientShift
 from bnviz.records.history import View
-from bnviz.ui import controls, page, session
+from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.asking.repeated import LiveQuestion
 from bnviz.ui.components.live_plotly import live_chart
 from bnviz.ui.components.scrubber import rewound, scrubber
 from bnviz.ui.news import publish
+from bnviz.ui.sections.networks import network_bar
 from bnviz.ui.transport import transport
 
 KINDS = {"ridges": "ridges", "overlay": "snapshots", "heat": "heat map"}
@@ -26,8 +27,10 @@ SINCE = {"start": "the first frame", "before": "the kept frame before"}
 
 page.style()
 st.title("Covariate shift")
-experiment, keep_weights = controls.sidebar()
+experiment = controls.chosen_experiment()
+controls.sidebar()
 page.show_problems()
+keep_weights = network_bar(experiment)
 _, run = session.live_run(experiment, keep_weights)
 past = rewound(run)
 
@@ -37,7 +40,7 @@ st.markdown(
     "Santurkar et al. (2018, section 2.2) measured it another way, by gradients, and found no such reduction. Here is "
     "what the live lab's networks show."
 )
-shown_status = transport(run, partial(controls.set_value, "seed"))
+shown_status = transport(run, partial(settings_table.set_value, "seed"))
 live_place = st.container(key="status")
 with st.container(key="scrubber_bar"):
     scrubber(past)
@@ -153,4 +156,4 @@ def findings(view: View) -> list[str]:
 
 with live_place:
     publish(cast(Run, past), shown_status, draw, findings, also=lambda: measured.count)  # it only looks
-controls.drawn()
+settings_table.drawn()

@@ -13,10 +13,11 @@ from bnviz.figures.feature_maps import STAGES
 from bnviz.figures.style import Figure
 from bnviz.records.frames import MAP_DIGITS, PROBE_DIGITS, Convolved, Frame
 from bnviz.records.history import View
-from bnviz.ui import controls, page, session
+from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.asking.repeated import LiveQuestion
 from bnviz.ui.components.live_plotly import live_chart, unchanged
 from bnviz.ui.news import publish
+from bnviz.ui.sections.networks import network_bar
 from bnviz.ui.transport import transport
 
 NETWORKS = ("deep", "deepest", "paper", "lenet")  # presets
@@ -24,8 +25,10 @@ DEPTHS = (1, 2, 5, 10, 20)
 
 page.style()
 st.title("Depth and architecture")
-experiment, keep_weights = controls.sidebar()
+experiment = controls.chosen_experiment()
+controls.sidebar()
 page.show_problems()
+keep_weights = network_bar(experiment)
 _, run = session.live_run(experiment, keep_weights)
 
 
@@ -45,7 +48,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="networks"):
             PRESETS[name].title,
             key=f"network_{name}",
             type=kind(PRESETS[name].experiment == experiment),
-            on_click=controls.load,
+            on_click=settings_table.load,
             args=(PRESETS[name].experiment,),
         )
 with st.container(horizontal=True, vertical_alignment="center", key="depths"):
@@ -57,10 +60,10 @@ with st.container(horizontal=True, vertical_alignment="center", key="depths"):
             key=f"depth_{depth}",
             type=kind(first.architecture == "mlp" and first.hidden_layers == depth),
             disabled=first.architecture != "mlp",
-            on_click=controls.set_value,
+            on_click=settings_table.set_value,
             args=("hidden_layers", depth),
         )
-shown_status = transport(run, partial(controls.set_value, "seed"))
+shown_status = transport(run, partial(settings_table.set_value, "seed"))
 live_place = st.container(key="status")
 
 left, right = st.columns(2, gap="large")
@@ -181,4 +184,4 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
 
 with live_place:
     publish(run, shown_status, draw, also=lambda: maps.count)
-controls.drawn()
+settings_table.drawn()

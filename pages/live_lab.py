@@ -1,100 +1,117 @@
 """The live lab: the same network with and without batch normalization, learning side by side."""
 
 from functools import partial
+from typing import cast
 
 import streamlit as st
 
 from bnviz import figures
+from bnviz.engine.run import Run
 from bnviz.figures.activations import PLACE_NAMES
 from bnviz.figures.style import Figure
 from bnviz.records.frames import PROBED, SATURATED, TEST_DIGITS, Frame
 from bnviz.records.history import View
-from bnviz.ui import controls, page, session
+from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.components.live_plotly import live_chart
-from bnviz.ui.news import publish
+from bnviz.ui.components.scrubber import rewound, scrubber
+from bnviz.ui.news import FINDINGS, STATUS, publish
 from bnviz.ui.sections import sharing
+from bnviz.ui.sections.networks import network_bar
 from bnviz.ui.transport import transport
 
 page.style()
-st.title("Batch normalization, live")
-experiment, keep_weights = controls.sidebar()
-page.show_problems()
-tab, run = session.live_run(experiment, keep_weights)
-sharing.data_badge(run, partial(session.renew_run, tab, experiment))
-sharing.files(run)
-shown_status = transport(run, partial(controls.set_value, "seed"))
+experiment = controls.chosen_experiment()
+controls.sidebar()
+first_screen = st.container(key="lab", gap=None)
+with first_screen:
+    with st.container(horizontal=True, key="lab_head", vertical_alignment="center"):
+        st.title("Same network, same weights, same digits. One difference: batch normalization.", anchor=False)
+        share = st.popover("Share", icon=":material/share:")
+    page.show_problems()
+    bar = st.container(horizontal=True, key="lab_bar", vertical_alignment="center")
+    keep_weights = network_bar(experiment)
+    tab, run = session.live_run(experiment, keep_weights)
+    past = rewound(run)
+    sharing.data_badge(run, partial(session.renew_run, tab, experiment))
+    with share:
+        sharing.files(run)
+    with bar:
+        shown_status = transport(run, partial(settings_table.set_value, "seed"))
+        live_place = st.container(key="status")
 
-live_place = st.container(key="status")
+    loss_column, activation_column, saturation_column = st.columns(3, gap="small")
+    with loss_column:
+        options = page.heading(
+            "Loss",
+            "Cross-entropy on each batch (shadow), its mean over the last steps (line) and on the test digits "
+            "(circles). ln 10 = 2.303 is the loss of a network that gives every digit the same probability.",
+        )
+        with options.popover("View", width="content"):
+            smoothing = st.slider(
+                "Smooth over (steps)", 1, 200, 30, key="smoothing", help="The line is the mean loss of so many steps."
+            )
+            x_axis = st.segmented_control(
+                "Across",
+                ["steps", "seconds"],
+                default="steps",
+                key="x_axis",
+                required=True,
+                help="Steps, or seconds of training: networks that train in lockstep take the same time.",
+            )
+            log_loss = st.toggle("Logarithmic loss", key="log_loss", help="Shows small differences near zero.")
+        live_chart("chart_loss")
+    deepest = max(len(v.network.hidden) for v in experiment.variants)
+    if st.session_state.get("layer", 1) > deepest:
+        st.session_state["layer"] = deepest
+    with activation_column:
+        options = page.heading(
+            "Activations",
+            f"Histogram of all neurons of the layer over {PROBED}, normalized with that batch's "
+            "statistics, in bins that never change. Values outside them are counted in words.",
+        )
+        with options:
+            layer = (
+                st.selectbox(
+                    "Layer",
+                    range(1, deepest + 1),
+                    key="layer",
+                    format_func=lambda n: f"layer {n}",
+                    label_visibility="collapsed",
+                    width=105,
+                )
+                - 1
+            )
+            place = st.selectbox(
+                "Histogram of the",
+                list(PLACE_NAMES),
+                index=list(PLACE_NAMES).index("post_activation"),
+                format_func=PLACE_NAMES.__getitem__,
+                key="place",
+                label_visibility="collapsed",
+                width=165,
+            )
+        live_chart("chart_activations")
+    with saturation_column:
+        options = page.heading(
+            "Saturation",
+            f"One bar per neuron. A tanh output is saturated beyond ±{SATURATED}; of the other activations, where the "
+            f"slope is below {1 - SATURATED**2:.1%} of its steepest, which for ReLU means an output of zero. A dead "
+            "neuron gives every digit the same output.",
+        )
+        bars = page.choose_quantity(options, "Bars show", "bars", labelled=False)
+        live_chart("chart_saturation")
+    with st.container(key="scrubber_bar"):
+        scrubber(past)
+    st.html(FINDINGS)
 
 left, right = st.columns(2, gap="large")
 with left:
-    options = page.heading(
-        "Loss",
-        "Cross-entropy on each batch (shadow), its mean over the last steps (line) and on the test digits (circles). "
-        "ln 10 = 2.303 is the loss of a network that gives every digit the same probability.",
-    )
-    with options.popover("View", width="content"):
-        smoothing = st.slider(
-            "Smooth over (steps)", 1, 200, 30, key="smoothing", help="The line is the mean loss of so many steps."
-        )
-        x_axis = st.segmented_control(
-            "Across",
-            ["steps", "seconds"],
-            default="steps",
-            key="x_axis",
-            required=True,
-            help="Steps, or seconds of training: networks that train in lockstep take the same time.",
-        )
-        log_loss = st.toggle("Logarithmic loss", key="log_loss", help="Shows small differences near zero.")
-    live_chart("chart_loss")
-with right:
     page.heading(
         "Test accuracy",
         f"Share of the first {TEST_DIGITS:,} test digits that is recognized, in eval mode: batchnorm uses its running "
         "statistics. The last point of a run is measured on all test digits.",
     )
     live_chart("chart_accuracy")
-
-deepest = max(len(v.network.hidden) for v in experiment.variants)
-
-
-def pick_layer() -> None:
-    if point := st.session_state.get("chart_network", {}).get("click"):
-        st.session_state["layer"] = max(1, min(round(point["y"]), deepest))
-
-
-options = page.heading(
-    "Network map",
-    f"Every neuron of every hidden layer, over {PROBED}: its mean output, or the share of digits "
-    "at which it is saturated. Click a row to look into that layer below.",
-)
-quantity = page.choose_quantity(options, "Colour", "map_quantity", labelled=False)
-live_chart("chart_network", on_click=pick_layer)
-
-if st.session_state.get("layer", 1) > deepest:
-    st.session_state["layer"] = deepest
-choose_layer, choose_place, choose_bars = st.columns([1, 3, 2], vertical_alignment="bottom")
-layer = choose_layer.selectbox("Layer", range(1, deepest + 1), key="layer", help="The layer of the charts below.") - 1
-place = choose_place.segmented_control(
-    "Histogram of the",
-    list(PLACE_NAMES),
-    format_func=PLACE_NAMES.__getitem__,
-    default="post_activation",
-    key="place",
-    wrap=True,
-    required=True,
-    help="Linear output, then normalized to mean 0 and variance 1, scaled by γ and shifted by β, then activated.",
-)
-bars = page.choose_quantity(choose_bars, "Bars show", "bars", labelled=True)
-
-left, right = st.columns(2, gap="large")
-with left:
-    page.heading(
-        "Activations",
-        f"Histogram of all neurons of the layer over {PROBED}, normalized with that batch's "
-        "statistics, in bins that never change. Values outside them are counted in words.",
-    )
-    live_chart("chart_activations")
     page.heading(
         "Activation function and its inputs",
         "Where the slope is flat, no gradient passes. Below: the values that reach the activation function.",
@@ -102,21 +119,26 @@ with left:
     live_chart("chart_function")
 with right:
     page.heading(
-        "Saturation",
-        f"A bar a neuron. A tanh output is saturated beyond ±{SATURATED}; of the other activations, where the slope "
-        f"is below {1 - SATURATED**2:.1%} of its steepest, which for ReLU means an output of zero. A dead neuron gives "
-        "every digit the same output.",
-    )
-    live_chart("chart_saturation")
-    page.heading(
         "Gradients",
         "For the step about to be taken, a point a layer. Left: L2 norm of the gradient of the layer's weights. Right: "
         "log₁₀ of the standard deviation of the update over that of the weights; about −3 is a common rule of thumb.",
     )
     live_chart("chart_gradients")
 
+    def pick_layer() -> None:
+        if point := st.session_state.get("chart_network", {}).get("click"):
+            st.session_state["layer"] = max(1, min(round(point["y"]), deepest))
 
-def draw(view: View, frame: Frame) -> dict[str, Figure]:
+    options = page.heading(
+        "Network map",
+        f"Every neuron of every hidden layer, over {PROBED}: its mean output, or the share of digits "
+        "at which it is saturated. Click a row to look into that layer.",
+    )
+    quantity = page.choose_quantity(options, "Colour", "map_quantity", labelled=False)
+    live_chart("chart_network", on_click=pick_layer)
+
+
+def make_figures(view: View, frame: Frame) -> dict[str, Figure]:
     shown = view.experiment
     here = min(layer, max(len(v.layers) for v in frame.variants) - 1)
     return {
@@ -131,5 +153,5 @@ def draw(view: View, frame: Frame) -> dict[str, Figure]:
 
 
 with live_place:
-    publish(run, shown_status, draw)
-controls.drawn()
+    publish(cast(Run, past), shown_status, make_figures, html=STATUS)  # it only looks
+settings_table.drawn()

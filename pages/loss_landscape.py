@@ -15,10 +15,11 @@ from bnviz.findings import landscape as landscape_findings
 from bnviz.records.frames import STEP_LENGTHS, TEST_DIGITS, Frame
 from bnviz.records.history import View
 from bnviz.records.landscape import DIGITS, RESOLUTIONS, SEARCH_SEEDS, Plane
-from bnviz.ui import controls, page, session
+from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.components.live_plotly import live_chart
 from bnviz.ui.news import publish
 from bnviz.ui.sections.landscape import Look, landscape
+from bnviz.ui.sections.networks import network_bar
 from bnviz.ui.sections.ravine import ravine_and_bowl
 from bnviz.ui.transport import transport
 
@@ -31,8 +32,10 @@ PLANES: dict[Plane, str] = {
 
 page.style()
 st.title("Loss landscape")
-experiment, keep_weights = controls.sidebar()
+experiment = controls.chosen_experiment()
+controls.sidebar()
 page.show_problems()
+keep_weights = network_bar(experiment)
 _, run = session.live_run(experiment, keep_weights, "landscape")
 
 st.markdown(
@@ -66,9 +69,9 @@ with st.container(horizontal=True, vertical_alignment="center", key="networks"):
             preset.title,
             key=f"networks_{name}",
             type="primary" if chosen else "secondary",
-            on_click=partial(controls.load, preset.experiment),
+            on_click=partial(settings_table.load, preset.experiment),
         )
-shown_status = transport(run, partial(controls.set_value, "seed"))
+shown_status = transport(run, partial(settings_table.set_value, "seed"))
 live_place = st.container(key="status")
 
 options = page.heading(
@@ -216,4 +219,4 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
 
 with live_place:
     publish(run, shown_status, draw, smoothness.findings, also=measured.changes)
-controls.drawn()
+settings_table.drawn()

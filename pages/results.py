@@ -6,7 +6,7 @@ from bnviz import figures
 from bnviz.experiment.addresses import from_query
 from bnviz.records import reproduction as results
 from bnviz.records.reproduction import Result
-from bnviz.ui import controls, page
+from bnviz.ui import page, settings_table
 from bnviz.ui.components.live_plotly import live_chart
 
 page.style()
@@ -44,7 +44,7 @@ def show(result: Result) -> None:
         rows = [[cell.replace(" ± ", "\u00a0±\u00a0") for cell in row] for row in result.table.rows]  # no line breaks
         st.table([dict(zip(result.table.columns, row, strict=True)) for row in rows])
     if st.button("Open in the live lab", key=f"open_{result.key}"):
-        controls.load(from_query(result.experiment)[0])
+        settings_table.load(from_query(result.experiment)[0])
         st.switch_page("pages/live_lab.py")
 
 

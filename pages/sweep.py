@@ -9,7 +9,7 @@ from bnviz.experiment.sweep import Sweep
 from bnviz.figures.style import Figure
 from bnviz.records.frames import TEST_DIGITS
 from bnviz.records.sweep import LAST, Found
-from bnviz.ui import controls, page
+from bnviz.ui import page, settings_table
 from bnviz.ui.components.live_plotly import live_chart
 from bnviz.ui.sections import sweep_form
 from bnviz.ui.sections import sweep_run as sweeping
@@ -40,7 +40,7 @@ def clicked(key: str) -> None:
     """Open the networks of a cell, or of a point of a line, in the live lab."""
     point = st.session_state.get(key, {}).get("click")
     if run is not None and point and (at := figures.sweep_place(run.sweep, point["x"], point["y"])) is not None:
-        controls.load(run.sweep.pair(at))
+        settings_table.load(run.sweep.pair(at))
         st.session_state["sweep_opens"] = True
 
 
@@ -62,6 +62,6 @@ def draw(sweep: Sweep, found: Found) -> dict[str, Figure]:
 
 with place:
     sweeping.follow(run, shown, sweeping.estimated(sweep) if sweep else None, draw)
-controls.drawn()
+settings_table.drawn()
 if st.session_state.pop("sweep_opens", False):
     st.switch_page("pages/live_lab.py")

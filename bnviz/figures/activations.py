@@ -4,7 +4,19 @@ import numpy as np
 
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import Experiment
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, colored, faded, layout, line, nice_ceiling, typed, unit_of
+from bnviz.figures.style import (
+    GUIDE,
+    Figure,
+    axis,
+    colored_letter,
+    faded,
+    layout,
+    line,
+    network_color,
+    nice_ceiling,
+    typed,
+    unit_of,
+)
 from bnviz.records.frames import BINS, PLACES, PROBED, Counts, Floats, Frame, LayerFrame, bin_range
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
@@ -18,14 +30,14 @@ def activation_histograms(frame: Frame, experiment: Experiment, *, layer: int, p
     low, high = _shared_range(experiment, place)
     for i, found in _layers(frame, layer):
         counts = found.histograms.get(place)
-        letter = colored(experiment.letters[i], i)
+        letter = colored_letter(experiment, i)
         if counts is None:
             notes.append(f"{letter} has no batchnorm: nothing here")
             continue
         begin, end = bin_range(place, experiment.variants[i].network.activation)
         share = counts[1 : BINS + 1] / counts.sum() * 100
         top = max(top, share.max())
-        data.append(_steps(share, begin, end, COLORS[i], experiment.letters[i]))
+        data.append(_steps(share, begin, end, network_color(experiment, i), experiment.letters[i]))
         notes.append(letter + _outside(counts, begin, end))
     notes += _without_layer(frame, experiment, layer)
     name = PLACE_NAMES[place]
@@ -41,7 +53,7 @@ def saturation_bars(frame: Frame, experiment: Experiment, *, layer: int, bars: s
     data: list[Figure] = []
     height = max(300, 60 + 105 * len(rows))
     words = [
-        f"{colored(experiment.letters[i], i)}: {found.saturated.mean():.0%} of outputs saturated, "
+        f"{colored_letter(experiment, i)}: {found.saturated.mean():.0%} of outputs saturated, "
         f"{found.always_saturated} {unit_of(experiment, layer)}s always saturated, {found.dead} dead"
         for i, found in rows
         if not frame.variants[i].diverged
@@ -61,7 +73,7 @@ def saturation_bars(frame: Frame, experiment: Experiment, *, layer: int, bars: s
                 "x0": 1,
                 "dx": 1,
                 "y": typed(values),
-                "marker": {"color": COLORS[i], "line": {"width": 0}},
+                "marker": {"color": network_color(experiment, i), "line": {"width": 0}},
                 "xaxis": "x",
                 "yaxis": f"y{suffix}",
                 "hovertemplate": f"{experiment.letters[i]}, unit %{{x}}<br>{unit}<extra></extra>",
@@ -94,10 +106,10 @@ def activation_function(frame: Frame, experiment: Experiment, *, layer: int) -> 
         share = counts[1 : BINS + 1] / counts.sum() * 100
         begin, end = bin_range("pre_activation", "")
         highest = max(highest, share.max())
-        data.append(_steps(share, begin, end, COLORS[i], experiment.letters[i]))
+        data.append(_steps(share, begin, end, network_color(experiment, i), experiment.letters[i]))
         shown = _share_within(counts, begin, end)
         if not frame.variants[i].diverged:
-            notes.append(f"{colored(experiment.letters[i], i)}: {1 - shown:.0%} beyond ±{INPUT_RANGE:g}")
+            notes.append(f"{colored_letter(experiment, i)}: {1 - shown:.0%} beyond ±{INPUT_RANGE:g}")
     top = 1.0 if all(kind in BOUNDED_OUTPUTS for kind in kinds) else INPUT_RANGE / 2
     shares = f"; {', '.join(notes)} of the inputs" if notes else ""
     notes = [f"solid: {', '.join(kinds)}, dashed: its slope{shares}", *_diverged(frame, experiment)]
@@ -127,12 +139,12 @@ def _layers(frame: Frame, layer: int) -> list[tuple[int, LayerFrame]]:
 
 
 def _without_layer(frame: Frame, experiment: Experiment, layer: int) -> list[str]:
-    names = (colored(experiment.letters[i], i) for i, v in enumerate(frame.variants) if layer >= len(v.layers))
+    names = (colored_letter(experiment, i) for i, v in enumerate(frame.variants) if layer >= len(v.layers))
     return [f"{name} has no layer {layer + 1}" for name in names]
 
 
 def _diverged(frame: Frame, experiment: Experiment) -> list[str]:
-    names = (colored(experiment.letters[i], i) for i, variant in enumerate(frame.variants) if variant.diverged)
+    names = (colored_letter(experiment, i) for i, variant in enumerate(frame.variants) if variant.diverged)
     return [f"{name} diverged: its values are no numbers" for name in names]
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bnviz.figures.normalization import STILL, dot, scientific
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, layout, line, nice_ceiling
+from bnviz.figures.style import ACCENTS, GUIDE, Figure, axis, faded, layout, line, nice_ceiling
 
 Array = npt.NDArray[np.floating[Any]]
 Gradients = tuple[Array, Array, Array]  # dx (N, D), dgamma (D,), dbeta (D,)
 
-PER_POINT, LEARNED, BACKWARD = COLORS[1], COLORS[2], "#C2267E"
-CHECKED = {"∂L/∂x": PER_POINT, "∂L/∂γ": LEARNED, "∂L/∂β": COLORS[3]}
+PER_POINT, LEARNED, BACKWARD = ACCENTS[3], ACCENTS[0], "#C2267E"
+CHECKED = {"∂L/∂x": PER_POINT, "∂L/∂γ": LEARNED, "∂L/∂β": ACCENTS[1]}
 HALF_HEIGHT = 0.4  # of a node, in rows
 
 # By name: column (0 left, 1 right), row, what is computed forward, and its gradient.

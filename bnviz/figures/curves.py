@@ -7,7 +7,6 @@ import numpy as np
 
 from bnviz.figures.logarithmic import log_axis
 from bnviz.figures.style import (
-    COLORS,
     GUIDE,
     Figure,
     axis,
@@ -15,6 +14,7 @@ from bnviz.figures.style import (
     guide,
     layout,
     line,
+    network_color,
     nice_ceiling,
     steps_until,
     typed,
@@ -44,7 +44,7 @@ def training_loss(view: View, *, smoothing: int, log: bool, x: str) -> Figure:
     data: list[Figure] = []
     top, bottom = LN_10, LN_10
     for i, history in enumerate(view.variants):
-        letter, color = experiment.letters[i], COLORS[i]
+        letter, color = experiment.letters[i], network_color(experiment, i)
         if len(history.losses):
             at, losses, mean = _loss_line(history, smoothing, x)
             data.append(line(at, losses, faded(color, 0.25), "", line={"width": 1}, hoverinfo="skip"))
@@ -74,7 +74,10 @@ def test_accuracy(view: View, *, x: str) -> Figure:
         at, values = _test_points(view, i, x, "test_accuracy")
         letter = experiment.letters[i]
         hover = _hover(letter, "test accuracy", x, "%{y:.1f} %")
-        data.append(line(at, values * 100, COLORS[i], letter, hovertemplate=hover) | {"mode": "lines+markers"})
+        data.append(
+            line(at, values * 100, network_color(experiment, i), letter, hovertemplate=hover)
+            | {"mode": "lines+markers"}
+        )
         data[-1]["marker"] = {"size": 5}
     y = axis("test accuracy (%)", range=[0, 101])
     alt = "Test accuracy against " + x + _alt(view, "accuracy", "test_accuracy")

@@ -9,13 +9,13 @@ import numpy as np
 from bnviz.analysis import shift
 from bnviz.analysis.shift import Course
 from bnviz.figures.style import (
-    COLORS,
     Figure,
     axis,
-    colored,
+    colored_letter,
     faded,
     layout,
     line,
+    network_color,
     nice_ceiling,
     note,
     round_step,
@@ -52,7 +52,7 @@ def distributions_over_steps(
         heights = steps_axis(range=[-0.03 * until, until * (1 + 1.1 * OVERLAP / RIDGES)], tickvals=ticks)
         top = _peak(courses)
         for i, found in enumerate(courses):
-            data += _ridges(found, i, view.experiment.letters[i], top, until)
+            data += _ridges(found, i, view, top, until)
         values, words = axis(name, range=span), ["one ridge per kept moment; the strong one is the newest"]
     elif kind == "overlay":
         top = 5.0
@@ -67,7 +67,7 @@ def distributions_over_steps(
     else:
         ceiling = nice_ceiling(max(5.0, _highest(courses)))
         for i, found in enumerate(courses):
-            data += _heat(found, i, view.experiment.letters[i], ceiling)
+            data += _heat(found, i, view, ceiling)
         values, heights = steps_axis(range=[0, until]), axis(name, range=span)
         words = [f"colour: share of the values in a bin, from none to {ceiling:g}% or more"]
     axes, titles, height = _panels(view, count, values, heights)
@@ -75,7 +75,7 @@ def distributions_over_steps(
     return {"data": data, "layout": layout(alt, height, [*words, *_outside(view, courses)], annotations=titles) | axes}
 
 
-def _ridges(found: Course, i: int, letter: str, peak: float, until: int) -> list[Figure]:
+def _ridges(found: Course, i: int, view: View, peak: float, until: int) -> list[Figure]:
     """Two traces: all ridges but the newest, as polygons apart, and the newest."""
     if not found.steps:
         return []
@@ -86,7 +86,7 @@ def _ridges(found: Course, i: int, letter: str, peak: float, until: int) -> list
     old_x, old_y = _polygons(x, share[at], np.array(found.steps)[at], scale)
     new_x, new_y = _polygons(x, share[-1:], np.array(found.steps[-1:]), scale)
     common = {"fill": "toself", "hoverinfo": "skip"} | _panel(i)
-    color = COLORS[i]
+    color, letter = network_color(view.experiment, i), view.experiment.letters[i]
     return [
         line(old_x, old_y, faded(color, 0.7), letter, line={"width": 1}) | common | {"fillcolor": faded(color, 0.16)},
         line(new_x, new_y, color, f"{letter} newest", line={"width": 2}) | common | {"fillcolor": faded(color, 0.4)},
@@ -113,7 +113,7 @@ def _snapshots(found: Course, i: int, view: View, every: int) -> tuple[list[Figu
     except ValueError as error:
         at, refused = list(range(len(kept))), f"Refused: {error}. Shown: all {len(kept)}."
     x = shift.positions(found.low, found.high)[1:-1]
-    letter, color = view.experiment.letters[i], COLORS[i]
+    letter, color = view.experiment.letters[i], network_color(view.experiment, i)
     groups = np.minimum(np.arange(len(at)) * len(SHADES) // max(len(at), 1), len(SHADES) - 1)
     traces = []
     for k, shade in enumerate(SHADES):
@@ -129,7 +129,8 @@ def _snapshots(found: Course, i: int, view: View, every: int) -> tuple[list[Figu
     return [t | _panel(i) for t in traces], float(np.nanmax(share, initial=0.0)), refused
 
 
-def _heat(found: Course, i: int, letter: str, ceiling: float) -> list[Figure]:
+def _heat(found: Course, i: int, view: View, ceiling: float) -> list[Figure]:
+    color, letter = network_color(view.experiment, i), view.experiment.letters[i]
     if not found.steps:
         return []
     share = shift.shares(found.counts)[:, 1:-1] * 100
@@ -147,7 +148,7 @@ def _heat(found: Course, i: int, letter: str, ceiling: float) -> list[Figure]:
             "z": typed(share[at].T),
             "zmin": 0,
             "zmax": ceiling,
-            "colorscale": [[0, faded(COLORS[i], 0.0)], [1, faded(COLORS[i], 1.0)]],
+            "colorscale": [[0, faded(color, 0.0)], [1, faded(color, 1.0)]],
             "showscale": False,
             "hovertemplate": f"{letter}, step %{{x:,.0f}}<br>%{{z:.1f}} % at %{{y:.2f}}<extra></extra>",
         }
@@ -184,7 +185,7 @@ def _panels(view: View, count: int, x: Figure, y: Figure) -> tuple[Figure, list[
         if column:
             axes[f"yaxis{number}"] |= {"showticklabels": False, "title": {"text": ""}}
         variant = view.experiment.variants[i]
-        text = f"{colored(view.experiment.letters[i], i)} · {'batchnorm' if variant.batchnorm else 'no batchnorm'}"
+        text = f"{colored_letter(view.experiment, i)} · {'batchnorm' if variant.batchnorm else 'no batchnorm'}"
         titles.append(note(text, left, top, yanchor="bottom", yshift=4))
     # One title for all: on a phone there is no room for two.
     titles.append(note(x["title"]["text"], 0.5, 0, xanchor="center", yshift=-22, font={"size": 14}))
@@ -230,13 +231,13 @@ def _stride(count: int, most: int) -> int:
 
 def _outside(view: View, courses: Sequence[Course]) -> list[str]:
     told = []
-    for i, (letter, found) in enumerate(zip(view.experiment.letters, courses, strict=True)):
+    for i, found in enumerate(courses):
         if view.latest is not None and view.latest.variants[i].diverged:
-            told.append(f"{colored(letter, i)} diverged: its values are no numbers")
+            told.append(f"{colored_letter(view.experiment, i)} diverged: its values are no numbers")
         elif not found.steps:
-            told.append(f"{colored(letter, i)} has nothing here")
+            told.append(f"{colored_letter(view.experiment, i)} has nothing here")
         elif found.outside >= 0.001:
-            told.append(f"{colored(letter, i)}: {found.outside:.1%} now outside the bins")
+            told.append(f"{colored_letter(view.experiment, i)}: {found.outside:.1%} now outside the bins")
     return ["; ".join(told)] if told else []
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from bnviz.experiment.config import Experiment
 from bnviz.figures.activations import PLACE_NAMES
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, color_bar, colored, layout, line, typed
+from bnviz.figures.style import GUIDE, Figure, axis, color_bar, colored_letter, layout, line, network_color, typed
 from bnviz.records.frames import BINS, Convolved, Counts, Floats
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
@@ -17,7 +17,7 @@ def feature_maps(found: Convolved, experiment: Experiment, *, variant: int, plac
     """The maps of one variant's channels, on the colour scale of all variants."""
     maps, letter = found.variants[variant], experiment.letters[variant]
     normalized = "batchnorm" if experiment.variants[variant].batchnorm else "no batchnorm"
-    words = [f"{colored(letter, variant)} · {normalized}"]
+    words = [f"{colored_letter(experiment, variant)} · {normalized}"]
     count = max((len(v.maps["pre_activation"]) for v in found.variants if v), default=0)
     data: list[Figure] = []
     annotations: list[Figure] = []
@@ -62,12 +62,22 @@ def channel_histograms(found: Convolved, experiment: Experiment, *, layer: int) 
         for i, histograms, place in drawn:
             x, y = _ridges(histograms[place], found.limits[place], top)
             letter = experiment.letters[i]
-            data.append(line(x, y, COLORS[i], letter, xaxis=f"x{suffix}", line={"width": 1.5}, hoverinfo="skip"))
+            data.append(
+                line(
+                    x,
+                    y,
+                    network_color(experiment, i),
+                    letter,
+                    xaxis=f"x{suffix}",
+                    line={"width": 1.5},
+                    hoverinfo="skip",
+                )
+            )
     kinds = " or ".join(dict.fromkeys(STAGES[place] for place in befores.values())) or STAGES["pre_activation"]
     before, after = (
         axis(name, range=[-limit, limit]) for name, limit in zip((kinds, STAGES["normalized"]), limits, strict=True)
     )
-    names = ", ".join(colored(experiment.letters[i], i) for i, _ in panels)
+    names = ", ".join(colored_letter(experiment, i) for i, _ in panels)
     words = [f"{names}: a line a channel, its height the square root of the share of values in each of {BINS} bins"]
     if "normalized" not in found.limits:
         words.append("no network here has batchnorm: nothing on the right")

@@ -5,7 +5,7 @@ import numpy as np
 from bnviz.experiment.config import Experiment
 from bnviz.figures.curves import marked, x_axis
 from bnviz.figures.logarithmic import decades, log_axis
-from bnviz.figures.style import COLORS, Figure, axis, guide, layout, line, note
+from bnviz.figures.style import Figure, axis, guide, layout, line, network_color, note
 from bnviz.records.frames import Floats, Frame, VariantFrame
 from bnviz.records.history import View
 
@@ -24,11 +24,25 @@ def layer_gradients(frame: Frame, experiment: Experiment) -> Figure:
         norms.append(norm)
         letter = experiment.letters[i]
         data.append(
-            line(layers, norm, COLORS[i], letter, hovertemplate=f"{letter}, layer %{{x}}<br>%{{y:.2e}}<extra></extra>")
+            line(
+                layers,
+                norm,
+                network_color(experiment, i),
+                letter,
+                hovertemplate=f"{letter}, layer %{{x}}<br>%{{y:.2e}}<extra></extra>",
+            )
             | _MARKED
         )
         hover = f"{letter}, layer %{{x}}<br>10^%{{y:.2f}}<extra></extra>"
-        ratio = line(layers, variant.update_ratio, COLORS[i], letter, xaxis="x2", yaxis="y2", hovertemplate=hover)
+        ratio = line(
+            layers,
+            variant.update_ratio,
+            network_color(experiment, i),
+            letter,
+            xaxis="x2",
+            yaxis="y2",
+            hovertemplate=hover,
+        )
         data.append(ratio | _MARKED)
     x = _layer_axis(count)
     (shape,) = guide(HEALTHY)
@@ -65,7 +79,14 @@ def gradient_flow(view: View) -> Figure:
             for found in frame:
                 norms.append(_norms(found))
                 hover = f"{letter}, layer %{{x}} {when}<br>%{{y:.2e}}<extra></extra>"
-                drawn = line(_places(found, count), norms[-1], COLORS[i], letter, line=style, hovertemplate=hover)
+                drawn = line(
+                    _places(found, count),
+                    norms[-1],
+                    network_color(view.experiment, i),
+                    letter,
+                    line=style,
+                    hovertemplate=hover,
+                )
                 data.append(drawn if when else drawn | _MARKED)
     alt = f"Gradient norm of every layer at step {view.latest.step}, and before training"
     return {
@@ -92,7 +113,9 @@ def gradient_reach(view: View) -> Figure:
         share = np.where(ends[:, 1] > FLOOR, ends[:, 0] / ends[:, 1], np.nan)  # a gap where none reaches either
         shares.append(np.maximum(share, FLOOR))
         hover = f"{letter}, step %{{x:,}}<br>%{{y:.2e}}<extra></extra>"
-        drawn = line([f.step for f in frames], shares[-1], COLORS[i], letter, hovertemplate=hover)
+        drawn = line(
+            [f.step for f in frames], shares[-1], network_color(view.experiment, i), letter, hovertemplate=hover
+        )
         data.append(drawn | {"mode": "lines+markers", "marker": {"size": 4}})
     return {
         "data": data,

@@ -8,12 +8,12 @@ import numpy.typing as npt
 
 from bnviz.analysis.inference import error, watched
 from bnviz.figures.curves import KNOWS_NOTHING, LN_10, marked, x_axis
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, guide, layout, line, nice_ceiling, typed
+from bnviz.figures.style import ACCENTS, GUIDE, Figure, axis, faded, guide, layout, line, nice_ceiling, typed
 from bnviz.records.frames import BATCH_SIZES, Answers, Floats, InferenceFrame
 from bnviz.records.history import View
 
-RUNNING, POPULATION = COLORS[1], COLORS[2]
-_SIZES = dict(zip(BATCH_SIZES, (COLORS[3], COLORS[4], COLORS[5], GUIDE), strict=True))
+RUNNING, POPULATION = ACCENTS[3], ACCENTS[0]
+_SIZES = dict(zip(BATCH_SIZES, ("#B8488A", "#D98CBE", ACCENTS[2], GUIDE), strict=True))
 
 
 def _named(name: str, color: str) -> str:
@@ -107,7 +107,7 @@ def inference_losses(view: View) -> Figure:
 def bessel_correction(estimates: Mapping[int, tuple[Floats, Floats]], step: int) -> Figure:
     """Distribution of both variance estimates over the batch size, of the network at `step`; the truth is 1."""
     data, names = [], ("biased, divided by B", "unbiased, divided by B − 1")
-    colors = (COLORS[0], RUNNING)
+    colors = (ACCENTS[1], RUNNING)
     for which, (name, color) in enumerate(zip(names, colors, strict=True)):
         drawn = [pair[which] for pair in estimates.values()]
         quartiles = np.array([np.percentile(values, (5, 25, 50, 75, 95)) for values in drawn]).T

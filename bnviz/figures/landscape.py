@@ -7,7 +7,7 @@ import numpy as np
 
 from bnviz.experiment.config import LETTERS, Experiment
 from bnviz.figures.logarithmic import closely
-from bnviz.figures.style import COLORS, DOTTED, GUIDE, Figure, axis, layout, line, note, title_of, typed
+from bnviz.figures.style import DOTTED, GUIDE, Figure, axis, layout, line, network_color, note, title_of, typed
 from bnviz.records.frames import Floats
 from bnviz.records.landscape import Slice, Slices
 
@@ -42,7 +42,7 @@ def landscape_slices(found: Slices, experiment: Experiment, *, shape: Shape, log
     if not known:
         return empty_chart(words)
     if next(iter(known.values())).kind == "line":
-        return _lines(known, log, words)
+        return _lines(known, experiment, log, words)
     heights = {i: _height(each.loss, log) for i, each in known.items()}
     low, high = (float(f([f(h[np.isfinite(h)]) for h in heights.values()])) for f in (min, max))
     high = max(high, low + 1e-6)
@@ -57,10 +57,10 @@ def landscape_slices(found: Slices, experiment: Experiment, *, shape: Shape, log
     for k, (i, each) in enumerate(known.items()):
         number = "" if k == 0 else str(k + 1)
         if shape == "surface":
-            data += _surface(each, heights[i], (low, high), i, f"scene{number}")
+            data += _surface(each, heights[i], (low, high), network_color(experiment, i), f"scene{number}")
             axes[f"scene{number}"] = _scene(each, (low, high), title)
         else:
-            data += _contour(each, heights[i], (low, high), i, number)
+            data += _contour(each, heights[i], (low, high), network_color(experiment, i), number)
             axes |= _plane(each, number)
     heads = [f"{title_of(experiment, i)}, step {each.step:,}" for i, each in known.items()]
     flat = {"l": 56, "r": 14, "t": 30, "b": 44}
@@ -113,7 +113,7 @@ def _plane(each: Slice, number: str) -> Figure:
     }
 
 
-def _contour(each: Slice, z: Floats, span: tuple[float, float], i: int, number: str) -> list[Figure]:
+def _contour(each: Slice, z: Floats, span: tuple[float, float], color: str, number: str) -> list[Figure]:
     place = {"xaxis": f"x{number}", "yaxis": f"y{number}"}
     contour = {
         "type": "contour",
@@ -128,20 +128,25 @@ def _contour(each: Slice, z: Floats, span: tuple[float, float], i: int, number: 
     }
     data = [contour | place]
     if len(each.path):
-        path = line(each.path[:, 0], each.path[:, 1], COLORS[i], "path", mode="lines+markers", **place)
+        path = line(each.path[:, 0], each.path[:, 1], color, "path", mode="lines+markers", **place)
         hover = "step %{text}<extra>path</extra>"
         data.append(path | {"marker": {"size": 4}, "text": list(each.path_steps), "hovertemplate": hover})
-    return [*data, _now(COLORS[i]) | place]
+    return [*data, _now(color) | place]
 
 
-def _surface(each: Slice, z: Floats, span: tuple[float, float], i: int, scene: str) -> list[Figure]:
+def _surface(each: Slice, z: Floats, span: tuple[float, float], color: str, scene: str) -> list[Figure]:
     hover = "%{x:.3g}, %{y:.3g}<br>%{z:.4g}<extra></extra>"
     where = {"x": typed(each.x), "y": typed(each.y), "z": typed(z)}
     data: list[Figure] = [{"type": "surface", "coloraxis": "coloraxis", "scene": scene, "hovertemplate": hover} | where]
     if len(each.path):
-        style = {"line": {"color": COLORS[i], "width": 5}, "mode": "lines", "scene": scene, "hoverinfo": "skip"}
+        style = {
+            "line": {"color": color, "width": 5},
+            "mode": "lines",
+            "scene": scene,
+            "hoverinfo": "skip",
+        }
         data.append({"type": "scatter3d", "name": "path"} | _above(each, z, each.path, span) | style)
-    now = _now(COLORS[i]) | {"type": "scatter3d", "scene": scene} | _above(each, z, np.zeros((1, 2)), span)
+    now = _now(color) | {"type": "scatter3d", "scene": scene} | _above(each, z, np.zeros((1, 2)), span)
     now["marker"] = now["marker"] | {"size": 5, "line": {"width": 1, "color": "#ffffff"}}
     return [*data, now]
 
@@ -170,11 +175,13 @@ def _scene(each: Slice, span: tuple[float, float], title: str) -> Figure:
     }
 
 
-def _lines(known: dict[int, Slice], log: bool, words: Sequence[str]) -> Figure:
+def _lines(known: dict[int, Slice], experiment: Experiment, log: bool, words: Sequence[str]) -> Figure:
     data = []
     for i, each in known.items():
         hover = f"{LETTERS[i]}<br>%{{x:.2f}}<br>%{{y:.4g}} nats<extra></extra>"
-        data.append(line(each.x, np.maximum(each.loss[0], FLOOR), COLORS[i], LETTERS[i], hovertemplate=hover))
+        data.append(
+            line(each.x, np.maximum(each.loss[0], FLOOR), network_color(experiment, i), LETTERS[i], hovertemplate=hover)
+        )
     values = np.concatenate([each.loss[0] for each in known.values()])
     top = float(np.nanmax(values[np.isfinite(values)]))
     floored = np.maximum(values[np.isfinite(values)], FLOOR)

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, layout, line, nice_ceiling, note, typed
+from bnviz.figures.style import ACCENTS, GUIDE, Figure, axis, faded, layout, line, nice_ceiling, note, typed
 
 Array = npt.NDArray[np.floating[Any]]
 
-BEFORE, AFTER = COLORS[0], COLORS[1]  # as everywhere: without batchnorm orange, with batchnorm blue
+BEFORE, AFTER = ACCENTS[1], ACCENTS[0]
 BINS = 40
 STILL: Figure = {"dragmode": False}  # nothing to zoom into, and a finger scrolls the page
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from bnviz.figures.logarithmic import POWERS
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, guide, layout, line, typed
+from bnviz.figures.style import ACCENTS, GUIDE, WITH, WITHOUT, Figure, axis, guide, layout, line, typed
 from bnviz.records.frames import Floats
 from bnviz.theory import ravine
 from bnviz.theory.ravine import GOAL, Descent, Kind, Point
@@ -20,7 +20,7 @@ KEYS: dict[Kind, str] = {
     "batchnorm": "chart_ravine_batchnorm",
 }
 NAMES: dict[Kind, str] = {"raw": "raw inputs", "standardized": "standardized inputs", "batchnorm": "batchnorm layer"}
-COLOR: dict[Kind, str] = {"raw": COLORS[0], "standardized": COLORS[2], "batchnorm": COLORS[1]}
+COLOR: dict[Kind, str] = {"raw": WITHOUT[0], "standardized": ACCENTS[0], "batchnorm": WITH[0]}
 LOW, HIGH = -2.0, 2.0  # log10 of the losses that have a contour
 _FRAMES = 60  # moments of a path's appearance
 

@@ -9,14 +9,14 @@ import numpy.typing as npt
 from bnviz.figures.initialization import dot, told
 from bnviz.figures.logarithmic import decades, drawable, log_axis
 from bnviz.figures.normalization import STILL, number, outline
-from bnviz.figures.style import COLORS, Figure, axis, layout, line, nice_ceiling, note, typed
+from bnviz.figures.style import ACCENTS, Figure, axis, layout, line, nice_ceiling, note, typed
 from bnviz.records.initialization import INPUTS, Propagated, SignAgreement, activation_edges
 
 Array = npt.NDArray[np.floating[Any]]
 
 SIGN_BINS = np.linspace(0.5, 1.0, 26)
-SCALE_COLORS = {0.5: COLORS[3], 1.0: COLORS[2], 2.0: COLORS[4]}
-INPUT_COLORS = dict(zip(INPUTS, (COLORS[3], COLORS[2], COLORS[5]), strict=True))
+SCALE_COLORS = {0.5: ACCENTS[1], 1.0: ACCENTS[0], 2.0: ACCENTS[2]}
+INPUT_COLORS = dict(zip(INPUTS, (ACCENTS[1], ACCENTS[0], ACCENTS[3]), strict=True))
 UNBOUNDED_TICKS = (-1000, -10, 0, 10, 1000)
 INPUT_NAMES = {
     "raw": "raw pixels, 0 to 1",
@@ -88,8 +88,8 @@ def scheme_spreads(
     for i, scheme in enumerate(names):
         depth = len(found[scheme].std)
         for values, color, name in (
-            (found[scheme].std, COLORS[2], "activations"),
-            (found[scheme].gradient, COLORS[3], "gradient"),
+            (found[scheme].std, ACCENTS[0], "activations"),
+            (found[scheme].gradient, ACCENTS[1], "gradient"),
         ):
             hover = f"{names[scheme]}, {name}, layer %{{x}}<br>%{{y:.2e}}<extra></extra>"
             x = np.arange(1, len(values) + 1)
@@ -101,7 +101,7 @@ def scheme_spreads(
         axes[f"yaxis{i + 1 if i else ''}"] |= log_axis(low, high)
         axes[f"xaxis{i + 1 if i else ''}"] |= ticks
     words = [
-        dot(COLORS[2], "standard deviation of the activations") + ", " + dot(COLORS[3], "gradient going back"),
+        dot(ACCENTS[0], "standard deviation of the activations") + ", " + dot(ACCENTS[1], "gradient going back"),
     ]
     alt = "Spread by layer for " + "; ".join(_told(names[s], found[s]) for s in names)
     return {

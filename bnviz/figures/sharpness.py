@@ -7,7 +7,7 @@ import numpy as np
 from bnviz.experiment.config import Experiment
 from bnviz.figures.landscape import empty_chart
 from bnviz.figures.logarithmic import closely
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, faded, layout, line, steps_axis
+from bnviz.figures.style import GUIDE, Figure, axis, faded, layout, line, network_color, steps_axis
 from bnviz.records.frames import Floats
 from bnviz.records.landscape import NOISE_SIZES, SCALES, BatchNoise, LargestRates, Scaling, Sharpness
 
@@ -21,7 +21,9 @@ def sharpness_over_steps(found: Sequence[Sharpness | str], experiment: Experimen
     for i, each in known:
         letter = experiment.letters[i]
         hover = f"{letter}<br>step %{{x:,.0f}}<br>λ<sub>max</sub> %{{y:.3g}}<extra></extra>"
-        curve = line(each.steps, np.maximum(each.eigenvalue, 1e-6), COLORS[i], letter, hovertemplate=hover)
+        curve = line(
+            each.steps, np.maximum(each.eigenvalue, 1e-6), network_color(experiment, i), letter, hovertemplate=hover
+        )
         data.append(curve | {"mode": "lines+markers", "marker": {"size": 5}})
     longest = max((each for _, each in known), key=lambda each: each.steps[-1])
     hover = "limit of stability<br>step %{x:,.0f}<br>%{y:.3g}<extra></extra>"
@@ -46,10 +48,14 @@ def largest_rates(found: LargestRates, experiment: Experiment, words: Sequence[s
     for i, rates in enumerate(found.rates):
         x = np.full(len(rates), float(i)) + np.linspace(-0.12, 0.12, len(rates))
         hover = f"{experiment.letters[i]}<br>%{{y:.3g}}<extra></extra>"
-        points = line(x, rates, COLORS[i], experiment.letters[i], mode="markers", hovertemplate=hover)
-        data.append(points | {"marker": {"size": 9, "color": COLORS[i]}})
+        points = line(
+            x, rates, network_color(experiment, i), experiment.letters[i], mode="markers", hovertemplate=hover
+        )
+        data.append(points | {"marker": {"size": 9, "color": network_color(experiment, i)}})
         median = [float(np.median(rates))] * 2
-        data.append(line([i - 0.25, i + 0.25], median, faded(COLORS[i], 0.6), "median", hoverinfo="skip"))
+        data.append(
+            line([i - 0.25, i + 0.25], median, faded(network_color(experiment, i), 0.6), "median", hoverinfo="skip")
+        )
     count = len(experiment.variants)
     x_axis = axis("network", tickvals=list(range(count)), ticktext=list(experiment.letters), range=[-0.6, count - 0.4])
     y = axis("largest rate that trains", **closely(found.rates))
@@ -64,7 +70,7 @@ def gradient_by_scale(found: Sequence[Scaling], experiment: Experiment, words: S
     for i, each in enumerate(found):
         letter = experiment.letters[i]
         hover = f"{letter}<br>a = %{{x:.3g}}<br>gradient × %{{y:.3g}}<extra></extra>"
-        curve = line(scales, np.maximum(each.gradient, 1e-6), COLORS[i], letter, hovertemplate=hover)
+        curve = line(scales, np.maximum(each.gradient, 1e-6), network_color(experiment, i), letter, hovertemplate=hover)
         data.append(curve | {"mode": "lines+markers", "marker": {"size": 6}})
     ticks = {"tickvals": list(SCALES), "ticktext": ["⅛", "¼", "½", "1", "2", "4", "8"]}
     x = axis("scale a of the weights", type="log", range=_around(scales), **ticks)
@@ -73,13 +79,13 @@ def gradient_by_scale(found: Sequence[Scaling], experiment: Experiment, words: S
     return {"data": data, "layout": layout("Gradient norm by the scale of the weights", 320, words, xaxis=x, yaxis=y)}
 
 
-def batch_noise(found: BatchNoise, index: int, words: Sequence[str]) -> Figure:
+def batch_noise(found: BatchNoise, color: str, words: Sequence[str]) -> Figure:
     """Noise of a batch's mean and variance by its size; dotted: 1/sqrt(B)."""
     sizes = np.array(NOISE_SIZES, dtype=float)
     data = [
         line(sizes, 1 / np.sqrt(sizes), GUIDE, "1/√B", hoverinfo="skip", line={"dash": "dot", "width": 1.5}),
-        _noise(sizes, found.mean, COLORS[index], "mean", "solid"),
-        _noise(sizes, found.variance, COLORS[index], "variance", "dash"),
+        _noise(sizes, found.mean, color, "mean", "solid"),
+        _noise(sizes, found.variance, color, "variance", "dash"),
     ]
     x = axis("digits in a batch, B", type="log", range=_around(sizes), tickvals=list(NOISE_SIZES))
     seen = np.concatenate([1 / np.sqrt(sizes), found.mean, found.variance])

@@ -7,10 +7,22 @@ import numpy as np
 
 from bnviz.analysis import shift
 from bnviz.analysis.shift import Since
+from bnviz.experiment.naming import network_names
 from bnviz.figures.inference import calm_range
 from bnviz.figures.logarithmic import log_axis
 from bnviz.figures.normalization import scientific
-from bnviz.figures.style import COLORS, Figure, axis, colored, faded, layout, line, nice_ceiling, steps_until
+from bnviz.figures.style import (
+    Figure,
+    axis,
+    colored,
+    colored_letter,
+    faded,
+    layout,
+    line,
+    network_color,
+    nice_ceiling,
+    steps_until,
+)
 from bnviz.records.frames import PERCENTILES, Floats, GradientShift
 from bnviz.records.history import View
 
@@ -32,21 +44,21 @@ def unit_percentiles(view: View, *, layer: int, unit: int, until: int | None = N
     for i, letter in enumerate(view.experiment.letters):
         steps, found = shift.percentiles(view, i, layer, unit)
         if not len(steps):
-            missing.append(f"{colored(letter, i)}: nothing kept of such a unit")
+            missing.append(f"{colored_letter(view.experiment, i)}: nothing kept of such a unit")
         everything.append(found)
         hovers = [f"{letter}, {q}th percentile<br>step %{{x:,.0f}}<br>%{{y:.2f}}<extra></extra>" for q in PERCENTILES]
         low, middle, high = (
-            line(steps, found[:, k], COLORS[i], f"{letter} {q}", hovertemplate=hovers[k])
+            line(steps, found[:, k], network_color(view.experiment, i), f"{letter} {q}", hovertemplate=hovers[k])
             for k, q in enumerate(PERCENTILES)
         )
-        low["line"] = high["line"] = {"color": COLORS[i], "width": 1}
-        bands += [low, high | {"fill": "tonexty", "fillcolor": faded(COLORS[i], 0.14)}]
-        medians.append(_pointed(middle, len(steps), COLORS[i]))
+        low["line"] = high["line"] = {"color": network_color(view.experiment, i), "width": 1}
+        bands += [low, high | {"fill": "tonexty", "fillcolor": faded(network_color(view.experiment, i), 0.14)}]
+        medians.append(_pointed(middle, len(steps), network_color(view.experiment, i)))
         lost = view.latest is not None and view.latest.variants[i].diverged
         if lost:
-            missing.append(f"{colored(letter, i)} diverged: its values are no numbers")
+            missing.append(f"{colored_letter(view.experiment, i)} diverged: its values are no numbers")
         elif len(steps) and np.isfinite(found[-1]).all():
-            words.append(f"{colored(letter, i)}: {', '.join(map(_told, found[-1]))}")
+            words.append(f"{colored_letter(view.experiment, i)}: {', '.join(map(_told, found[-1]))}")
     values = np.concatenate([each.ravel() for each in everything])
     told = f"; now {', '.join(words)}" if words else ""
     alt = f"Percentiles of the input of unit {unit + 1} of layer {layer + 1} over the steps"
@@ -75,8 +87,10 @@ def distribution_shift(
             values = getattr(found, measure)
             everything.append(values)
             hover = f"{letter}, layer {number + 1}<br>step %{{x:,.0f}}<br>{symbol} %{{y:.3g}}<extra></extra>"
-            drawn = line(found.steps, values, COLORS[i], letter, hovertemplate=hover, yaxis=f"y{suffix}")
-            data.append(_pointed(drawn, len(values), COLORS[i]))
+            drawn = line(
+                found.steps, values, network_color(view.experiment, i), letter, hovertemplate=hover, yaxis=f"y{suffix}"
+            )
+            data.append(_pointed(drawn, len(values), network_color(view.experiment, i)))
     bounds = _bounds(np.concatenate(everything))
     axes: Figure = {}
     gap = 0.05 if len(shown) > 1 else 0.0
@@ -124,14 +138,32 @@ def gradient_shift(view: View, measured: Sequence[Sequence[GradientShift]], *, u
             what = "L2 difference %{y:.3g}" if row == 0 else "cosine %{y:.4f}"
             hover = f"{letter}<br>{what}<extra></extra>"
             sizes_of = np.where(np.isnan(np.append(x[1:], math.nan)), 10, 5)  # the last of each column is the newest
-            marker = {"size": sizes_of.tolist(), "color": faded(COLORS[i], 0.75)}
-            data.append(line(x, y, faded(COLORS[i], 0.45), letter, line={"width": 1}, hovertemplate=hover, **axes))
+            marker = {"size": sizes_of.tolist(), "color": faded(network_color(view.experiment, i), 0.75)}
+            data.append(
+                line(
+                    x,
+                    y,
+                    faded(network_color(view.experiment, i), 0.45),
+                    letter,
+                    line={"width": 1},
+                    hovertemplate=hover,
+                    **axes,
+                )
+            )
             data[-1] |= {"mode": "lines+markers", "marker": marker}
             across = np.array([edge for k in range(depth) for edge in (k + 1.6, k + 2.4, math.nan)])
             level = np.repeat(mean, 3) if len(mean) else np.full(len(across), math.nan)
             average = f"{letter}, mean of {len(found)}<br>{what}<extra></extra>"
             data.append(
-                line(across, level, COLORS[i], f"{letter} mean", line={"width": 3}, hovertemplate=average, **axes)
+                line(
+                    across,
+                    level,
+                    network_color(view.experiment, i),
+                    f"{letter} mean",
+                    line={"width": 3},
+                    hovertemplate=average,
+                    **axes,
+                )
             )
     positive = np.concatenate(sizes) if sizes else np.empty(0)
     bounds = [-4.0, 0.0]
@@ -190,8 +222,7 @@ def _told(value: float) -> str:
 
 def _letters(view: View) -> str:
     return ", ".join(
-        f"{colored(letter, i)} {'batchnorm' if view.experiment.variants[i].batchnorm else 'no batchnorm'}"
-        for i, letter in enumerate(view.experiment.letters)
+        colored(name, network_color(view.experiment, i)) for i, name in enumerate(network_names(view.experiment))
     )
 
 

@@ -6,7 +6,7 @@ from bnviz.analysis.smoothness import Course, course, gap, of_effective_rates, o
 from bnviz.figures.curves import x_axis
 from bnviz.figures.logarithmic import log_axis
 from bnviz.figures.normalization import scientific
-from bnviz.figures.style import COLORS, Figure, axis, colored, faded, layout, line, nice_ceiling
+from bnviz.figures.style import Figure, axis, colored, faded, layout, line, network_color, nice_ceiling
 from bnviz.records.frames import STEP_LENGTHS, Floats
 from bnviz.records.history import View
 
@@ -20,8 +20,24 @@ def loss_band(view: View, *, log: bool) -> Figure:
     courses = _courses(view)
     for i, found in enumerate(courses):
         letter = view.experiment.letters[i]
-        data += _band(found.steps, found.loss_low, found.loss_high, i, f"{letter}, {AHEAD}", "%{y:.3f} nats")
-        data.append(line(found.steps, found.loss, COLORS[i], f"{letter} here", hoverinfo="skip", line={"width": 1.5}))
+        data += _band(
+            found.steps,
+            found.loss_low,
+            found.loss_high,
+            network_color(view.experiment, i),
+            f"{letter}, {AHEAD}",
+            "%{y:.3f} nats",
+        )
+        data.append(
+            line(
+                found.steps,
+                found.loss,
+                network_color(view.experiment, i),
+                f"{letter} here",
+                hoverinfo="skip",
+                line={"width": 1.5},
+            )
+        )
     tops = np.concatenate([found.loss_high for found in courses] or [np.zeros(1)])
     y = axis("loss on the batch (nats)", **_scale(np.concatenate([tops, *(c.loss_low for c in courses)]), log))
     words = [_each(view, [recent(c.range) for c in courses], f"range, {RECENTLY}")]
@@ -34,7 +50,9 @@ def gradient_predictiveness(view: View, *, log: bool) -> Figure:
     courses = _courses(view)
     for i, found in enumerate(courses):
         name = f"{view.experiment.letters[i]}, {AHEAD}"
-        data += _band(found.steps, found.change_low, found.change_high, i, name, "%{y:.3g}")
+        data += _band(
+            found.steps, found.change_low, found.change_high, network_color(view.experiment, i), name, "%{y:.3g}"
+        )
     ends = np.concatenate([part for c in courses for part in (c.change_low, c.change_high)] or [np.zeros(1)])
     y = axis("‖g(w − ηg) − g(w)‖", **_scale(ends, log))
     words = [_each(view, [recent(c.change_high) for c in courses], f"largest, {RECENTLY}")]
@@ -48,7 +66,7 @@ def effective_smoothness(view: View, *, log: bool) -> Figure:
         line(
             found.steps,
             found.beta,
-            COLORS[i],
+            network_color(view.experiment, i),
             view.experiment.letters[i],
             hovertemplate=f"{view.experiment.letters[i]}<br>step %{{x:,.0f}}<br>β %{{y:.3g}}<extra></extra>",
         )
@@ -68,7 +86,7 @@ def effective_learning_rate(view: View) -> Figure:
         rate = found.effective_rate
         letter = view.experiment.letters[i]
         hover = f"{letter}<br>step %{{x:,.0f}}<br>%{{y:.3g}}<extra></extra>"
-        data.append(line(found.steps, rate, COLORS[i], letter, hovertemplate=hover))
+        data.append(line(found.steps, rate, network_color(view.experiment, i), letter, hovertemplate=hover))
         values.append(rate)
     y = axis("η / ‖W₁‖²", **_scale(np.concatenate(values or [np.ones(1)]), True))
     words = of_effective_rates(view) if data else ["no network has batchnorm"]
@@ -81,7 +99,7 @@ def generalization_gap(view: View) -> Figure:
     for i, letter in enumerate(view.experiment.letters):
         steps, found = gap(view, i)
         hover = f"{letter}<br>step %{{x:,.0f}}<br>%{{y:+.3f}} nats<extra></extra>"
-        data.append(line(steps, found, COLORS[i], letter, hovertemplate=hover))
+        data.append(line(steps, found, network_color(view.experiment, i), letter, hovertemplate=hover))
         values.append(found)
     ends = np.concatenate([*values, np.zeros(1)])
     low, high = min(float(ends.min()), -0.02), max(float(ends.max()), 0.05)
@@ -94,13 +112,13 @@ def _courses(view: View) -> list[Course]:
     return [course(view, i) for i in range(len(view.variants))]
 
 
-def _band(steps: Floats, low: Floats, high: Floats, i: int, name: str, value: str) -> list[Figure]:
+def _band(steps: Floats, low: Floats, high: Floats, color: str, name: str, value: str) -> list[Figure]:
     """The space between two curves, filled; gaps where either is no number."""
     known = np.isfinite(low) & np.isfinite(high)
     edge = {"line": {"width": 0.75}, "hovertemplate": f"{name}<br>step %{{x:,.0f}}<br>{value}<extra></extra>"}
-    bottom = line(steps[known], low[known], COLORS[i], f"{name} low", **edge)
-    top = line(steps[known], high[known], COLORS[i], f"{name} high", **edge)
-    return [bottom, top | {"fill": "tonexty", "fillcolor": faded(COLORS[i], 0.25)}]
+    bottom = line(steps[known], low[known], color, f"{name} low", **edge)
+    top = line(steps[known], high[known], color, f"{name} high", **edge)
+    return [bottom, top | {"fill": "tonexty", "fillcolor": faded(color, 0.25)}]
 
 
 def _scale(values: Floats, log: bool) -> Figure:
@@ -117,7 +135,7 @@ def _scale(values: Floats, log: bool) -> Figure:
 
 
 def _each(view: View, values: list[float], what: str) -> str:
-    told = [colored(scientific(v), i) for i, v in enumerate(values) if np.isfinite(v)]
+    told = [colored(scientific(v), network_color(view.experiment, i)) for i, v in enumerate(values) if np.isfinite(v)]
     return f"{' · '.join(told)} ({what})" if told else ""
 
 

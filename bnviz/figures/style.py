@@ -14,12 +14,16 @@ import numpy.typing as npt
 
 from bnviz.experiment.config import Experiment
 from bnviz.experiment.inits import init_name
+from bnviz.experiment.naming import network_names
 from bnviz.experiment.settings import SHARED
 
 Figure = dict[str, Any]
 
-# One colour a variant, the same in every chart; told apart with the common colour deficiencies (after Okabe and Ito).
-COLORS = ("#E07B00", "#1F77D0", "#009E73", "#CC5FA0", "#9A7A2E", "#6C6FD1")
+# Orange is a network without batchnorm and blue one with it, in every chart, and nothing else has these colours.
+# Networks of a kind differ in lightness. Told apart with the common colour deficiencies (after Okabe and Ito).
+WITHOUT = ("#E07B00", "#9C4F00", "#F2A94E", "#6B3600", "#F7C98B", "#C2662D")
+WITH = ("#1F77D0", "#0B4A8F", "#6CB0F5", "#083263", "#A6CEF7", "#4A8FBF")
+ACCENTS = ("#009E73", "#CC5FA0", "#9A7A2E", "#6C6FD1")  # whatever is no network
 GUIDE = "#8A9099"  # reference lines and their words
 DOTTED: Figure = {"color": GUIDE, "width": 1, "dash": "dot"}
 
@@ -92,23 +96,33 @@ def guide(value: float) -> list[Figure]:
     return [ends | {"line": DOTTED}]
 
 
-def colored(text: str, index: int) -> str:
-    return f'<span style="color:{COLORS[index]}"><b>{text}</b></span>'
+def network_color(experiment: Experiment, index: int) -> str:
+    """Return the colour of one network: by whether it has batchnorm, and its place among those of its kind."""
+    normalized = [variant.batchnorm is not None for variant in experiment.variants]
+    return (WITH if normalized[index] else WITHOUT)[normalized[:index].count(normalized[index])]
 
 
 def color_of(*, normalized: bool) -> str:
-    """Blue for a network with batchnorm, orange for one without: the same on every page."""
-    return COLORS[1] if normalized else COLORS[0]
+    """Return blue for a network with batchnorm, orange for one without: the same on every page."""
+    return (WITH if normalized else WITHOUT)[0]
+
+
+def colored(text: str, color: str) -> str:
+    """Return HTML of bold words in a colour."""
+    return f'<span style="color:{color}"><b>{text}</b></span>'
+
+
+def colored_letter(experiment: Experiment, index: int) -> str:
+    """Return HTML of a network's letter in its colour."""
+    return colored(experiment.letters[index], network_color(experiment, index))
 
 
 def title_of(experiment: Experiment, index: int) -> str:
-    """'A · no batchnorm · U[0,1) / √fan_in', the letter in its colour; another architecture than an MLP is named."""
-    variant = experiment.variants[index]
-    network = variant.network
-    norm = "batchnorm" if variant.batchnorm else "no batchnorm"
+    """Return 'no batchnorm · U[0,1) / √fan_in', the name in its colour; an architecture other than an MLP is named."""
+    network = experiment.variants[index].network
     kind = "" if network.architecture == "mlp" else SHARED["architecture"].name_of(network.architecture) + " · "
-    init = init_name(network.init, network.init_scale)
-    return f"{colored(experiment.letters[index], index)} · {kind}{norm} · {init}"
+    name = colored(network_names(experiment)[index], network_color(experiment, index))
+    return f"{name} · {kind}{init_name(network.init, network.init_scale)}"
 
 
 def unit_of(experiment: Experiment, layer: int) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from bnviz.experiment.sweep import Axis, Sweep
-from bnviz.figures.style import COLORS, GUIDE, Figure, axis, color_bar, faded, layout, line, nice_ceiling, typed
+from bnviz.figures.style import GUIDE, Figure, axis, color_bar, color_of, faded, layout, line, nice_ceiling, typed
 from bnviz.records.frames import Floats
 from bnviz.records.sweep import METRICS, Cells, Found, Metric, cells, gain
 
@@ -76,7 +76,7 @@ def sweep_lines(sweep: Sweep, found: Found, metric: Metric) -> Figure:
     data: list[Figure] = []
     for k, normalized in enumerate(sweep.normalized):
         mean, spread = of.mean[order, k] * percent, of.deviation[order, k] * percent
-        color, name = COLORS[int(normalized)], PANELS["on" if normalized else "off"]
+        color, name = color_of(normalized=normalized), PANELS["on" if normalized else "off"]
         if sweep.seeds > 1:
             data += _band(along, mean, spread, color, log=percent == 1)
         seeds = f" ± %{{customdata[1]:.4f}} ({sweep.seeds} seeds)" if sweep.seeds > 1 else ""
@@ -103,7 +103,7 @@ def sweep_lines(sweep: Sweep, found: Found, metric: Metric) -> Figure:
     unit = " (%)" if percent > 1 else " (nats)"
     y_axis = axis(METRICS[metric] + unit, **y_range)
     words = " &ensp; ".join(
-        f'<span class="bnviz-swatch" style="background:{COLORS[int(n)]}"></span> {PANELS["on" if n else "off"]}'
+        f'<span class="bnviz-swatch" style="background:{color_of(normalized=n)}"></span> {PANELS["on" if n else "off"]}'
         for n in sweep.normalized
     )
     crosses = " &ensp; × diverged" if of.diverged.any() else ""

@@ -14,10 +14,8 @@ from bnviz.ui.components import live_plotly
 from bnviz.ui.session import present
 from bnviz.ui.status_line import has_notice, notice, status_line
 
-_LIVE = (
-    '<div class="bnviz-status"></div><div class="bnviz-notice" role="status"></div>'
-    '<ul class="bnviz-findings" aria-label="Findings"></ul>'
-)
+STATUS = '<div class="bnviz-status"></div><div class="bnviz-notice" role="status"></div>'
+FINDINGS = '<ul class="bnviz-findings" aria-label="Findings"></ul>'
 
 
 def publish(
@@ -26,11 +24,13 @@ def publish(
     make_figures: Callable[[View, Frame], dict[str, Figure]],
     findings: Callable[[View], list[str]] = live.findings,
     also: Callable[[], object] = lambda: None,
+    html: str = STATUS + FINDINGS,
 ) -> None:
     """Send the run to the browser, now and whenever it moves; `watched` is its status in the rest of the page.
 
     `make_figures` gives figures by the key of their chart, `findings` sentences; they run in another thread and must
-    not call Streamlit. `also` is what else they depend on, hashable.
+    not call Streamlit. `also` is what else they depend on, hashable. `html`: what stands here; a part that is not in it
+    is looked for in the rest of the page.
     """
 
     def state() -> object:
@@ -51,4 +51,4 @@ def publish(
 
     presence = present()
     presence.feed.show(state, news)
-    live_plotly.follow(presence.feed.token, _LIVE)
+    live_plotly.follow(presence.feed.token, html)

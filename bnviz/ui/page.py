@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from bnviz.ui import controls
+from bnviz.ui import settings_table
 
 PROBLEMS = 12  # shown at once
 _STYLE = Path(__file__).with_name("style.css")
@@ -18,7 +18,7 @@ def style() -> None:
 
 def show_problems() -> None:
     with st.container(key="problems"):  # always there: what comes and goes above the charts would mount them anew
-        if found := controls.problems():
+        if found := settings_table.problems():
             lines = [f"- {line}" for line in found[:PROBLEMS]]
             more = [f"- … and {len(found) - PROBLEMS:,} more"] if len(found) > PROBLEMS else []
             st.warning("\n".join(lines + more), icon=":material/warning:")

@@ -54,6 +54,7 @@ def transport(run: Run, choose_seed: Callable[[int], None]) -> Status:
         chosen = st.segmented_control(
             "Speed (steps a second)",
             list(SPEEDS),
+            label_visibility="collapsed",
             default=first,
             key="speed",
             required=True,

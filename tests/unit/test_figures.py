@@ -30,7 +30,7 @@ from bnviz.experiment.config import (
 from bnviz.experiment.edits import Edit
 from bnviz.figures.activations import PLACE_NAMES, input_place
 from bnviz.figures.curves import SHOWN, smooth
-from bnviz.figures.style import COLORS, Figure, nice_ceiling, typed
+from bnviz.figures.style import ACCENTS, WITH, WITHOUT, Figure, network_color, nice_ceiling, typed
 from bnviz.records.frames import BINS, PLACES, VariantFrame
 from bnviz.records.history import History, View
 from bnviz.training.batches import Batches
@@ -437,8 +437,15 @@ class TestTheGradients:
 
 
 class TestStyle:
-    def test_has_a_colour_for_every_variant(self) -> None:
-        assert len({*COLORS}) == len(COLORS) == len(LETTERS)
+    def test_has_a_colour_for_every_network_and_no_other_thing_has_one_of_them(self) -> None:
+        assert len({*WITHOUT, *WITH, *ACCENTS}) == 2 * len(LETTERS) + len(ACCENTS)
+        assert len(WITHOUT) == len(WITH) == len(LETTERS)
+
+    def test_orange_is_a_network_without_batchnorm_and_blue_one_with_it_whatever_its_place(self) -> None:
+        plain, normalized = Variant(), Variant(batchnorm=BatchNormConfig())
+        experiment = Experiment(variants=(normalized, plain, normalized, plain))
+        colors = [network_color(experiment, i) for i in range(4)]
+        assert colors == [WITH[0], WITHOUT[0], WITH[1], WITHOUT[1]]
 
     @given(st.floats(1e-12, 1e12))
     def test_a_calm_ceiling_is_a_round_number_not_far_above(self, value: float) -> None:

@@ -57,11 +57,12 @@ def test_settings_charts_and_sweeps_have_the_same_name_for_a_scheme() -> None:
     assert Axis("init", choices=INITS).labels == list(VARIANT["init"].names)
     for init in INITS:
         experiment = Experiment(variants=(Variant(NetworkConfig(init=init, init_scale=0.5), BatchNormConfig()),))
-        assert title_of(experiment, 0).endswith(f"</span> · batchnorm · {SCHEMES[init].name} × 0.5")
+        assert title_of(experiment, 0).endswith(f"batchnorm</b></span> · {SCHEMES[init].name} × 0.5")
 
 
 def test_another_architecture_is_named_as_its_control_names_it() -> None:
-    assert "LeNet · no batchnorm" in title_of(Experiment(variants=(Variant(NetworkConfig(architecture="lenet")),)), 0)
+    lenet = Experiment(variants=(Variant(NetworkConfig(architecture="lenet")),))
+    assert "no batchnorm</b></span> · LeNet · " in title_of(lenet, 0)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

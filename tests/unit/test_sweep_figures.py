@@ -10,7 +10,7 @@ import pytest
 from bnviz.experiment.sweep import Axis, Sweep
 from bnviz.export.sweep import rows, to_csv
 from bnviz.figures import sweep_lines, sweep_map, sweep_panels, sweep_place
-from bnviz.figures.style import COLORS
+from bnviz.figures.style import WITH, WITHOUT
 from bnviz.records.sweep import Found
 
 GRID = Sweep((Axis("learning_rate", choices=(0.1, 1.0)), Axis("init", choices=("rand", "normal", "zeros"))))
@@ -83,7 +83,7 @@ def test_lines_are_means_in_a_band_over_the_seeds() -> None:
     np.testing.assert_allclose(numbers(off["y"]), [3, 2, 2, 2])
     np.testing.assert_allclose(numbers(on["y"]), 0.5)
     np.testing.assert_allclose(numbers(on["customdata"]), np.tile([0.5, 0.1], (4, 1)), rtol=1e-5)
-    assert (off["line"]["color"], on["line"]["color"]) == COLORS[:2]
+    assert (off["line"]["color"], on["line"]["color"]) == (WITHOUT[0], WITH[0])
     (crosses,) = [t for t in figure["data"] if t["name"] == "without batchnorm, diverged"]
     assert crosses["x"] == [0.001]
     assert len([t for t in figure["data"] if t.get("fill") == "tonexty"]) == 2

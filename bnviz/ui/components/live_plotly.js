@@ -261,7 +261,8 @@ async function ask({ url, plotly }, place, rerun, signal) {
   const shown = new Map(); // HTML by class
   const show = async ({ version, page, html, figures, rerun: outdated }) => {
     for (const [name, text] of Object.entries(html)) {
-      if (shown.get(name) !== text) place.querySelector(`.${name}`).innerHTML = text;
+      const part = place.querySelector(`.${name}`) ?? document.querySelector(`.${name}`);
+      if (part && (shown.get(name) !== text || !part.childNodes.length)) part.innerHTML = text;
       shown.set(name, text);
     }
     if (outdated && asked !== page) rerun((asked = page));

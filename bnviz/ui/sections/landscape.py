@@ -10,7 +10,7 @@ from bnviz.engine.long_question import LongQuestion
 from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment
 from bnviz.figures.landscape import Shape, empty_chart, progress_bar
-from bnviz.figures.style import Figure
+from bnviz.figures.style import Figure, network_color
 from bnviz.findings import landscape as findings
 from bnviz.records.landscape import NOISE_DIGITS, SHARPNESS_DIGITS, BatchNoise, LargestRates, Scaling, Slice
 from bnviz.ui.asking.repeated import LiveQuestion
@@ -102,7 +102,7 @@ class Landscape:
             told = [_of(now, noise.step), f"against {NOISE_DIGITS:,} digits; dotted: 1/√B", *findings.of_noise(noise)]
             version = (self.noise.count, now, variant)
             drawn["chart_batch_noise"] = self._made(
-                "chart_batch_noise", version, lambda: figures.batch_noise(noise, variant, told)
+                "chart_batch_noise", version, lambda: figures.batch_noise(noise, network_color(now, variant), told)
             )
         return drawn
 

@@ -14,7 +14,7 @@ from bnviz.engine.run import Run
 from bnviz.experiment.addresses import NoExperimentError, read_json
 from bnviz.export import run as export
 from bnviz.export.script import DIGITS_FILES, to_script
-from bnviz.ui import controls
+from bnviz.ui import settings_table
 
 
 class _Download:
@@ -134,7 +134,7 @@ def _import() -> None:
         try:
             experiment, found = read_json(uploaded.getvalue())
         except NoExperimentError as error:
-            controls.problems().append(f"{error} The settings stay as they are.")
+            settings_table.problems().append(f"{error} The settings stay as they are.")
             return
-        controls.load(experiment)
-        controls.problems().extend(found)
+        settings_table.load(experiment)
+        settings_table.problems().extend(found)

@@ -14,7 +14,7 @@ from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, 
 from bnviz.experiment.settings import Setting, Value, as_text
 from bnviz.experiment.sweep import AXES, MOST, MOST_SEEDS, Axis, Sweep
 from bnviz.records.sweep import METRICS, Metric
-from bnviz.ui import controls
+from bnviz.ui import controls, settings_table
 
 T = TypeVar("T")
 NONE = "none"
@@ -74,7 +74,7 @@ def load(sweep: Sweep) -> None:
             ends = {"low": axis.low or 0.0, "high": axis.high or 0.0, "count": axis.count or 2, "scale": axis.scale}
             table |= {f"{axis.key}_{part}": value for part, value in ends.items()}
     st.session_state["sweep_form"] = table
-    controls.load(_twins(**sweep.rest))
+    settings_table.load(_twins(**sweep.rest))
 
 
 def _twins(training: TrainingConfig, network: NetworkConfig, options: BatchNormConfig) -> Experiment:
@@ -91,7 +91,7 @@ def read_address_once() -> None:
         return
     sweep, found = sweep_text.from_query(dict(st.query_params))
     load(sweep)
-    controls.problems().extend(found)
+    settings_table.problems().extend(found)
 
 
 def _table() -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _bound(name: str, default: T) -> tuple[T, dict[str, Any]]:
         if st.session_state.get(key) is not None:  # nor gone with its page
             table[name] = st.session_state[key]
 
-    return controls.show(key, table.setdefault(name, default)), {"key": key, "on_change": changed}
+    return settings_table.show(key, table.setdefault(name, default)), {"key": key, "on_change": changed}
 
 
 def _select(name: str, label: str, titles: dict[str, str]) -> str:

@@ -20,7 +20,7 @@ from bnviz.experiment.sweep import Sweep
 from bnviz.export.sweep import to_csv, to_parquet
 from bnviz.figures.style import Figure
 from bnviz.records.sweep import Found
-from bnviz.ui import controls, session
+from bnviz.ui import session, settings_table
 from bnviz.ui.components import live_plotly
 from bnviz.ui.components.tab import assign_tab_id, tab_id
 from bnviz.ui.sections import sweep_form
@@ -81,7 +81,7 @@ def _start(sweep: Sweep) -> None:
     try:
         owned, _ = presence.labs.start_sweep(tab, presence.owner, sweep)
     except TooManyRunsError as error:
-        controls.problems().append(str(error))
+        settings_table.problems().append(str(error))
         return
     if owned != tab:
         assign_tab_id(owned)
@@ -119,7 +119,7 @@ def _opened() -> None:
         try:
             sweep_form.load(sweep_text.from_json(file.getvalue()))
         except ValueError as error:
-            controls.problems().append(f"{error} The definition stays as it is.")
+            settings_table.problems().append(f"{error} The definition stays as it is.")
 
 
 # -- what moves -------------------------------------------------------------------------------------------------------
