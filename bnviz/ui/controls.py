@@ -7,7 +7,6 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from bnviz.experiment.addresses import from_query, to_query
 from bnviz.experiment.config import LETTERS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig
 from bnviz.experiment.presets import PRESETS
 from bnviz.experiment.settings import (

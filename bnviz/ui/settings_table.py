@@ -9,8 +9,9 @@ from typing import TypeVar
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from bnviz.experiment.addresses import from_query, to_query
 from bnviz.experiment.config import Experiment
-from bnviz.experiment.settings import ARCHITECTURE, SHARED, Value, flatten, from_query, table, to_query
+from bnviz.experiment.settings import ARCHITECTURE, SHARED, Value, flatten, table
 from bnviz.ui.web.server import wait_until_sent
 
 T = TypeVar("T")

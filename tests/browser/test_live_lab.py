@@ -137,7 +137,7 @@ def test_every_click_counts_once(lab: Lab) -> None:
 
 def test_keeping_the_weights_leaves_a_labelled_marker(lab: Lab) -> None:
     lab.open("?steps=50000")
-    lab.toggle("keep_weights")
+    lab.page.get_by_text("is made now, the weights stay").click()
     lab.click("play")
     step = lab.wait_for_step(lambda step: step > 100)
     lab.toggle("b_batchnorm")
@@ -236,7 +236,7 @@ def test_a_message_above_the_charts_mounts_none_of_them_again(lab: Lab, tmp_path
     mark(lab)
     broken = tmp_path / "broken.json"
     broken.write_text("{")
-    lab.page.get_by_text("Share and export").click()
+    lab.page.get_by_role("button", name="Share").click()
     lab.page.locator(".st-key-import_json input[type=file]").set_input_files(broken)
     expect(lab.page.locator("[data-testid=stAlert]")).to_contain_text("This is not a JSON document")
     lab.click("dismiss_problems")
@@ -304,7 +304,7 @@ def test_the_run_leaves_as_files(lab: Lab) -> None:
     lab.open("?steps=40")
     lab.click("play")
     expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
-    lab.page.get_by_text("Share and export").click()
+    lab.page.get_by_role("button", name="Share").click()
     files = {}
     for key in ("export_json", "export_csv", "export_script"):
         with lab.page.expect_download() as download:
