@@ -7,8 +7,8 @@ import streamlit as st
 from bnviz import figures
 from bnviz.experiment.sweep import Sweep
 from bnviz.figures.style import Figure
-from bnviz.records.frames import TEST_DIGITS
-from bnviz.records.sweep import LAST, Found
+from bnviz.records.frames import TEST_DIGITS, TRAINING_LOSS_STEPS
+from bnviz.records.sweep import Found
 from bnviz.ui import page, settings_table
 from bnviz.ui.components.live_plotly import live_chart
 from bnviz.ui.sections import sweep_form
@@ -29,8 +29,9 @@ place = st.container(key="sweep_progress")
 pictured = run.sweep if run else sweep
 options = page.heading(
     "Results",
-    f"Training loss: mean over the last {LAST} steps. Test loss and accuracy: on the first {TEST_DIGITS:,} test digits "
-    "in eval mode, measured now and then; at the end on all of them. A click opens the networks in the live lab.",
+    f"Training loss: mean over the last {TRAINING_LOSS_STEPS} steps. Test loss and accuracy: on the first "
+    f"{TEST_DIGITS:,} test digits in eval mode, measured now and then; at the end on all of them. A click opens the "
+    "networks in the live lab.",
 )
 with options:
     metric = sweep_form.choose_metric()

@@ -19,6 +19,7 @@ Counts = npt.NDArray[np.integer]
 PROBE_DIGITS = 256  # activations are measured on the first training digits, the same at every step
 MAP_DIGITS = 16  # of these digits feature maps are measured: a channel of LeNet's first layer has 12,544 values then
 PROBED = f"{PROBE_DIGITS} fixed digits (feature maps: every position of the first {MAP_DIGITS})"  # as pages say it
+TRAINING_LOSS_STEPS = 100  # the last ones, whose mean is called the training loss of a network
 TEST_DIGITS = 1000  # test loss and accuracy while training; the last frame of a run uses the whole test set
 EVALUATION_CHUNK = 256  # test digits in one forward pass: their activations stay in the cache, whole batches
 POPULATION_DIGITS = 2000  # population statistics while training; the last frame of a run takes all training digits

@@ -10,15 +10,14 @@ from bnviz.experiment.config import TrainingConfig
 from bnviz.experiment.sweep import Sweep
 from bnviz.records.frames import Floats
 
-LAST = 100  # steps whose mean is the training loss
-POINTS = 60  # at most, of a network's training curve
+CURVE_POINTS = 60  # at most, of a network's training curve
 Metric = Literal["train_loss", "test_loss", "test_accuracy"]
 METRICS: dict[Metric, str] = {"train_loss": "training loss", "test_loss": "test loss", "test_accuracy": "test accuracy"}
 
 
 def stride(training: TrainingConfig) -> int:
     """Steps whose mean loss is one point of a training curve."""
-    return -(-training.steps // POINTS)
+    return -(-training.steps // CURVE_POINTS)
 
 
 def is_looked_at(training: TrainingConfig, step: int) -> bool:
@@ -32,9 +31,9 @@ def is_looked_at(training: TrainingConfig, step: int) -> bool:
 class Found:
     """One row a network, in the order of `Sweep.experiments`; NaN where nothing is known yet.
 
-    steps: trained so far. train_loss: mean of the last LAST steps, for one that diverged of those before. test_loss
-    and test_accuracy: as last measured, NaN for one that diverged. curves: (networks, POINTS) mean training loss of
-    each `stride` steps.
+    steps: trained so far. train_loss: mean of the last TRAINING_LOSS_STEPS steps, for one that diverged of those
+    before. test_loss and test_accuracy: as last measured, NaN for one that diverged. curves: (networks, CURVE_POINTS)
+    mean training loss of each `stride` steps.
     """
 
     steps: npt.NDArray[np.int32]
@@ -55,7 +54,7 @@ class Found:
             train_loss=unknown(networks),
             test_loss=unknown(networks),
             test_accuracy=unknown(networks),
-            curves=unknown(networks, POINTS),
+            curves=unknown(networks, CURVE_POINTS),
         )
 
     def take(self, members: npt.NDArray[np.intp], news: "Found") -> None:

@@ -17,8 +17,8 @@ from bnviz.experiment.config import Experiment
 from bnviz.experiment.sweep import Sweep, stacks
 from bnviz.nn.layers import Sgd
 from bnviz.nn.network import NetworkState, Stack
-from bnviz.records.frames import POPULATION_DIGITS, TEST_DIGITS
-from bnviz.records.sweep import LAST, Found, is_looked_at, stride
+from bnviz.records.frames import POPULATION_DIGITS, TEST_DIGITS, TRAINING_LOSS_STEPS
+from bnviz.records.sweep import Found, is_looked_at, stride
 from bnviz.training import probes
 from bnviz.training.batches import Batches
 from bnviz.training.device import NETWORKS, moved
@@ -36,7 +36,7 @@ class SweepStack:
         self._seeds = [e.training.seed for e in experiments]
         self.step = 0
         self._found = Found.nothing(len(experiments))
-        self._recent: deque[Tensor] = deque(maxlen=LAST)  # losses of the last steps, (networks,) each
+        self._recent: deque[Tensor] = deque(maxlen=TRAINING_LOSS_STEPS)  # losses of the last steps, (networks,) each
         self._sum = np.zeros(len(experiments))  # of the losses since the last point of the curve
         states = dict(enumerate(NetworkState.fresh(e.variants[0], e.training.seed) for e in experiments if not saved))
         if saved:
@@ -144,7 +144,7 @@ class SweepStack:
         for i, steps in zip(members, lasted, strict=True):
             self._found.steps[i] += steps
             if steps < len(losses):
-                before = [*(row[i] for row in self._recent), *whole[:steps, i]][-LAST:]
+                before = [*(row[i] for row in self._recent), *whole[:steps, i]][-TRAINING_LOSS_STEPS:]
                 self._found.train_loss[i] = torch.stack(before).double().mean() if before else torch.nan
                 self._found.diverged[i] = True
                 self._found.test_loss[i] = self._found.test_accuracy[i] = np.nan

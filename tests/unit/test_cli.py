@@ -14,7 +14,7 @@ import pytest
 from builders import frames_of, losses_of
 
 import bnviz
-from bnviz.__main__ import LAST, main
+from bnviz.__main__ import main
 from bnviz.experiment.config import (
     BatchNormConfig,
     Experiment,
@@ -25,6 +25,7 @@ from bnviz.experiment.config import (
     to_json,
 )
 from bnviz.experiment.settings import SHARED, VARIANT
+from bnviz.records.frames import TRAINING_LOSS_STEPS
 from bnviz.training.batches import Batches
 
 ROOT = Path(__file__).parents[2]
@@ -114,7 +115,7 @@ class TestTrain:
         assert command("train --steps 130 --width 4") == 0
         experiment = Experiment(TrainingConfig(steps=130), (Variant(NetworkConfig(width=4)),))
         losses = losses_of(frames_of(experiment, batches), 0)
-        assert LAST == 100
+        assert TRAINING_LOSS_STEPS == 100
         assert last_line(capsys.readouterr().out)["train_loss"] == pytest.approx(np.mean(losses[30:]))
 
     def test_prints_nothing_but_the_json_where_that_is_asked_for(self, capsys: pytest.CaptureFixture[str]) -> None:

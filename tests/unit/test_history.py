@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, TrainingConfig, Variant
 from bnviz.experiment.edits import Edit
-from bnviz.records.history import FRAMES, POINTS, History, Marker, VariantHistory
+from bnviz.records.history import CURVE_POINTS, KEPT_FRAMES, History, Marker, VariantHistory
 
 ONE = Experiment(TrainingConfig(steps=100_000), (Variant(),))
 
@@ -39,7 +39,7 @@ class TestTheLossCurve:
 
     def test_is_bounded(self, losses: np.ndarray) -> None:
         found = track(filled(ONE, losses, range(37, 100_000, 37)))
-        assert POINTS / 2 <= len(found.losses) <= POINTS
+        assert CURVE_POINTS / 2 <= len(found.losses) <= CURVE_POINTS
         assert len(found.seconds) == len(found.losses)
 
     def test_has_points_that_are_means_of_stride_losses(self, losses: np.ndarray) -> None:
@@ -109,16 +109,16 @@ class TestTheKeptFrames:
         for step in range(0, 100_000, short.training.keep_every):
             history.add(frame(variant_frame(step)))
         found = track(history)
-        assert FRAMES / 2 <= len(found.frames) <= FRAMES
+        assert KEPT_FRAMES / 2 <= len(found.frames) <= KEPT_FRAMES
         assert found.frames[0].step == 0
         assert len(found.frame_seconds) == len(found.frames)
 
     def test_are_thinned_by_every_second_one(self) -> None:
         short = Experiment(TrainingConfig(steps=30), (Variant(),))
         history = History(short)
-        for step in range(0, 2 * FRAMES + 1, 2):
+        for step in range(0, 2 * KEPT_FRAMES + 1, 2):
             history.add(frame(variant_frame(step)))
-        assert [f.step for f in track(history).frames] == list(range(0, 2 * FRAMES + 1, 4))
+        assert [f.step for f in track(history).frames] == list(range(0, 2 * KEPT_FRAMES + 1, 4))
 
     def test_are_the_same_however_the_run_was_watched(self) -> None:
         experiment = Experiment(TrainingConfig(steps=300), (Variant(),))  # keeps every 20th

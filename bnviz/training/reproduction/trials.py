@@ -8,13 +8,12 @@ from statistics import fmean, stdev, variance
 import numpy as np
 
 from bnviz.experiment.config import BatchNormConfig, NetworkConfig, TrainingConfig, Variant, replace
-from bnviz.records.frames import TEST_DIGITS, VariantFrame
+from bnviz.records.frames import TEST_DIGITS, TRAINING_LOSS_STEPS, VariantFrame
 from bnviz.records.reproduction import Line
 from bnviz.training import probes
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer
 
-LAST = 100  # steps whose mean is the training loss
 STUDENT_T = 2.776  # Student's t, 95 %, two-sided, 4 degrees of freedom: two sides of three seeds each
 SIDES = ("without batchnorm", "with batchnorm")
 
@@ -54,7 +53,7 @@ class Bench:
         outcomes = []
         for i in range(len(variants)):
             seen = tuple(frame.variants[i] for frame in frames)
-            losses = np.concatenate([frame.losses for frame in seen])[-LAST:]
+            losses = np.concatenate([frame.losses for frame in seen])[-TRAINING_LOSS_STEPS:]
             last = seen[-1]
             images, labels = self.batches.train_sample(TEST_DIGITS, training.standardize)
             accuracy = probes.evaluate(trainer.copy_of(i), images, labels)[1][0]
