@@ -587,8 +587,8 @@ class TestManyRuns:
             )
         finally:
             gc.enable()
+        wait_until(lambda: all(run.status.state == "closed" for run in runs), "the runs to close")
         for run in runs:
-            wait_until(lambda run=run: run.status.state == "closed", "the run to close")
             assert run.status.state not in ("starting", "playing")
 
     def test_a_run_may_be_closed_before_it_has_started(self, engine: Engine) -> None:
@@ -696,7 +696,7 @@ class TestTheEmbeddedCluster:
 
 def is_alive(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 

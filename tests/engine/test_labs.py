@@ -215,8 +215,7 @@ class TestClosing:
         labs.close()
         assert closed == [True]
         assert len(labs) == 0
-        for run in runs:
-            wait_until(lambda run=run: is_closed(run), "the run to close")
+        wait_until(lambda: all(is_closed(run) for run in runs), "the runs to close")
         wait_until(lambda: not any(engine.load().values()), "the trainers to be freed")
 
 

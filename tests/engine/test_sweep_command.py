@@ -67,7 +67,7 @@ def test_ends_soon_and_in_good_order_when_a_terminal_interrupts_it(tmp_path: Pat
     ) as process:
         signal.signal(signal.SIGINT, before)
         assert process.stderr is not None
-        said = []
+        said: list[str] = []
         while not said or "network-steps/s" not in said[-1]:
             said.append(process.stderr.readline())
             assert said[-1], "".join(said)

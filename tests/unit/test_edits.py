@@ -1,5 +1,7 @@
 """What a change of the settings means for a run under way: who restarts, who is redrawn, what the marker says."""
 
+from typing import Any
+
 import pytest
 from builders import experiments, twins
 from hypothesis import given
@@ -11,12 +13,12 @@ from bnviz.experiment.edits import Edit, plan
 OLD = twins(NetworkConfig(width=12))
 
 
-def with_network(index: int, **changes: object) -> Experiment:
+def with_network(index: int, **changes: Any) -> Experiment:
     variant = OLD.variants[index]
     return OLD.with_variant(index, replace(variant, network=replace(variant.network, **changes)))
 
 
-def with_training(**changes: object) -> Experiment:
+def with_training(**changes: Any) -> Experiment:
     return replace(OLD, training=replace(OLD.training, **changes))
 
 

@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 
 from bnviz.data import SAMPLE_FILE, as_npz
 from bnviz.experiment.addresses import read_json
+from bnviz.experiment.choices import ACTIVATIONS, Activation, Architecture
 from bnviz.experiment.config import (
-    ACTIVATIONS,
     INITS,
     BatchNormConfig,
     Experiment,
+    Init,
     NetworkConfig,
     TrainingConfig,
     Variant,
@@ -237,7 +238,8 @@ class TestTheScript:
         (tmp_path / DIGITS_FILES["MNIST sample"]).write_bytes(as_npz("MNIST sample"))
         (tmp_path / "torchvision.py").write_text("raise ImportError('not here')")  # found first
         ((step, loss),) = printed_losses(run_script(experiment, tmp_path), "A")
-        assert (step, loss) == (1, pytest.approx(losses_of(frames_of(experiment, batches), 0)[0], rel=1e-5))
+        assert step == 1
+        assert loss == pytest.approx(losses_of(frames_of(experiment, batches), 0)[0], rel=1e-5)
 
     def test_begins_alike_and_parts_from_the_app_where_the_gradient_explodes(
         self, batches: Batches, tmp_path: Path
@@ -263,7 +265,7 @@ class TestTheScript:
 
     @pytest.mark.parametrize("init", INITS)
     @pytest.mark.parametrize("architecture", ["mlp", "lenet"])
-    def test_begins_with_the_trainers_weights(self, init: str, architecture: str) -> None:
+    def test_begins_with_the_trainers_weights(self, init: Init, architecture: Architecture) -> None:
         network = NetworkConfig(2, 7, init=init, init_scale=0.3, architecture=architecture)
         experiment = Experiment(TrainingConfig(seed=11), (Variant(network), Variant(network, BatchNormConfig())))
         script = loaded(experiment)
@@ -298,7 +300,7 @@ class TestTheScript:
         assert script["NETWORKS"]["A"]()(torch.rand(4, 784)).shape == (4, 10)
 
     @pytest.mark.parametrize("activation", ACTIVATIONS)
-    def test_names_the_activation(self, activation: str) -> None:
+    def test_names_the_activation(self, activation: Activation) -> None:
         script = loaded(Experiment(variants=(Variant(NetworkConfig(width=3, activation=activation)),)))
         kinds = [type(m).__name__.lower() for m in script["NETWORKS"]["A"]()]
         assert kinds[1] == {"none": "identity", "leaky_relu": "leakyrelu"}.get(activation, activation)

@@ -36,7 +36,7 @@ def ask(token: str, seen: str = "") -> Answer:
 async def _ask(token: str, seen: str) -> Answer:
     scope = {"type": "http", "query_string": f"seen={seen}".encode(), "path_params": {"token": token}, "headers": []}
     answer = await serve_news(Request(scope))
-    return answer.status_code, json.loads(answer.body) if answer.body else None
+    return answer.status_code, json.loads(bytes(answer.body)) if answer.body else None
 
 
 def test_news_are_told_at_once_and_once(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:

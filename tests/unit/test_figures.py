@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +22,7 @@ from bnviz import figures
 from bnviz.experiment.config import (
     ACTIVATIONS,
     LETTERS,
+    Activation,
     BatchNormConfig,
     Experiment,
     NetworkConfig,
@@ -54,11 +56,11 @@ def _latest(draw: Callable[..., Figure], **options: Any) -> Callable[[View], Fig
 
 DRAWN = [
     *(
-        Case(f"loss, {x}, {'log' if log else 'linear'}", lambda v, x=x, log=log: loss(v, x=x, log=log))
+        Case(f"loss, {x}, {'log' if log else 'linear'}", partial(figures.training_loss, smoothing=30, x=x, log=log))
         for x in ("steps", "seconds")
         for log in (False, True)
     ),
-    *(Case(f"accuracy, {x}", lambda v, x=x: figures.test_accuracy(v, x=x)) for x in ("steps", "seconds")),
+    *(Case(f"accuracy, {x}", partial(figures.test_accuracy, x=x)) for x in ("steps", "seconds")),
     *(
         Case(f"map, {quantity}, layer {layer}", _latest(figures.network_map, quantity=quantity, layer=layer))
         for quantity in ("mean", "saturated")
@@ -109,7 +111,7 @@ def ruined(step: int = 2, layers: int = 2) -> VariantFrame:
     )
 
 
-def six_of_all_kinds(activation: str = "tanh") -> Experiment:
+def six_of_all_kinds(activation: Activation = "tanh") -> Experiment:
     networks = [NetworkConfig(hidden_layers=2, width=3, activation=activation, init="xavier_normal")] * 6
     networks[2] = NetworkConfig(hidden_layers=20, width=2, activation="relu", init="he_normal")
     networks[3] = NetworkConfig(hidden_layers=1, width=1)
@@ -296,7 +298,7 @@ class TestTheAccuracyChart:
 class TestTheHistograms:
     @pytest.mark.parametrize("activation", ACTIVATIONS)
     @pytest.mark.parametrize("place", PLACES)
-    def test_have_the_same_bins_for_all_variants(self, batches: Batches, activation: str, place: str) -> None:
+    def test_have_the_same_bins_for_all_variants(self, batches: Batches, activation: Activation, place: str) -> None:
         view = finished(twins(NetworkConfig(width=3, activation=activation), steps=1), batches)
         found = _latest(figures.activation_histograms, layer=0, place=place)(view)
         edges = [numbers(t["x"]).tolist() for t in found["data"]]
@@ -351,7 +353,7 @@ class TestTheActivationFunction:
         assert ": 0% beyond ±6" in words
 
     @pytest.mark.parametrize("activation", ACTIVATIONS)
-    def test_is_the_one_that_is_trained_with_its_slope(self, activation: str) -> None:
+    def test_is_the_one_that_is_trained_with_its_slope(self, activation: Activation) -> None:
         import torch
 
         from bnviz.nn.layers import ACTIVATION

@@ -255,7 +255,8 @@ class TestReading:
 
     def test_from_one_thread_while_another_writes_sees_whole_moments_only(self) -> None:
         experiment = twins(steps=100_000)
-        history, reading, problems = History(experiment), Event(), []
+        history, reading = History(experiment), Event()
+        problems: list[int] = []
 
         def read() -> None:
             while not written.is_set():

@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
-from bnviz.experiment.config import CLASSES, INITS, PIXELS, BatchNormConfig, Layer, NetworkConfig, Variant, replace
+from bnviz.experiment.choices import Position
+from bnviz.experiment.config import (
+    CLASSES,
+    INITS,
+    PIXELS,
+    BatchNormConfig,
+    Init,
+    Layer,
+    NetworkConfig,
+    Variant,
+    replace,
+)
 from bnviz.nn.initialization import draw
 from bnviz.nn.network import NetworkState
 
@@ -17,7 +28,7 @@ sizes = st.integers(60, 300)
 seeds = st.integers(0, 2**31 - 1)
 
 # Variance of an entry; U[0, b) has mean b / 2 and variance b^2 / 12.
-VARIANCE: dict[str, Callable[[int, int], float]] = {
+VARIANCE: dict[Init, Callable[[int, int], float]] = {
     "rand": lambda fan_in, fan_out: 1 / 12,
     "rand_fan_in": lambda fan_in, fan_out: 1 / 12 / fan_in,
     "normal": lambda fan_in, fan_out: 1.0,
@@ -29,13 +40,13 @@ VARIANCE: dict[str, Callable[[int, int], float]] = {
     "orthogonal": lambda fan_in, fan_out: 1 / max(fan_in, fan_out),
     "zeros": lambda fan_in, fan_out: 0.0,
 }
-RANGE: dict[str, Callable[[int, int], tuple[float, float]]] = {
+RANGE: dict[Init, Callable[[int, int], tuple[float, float]]] = {
     "rand": lambda fan_in, fan_out: (0.0, 1.0),
     "rand_fan_in": lambda fan_in, fan_out: (0.0, 1 / math.sqrt(fan_in)),
     "xavier_uniform": lambda fan_in, fan_out: (-math.sqrt(6 / (fan_in + fan_out)), math.sqrt(6 / (fan_in + fan_out))),
     "he_uniform": lambda fan_in, fan_out: (-math.sqrt(6 / fan_in), math.sqrt(6 / fan_in)),
 }
-TORCHS: dict[str, Callable[[Tensor, Generator], Tensor]] = {
+TORCHS: dict[Init, Callable[[Tensor, Generator], Tensor]] = {
     "rand": lambda w, g: nn.init.uniform_(w, generator=g),
     "rand_fan_in": lambda w, g: nn.init.uniform_(w, generator=g) / math.sqrt(w.shape[1]),
     "normal": lambda w, g: nn.init.normal_(w, generator=g),
@@ -59,7 +70,7 @@ def test_every_scheme_has_its_formula_here() -> None:
 
 @pytest.mark.parametrize("scheme", INITS)
 @given(sizes, sizes, seeds)
-def test_the_mean_and_the_variance_are_those_of_the_formula(scheme: str, fan_in: int, fan_out: int, seed: int) -> None:
+def test_the_mean_and_the_variance_are_those_of_the_formula(scheme: Init, fan_in: int, fan_out: int, seed: int) -> None:
     weights = draw(scheme, Layer(fan_in, fan_out), 1.0, seeded(seed)).double()
     count, variance = weights.numel(), VARIANCE[scheme](fan_in, fan_out)
     mean = RANGE[scheme](fan_in, fan_out)[1] / 2 if scheme.startswith("rand") else 0.0
@@ -71,7 +82,7 @@ def test_the_mean_and_the_variance_are_those_of_the_formula(scheme: str, fan_in:
 @pytest.mark.parametrize("scheme", RANGE)
 @given(sizes, sizes, seeds)
 def test_uniform_entries_fill_their_range_and_do_not_leave_it(
-    scheme: str, fan_in: int, fan_out: int, seed: int
+    scheme: Init, fan_in: int, fan_out: int, seed: int
 ) -> None:
     weights = draw(scheme, Layer(fan_in, fan_out), 1.0, seeded(seed))
     low, high = RANGE[scheme](fan_in, fan_out)
@@ -83,7 +94,7 @@ def test_uniform_entries_fill_their_range_and_do_not_leave_it(
 @pytest.mark.parametrize("scheme", INITS)
 @given(st.integers(1, 40), st.integers(1, 40), seeds)
 def test_a_torch_layer_gets_the_same_weights_from_the_same_generator(
-    scheme: str, fan_in: int, fan_out: int, seed: int
+    scheme: Init, fan_in: int, fan_out: int, seed: int
 ) -> None:
     ours = draw(scheme, Layer(fan_in, fan_out), 1.0, seeded(seed))
     theirs = TORCHS[scheme](torch.empty(fan_out, fan_in), seeded(seed))  # torch's layout
@@ -105,7 +116,7 @@ def test_zeros_are_zeros(fan_in: int, fan_out: int) -> None:
 
 @pytest.mark.parametrize("scheme", INITS)
 @given(st.floats(1e-4, 100.0), seeds)
-def test_every_drawn_weight_is_multiplied_by_the_scale(scheme: str, scale: float, seed: int) -> None:
+def test_every_drawn_weight_is_multiplied_by_the_scale(scheme: Init, scale: float, seed: int) -> None:
     plain, scaled = (draw(scheme, Layer(8, 6), factor, seeded(seed)) for factor in (1.0, scale))
     torch.testing.assert_close(scaled, plain * scale)
 
@@ -119,7 +130,7 @@ class TestAFreshNetwork:
 
     @pytest.mark.parametrize("init", INITS)
     @pytest.mark.parametrize("position", ["before", "after"])
-    def test_has_the_same_weights_with_and_without_batchnorm(self, init: str, position: str) -> None:
+    def test_has_the_same_weights_with_and_without_batchnorm(self, init: Init, position: Position) -> None:
         plain = Variant(NetworkConfig(hidden_layers=2, width=6, init=init))
         normalized = replace(plain, batchnorm=BatchNormConfig(position=position))
         a, b = (NetworkState.fresh(variant, seed=3) for variant in (plain, normalized))

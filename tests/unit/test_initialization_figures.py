@@ -34,7 +34,8 @@ HUGE = replace(TANH, network=NetworkConfig(20, 40, "none", "rand", 100.0))  # ov
 
 
 def numbers(spec: dict[str, Any]) -> list[float]:
-    return np.frombuffer(base64.b64decode(spec["bdata"]), spec["dtype"]).tolist()
+    found: list[float] = np.frombuffer(base64.b64decode(spec["bdata"]), spec["dtype"]).tolist()
+    return found
 
 
 def named(figure: dict[str, Any], name: str) -> dict[str, Any]:
@@ -117,7 +118,7 @@ def test_zeros_on_a_logarithmic_axis_are_told_in_words(batches: "Batches") -> No
 def test_every_figure_is_plain_json_even_where_numbers_overflow(batches: "Batches", setting: InitialSetting) -> None:
     found = initial.measure(setting, batches)
     schemes, scales = initial.schemes(setting, batches), initial.scales(setting, batches)
-    names = {scheme: scheme for scheme in INITS[:5]}
+    names: dict[str, str] = {scheme: scheme for scheme in INITS[:5]}
     drawn = [
         figures.layer_propagation(found.propagated, theory_of(setting, found), color=COLOR, steps=setting.steps),
         figures.logit_means(found, color=COLOR),

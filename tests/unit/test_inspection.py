@@ -7,7 +7,7 @@ from builders import losses_of, trainer_of
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.edits import Edit
-from bnviz.records.frames import BATCH_SIZES, INFERENCE_DIGITS, POPULATION_DIGITS
+from bnviz.records.frames import BATCH_SIZES, INFERENCE_DIGITS, POPULATION_DIGITS, Frame
 from bnviz.training.batches import Batches
 from bnviz.training.questions.registry import COMPANIES, DRAWS, answers, covariate_shift, layer_inputs
 from bnviz.training.trainer import Trainer
@@ -26,7 +26,8 @@ def pixels(batches: Batches, place: int = 0) -> np.ndarray:
 
 class TestWatchingInference:
     def test_changes_no_bit_of_the_training(self, batches: Batches) -> None:
-        plain, seen = [], []
+        plain: list[Frame] = []
+        seen: list[Frame] = []
         for trainer, frames in ((trainer_of(TWINS, batches), plain), (watched(batches), seen)):
             while not trainer.finished:
                 frames.append(trainer.advance())
@@ -139,7 +140,7 @@ class Plain(torch.nn.Sequential):
             with torch.no_grad():
                 linear.weight.copy_(weight.T)
                 linear.bias.copy_(source.bias.value[0, 0])
-            block = [linear]
+            block: list[torch.nn.Module] = [linear]
             if i < len(stack.hidden):
                 if norms:
                     norm = torch.nn.BatchNorm1d(weight.shape[1], eps=float(norms[i].eps))
@@ -154,7 +155,7 @@ class Plain(torch.nn.Sequential):
     def gradients(self, x: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
         self.zero_grad()
         torch.nn.functional.cross_entropy(self(x), labels).backward()
-        return [block[0].weight.grad.clone() for block in self]  # type: ignore[index, union-attr]
+        return [block[0].weight.grad.clone() for block in self]  # type: ignore[index]
 
 
 class TestInternalCovariateShift:
@@ -175,6 +176,7 @@ class TestInternalCovariateShift:
             net = Plain(trainer, variant)
             net.gradients(x, labels)
             for parameter in (p for block in list(net)[:layer] for p in block.parameters()):
+                assert parameter.grad is not None
                 parameter.data -= trainer.training.rate(20) * parameter.grad
             after = net.gradients(x, labels)[layer]
             assert found.norm[layer] == pytest.approx(before[layer].norm().item(), rel=1e-4)

@@ -42,6 +42,7 @@ BANDS = (figures.loss_band, figures.gradient_predictiveness, figures.effective_s
 KINDS: tuple[Plane, ...] = ("random", "path", "line")
 SHAPES: tuple[Shape, ...] = ("contour", "surface")
 SEEDS = (5, 6, 7)
+COLOR = "#123456"
 
 
 def measured(beta: float, loss: float = 1.0, gradient: float = 2.0, gap: float = NAN) -> Smoothness:
@@ -172,6 +173,7 @@ class TestSmoothness:
     def test_a_finished_run_is_not_told_to_train_on(self) -> None:
         seen = view(3.0, 8.0, steps=2)
         assert "so far" in smoothness.findings(seen)[0]
+        assert seen.latest is not None
         over = replace(seen, latest=replace(seen.latest, finished=True))
         assert smoothness.findings(over)[0].startswith("This run has 2 kept steps, and a comparison takes 4")
 
@@ -210,7 +212,7 @@ class TestSlices:
         loss = piece().loss.copy()
         loss[0] = np.inf
         for shape in ("contour", "surface"):
-            drawable(figures.landscape_slices((replace(piece(), loss=loss),), TWINS, shape=shape, log=True, words=[]))  # type: ignore[arg-type]
+            drawable(figures.landscape_slices((replace(piece(), loss=loss),), TWINS, shape=shape, log=True, words=[]))
         nowhere = replace(piece(), loss=np.full((5, 5), np.nan, np.float32))
         assert "no loss in this slice is a finite number" in findings.of_slices((nowhere,))[0]
         drawable(figures.landscape_slices((nowhere,), TWINS, shape="contour", log=True, words=[]))
@@ -269,7 +271,7 @@ def test_every_chart_has_ranges_of_its_own_as_only_data_are_moved_in_the_browser
     drawn += [
         figures.effective_learning_rate(seen),
         figures.generalization_gap(seen),
-        figures.batch_noise(NOISE, 1, []),
+        figures.batch_noise(NOISE, COLOR, []),
     ]
     drawn += [figures.sharpness_over_steps((SHARP, SHARP), TWINS, []), figures.largest_rates(rates, TWINS, [])]
     drawn += [figures.gradient_by_scale((STILL, SCALED), TWINS, [])]
@@ -385,9 +387,9 @@ def test_scales_and_noise_are_drawn_and_told() -> None:
     drawable(figures.gradient_by_scale((nothing, inverse), TWINS, said))
     constant = replace(noise, mean=np.zeros(len(NOISE_SIZES)))
     assert "The outputs of layer 1 are constant" in findings.of_noise(constant)[0]
-    drawable(figures.batch_noise(constant, 1, []))
+    drawable(figures.batch_noise(constant, COLOR, []))
     assert "of 256 digits 0.062: 2.8 times less noise" in findings.of_noise(noise)[0]
     assert len(rows(files.scaling_csv((nothing, inverse)))) == 2 * len(SCALES)
     assert [float(row["mean"]) for row in rows(files.noise_csv(noise))] == pytest.approx(noise.mean)
     assert rows(files.noise_csv(None)) == rows(files.rates_csv(None)) == []
-    drawable(figures.batch_noise(noise, 1, []))
+    drawable(figures.batch_noise(noise, COLOR, []))

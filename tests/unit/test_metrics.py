@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from torch import Tensor
 
-from bnviz.experiment.config import ACTIVATIONS, INITS, BatchNormConfig, Layer, NetworkConfig, Variant
+from bnviz.experiment.config import ACTIVATIONS, INITS, BatchNormConfig, Init, Layer, NetworkConfig, Variant
 from bnviz.nn.initialization import draw
 from bnviz.nn.layers import ACTIVATION, Sgd
 from bnviz.nn.network import NetworkState, Stack
@@ -132,7 +132,7 @@ class TestDeadUnits:
 @pytest.mark.parametrize("init", [init for init in INITS if init != "zeros"])
 @given(st.integers(8, 60), st.integers(8, 60), st.floats(1e-4, 100.0), st.integers(0, 1000))
 def test_standard_deviations_and_norms_are_those_of_torch(
-    init: str, fan_in: int, fan_out: int, scale: float, seed: int
+    init: Init, fan_in: int, fan_out: int, scale: float, seed: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     matrices = torch.stack([draw(init, Layer(fan_in, fan_out), scale, generator) for _ in range(3)])

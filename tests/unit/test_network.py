@@ -12,12 +12,15 @@ from hypothesis.extra.numpy import arrays
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bnviz.experiment.config import ACTIVATIONS, CLASSES, PIXELS, BatchNormConfig, NetworkConfig, Variant
+from bnviz.experiment.choices import ACTIVATIONS, Activation, Architecture
+from bnviz.experiment.config import CLASSES, PIXELS, BatchNormConfig, NetworkConfig, Variant
 from bnviz.nn.layers import ACTIVATION, Sgd, cross_entropy
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.nn.stacked import Mode, StackedBatchNorm
 from bnviz.records.frames import MAP_DIGITS
 from bnviz.training import probes
+
+Digits = tuple[Tensor, Tensor]
 
 BATCH = 7
 BEFORE = BatchNormConfig(eps=1e-3, momentum=0.3)
@@ -34,17 +37,17 @@ def _double_precision(one_thread: None) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def digits() -> tuple[Tensor, Tensor]:
+def digits() -> Digits:
     generator = torch.Generator().manual_seed(1)
     return torch.rand(BATCH, PIXELS, generator=generator), torch.randint(CLASSES, (BATCH,), generator=generator)
 
 
 def variants_of(
     norms: Sequence[BatchNormConfig | None],
-    activation: str = "tanh",
+    activation: Activation = "tanh",
     layers: int = 2,
     width: int = 5,
-    architecture: str = "mlp",
+    architecture: Architecture = "mlp",
 ) -> list[Variant]:
     network = NetworkConfig(layers, width, activation, init="xavier_normal", architecture=architecture)
     return [Variant(network, norm) for norm in norms]
@@ -70,7 +73,7 @@ def twin(variant: Variant, state: NetworkState) -> nn.Sequential:
     flat = False
     for i, (shape, weight, bias) in enumerate(zip(net.layers, state.weights, state.biases, strict=True)):
         if shape.kernel:
-            linear: nn.Module = nn.Conv2d(shape.inputs, shape.units, shape.kernel, padding=shape.padding)
+            linear: nn.Conv2d | nn.Linear = nn.Conv2d(shape.inputs, shape.units, shape.kernel, padding=shape.padding)
         else:
             linear = nn.Linear(shape.inputs, shape.units)
             modules += [] if flat else [nn.Flatten()]
@@ -132,7 +135,8 @@ def norms_at(stack: Stack, place: int) -> list[tuple[StackedBatchNorm, int]]:
 
 
 def torchs_values(network: nn.Sequential, of_gradients: bool = False) -> Learned:
-    def found(parameter: Tensor) -> Tensor:
+    def found(parameter: Tensor | None) -> Tensor:
+        assert parameter is not None
         value = parameter.grad if of_gradients else parameter.detach()
         assert value is not None
         return value
@@ -171,24 +175,22 @@ class TestOneStepOfLearning:
     @pytest.mark.parametrize("activation", ACTIVATIONS)
     @pytest.mark.parametrize("norm", [None, BEFORE, AFTER, NOT_AFFINE], ids=["none", "before", "after", "not affine"])
     def test_has_the_loss_and_the_gradients_of_autograd(
-        self, digits: tuple[Tensor, Tensor], activation: str, norm: BatchNormConfig | None
+        self, digits: Digits, activation: Activation, norm: BatchNormConfig | None
     ) -> None:
         variants = variants_of([norm], activation)
         self.assert_is_autograds(variants, *digits)
 
     @pytest.mark.parametrize("activation", ACTIVATIONS)
-    def test_has_them_for_each_network_of_a_mixed_stack(self, digits: tuple[Tensor, Tensor], activation: str) -> None:
+    def test_has_them_for_each_network_of_a_mixed_stack(self, digits: Digits, activation: Activation) -> None:
         self.assert_is_autograds(variants_of(MIXED, activation), *digits)
 
     @pytest.mark.parametrize("layers", [1, 4])
     @pytest.mark.parametrize("width", [1, 6])
-    def test_has_them_at_any_depth_and_width(self, digits: tuple[Tensor, Tensor], layers: int, width: int) -> None:
+    def test_has_them_at_any_depth_and_width(self, digits: Digits, layers: int, width: int) -> None:
         self.assert_is_autograds(variants_of(MIXED, layers=layers, width=width), *digits)
 
     @pytest.mark.parametrize("norms", [[None], [BEFORE], [None, None], MIXED], ids=["none", "one", "two", "mixed"])
-    def test_has_them_for_convolutional_networks(
-        self, digits: tuple[Tensor, Tensor], norms: Sequence[BatchNormConfig | None]
-    ) -> None:
+    def test_has_them_for_convolutional_networks(self, digits: Digits, norms: Sequence[BatchNormConfig | None]) -> None:
         self.assert_is_autograds(variants_of(norms, "sigmoid", architecture="lenet"), *digits)
 
     def assert_is_autograds(self, variants: list[Variant], x: Tensor, labels: Tensor) -> None:
@@ -203,7 +205,7 @@ class TestOneStepOfLearning:
             assert_near(stacks_gradients(stack, place), torchs_values(networks[member], of_gradients=True))
 
     @pytest.mark.parametrize("architecture", ["mlp", "lenet"])
-    def test_in_eval_mode_the_logits_are_those_of_torch(self, digits: tuple[Tensor, Tensor], architecture: str) -> None:
+    def test_in_eval_mode_the_logits_are_those_of_torch(self, digits: Digits, architecture: Architecture) -> None:
         variants = variants_of(MIXED, architecture=architecture)
         states = states_of(variants)
         networks = [twin(variant, state) for variant, state in zip(variants, states, strict=True)]
@@ -223,7 +225,7 @@ class TestStochasticGradientDescent:
     @pytest.mark.parametrize("decay", [0.0, 0.05])
     @pytest.mark.parametrize("architecture", ["mlp", "lenet"])
     def test_is_that_of_torch_with_weights_decayed_and_nothing_else(
-        self, digits: tuple[Tensor, Tensor], momentum: float, decay: float, architecture: str
+        self, digits: Digits, momentum: float, decay: float, architecture: Architecture
     ) -> None:
         x, labels = digits
         variants = variants_of(MIXED, architecture=architecture)
@@ -249,9 +251,7 @@ class TestStochasticGradientDescent:
                 assert_near(stacks_values(stack, place), torchs_values(network))
 
     @pytest.mark.parametrize("sgd", [Sgd(0.1), Sgd(0.1, 0.9), Sgd(0.1, 0.9, 0.05), Sgd(0.1, 0.0, 0.05)])
-    def test_moves_the_weights_by_the_update_that_is_shown_before_it(
-        self, digits: tuple[Tensor, Tensor], sgd: Sgd
-    ) -> None:
+    def test_moves_the_weights_by_the_update_that_is_shown_before_it(self, digits: Digits, sgd: Sgd) -> None:
         stack = self.stack()
         for _ in range(3):
             stack.losses(*digits, "train")
@@ -284,7 +284,7 @@ class TestStochasticGradientDescent:
 
 
 class TestAStack:
-    def train(self, stack: Stack, digits: tuple[Tensor, Tensor], sgd: Sgd, steps: int = 3) -> list[Tensor]:
+    def train(self, stack: Stack, digits: Digits, sgd: Sgd, steps: int = 3) -> list[Tensor]:
         found = []
         for _ in range(steps):
             found.append(stack.losses(*digits, "train"))
@@ -294,7 +294,7 @@ class TestAStack:
     @pytest.mark.parametrize("sgd", [Sgd(0.1), Sgd(0.1, 0.9, 0.01)], ids=["plain", "momentum and decay"])
     @pytest.mark.parametrize("architecture", ["mlp", "lenet"])
     def test_taken_apart_and_put_together_goes_on_to_the_bit(
-        self, digits: tuple[Tensor, Tensor], sgd: Sgd, architecture: str
+        self, digits: Digits, sgd: Sgd, architecture: Architecture
     ) -> None:
         variants = variants_of(MIXED, architecture=architecture)
         stack = Stack(range(len(variants)), variants, states_of(variants))
@@ -305,7 +305,7 @@ class TestAStack:
         assert_identical(self.train(again, digits, sgd), self.train(stack, digits, sgd))
         assert_identical(everything(again), everything(stack))
 
-    def test_hands_out_states_that_training_does_not_reach(self, digits: tuple[Tensor, Tensor]) -> None:
+    def test_hands_out_states_that_training_does_not_reach(self, digits: Digits) -> None:
         variants = variants_of([BEFORE])
         stack = Stack([0], variants, states_of(variants))
         self.train(stack, digits, Sgd(0.1, 0.9))
@@ -314,7 +314,7 @@ class TestAStack:
         self.train(stack, digits, Sgd(0.1, 0.9))
         assert_identical(everything(Stack([0], variants, [state])), expected)
 
-    def test_does_not_train_the_states_it_was_made_from(self, digits: tuple[Tensor, Tensor]) -> None:
+    def test_does_not_train_the_states_it_was_made_from(self, digits: Digits) -> None:
         variants = variants_of([BEFORE])
         states = states_of(variants)
         before = states[0].weights[0].value.clone()
@@ -332,7 +332,7 @@ class TestAStack:
             assert torch.equal(state.weights[0].value, states[member].weights[0].value)
             assert (state.batchnorm is None) == (variants[member].batchnorm is None)
 
-    def test_may_hold_only_some_of_the_variants(self, digits: tuple[Tensor, Tensor]) -> None:
+    def test_may_hold_only_some_of_the_variants(self, digits: Digits) -> None:
         variants = variants_of(MIXED)
         states = states_of(variants)
         every, some = Stack(range(5), variants, states), Stack([1, 3], variants, states)
@@ -345,7 +345,7 @@ class TestLooking:
     """Whatever is measured, the networks stay as they are, to the bit."""
 
     @pytest.fixture
-    def stack(self, digits: tuple[Tensor, Tensor]) -> Stack:
+    def stack(self, digits: Digits) -> Stack:
         variants = variants_of(MIXED)
         stack = Stack(range(len(variants)), variants, states_of(variants))
         stack.losses(*digits, "train")
@@ -353,29 +353,29 @@ class TestLooking:
         return stack
 
     @pytest.mark.parametrize("mode", ["probe", "eval"])
-    def test_a_forward_pass_changes_nothing(self, stack: Stack, digits: tuple[Tensor, Tensor], mode: Mode) -> None:
+    def test_a_forward_pass_changes_nothing(self, stack: Stack, digits: Digits, mode: Mode) -> None:
         before = everything(stack)
         stack.forward(digits[0], mode)
         assert_identical(everything(stack), before)
 
-    def test_a_forward_and_a_backward_pass_change_nothing(self, stack: Stack, digits: tuple[Tensor, Tensor]) -> None:
+    def test_a_forward_and_a_backward_pass_change_nothing(self, stack: Stack, digits: Digits) -> None:
         before = everything(stack)
         stack.losses(*digits, "probe")
         assert_identical(everything(stack), before)
 
-    def test_the_trace_changes_nothing(self, stack: Stack, digits: tuple[Tensor, Tensor]) -> None:
+    def test_the_trace_changes_nothing(self, stack: Stack, digits: Digits) -> None:
         before = everything(stack)
         stack.trace(digits[0])
         assert_identical(everything(stack), before)
 
-    def test_the_probes_change_nothing(self, stack: Stack, digits: tuple[Tensor, Tensor]) -> None:
+    def test_the_probes_change_nothing(self, stack: Stack, digits: Digits) -> None:
         before = everything(stack)
         probes.gradients(stack, *digits, Sgd(0.1, 0.9, 0.01))
         probes.evaluate(stack, *digits)
         probes.layers(stack, digits[0], "tanh")
         assert_identical(everything(stack), before)
 
-    def test_does_not_change_the_training_that_follows(self, stack: Stack, digits: tuple[Tensor, Tensor]) -> None:
+    def test_does_not_change_the_training_that_follows(self, stack: Stack, digits: Digits) -> None:
         unseen = Stack(range(5), variants_of(MIXED), self.states(stack))
         for _ in range(3):
             probes.gradients(stack, *digits, Sgd(0.1, 0.9))
@@ -390,7 +390,7 @@ class TestLooking:
         found = dict(zip(stack.members, map(stack.state, range(len(stack))), strict=True))
         return [found[i] for i in range(len(stack))]
 
-    def test_the_trace_shows_every_place_of_a_layer(self, stack: Stack, digits: tuple[Tensor, Tensor]) -> None:
+    def test_the_trace_shows_every_place_of_a_layer(self, stack: Stack, digits: Digits) -> None:
         x = digits[0]
         traces = stack.trace(x)
         for place, member in enumerate(stack.members):

@@ -93,8 +93,8 @@ class TestBatch:
 
     def test_a_worker_gives_the_gradients_of_autograd(self) -> None:
         walk = walkthrough.walk(walkthrough.sample_points(0), np.array([0.5, -2]), np.array([1, 3]))
-        batch = (walkthrough.hashable(array) for array in (walk.x, walk.gamma, walk.beta, walk.dout))
-        found = batchnorm_gradients(*batch, walk.eps)
+        x, gamma, beta, dout = (walkthrough.hashable(array) for array in (walk.x, walk.gamma, walk.beta, walk.dout))
+        found = batchnorm_gradients(x, gamma, beta, dout, walk.eps)
         for ours, theirs in zip(walk.closed, found, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
 

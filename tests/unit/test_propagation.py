@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from bnviz.experiment.config import ACTIVATIONS, INITS, Activation, Init, Layer, NetworkConfig
+from bnviz.experiment.config import ACTIVATIONS, CLASSES, INITS, PIXELS, Activation, Init, Layer, NetworkConfig
 from bnviz.nn.initialization import draw
 from bnviz.records.initialization import Inputs
 from bnviz.theory import propagation
@@ -23,7 +23,7 @@ DIGITS = 64
 def a_batch(standardized: bool = True) -> Tensor:
     """Made-up digits: a share of the pixels inked, another share in each digit."""
     generator = torch.Generator().manual_seed(7)
-    x = torch.rand(DIGITS, propagation.PIXELS, generator=generator, dtype=torch.float64)
+    x = torch.rand(DIGITS, PIXELS, generator=generator, dtype=torch.float64)
     share = 0.1 + 0.2 * torch.rand(DIGITS, 1, generator=generator, dtype=torch.float64)
     x = x * (torch.rand(x.shape, generator=generator) < share)
     return (x - x.mean()) / x.std() if standardized else x
@@ -38,7 +38,7 @@ class Drawn:
 
     def __init__(self, network: NetworkConfig, x: Tensor, seed: int, *, batchnorm: bool) -> None:
         generator = torch.Generator().manual_seed(seed)
-        sizes = [propagation.PIXELS, *[network.width] * network.hidden_layers, propagation.CLASSES]
+        sizes = [PIXELS, *[network.width] * network.hidden_layers, CLASSES]
         f, h = torchs_activation(network.activation), x
         self.activations, outputs = [], []
         for depth, (i, o) in enumerate(pairwise(sizes)):
@@ -50,7 +50,7 @@ class Drawn:
                 h = f(normalized)
                 self.activations.append(h.detach())
         # As the softmax's, the ten gradients of a digit sum to 0.
-        pull = torch.randn(len(x), propagation.CLASSES, generator=generator, dtype=torch.float64)
+        pull = torch.randn(len(x), CLASSES, generator=generator, dtype=torch.float64)
         self.pull = pull - pull.mean(1, keepdim=True)
         found = torch.autograd.grad((outputs[-1] * self.pull).sum(), outputs)
         self.gradient_squares = [float(g.square().mean()) for g in found]
@@ -194,7 +194,7 @@ def test_no_setting_breaks_the_recursion(activation: Activation, init: Init, sca
 
 @pytest.mark.parametrize("scheme", INITS)
 @pytest.mark.parametrize(("fan_in", "fan_out"), [(784, 128), (128, 128), (128, 10)])
-def test_laws_have_the_moments_of_what_is_drawn(scheme: str, fan_in: int, fan_out: int) -> None:
+def test_laws_have_the_moments_of_what_is_drawn(scheme: Init, fan_in: int, fan_out: int) -> None:
     generator = torch.Generator().manual_seed(1)
     drawn = torch.stack([draw(scheme, Layer(fan_in, fan_out), 1.5, generator) for _ in range(20)]).double()
     found = law(scheme, fan_in, fan_out, 1.5)
@@ -205,7 +205,7 @@ def test_laws_have_the_moments_of_what_is_drawn(scheme: str, fan_in: int, fan_ou
 
 
 @pytest.mark.parametrize("scheme", [init for init in INITS if init != "zeros"])
-def test_densities_are_those_of_what_is_drawn(scheme: str) -> None:
+def test_densities_are_those_of_what_is_drawn(scheme: Init) -> None:
     fan_in, fan_out = 40, 30
     generator = torch.Generator().manual_seed(1)
     drawn = (

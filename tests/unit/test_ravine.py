@@ -44,7 +44,7 @@ def test_with_batchnorm_the_gradient_is_at_right_angles_to_the_weights(ratio: fl
 
 @pytest.mark.parametrize("ratio", [1.0, 4.0, 20.0])
 def test_a_ravines_condition_number_is_the_ratio_squared_and_standardizing_makes_it_one(ratio: float) -> None:
-    raw, bowl = (descend(kind, ratio, 0.01, 0.0, (1.0, 1.0)) for kind in ("raw", "standardized"))  # type: ignore[arg-type]
+    raw, bowl = (descend(kind, ratio, 0.01, 0.0, (1.0, 1.0)) for kind in ("raw", "standardized"))
     assert raw.condition == pytest.approx(ratio**2)
     assert bowl.condition == 1
     assert raw.largest_rate(0.0) == pytest.approx(2 / ratio)

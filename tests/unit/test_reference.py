@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,13 @@ def autograd(
     """y, dx, dgamma, dbeta by PyTorch's own batch_norm."""
     leaves = [torch.tensor(array, requires_grad=True) for array in (x, gamma, beta)]
     train = bn["mode"] == "train"
-    running = [None, None] if train else [torch.tensor(bn["running_mean"]), torch.tensor(bn["running_var"])]
+    mean, var = (None if train else torch.tensor(bn[name]) for name in ("running_mean", "running_var"))
     y = torch.nn.functional.batch_norm(
-        leaves[0], *running, leaves[1], leaves[2], training=train, eps=bn.get("eps", 1e-5)
+        leaves[0], mean, var, leaves[1], leaves[2], training=train, eps=bn.get("eps", 1e-5)
     )
     gradients = torch.autograd.grad(y, leaves, torch.tensor(dout))
-    return (y.detach().numpy(), *(g.numpy() for g in gradients))
+    dx, dgamma, dbeta = (g.numpy() for g in gradients)
+    return y.detach().numpy(), dx, dgamma, dbeta
 
 
 @given(**shapes, eps=st.sampled_from([1e-8, 1e-5, 1e-2, 1.0]))
@@ -66,7 +68,7 @@ def test_the_staged_backward_equals_the_closed_form(count: int, units: int, seed
 
 def test_the_backward_agrees_with_the_difference_quotient() -> None:
     x, gamma, beta, dout = batch(7, 3, seed=1)
-    inputs = [x, gamma, beta]
+    inputs = (x, gamma, beta)
 
     def loss() -> float:
         return float((dout * batchnorm_forward(*inputs, {"mode": "train"})[0]).sum())
@@ -89,7 +91,7 @@ def test_every_stage_is_the_gradient_of_its_node() -> None:
     x, gamma, beta, dout = batch(5, 1, seed=2)
     _, cache = batchnorm_forward(x, gamma, beta, {"mode": "train"})
     staged = batchnorm_backward_staged(dout, cache)
-    nodes = {
+    nodes: dict[str, tuple[npt.NDArray[Any], Callable[[Arrays], Any]]] = {
         "dx_hat": (cache.x_hat, lambda v: gamma * v + beta),
         "dinv_std": (cache.inv_std, lambda v: gamma * cache.centered * v + beta),
         "dvar": (cache.var, lambda v: gamma * cache.centered / np.sqrt(v + cache.eps) + beta),
@@ -193,7 +195,8 @@ def test_single_precision_stays_single() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(change: dict[str, Any], message: str) -> None:
-    given = {"x": np.zeros((4, 2)), "gamma": np.ones(2), "beta": np.zeros(2), "bn": {"mode": "train"}} | change
+    good = {"x": np.zeros((4, 2)), "gamma": np.ones(2), "beta": np.zeros(2), "bn": {"mode": "train"}}
+    given: dict[str, Any] = {**good, **change}
     with pytest.raises(ValueError, match=message):
         batchnorm_forward(given["x"], given["gamma"], given["beta"], given["bn"])
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bnviz.experiment.config import BatchNormConfig, NetworkConfig, TrainingConfig, Variant
+from bnviz.experiment.config import BatchNormConfig, Init, NetworkConfig, TrainingConfig, Variant
 
 SEEDS = (0, 1)
 LAST = 100  # steps whose mean is the training loss
@@ -24,7 +24,7 @@ class Row:
     """Train loss over the last steps, test loss and accuracy, without and with batchnorm."""
 
     layers: int
-    init: str
+    init: Init
     scale: float
     without: tuple[float, float, float]
     normalized: tuple[float, float, float]

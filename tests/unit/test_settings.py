@@ -4,6 +4,7 @@ import json
 import math
 import re
 from dataclasses import fields
+from typing import Any
 
 import pytest
 from builders import experiments, twins
@@ -418,7 +419,7 @@ class TestAConfiguration:
             Experiment().training = TrainingConfig()  # type: ignore[misc]
 
     @pytest.mark.parametrize("changes", [{"steps": 0}, {"steps": "5"}, {"learning_rate": math.nan}], ids=str)
-    def test_is_validated_also_when_it_is_changed(self, changes: dict[str, object]) -> None:
+    def test_is_validated_also_when_it_is_changed(self, changes: dict[str, Any]) -> None:
         with pytest.raises(ValidationError):
             replace(TrainingConfig(), **changes)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.experiment.edits import Edit, plan
 from bnviz.nn.network import NetworkState, Stack
-from bnviz.records.frames import STEP_LENGTHS, Smoothness, VariantFrame
+from bnviz.records.frames import STEP_LENGTHS, Frame, Smoothness, VariantFrame
 from bnviz.training import path
 from bnviz.training import weight_space as weights
 from bnviz.training.batches import Batches
@@ -82,7 +82,7 @@ class TestSmoothness:
                 there = plain(stack, place)
                 with torch.no_grad():
                     for parameter, gradient in zip(there.parameters(), here, strict=True):
-                        parameter -= length * 0.3 * gradient
+                        parameter.sub_(length * 0.3 * gradient)
                 loss, gradients = loss_and_gradient(there, x, labels)
                 change = torch.stack([(a - b).norm() for a, b in zip(gradients, here, strict=True)]).norm()
                 assert found[place].losses[k] == pytest.approx(loss.item(), rel=1e-4)
@@ -110,7 +110,7 @@ class TestLooking:
     def test_changes_no_bit_of_the_training(self, batches: Batches, momentum: float) -> None:
         experiment = Experiment(TrainingConfig(steps=40, momentum=momentum), MIXED)
         looked, alone = watched(experiment, batches), Trainer(experiment.training, experiment.variants, batches)
-        frames = [], []
+        frames: tuple[list[Frame], list[Frame]] = [], []
         state = torch.get_rng_state()
         for trainer, found in zip((looked, alone), frames, strict=True):
             while not trainer.finished:

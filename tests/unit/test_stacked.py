@@ -83,7 +83,7 @@ def pair(case: Case) -> tuple[StackedBatchNorm, list[nn.BatchNorm1d]]:
     return StackedBatchNorm(case.configs, states), theirs
 
 
-def assert_near(ours: Tensor, theirs: Tensor, scale: float = 1.0) -> None:
+def assert_near(ours: Tensor, theirs: Tensor | None, scale: float = 1.0) -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9 * scale)
 
 

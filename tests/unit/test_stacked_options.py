@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from bnviz.experiment.choices import Inference
 from bnviz.experiment.config import BatchNormConfig, NetworkConfig, Variant
 from bnviz.nn.batchnorm import BatchNorm
 from bnviz.nn.network import NetworkState, Stack
@@ -65,7 +66,7 @@ def written_out(x: Tensor, config: BatchNormConfig, gamma: Tensor, beta: Tensor,
     offset = (shift * var.sqrt()).detach()
     if config.detach:
         mean, var = mean.detach(), var.detach()
-    y = (x - mean - offset) / torch.sqrt(var * torch.exp(2 * stretch) + config.eps) * gamma + beta
+    y: Tensor = (x - mean - offset) / torch.sqrt(var * torch.exp(2 * stretch) + config.eps) * gamma + beta
     if not config.noisy:
         return y
     s, m = noisy((x.shape[0], x.shape[1]), seed)
@@ -175,15 +176,15 @@ def test_eval_mode_over_the_batch_at_hand_is_that_of_a_layer_that_tracks_nothing
     for v, config in enumerate(configs):
         theirs = BatchNorm(UNITS, track_running_stats=False, bessel=config.bessel).eval()
         with torch.no_grad():
-            theirs.weight.copy_(ours.gamma.value[v, 0])  # type: ignore[union-attr]
-            theirs.bias.copy_(ours.beta.value[v, 0])  # type: ignore[union-attr]
+            theirs.weight.copy_(ours.gamma.value[v, 0])
+            theirs.bias.copy_(ours.beta.value[v, 0])
         torch.testing.assert_close(out[v], theirs(x[v]))
     with pytest.raises(ValueError, match="at least 2 digits, got 1"):
         ours.forward(x[:, :1], "eval")
 
 
-def stack(inference: str) -> Stack:
-    batchnorm = BatchNormConfig(inference=inference)  # type: ignore[arg-type]
+def stack(inference: Inference) -> Stack:
+    batchnorm = BatchNormConfig(inference=inference)
     variants = [Variant(NetworkConfig(hidden_layers=2, width=5), batchnorm), Variant(NetworkConfig(2, 5))]
     return Stack([0, 1], variants, [NetworkState.fresh(v, 3) for v in variants])
 

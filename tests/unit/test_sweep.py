@@ -63,7 +63,8 @@ class TestTheNetworks:
     @pytest.mark.parametrize("key", sorted(AXES))
     def test_differ_in_the_setting_that_an_axis_names(self, key: str) -> None:
         setting = AXES[key]
-        choices = setting.choices or tuple(type(setting.default)(v) for v in (setting.low or 0, setting.high or 0))
+        kind: Any = type(setting.default)
+        choices = setting.choices or tuple(kind(v) for v in (setting.low or 0, setting.high or 0))
         sweep = (
             Sweep((Axis(key, choices=choices),), "both", training=TrainingConfig(batch_size=4))
             if key != ("batch_size")

@@ -20,7 +20,7 @@ SWEEP = Sweep(
 def test_live_runs_make_the_slices_of_a_sweep_short(batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
     """On one worker both take turns in one thread."""
     clock = itertools.count()
-    monkeypatch.setattr(sweep_actor.time, "perf_counter", lambda: next(clock) / 200)
+    monkeypatch.setattr("bnviz.engine.in_worker.sweep_actor.time.perf_counter", lambda: next(clock) / 200)
     monkeypatch.setenv("BNVIZ_DEVICE", "cpu")
     actor = SweepActor("MNIST sample")
 

@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 import bnviz
 from bnviz.data import Digits
+from bnviz.experiment.choices import Position, Schedule
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.edits import Edit, plan
 from bnviz.records.frames import PROBE_DIGITS, TEST_DIGITS, Frame
@@ -217,7 +219,8 @@ class TestFrames:
         trainer = trainer_of(experiment, batches)
         between = trainer.advance(steps=7)
         kept = trainer.advance()
-        assert all(layer.percentiles is layer.summaries is None for v in between.variants for layer in v.layers)
+        layers = [layer for variant in between.variants for layer in variant.layers]
+        assert all(layer.percentiles is None and layer.summaries is None for layer in layers)
         probe = batches.probe(PROBE_DIGITS, False)
         for i, variant in enumerate(kept.variants):
             for layer, trace in zip(variant.layers, trainer.copy_of(i).trace(probe)[0], strict=True):
@@ -277,11 +280,11 @@ class TestEdits:
 
     experiment = replace(THREE, variants=THREE.variants[:2])
 
-    def changed(self, index: int, **network: object) -> Experiment:
+    def changed(self, index: int, **network: Any) -> Experiment:
         variant = self.experiment.variants[index]
         return self.experiment.with_variant(index, replace(variant, network=replace(variant.network, **network)))
 
-    def with_training(self, **changes: object) -> Experiment:
+    def with_training(self, **changes: Any) -> Experiment:
         return replace(self.experiment, training=replace(self.experiment.training, **changes))
 
     def planned(self, new: Experiment, keep_weights: bool) -> Edit:
@@ -352,7 +355,7 @@ class TestEdits:
 
     @pytest.mark.parametrize("position", ["before", "after"])
     def test_batchnorm_is_inserted_and_removed_without_touching_the_weights(
-        self, batches: Batches, position: str
+        self, batches: Batches, position: Position
     ) -> None:
         trainer, before = self.halfway(batches)
         variant = replace(self.experiment.variants[0], batchnorm=BatchNormConfig(position=position))
@@ -576,7 +579,7 @@ class TestBatches:
 
 class TestTheLearningRate:
     @given(st.sampled_from(["linear", "cosine"]), st.floats(1e-5, 10), st.floats(0, 10), st.integers(2, 5000))
-    def test_goes_from_its_start_to_its_end(self, schedule: str, start: float, end: float, steps: int) -> None:
+    def test_goes_from_its_start_to_its_end(self, schedule: Schedule, start: float, end: float, steps: int) -> None:
         training = TrainingConfig(schedule=schedule, learning_rate=start, final_learning_rate=end, steps=steps)
         assert training.rate(0) == start
         assert training.rate(steps - 1) == pytest.approx(end, abs=1e-12)
