@@ -11,7 +11,7 @@ from bnviz.engine.run import Run
 from bnviz.figures.distributions import Kind
 from bnviz.figures.shift import MEASURES
 from bnviz.figures.style import Figure
-from bnviz.findings import shift as shift_findings
+from bnviz.findings.shift import shift_findings
 from bnviz.records.frames import PROBED, QUANTILES, Frame, GradientShift
 from bnviz.records.history import View
 from bnviz.ui import controls, page, session, settings_table
@@ -151,7 +151,7 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
 
 
 def findings(view: View) -> list[str]:
-    return shift_findings.findings(view, gradients(), layer=layer, place=place)
+    return shift_findings(view, gradients(), layer=layer, place=place)
 
 
 with live_place:

@@ -11,8 +11,7 @@ from bnviz.engine.in_worker import initialization_tasks as initial_tasks
 from bnviz.experiment.config import NetworkConfig, replace
 from bnviz.experiment.inits import SCHEMES
 from bnviz.figures.style import color_of
-from bnviz.findings import initialization as initial_findings
-from bnviz.findings import live as insights
+from bnviz.findings.initialization import initialization_findings, sign_findings
 from bnviz.records.frames import PROBE_DIGITS
 from bnviz.records.initialization import DERIVED, DERIVED_DEPTH, SCALES, SIGN_BATCHES, InitialNetwork, InitialSetting
 from bnviz.theory.weight_laws import density
@@ -21,6 +20,7 @@ from bnviz.ui.asking.tasks import Question, inquiries
 from bnviz.ui.components.live_plotly import live_chart
 from bnviz.ui.components.live_slider import live_slider
 from bnviz.ui.sections import initialization as initial_settings
+from bnviz.wording import counted
 
 GLOROT = "[Glorot and Bengio 2010](https://proceedings.mlr.press/v9/glorot10a.html)"
 HE = "[He et al. 2015](https://arxiv.org/abs/1502.01852)"
@@ -90,7 +90,7 @@ def say(kind: str, done: str, waiting: str) -> None:
 
 
 sgd = f"SGD, batch size {setting.training.batch_size}, learning rate {setting.training.learning_rate:g}"
-state = f"after {insights.counted(setting.steps)} of training ({sgd})" if setting.steps else "untrained"
+state = f"after {counted(setting.steps, 'step')} of training ({sgd})" if setting.steps else "untrained"
 say(
     "measure",
     f"The network, {state}." if found else "",
@@ -98,7 +98,7 @@ say(
 )
 with st.container(key="initial_findings"):
     if found:
-        st.markdown("\n".join(f"- {line}" for line in initial_findings.findings(setting, found)))
+        st.markdown("\n".join(f"- {line}" for line in initialization_findings(setting, found)))
 
 
 def show_weights(setting: InitialSetting, found: InitialNetwork | None) -> None:
@@ -236,7 +236,7 @@ def show_signs(untrained: InitialSetting) -> None:
             "pixels, as is usual for MNIST, still leaves most pixels with a mean of their own."
         )
     with right:
-        say("signs", initial_findings.agreement(untrained, found, size) if found else "", "A worker looks at the signs")
+        say("signs", sign_findings(untrained, found, size) if found else "", "A worker looks at the signs")
         live_chart("chart_signs", figures.sign_agreement(found, size) if found else None)
 
 

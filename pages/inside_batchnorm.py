@@ -5,7 +5,6 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.engine.in_worker.autograd_task import batchnorm_gradients
-from bnviz.figures.normalization import scientific
 from bnviz.figures.style import Figure
 from bnviz.theory import walkthrough
 from bnviz.theory.walkthrough import EPS, LIMIT, Array, Walk
@@ -15,6 +14,7 @@ from bnviz.ui.asking.tasks import inquiries
 from bnviz.ui.components.live_plotly import live_chart
 from bnviz.ui.components.live_slider import live_slider, set_slider, slider_value
 from bnviz.ui.components.tab import tab_id
+from bnviz.wording import significant
 
 PAPER = "[Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)"
 AFFINE = (("gamma", "beta"), ("gamma_2", "beta_2"))  # slider keys, a pair a dimension
@@ -145,7 +145,7 @@ def batch() -> None:
         st.latex(r"\hat x_i=\frac{x_i-\mu}{\sqrt{\sigma^2+\varepsilon}},\qquad y_i=\gamma\,\hat x_i+\beta")
         st.caption(
             f"μ and σ² are the mean and the variance over the batch, for each dimension on its own; ε = "
-            f"{scientific(EPS)} keeps the root from zero."
+            f"{significant(EPS)} keeps the root from zero."
         )
         source = st.segmented_control("Batch", SOURCES, default=SOURCES[0], key="source", required=True)
         with st.container(key="batch_source"):  # what comes and goes in it must not mount the sliders below anew
@@ -166,7 +166,7 @@ def batch() -> None:
         buttons.button("γ = 1, β = 0", key="standard", on_click=set_affine, args=(np.ones(2), np.zeros(2)))
         difference = float(np.abs(walk.y - x).max())
         st.markdown(
-            f"Largest difference between output and input: **{scientific(difference)}**. With γ = √(σ² + ε) and "
+            f"Largest difference between output and input: **{significant(difference)}**. With γ = √(σ² + ε) and "
             "β = μ the layer gives back what it got, so normalizing takes nothing away that the network could not "
             f"restore ({PAPER}, section 3)."
         )
@@ -195,7 +195,7 @@ def batch() -> None:
         st.markdown(
             "The two sums are there because every point moves μ and σ², and with them every other point. They take out "
             "of the gradient what would only shift or stretch the batch: over the points, ∂L/∂x sums to "
-            f"**{scientific(float(np.abs(dx.sum(axis=0)).max()))}** ({PAPER}, the gradients below algorithm 1)."
+            f"**{significant(float(np.abs(dx.sum(axis=0)).max()))}** ({PAPER}, the gradients below algorithm 1)."
         )
         live_chart("chart_gradients_check", gradients_check(walk))
 

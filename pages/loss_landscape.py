@@ -6,12 +6,12 @@ from typing import cast
 import streamlit as st
 
 from bnviz import figures
-from bnviz.analysis import smoothness
 from bnviz.experiment.presets import PRESETS
 from bnviz.export import landscape as landscape_files
 from bnviz.figures.landscape import Shape
 from bnviz.figures.style import Figure
-from bnviz.findings import landscape as landscape_findings
+from bnviz.findings.landscape import RATE_SEARCH
+from bnviz.findings.smoothness import effective_rate_findings, gap_findings, smoothness_findings
 from bnviz.records.frames import STEP_LENGTHS, TEST_DIGITS, Frame
 from bnviz.records.history import View
 from bnviz.records.landscape import DIGITS, RESOLUTIONS, SEARCH_SEEDS, Plane
@@ -146,8 +146,7 @@ with left:
 with right:
     page.heading(
         "Largest learning rate that still trains",
-        f"By bisection, from {SEARCH_SEEDS} seeds, for the networks as they are set on the left. "
-        + landscape_findings.SEARCH,
+        f"By bisection, from {SEARCH_SEEDS} seeds, for the networks as they are set on the left. " + RATE_SEARCH,
     )
     with st.container(horizontal=True, key="rates_settings"):
         st.button("Search", key="rates", type="primary", on_click=partial(measured.rates.ask, run))
@@ -212,11 +211,11 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
         "chart_loss_band": figures.loss_band(view, log=log),
         "chart_predictiveness": figures.gradient_predictiveness(view, log=log),
         "chart_smoothness": figures.effective_smoothness(view, log=log),
-        "chart_effective_rate": figures.effective_learning_rate(view),
-        "chart_gap": figures.generalization_gap(view),
+        "chart_effective_rate": figures.effective_learning_rate(view, effective_rate_findings(view)),
+        "chart_gap": figures.generalization_gap(view, gap_findings(view)),
     } | measured.charts(run, look)
 
 
 with live_place:
-    publish(run, shown_status, draw, smoothness.findings, also=measured.changes)
+    publish(run, shown_status, draw, smoothness_findings, also=measured.changes)
 settings_table.drawn()

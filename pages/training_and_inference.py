@@ -5,12 +5,12 @@ from typing import cast
 import streamlit as st
 
 from bnviz import figures
-from bnviz.analysis import inference as estimates
+from bnviz.analysis.inference import ESTIMATED_BATCHES, variance_estimates
 from bnviz.experiment.choices import Inference
 from bnviz.experiment.config import BatchNormConfig, Experiment, TrainingConfig, Variant, replace
 from bnviz.experiment.settings import VARIANT
 from bnviz.figures.style import Figure
-from bnviz.findings import live as insights
+from bnviz.findings.inference import inference_findings
 from bnviz.records.frames import INFERENCE_DIGITS, POPULATION_DIGITS, Floats, Frame
 from bnviz.records.history import View
 from bnviz.ui import page, session
@@ -114,7 +114,7 @@ with right:
 def bessel_question() -> LiveQuestion[Figure]:
     def drawn(answer: tuple[int, Floats], _: object) -> Figure:
         step, inputs = answer
-        return figures.bessel_correction(estimates.variance_estimates(inputs[:, 0], SIZES), step)
+        return figures.bessel_correction(variance_estimates(inputs[:, 0], SIZES), step)
 
     return LiveQuestion("inputs_at", drawn)
 
@@ -138,7 +138,7 @@ with live_place:
         run,
         shown_status,
         draw,
-        insights.inference_findings,
+        inference_findings,
         also=lambda: (bessel.count, digit.state()),
     )
 
@@ -155,7 +155,7 @@ with formula:
         r"\hat\sigma^2 = \tfrac{B}{B-1}\, s^2 \end{gathered}"
     )
     st.caption(
-        f"{estimates.ESTIMATES:,} random batches of each size from unit {unit + 1}'s inputs over {POPULATION_DIGITS:,} "
+        f"{ESTIMATED_BATCHES:,} random batches of each size from unit {unit + 1}'s inputs over {POPULATION_DIGITS:,} "
         "digits. Box: the middle half; whiskers: 5 % to 95 %. (Ioffe and Szegedy 2015, algorithm 2, step 10.)"
     )
 with picture:

@@ -7,7 +7,7 @@ import numpy as np
 from bnviz.records.frames import Floats, InferenceFrame, Statistics
 from bnviz.records.history import View
 
-ESTIMATES = 5000  # batches of each size whose variance is estimated
+ESTIMATED_BATCHES = 5000  # of each size, whose variance is estimated
 
 
 def watched(view: View) -> list[tuple[int, InferenceFrame]]:
@@ -29,7 +29,7 @@ def error(layer: Statistics, kind: str, what: str) -> float:
 
 
 def variance_estimates(values: Floats, sizes: Sequence[int], seed: int = 0) -> dict[int, tuple[Floats, Floats]]:
-    """Biased and unbiased variance of ESTIMATES random batches of each size, as shares of the variance of all values.
+    """Return biased and unbiased variance of ESTIMATED_BATCHES random batches of each size, as shares of that of all.
 
     biased = mean((x - mean)^2), unbiased = B / (B - 1) * biased (Bessel's correction).
     """
@@ -37,7 +37,7 @@ def variance_estimates(values: Floats, sizes: Sequence[int], seed: int = 0) -> d
     truth = float(np.var(values))  # of what is drawn from, with replacement
     found = {}
     for size in sizes:
-        batches = generator.choice(values, (ESTIMATES, size))
+        batches = generator.choice(values, (ESTIMATED_BATCHES, size))
         biased = batches.var(1) / truth
         found[size] = biased, biased * size / (size - 1)
     return found

@@ -1,11 +1,13 @@
 """What goes into a network, and its layers: how many inputs and units each has, and which are convolutions."""
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
 SIDE, CLASSES = 28, 10
 PIXELS = SIDE * SIDE
 MEAN_PIXEL, STD_PIXEL = 0.1307, 0.3081  # of MNIST's 60,000 training images, with pixels from 0 to 1
+LN_10 = math.log(CLASSES)  # nats: the cross-entropy of ten equal probabilities, which a network that knows nothing has
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.figures.normalization import STILL, dot, scientific
+from bnviz.figures.normalization import STILL, dot
 from bnviz.figures.style import ACCENTS, GUIDE, Figure, axis, faded, layout, line, nice_ceiling
+from bnviz.wording import significant
 
 Array = npt.NDArray[np.floating[Any]]
 Gradients = tuple[Array, Array, Array]  # dx (N, D), dgamma (D,), dbeta (D,)
@@ -71,7 +72,7 @@ def computation_graph(nodes: Mapping[str, Array], *, backward: bool, follow: int
             }
         )
         shown = value[follow] if value.ndim == 2 else value
-        numbers = ",  ".join(scientific(v) for v in shown)
+        numbers = ",  ".join(significant(v) for v in shown)
         text = f"<b>{gradient if backward else forward}</b><br>{value.shape}<br>{numbers}"
         annotations.append(
             {"x": (left + right) / 2, "y": row, "text": text, "showarrow": False, "font": {"size": 13}, "name": name}
@@ -117,7 +118,7 @@ def gradient_check(closed: Gradients, staged: Gradients, autograd: Gradients | N
         way: [float(np.abs(a - b).max()) for a, b in zip(closed, found, strict=True)] for way, found in others.items()
     }
     words = [_table(differences)] + ([escape(waiting, quote=False)] if waiting else [])
-    worst = {way: scientific(max(found)) for way, found in differences.items()}
+    worst = {way: significant(max(found)) for way, found in differences.items()}
     alt = "Gradients of the closed form against " + " and ".join(
         f"{way}, largest difference {difference}" for way, difference in worst.items()
     )
@@ -137,7 +138,7 @@ def gradient_check(closed: Gradients, staged: Gradients, autograd: Gradients | N
 def _table(differences: Mapping[str, list[float]]) -> str:
     head = "".join(f'<th scope="col">{dot(color)} {name}</th>' for name, color in CHECKED.items())
     rows = "".join(
-        f'<tr><th scope="row">{way}</th>' + "".join(f"<td>{scientific(d)}</td>" for d in found) + "</tr>"
+        f'<tr><th scope="row">{way}</th>' + "".join(f"<td>{significant(d)}</td>" for d in found) + "</tr>"
         for way, found in differences.items()
     )
     return (

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bnviz.experiment.layers import LN_10
 from bnviz.figures.logarithmic import log_axis
 from bnviz.figures.style import (
     GUIDE,
@@ -22,7 +23,6 @@ from bnviz.figures.style import (
 from bnviz.records.frames import Floats
 from bnviz.records.history import VariantHistory, View
 
-LN_10 = math.log(10)  # cross-entropy of ten equal probabilities
 KNOWS_NOTHING = "dotted: ln 10 = 2.303, knows nothing"
 SHOWN = 300  # points of one line; a chart is some 400 pixels wide
 TOP = 20.0  # the linear loss axis ends here at the latest

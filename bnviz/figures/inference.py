@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bnviz.analysis.inference import error, watched
-from bnviz.figures.curves import KNOWS_NOTHING, LN_10, marked, x_axis
+from bnviz.experiment.layers import LN_10
+from bnviz.figures.curves import KNOWS_NOTHING, marked, x_axis
 from bnviz.figures.style import ACCENTS, GUIDE, Figure, axis, faded, guide, layout, line, nice_ceiling, typed
 from bnviz.records.frames import BATCH_SIZES, Answers, Floats, InferenceFrame
 from bnviz.records.history import View

@@ -8,10 +8,11 @@ import numpy.typing as npt
 
 from bnviz.analysis.initialization import logit_spread, softmax
 from bnviz.figures.logarithmic import decades, drawable, log_axis
-from bnviz.figures.normalization import STILL, outline, scientific
+from bnviz.figures.normalization import STILL, outline
 from bnviz.figures.style import GUIDE, Figure, axis, layout, line, nice_ceiling, note, typed
 from bnviz.records.initialization import InitialNetwork, Propagated, WeightHistogram
 from bnviz.theory.propagation import Theory
+from bnviz.wording import significant
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -35,8 +36,8 @@ def weight_histogram(
     low, high = min(found.edges[0], np.min(x, initial=np.inf)), max(found.edges[-1], np.max(x, initial=-np.inf))
     pad = 0.04 * (high - low)
     said = (
-        f"{found.counts.sum():,} weights, {found.fan_in} in, {found.fan_out} out: mean {told(found.mean)}, "
-        f"standard deviation {told(found.std)}"
+        f"{found.counts.sum():,} weights, {found.fan_in} in, {found.fan_out} out: mean {significant(found.mean)}, "
+        f"standard deviation {significant(found.std)}"
     )
     words = [dot(color, f"{layer}: {said}"), dot(GUIDE, "dashed: the law they were drawn from" * bool(len(x)))]
     if not len(x):
@@ -103,8 +104,8 @@ def layer_propagation(found: Propagated, theory: Theory, *, color: str, steps: i
     words += [f"{name}: no finite number in {_layers_at(~np.isfinite(v))}" for name, _, v, _ in panels if _broken(v)]
     alt = (
         f"Layer by layer, measured and in theory, {state}: standard deviation of the activations from "
-        f"{told(float(found.std[0]))} to {told(float(found.std[-1]))}, gradient from "
-        f"{told(float(found.gradient[-1]))} at the logits to {told(float(found.gradient[0]))} in layer 1"
+        f"{significant(float(found.std[0]))} to {significant(float(found.std[-1]))}, gradient from "
+        f"{significant(float(found.gradient[-1]))} at the logits to {significant(float(found.gradient[0]))} in layer 1"
     )
     margin = {"l": 52, "r": 10, "t": 26, "b": 44}
     return {"data": data, "layout": layout(alt, 520, words, **STILL, margin=margin, annotations=heads, **axes)}
@@ -123,7 +124,9 @@ def logit_means(found: InitialNetwork, *, color: str) -> Figure:
         "marker": {"size": 9, "color": color},
         "error_y": {"type": "data", "array": typed(drawable(of.std, False)), "thickness": 2, "width": 5},
     }
-    spread_by = f"the ten means spread by {told(of.between)}; the ten logits of one digit by {told(of.within)}"
+    spread_by = (
+        f"the ten means spread by {significant(of.between)}; the ten logits of one digit by {significant(of.within)}"
+    )
     if not math.isfinite(of.between + of.within):
         spread_by = "some logits are no finite numbers"
     words = [dot(color, f"mean over {len(values)} digits ± one standard deviation"), spread_by]
@@ -198,10 +201,6 @@ def _range(panel: int, measured: Array, expected: Array) -> Figure:
         limit = nice_ceiling(1.05 * max(float(finite.max(initial=0)), 0.2))
         return {"range": [-limit, limit], "zeroline": True, "nticks": 5}
     return log_axis(*decades(both))
-
-
-def told(value: float) -> str:
-    return scientific(value) if math.isfinite(value) else "not finite"
 
 
 def _broken(values: Array) -> bool:

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bnviz.figures.logarithmic import POWERS
-from bnviz.figures.normalization import AFTER, BEFORE, STILL, dot, number, outline, scientific
+from bnviz.figures.normalization import AFTER, BEFORE, STILL, dot, outline
 from bnviz.figures.style import GUIDE, Figure, axis, layout, line, nice_ceiling
+from bnviz.wording import decimals, significant
 
 Array = npt.NDArray[np.floating[Any]]
 Pair = tuple[Array, Array]
@@ -19,22 +20,22 @@ BINS = 60
 def bias_effect(before: Pair, after: Pair, *, bias: float, difference: float, gradient: float) -> Figure:
     """Left the inputs of batchnorm, without the bias (dotted) and with it; right its outputs, which are the same."""
     words = [
-        f"Largest difference of the outputs from b = 0: {scientific(difference)}",
-        f"Gradient of the loss with respect to b: {scientific(gradient)}",
+        f"Largest difference of the outputs from b = 0: {significant(difference)}",
+        f"Gradient of the loss with respect to b: {significant(gradient)}",
     ]
     return _before_and_after(before, after, f"A bias of {bias:g} moves the inputs, not the outputs", words)
 
 
 def scale_effect(before: Pair, after: Pair, *, scale: float, difference: float) -> Figure:
     """As bias_effect, for weights scaled by a."""
-    words = [f"Largest difference of the outputs from a = 1: {scientific(difference)}"]
+    words = [f"Largest difference of the outputs from a = 1: {significant(difference)}"]
     alt = f"Weights scaled by {scale:g} stretch the inputs, and hardly change the outputs"
     return _before_and_after(before, after, alt, words)
 
 
 def scale_gradient(scales: Array, norms: Array, *, scale: float, now: float, was: float) -> Figure:
     """The norm of the weights' gradient for every scale a of the weights; marked: where a is now."""
-    words = [f"{scientific(now / was)} × that at a = 1; 1/a = {scientific(1 / scale)}"]
+    words = [f"{significant(now / was)} × that at a = 1; 1/a = {significant(1 / scale)}"]
     curve = line(scales, norms, GUIDE, "norm", hovertemplate="a = %{x:.2f}: %{y:.3g}<extra></extra>")
     here = line([scale], [now], AFTER, "here", hoverinfo="skip")
     low, high = np.log10([scales[0], scales[-1]])
@@ -89,7 +90,7 @@ def runaway_bias(bias: Pair, loss: Pair) -> Figure:
 
 def _moved(values: Array) -> str:
     last = float(values[-1])
-    return f"0 → {number(last) if abs(last) >= 0.01 else scientific(last)}"
+    return f"0 → {decimals(last) if abs(last) >= 0.01 else significant(last)}"
 
 
 def _before_and_after(before: Pair, after: Pair, alt: str, words: list[str]) -> Figure:

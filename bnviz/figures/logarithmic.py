@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.figures.normalization import scientific
 from bnviz.figures.style import Figure
+from bnviz.wording import significant
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -24,7 +24,7 @@ def log_axis(low: float, high: float, *, fine: float = 2.5) -> Figure:
     if high - low > fine:
         return POWERS | {"range": [low, high], "dtick": max(1, math.ceil((high - low) / 5))}
     ticks = [digit * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for digit in (1, 2, 5)]
-    labels = [scientific(tick).replace(".0 ", " ") for tick in ticks]
+    labels = [significant(tick) for tick in ticks]
     return {"type": "log", "range": [low, high], "tickvals": ticks, "ticktext": labels}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bnviz.figures.style import ACCENTS, GUIDE, Figure, axis, faded, layout, line, nice_ceiling, note, typed
+from bnviz.wording import decimals, listed
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -142,23 +143,8 @@ def statistics_axes(dense: Array, convolutional: Array, *, channel: int) -> Figu
 
 def describe(values: Array) -> str:
     """'mean 5.01 and −2.03, deviation 1.98 and 0.81'."""
-    mean, deviation = values.mean(axis=0), values.std(axis=0)
-    return f"mean {number(mean[0])} and {number(mean[1])}, deviation {number(deviation[0])} and {number(deviation[1])}"
-
-
-def number(value: float, digits: int = 2) -> str:
-    """With a real minus sign, and no minus before a zero."""
-    text = f"{value:.{digits}f}"
-    return text.replace("-", "−") if float(text) else text.removeprefix("-")
-
-
-def scientific(value: float) -> str:
-    """'0.25', '3.1 · 10⁻¹⁶' or '10⁻⁵': three digits, and a power of ten where plain digits would be many."""
-    if not value or 1e-3 <= abs(value) < 1e4:
-        return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")
-    mantissa, exponent = f"{value:.1e}".split("e")
-    power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return power if mantissa == "1.0" else f"{mantissa.replace('-', '−')} · {power}"
+    mean, deviation = (listed([decimals(v) for v in found]) for found in (values.mean(axis=0), values.std(axis=0)))
+    return f"mean {mean}, deviation {deviation}"
 
 
 def dot(color: str) -> str:
@@ -190,5 +176,5 @@ def _averaged(name: str, values: Array, axes: tuple[int, ...], channel: int) -> 
     count = values.size // mean.size
     return (
         f"{name}: shape {values.shape}, mean over {over}: shape {mean.shape}; "
-        f"column {channel + 1}: {number(mean[channel])} over {count} values"
+        f"column {channel + 1}: {decimals(mean[channel])} over {count} values"
     )

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.figures.initialization import dot, told
+from bnviz.figures.initialization import dot
 from bnviz.figures.logarithmic import decades, drawable, log_axis
-from bnviz.figures.normalization import STILL, number, outline
+from bnviz.figures.normalization import STILL, outline
 from bnviz.figures.style import ACCENTS, Figure, axis, layout, line, nice_ceiling, note, typed
 from bnviz.records.initialization import INPUTS, Propagated, SignAgreement, activation_edges
+from bnviz.wording import exact, significant
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -52,7 +53,7 @@ def scheme_histograms(found: Mapping[str, Propagated], names: Mapping[str, str],
     if edges[-1] > 1:
         ticks = {
             "tickvals": np.arcsinh(UNBOUNDED_TICKS).tolist(),
-            "ticktext": [number(float(t), 0) for t in UNBOUNDED_TICKS],
+            "ticktext": [exact(t) for t in UNBOUNDED_TICKS],
         }
     for i in range(len(names)):
         axes[f"yaxis{i + 1 if i else ''}"] |= ticks | {"range": [float(edges[0]), float(edges[-1])], "showgrid": False}
@@ -70,7 +71,7 @@ def scheme_histograms(found: Mapping[str, Propagated], names: Mapping[str, str],
     bar |= {"tickvals": [0, 4, 8, 12], "ticktext": ["0", "4", "8", "≥ 12"]}
     bar["title"] = {"text": "values<br>(% a bin)", "font": {"size": 11}}
     shares = {"cmin": 0, "cmax": 12, "colorbar": bar}
-    alt = "Activations by layer for " + "; ".join(_told(names[s], found[s]) for s in names)
+    alt = "Activations by layer for " + "; ".join(_last_layer_in_words(names[s], found[s]) for s in names)
     figure_layout = layout(alt, 430, **STILL, margin=_PANEL_MARGIN, annotations=heads, coloraxis=shares, **axes)
     figure_layout["meta"]["scale"] = "sequential"
     return {"data": data, "layout": figure_layout}
@@ -103,7 +104,7 @@ def scheme_spreads(
     words = [
         dot(ACCENTS[0], "standard deviation of the activations") + ", " + dot(ACCENTS[1], "gradient going back"),
     ]
-    alt = "Spread by layer for " + "; ".join(_told(names[s], found[s]) for s in names)
+    alt = "Spread by layer for " + "; ".join(_last_layer_in_words(names[s], found[s]) for s in names)
     return {
         "data": data,
         "layout": layout(alt, 430, words, **STILL, margin=_PANEL_MARGIN, annotations=heads, **axes),
@@ -136,9 +137,9 @@ def derived_scales(found: Mapping[float, Propagated], name: str) -> Figure:
         words.append(dot(SCALE_COLORS[scale], f"{called}: {forward} from layer 1 to {depth}, {back} back"))
     one = found[1.0]
     alt = (
-        f"{name} as derived, by depth: standard deviation of the activations from {told(float(one.std[0]))} to "
-        f"{told(float(one.std[-1]))}, gradient from {told(float(one.gradient[-2]))} in the last hidden "
-        f"layer to {told(float(one.gradient[0]))} in the first"
+        f"{name} as derived, by depth: standard deviation of the activations from {significant(float(one.std[0]))} to "
+        f"{significant(float(one.std[-1]))}, gradient from {significant(float(one.gradient[-2]))} in the last hidden "
+        f"layer to {significant(float(one.gradient[0]))} in the first"
     )
     return {
         "data": data,
@@ -203,7 +204,7 @@ def _panels(names: Mapping[str, str]) -> tuple[Figure, list[Figure], list[dict[s
 
 def _ratio(last: float, first: float) -> str:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return f"× {told(float(np.float64(last) / first))}"
+        return f"× {significant(float(np.float64(last) / first))}"
 
 
 def _few_layers(depth: int) -> Figure:
@@ -212,5 +213,5 @@ def _few_layers(depth: int) -> Figure:
     return {"range": [0.5, depth + 0.5], "tickvals": ticks, "tickangle": 0}
 
 
-def _told(name: str, p: Propagated) -> str:
-    return f"{name}: standard deviation {told(float(p.std[-1]))} in the last layer, loss {told(p.loss)}"
+def _last_layer_in_words(name: str, p: Propagated) -> str:
+    return f"{name}: standard deviation {significant(float(p.std[-1]))} in the last layer, loss {significant(p.loss)}"

@@ -10,7 +10,6 @@ from bnviz.analysis.shift import Since
 from bnviz.experiment.naming import network_names
 from bnviz.figures.inference import calm_range
 from bnviz.figures.logarithmic import log_axis
-from bnviz.figures.normalization import scientific
 from bnviz.figures.style import (
     Figure,
     axis,
@@ -25,6 +24,7 @@ from bnviz.figures.style import (
 )
 from bnviz.records.frames import PERCENTILES, Floats, GradientShift
 from bnviz.records.history import View
+from bnviz.wording import decimals
 
 POINTED = 40  # points of a line that are drawn as such, at most
 MOST_LAYERS = 6  # panels; of a deeper network, so many layers from the first to the last
@@ -58,7 +58,7 @@ def unit_percentiles(view: View, *, layer: int, unit: int, until: int | None = N
         if lost:
             missing.append(f"{colored_letter(view.experiment, i)} diverged: its values are no numbers")
         elif len(steps) and np.isfinite(found[-1]).all():
-            words.append(f"{colored_letter(view.experiment, i)}: {', '.join(map(_told, found[-1]))}")
+            words.append(f"{colored_letter(view.experiment, i)}: {', '.join(map(decimals, found[-1]))}")
     values = np.concatenate([each.ravel() for each in everything])
     told = f"; now {', '.join(words)}" if words else ""
     alt = f"Percentiles of the input of unit {unit + 1} of layer {layer + 1} over the steps"
@@ -213,11 +213,6 @@ def _pointed(drawn: Figure, count: int, color: str) -> Figure:
     if count > POINTED:
         return drawn | {"name": f"{drawn['name']} (line)"}  # under another name, so that the chart is drawn anew
     return drawn | {"mode": "lines+markers", "marker": {"size": 4, "color": color}}
-
-
-def _told(value: float) -> str:
-    """Two decimals, and no negative zero; a power of ten where that would be long."""
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−") if abs(value) < 10_000 else scientific(value)
 
 
 def _letters(view: View) -> str:

@@ -1,14 +1,17 @@
 """Smoothness along the way: bands over the steps, scales and gaps, of a run whose landscape is watched."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from bnviz.analysis.smoothness import Course, course, gap, of_effective_rates, of_gaps, recent
+from bnviz.analysis import smoothness
+from bnviz.analysis.smoothness import SmoothnessCourse, newest_median, smoothness_course
 from bnviz.figures.curves import x_axis
 from bnviz.figures.logarithmic import log_axis
-from bnviz.figures.normalization import scientific
 from bnviz.figures.style import Figure, axis, colored, faded, layout, line, network_color, nice_ceiling
 from bnviz.records.frames import STEP_LENGTHS, Floats
 from bnviz.records.history import View
+from bnviz.wording import significant
 
 AHEAD = f"{STEP_LENGTHS[0]:g} to {STEP_LENGTHS[-1]:g} learning rates ahead"
 RECENTLY = "newest quarter, median"
@@ -40,7 +43,7 @@ def loss_band(view: View, *, log: bool) -> Figure:
         )
     tops = np.concatenate([found.loss_high for found in courses] or [np.zeros(1)])
     y = axis("loss on the batch (nats)", **_scale(np.concatenate([tops, *(c.loss_low for c in courses)]), log))
-    words = [_each(view, [recent(c.range) for c in courses], f"range, {RECENTLY}")]
+    words = [_each(view, [newest_median(c.range) for c in courses], f"range, {RECENTLY}")]
     return _over_steps(view, "Range of the loss ahead, over the steps", data, y, words)
 
 
@@ -55,7 +58,7 @@ def gradient_predictiveness(view: View, *, log: bool) -> Figure:
         )
     ends = np.concatenate([part for c in courses for part in (c.change_low, c.change_high)] or [np.zeros(1)])
     y = axis("‖g(w − ηg) − g(w)‖", **_scale(ends, log))
-    words = [_each(view, [recent(c.change_high) for c in courses], f"largest, {RECENTLY}")]
+    words = [_each(view, [newest_median(c.change_high) for c in courses], f"largest, {RECENTLY}")]
     return _over_steps(view, "Change of the gradient ahead, over the steps", data, y, words)
 
 
@@ -73,11 +76,11 @@ def effective_smoothness(view: View, *, log: bool) -> Figure:
         for i, found in enumerate(courses)
     ]
     y = axis("effective β", **_scale(np.concatenate([c.beta for c in courses] or [np.zeros(1)]), log))
-    words = [_each(view, [recent(c.beta) for c in courses], RECENTLY)]
+    words = [_each(view, [newest_median(c.beta) for c in courses], RECENTLY)]
     return _over_steps(view, "Effective beta-smoothness over the steps", data, y, words)
 
 
-def effective_learning_rate(view: View) -> Figure:
+def effective_learning_rate(view: View, words: Sequence[str] = ()) -> Figure:
     """Learning rate over the squared norm of layer 1's weights, of the networks with batchnorm."""
     data, values = [], []
     for i, found in enumerate(_courses(view)):
@@ -89,27 +92,27 @@ def effective_learning_rate(view: View) -> Figure:
         data.append(line(found.steps, rate, network_color(view.experiment, i), letter, hovertemplate=hover))
         values.append(rate)
     y = axis("η / ‖W₁‖²", **_scale(np.concatenate(values or [np.ones(1)]), True))
-    words = of_effective_rates(view) if data else ["no network has batchnorm"]
+    words = words if data else ["no network has batchnorm"]
     return _over_steps(view, "Effective learning rate of layer 1 over the steps", data, y, words)
 
 
-def generalization_gap(view: View) -> Figure:
+def generalization_gap(view: View, words: Sequence[str] = ()) -> Figure:
     """Test loss minus training loss, both in eval mode."""
     data, values = [], []
     for i, letter in enumerate(view.experiment.letters):
-        steps, found = gap(view, i)
+        steps, found = smoothness.generalization_gap(view, i)
         hover = f"{letter}<br>step %{{x:,.0f}}<br>%{{y:+.3f}} nats<extra></extra>"
         data.append(line(steps, found, network_color(view.experiment, i), letter, hovertemplate=hover))
         values.append(found)
     ends = np.concatenate([*values, np.zeros(1)])
     low, high = min(float(ends.min()), -0.02), max(float(ends.max()), 0.05)
     y = axis("test − training loss (nats)", range=[low * 1.15, high * 1.15])
-    words = [_each(view, [float(v[-1]) if v.size else np.nan for v in values], "newest"), *of_gaps(view)]
+    words = [_each(view, [float(v[-1]) if v.size else np.nan for v in values], "newest"), *words]
     return _over_steps(view, "Gap between test and training loss over the steps", data, y, words)
 
 
-def _courses(view: View) -> list[Course]:
-    return [course(view, i) for i in range(len(view.variants))]
+def _courses(view: View) -> list[SmoothnessCourse]:
+    return [smoothness_course(view, i) for i in range(len(view.variants))]
 
 
 def _band(steps: Floats, low: Floats, high: Floats, color: str, name: str, value: str) -> list[Figure]:
@@ -135,13 +138,13 @@ def _scale(values: Floats, log: bool) -> Figure:
 
 
 def _each(view: View, values: list[float], what: str) -> str:
-    told = [colored(scientific(v), network_color(view.experiment, i)) for i, v in enumerate(values) if np.isfinite(v)]
+    told = [colored(significant(v), network_color(view.experiment, i)) for i, v in enumerate(values) if np.isfinite(v)]
     return f"{' · '.join(told)} ({what})" if told else ""
 
 
-def _over_steps(view: View, alt: str, data: list[Figure], y: Figure, words: list[str] | None = None) -> Figure:
+def _over_steps(view: View, alt: str, data: list[Figure], y: Figure, words: Sequence[str]) -> Figure:
     training = view.experiment.training
     reached = max((int(f.step) for h in view.variants for f in h.frames[-1:]), default=0)
     where = f"steps 0 to {reached:,}" if reached else "before the first step: train to see the course"
-    words = [*(words or []), f"seed {training.seed}, {where}"]
+    words = [*words, f"seed {training.seed}, {where}"]
     return {"data": data, "layout": layout(alt, 320, words, xaxis=x_axis(view, "steps"), yaxis=y)}

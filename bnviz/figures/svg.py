@@ -13,6 +13,7 @@ import numpy as np
 from bnviz.figures.reproduction import chart_legend
 from bnviz.figures.style import GUIDE, color_of, round_step
 from bnviz.records.reproduction import Chart, Line
+from bnviz.wording import exact
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 58, 24, 58, 44  # margins
@@ -66,7 +67,7 @@ class _Axis:
 
 
 def _grid(axis: _Axis, at: float, *, vertical: bool) -> str:
-    place, said = axis(at), f"{at:,.10g}".replace("-", "−")
+    place, said = axis(at), exact(at)
     if vertical:
         return (
             f'<path d="M{place} {TOP}V{HEIGHT - BOTTOM}" stroke="{GRID}"/>'

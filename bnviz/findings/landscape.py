@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bnviz.analysis.smoothness import EQUAL, pair
+from bnviz.analysis.comparison import ALIKE_WITHIN, compared_pair
 from bnviz.experiment.config import LETTERS, Experiment
+from bnviz.experiment.naming import kind_of
 from bnviz.records.landscape import (
     LEARNED,
     NOISE_SIZES,
@@ -19,11 +20,12 @@ from bnviz.records.landscape import (
     Slice,
     Slices,
 )
+from bnviz.wording import at_least, listed, significant, times
 
-ROUNDING = 1e-4  # of a loss: the single precision of many sums
+LOSS_ROUNDING = 1e-4  # of a loss: the single precision of many sums
 
 
-def of_slices(found: Slices) -> list[str]:
+def slice_findings(found: Slices) -> list[str]:
     """What each slice shows, and what there is none for."""
     said = [each for each in found if isinstance(each, str)]
     for i, each in enumerate(found):
@@ -39,7 +41,8 @@ def of_slices(found: Slices) -> list[str]:
             said.append(f"{letter}: {_hill(each)}")
         else:
             said.append(
-                f"{letter}: from {each.centre:.3g} at the weights to {float(values.max()):.3g} within the slice."
+                f"{letter}: from {significant(each.centre)} at the weights to {significant(float(values.max()))} "
+                "within the slice."
             )
     two = [each for each in found if isinstance(each, Slice) and each.kind == "random"]
     if len(two) > 1:
@@ -53,11 +56,11 @@ def _rise(found: Slice) -> float:
     if np.isnan(found.loss).all():
         return math.nan
     rise = float(np.nanmean(found.loss)) - found.centre
-    return 0.0 if abs(rise) <= ROUNDING * abs(found.centre) else rise
+    return 0.0 if abs(rise) <= LOSS_ROUNDING * abs(found.centre) else rise
 
 
 def _flattest(rises: dict[str, float]) -> str:
-    told = ", ".join(f"{rise:.3g} of {letter}" for letter, rise in rises.items())
+    told = ", ".join(f"{significant(rise)} of {letter}" for letter, rise in rises.items())
     known = {letter: rise for letter, rise in rises.items() if math.isfinite(rise)}
     said = f"Mean rise over the slice: {told}"
     if not known:
@@ -65,17 +68,13 @@ def _flattest(rises: dict[str, float]) -> str:
     if len(known) < 2:
         return f"{said}."
     if below := [letter for letter, rise in known.items() if rise < 0]:
-        return f"{said}; below zero the slice is lower than the weights of {_listed(below)}, which lie in no basin."
+        return f"{said}; below zero the slice is lower than the weights of {listed(below)}, which lie in no basin."
     least, most = min(known.values()), max(known.values())
-    alike = [letter for letter, rise in known.items() if rise - least <= EQUAL * most]
+    alike = [letter for letter, rise in known.items() if rise - least <= ALIKE_WITHIN * most]
     if len(alike) == len(known):
         return f"{said}; they are alike."
     how = "the flatter" if len(known) == 2 else "the flattest"
-    return f"{said}; {_listed(alike)} {'is' if len(alike) == 1 else 'are'} {how} here."
-
-
-def _listed(letters: Sequence[str]) -> str:
-    return " and ".join([", ".join(letters[:-1]), letters[-1]] if len(letters) > 1 else letters)
+    return f"{said}; {listed(alike)} {'is' if len(alike) == 1 else 'are'} {how} here."
 
 
 def _hill(found: Slice) -> str:
@@ -84,15 +83,18 @@ def _hill(found: Slice) -> str:
     loss = found.loss[0][between]
     rise = float(np.nanmax(loss - np.fmin.accumulate(loss)))
     start, end = float(loss[0]), float(loss[-1])
-    way = f"the straight way from the first weights ({start:.3g}) to those at step {found.step:,} ({end:.3g})"
+    way = (
+        f"the straight way from the first weights ({significant(start)}) to those at step {found.step:,} "
+        f"({significant(end)})"
+    )
     if not (math.isfinite(start) and math.isfinite(end)):
         return f"{way} has an end whose loss is no number."
     if rise > 0.01 * max(abs(start - end), 1e-9):
-        return f"{way} climbs by up to {rise:.3g}."
+        return f"{way} climbs by up to {significant(rise)}."
     return f"{way} goes down all the way."
 
 
-def of_sharpness(found: Sequence[Sharpness | str], experiment: Experiment) -> list[str]:
+def sharpness_findings(found: Sequence[Sharpness | str], experiment: Experiment) -> list[str]:
     said = [each for each in found if isinstance(each, str)]
     for i, each in enumerate(found):
         if isinstance(each, str):
@@ -107,22 +109,22 @@ def _against_the_limit(found: Sharpness) -> str:
         return f"at step {step:,} the Hessian is no matrix of finite numbers, and has no largest eigenvalue."
     shares = found.eigenvalue / found.limit
     most = float(np.max(shares[np.isfinite(shares)], initial=-math.inf))
-    much = f"{most:,.0f} times it" if most >= 10 else f"{most:.0%} of it"
+    much = f"{times(most)} it" if most >= 10 else f"{most:.0%} of it"
     if math.isinf(limit):
         end = "where the learning rate is 0, and there is no limit"
     else:
-        end = f"{'above' if value > limit else 'below'} the limit {limit:.3g}"
-    return f"λ<sub>max</sub> {value:.3g} at step {step:,}, {end} (at most {much} on the way)."
+        end = f"{'above' if value > limit else 'below'} the limit {significant(limit)}"
+    return f"λ<sub>max</sub> {significant(value)} at step {step:,}, {end} (at most {much} on the way)."
 
 
-def of_rates(found: LargestRates, experiment: Experiment) -> list[str]:
+def rate_findings(found: LargestRates, experiment: Experiment) -> list[str]:
     medians = np.median(found.rates, axis=1)
     said = [
-        f"{experiment.letters[i]} ({_named(experiment, i)}): {_rate(found, float(rate))}"
+        f"{experiment.letters[i]} ({kind_of(experiment.variants[i])}): {_rate(found, float(rate))}"
         for i, rate in enumerate(medians)
     ]
-    if (two := pair(experiment)) is not None:
-        said.append(_larger(found, *(float(medians[i]) for i in two)))
+    if (pair := compared_pair(experiment)) is not None:
+        said.append(_larger(found, *(float(medians[i]) for i in pair)))
     return said
 
 
@@ -132,47 +134,43 @@ def _larger(found: LargestRates, without: float, with_it: float) -> str:
         return "Both are at the same bound of the search: they cannot be compared."
     if with_it <= without:
         return "The largest rate that trains is <b>not</b> larger with batchnorm."
-    least = "" if found.lowest < without and with_it < found.highest else "at least "
-    return f"The largest rate that trains is {least}{with_it / without:,.1f} times as large with batchnorm."
+    write = times if found.lowest < without and with_it < found.highest else at_least
+    return f"The largest rate that trains is {write(with_it / without)} as large with batchnorm."
 
 
 def _rate(found: LargestRates, rate: float) -> str:
     if rate >= found.highest:
         return f"{found.highest:,.0f} or more"
-    return f"{rate:.3g}" if rate > found.lowest else f"none from {found.lowest:.2g} trains"
+    return significant(rate) if rate > found.lowest else f"none from {found.lowest:.2g} trains"
 
 
-def _named(experiment: Experiment, i: int) -> str:
-    batchnorm = experiment.variants[i].batchnorm
-    return "no batchnorm" if batchnorm is None else "noisy batchnorm" if batchnorm.noisy else "batchnorm"
-
-
-def of_scaling(found: Sequence[Scaling], experiment: Experiment) -> list[str]:
+def scaling_findings(found: Sequence[Scaling], experiment: Experiment) -> list[str]:
     said, a = [], SCALES[-1]
     for i, each in enumerate(found):
-        letter, times = experiment.letters[i], float(each.gradient[-1])
-        if not math.isfinite(times):
+        letter, ratio = experiment.letters[i], float(each.gradient[-1])
+        if not math.isfinite(ratio):
             said.append(f"{letter}: no gradient reaches these weights, or they are no numbers.")
             continue
         said.append(
-            f"{letter} ({_named(experiment, i)}): with weights {a:g} times as large the gradient is {times:.3g} times "
-            f"as large (1/a = {1 / a:.3g}), and logits move by up to {float(each.difference.max()):.2g}."
+            f"{letter} ({kind_of(experiment.variants[i])}): with weights {a:g} times as large the gradient is "
+            f"{significant(ratio)} times as large (1/a = {significant(1 / a)}), and logits move by up to "
+            f"{significant(float(each.difference.max()), 2)}."
         )
     return said
 
 
-def of_noise(found: BatchNoise) -> list[str]:
+def noise_findings(found: BatchNoise) -> list[str]:
     sizes = [NOISE_SIZES.index(size) for size in (32, 256)]
     first, last = (float(found.mean[k]) for k in sizes)
     if not (first > 0 and last > 0):
         return ["The outputs of layer 1 are constant, or no numbers: their batch statistics have no noise."]
     return [
-        f"Batch means of 32 digits are {first:.2g} standard deviations off, of 256 digits {last:.2g}: "
-        f"{first / last:.1f} times less noise (√8 = 2.8)."
+        f"Batch means of 32 digits are {significant(first, 2)} standard deviations off, of 256 digits "
+        f"{significant(last, 2)}: {times(first / last)} less noise (√8 = 2.8)."
     ]
 
 
-SEARCH = (
+RATE_SEARCH = (
     f"A rate trains where the loss stays finite for {SEARCH_STEPS} steps at that constant rate and is below "
     f"{LEARNED:g} nats on average over the last fifth of them (a network that knows nothing has ln 10 = 2.30)."
 )

@@ -1,24 +1,23 @@
-"""Two or three plain sentences that follow from what is on the screen."""
+"""What the live lab's networks do at this moment: two or three plain sentences."""
 
 import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from bnviz.analysis.inference import error, watched
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
-from bnviz.figures.normalization import scientific
-from bnviz.records.frames import BATCH_SIZES, Answers, VariantFrame
+from bnviz.experiment.layers import LN_10
+from bnviz.records.frames import VariantFrame
 from bnviz.records.history import VariantHistory, View
+from bnviz.wording import decimals, times
 
-LN_10 = math.log(10)
-NEAR = 0.05  # nats around ln 10 that count as knowing nothing
-FAR = 100.0  # times; a smaller change of the gradient on its way down is no vanishing and no explosion
-RECENT = 200  # steps whose mean loss is compared
-MOST = 3  # findings shown at once
+UNINFORMED_WITHIN = 0.05  # nats around ln 10 that count as knowing nothing
+FAR_GRADIENTS = 100.0  # times from layer to layer; a smaller change of the gradient neither vanishes nor explodes
+EARLIEST_VERDICT = 200  # steps after which test losses are compared
+SHOWN_AT_ONCE = 3  # findings
 
 
-def findings(view: View) -> list[str]:
+def live_findings(view: View) -> list[str]:
     """The findings that hold now, the most telling first."""
     if view.latest is None:
         return []
@@ -33,73 +32,19 @@ def findings(view: View) -> list[str]:
         _calm,
     )
     found = dict.fromkeys(sentence for rule in rules for sentence in rule(view))
-    return list(found)[:MOST]
-
-
-def inference_findings(view: View) -> list[str]:
-    """What a watched network shows of batchnorm's two modes, over the units of its first layer."""
-    found = watched(view)
-    if not found:
-        return []
-    step, frame = found[-1]
-    running, batch = (error(frame.layers[0], kind, "mean") for kind in ("running", "batch"))
-    losses = frame.losses
-    sentences = [
-        f"After {counted(step)} the running means of layer 1 are {running:.2f} standard deviations off those of the "
-        f"population, the means of one batch {batch:.2f}."
-    ]
-    if all(math.isfinite(loss) for loss in losses.values()):
-        few, many = str(BATCH_SIZES[0]), str(BATCH_SIZES[-1])
-        sentences.append(
-            f"Test loss: {losses['eval']:.3f} in eval mode, {losses['population']:.3f} with population statistics; in "
-            f"training mode {losses[many]:.3f} in batches of {many}, {losses[few]:.3f} in batches of {few}."
-        )
-    return sentences
-
-
-def company(found: Answers) -> list[str]:
-    """One digit's answers in words, in HTML."""
-    first = found.evaluated[0]
-    apart = float(np.abs(found.evaluated - first).max())
-    same = "the same to the last bit" if apart == 0 else f"with probabilities up to {apart:.1%} apart"
-    best = int(first.argmax())
-    refused = f"refused. <i>{found.alone[0].upper()}{found.alone[1:]}.</i>"
-    sentences = [f"<b>Training mode, alone</b>: {refused}"]
-    if len(found.evaluated) == 3:
-        said = f"alone, among 31 and among 255 other digits {same}."
-    else:
-        said = f"among 31 and among 255 other digits {same}."
-        sentences.insert(0, f"<b>Eval mode, alone</b>: {refused}")
-    sentences.insert(0, f"<b>Eval mode</b> says <b>{best}</b> ({first[best]:.1%}): {said}")
-    for size, drawn in found.trained.items():
-        agree = int((drawn.argmax(1) == best).sum())
-        low, high = float(drawn[:, best].min()), float(drawn[:, best].max())
-        sentences.append(
-            f"<b>Training mode, batches of {size}</b>: {agree} of {len(drawn)} say {best}; with the company its "
-            f"probability goes from {low:.1%} to {high:.1%}."
-        )
-    return sentences
+    return list(found)[:SHOWN_AT_ONCE]
 
 
 def steps_near_ln_10(history: VariantHistory) -> int:
-    """For how many steps, up to now, the loss has stayed within NEAR of ln 10 (mean over points of 50 steps)."""
+    """Return for how many steps, up to now, the mean loss of 50 steps has stayed within UNINFORMED_WITHIN of ln 10."""
     group = max(1, 50 // history.stride)
     usable = len(history.losses) // group * group
     if not usable:
         return 0
     means = history.losses[len(history.losses) - usable :].reshape(-1, group).mean(1)
-    away = np.flatnonzero(~(np.abs(means - LN_10) <= NEAR))
+    away = np.flatnonzero(~(np.abs(means - LN_10) <= UNINFORMED_WITHIN))
     count = len(means) - (away[-1] + 1 if len(away) else 0)
     return int(count) * group * history.stride
-
-
-def counted(steps: int) -> str:
-    return "1 step" if steps == 1 else f"{steps:,} steps"
-
-
-def _times(ratio: float) -> str:
-    """Two significant digits: '210', '8.7 · 10⁷'."""
-    return f"{float(f'{ratio:.1e}'):,.0f}" if ratio < 99_500 else scientific(ratio)
 
 
 def _named(view: View) -> Iterator[tuple[str, int, VariantFrame]]:
@@ -126,7 +71,7 @@ def _stuck(view: View) -> Iterator[str]:
         steps = 0 if variant.diverged else steps_near_ln_10(view.variants[i])
         if steps < 150:
             continue
-        stayed = f"its loss has stayed within {NEAR:g} of ln 10 for {steps:,} steps"
+        stayed = f"its loss has stayed within {UNINFORMED_WITHIN:g} of ln 10 for {steps:,} steps"
         layer, share = _most_saturated(variant)
         activation = view.experiment.variants[i].network.activation
         if share > 0.5 and activation in BOUNDED_OUTPUTS:
@@ -147,8 +92,8 @@ def _before_training(view: View) -> Iterator[str]:
             yield f"Before the first step {letter}'s loss is not a finite number: its logits are too large to compute."
         elif variant.next_loss > LN_10 + 0.5:
             yield (
-                f"Before the first step {letter}'s loss is {_loss(variant)}, above ln 10 = {LN_10:.2f}: its "
-                "logits are large, so it is sure of itself and mostly wrong."
+                f"Before the first step {letter}'s loss is {decimals(variant.next_loss)}, above ln 10 = {LN_10:.2f}: "
+                "its logits are large, so it is sure of itself and mostly wrong."
             )
         else:
             yield (
@@ -165,7 +110,7 @@ def _before_training(view: View) -> Iterator[str]:
 def _verdict(view: View) -> Iterator[str]:
     assert view.latest is not None
     running = [(letter, v) for letter, _, v in _training(view) if math.isfinite(v.test_loss)]
-    if view.latest.step < RECENT or len(running) < 2 or len({v.step for _, v in running}) > 1:
+    if view.latest.step < EARLIEST_VERDICT or len(running) < 2 or len({v.step for _, v in running}) > 1:
         return  # too early, or a network that started over has not caught up yet
     (best, first), (worst, last) = (f(running, key=lambda found: found[1].test_loss) for f in (min, max))
     points = (first.test_accuracy - last.test_accuracy) * 100
@@ -184,15 +129,15 @@ def _far_gradients(view: View) -> Iterator[str]:
         first, last = float(variant.gradient_norm[0]), float(variant.gradient_norm[-1])
         if first < 1e-9:
             yield f"No gradient reaches the first layer of {letter}."
-        elif len(variant.gradient_norm) > 2 and first < last / FAR < math.inf:
+        elif len(variant.gradient_norm) > 2 and first < last / FAR_GRADIENTS < math.inf:
             yield (
-                f"The gradient of {letter} vanishes on its way down: in layer 1 it is about {_times(last / first)} "
-                "times smaller than in the output layer."
+                f"The gradient of {letter} vanishes on its way down: in layer 1 it is about {times(last / first)} "
+                "smaller than in the output layer."
             )
-        elif len(variant.gradient_norm) > 2 and 0 < last < first / FAR < math.inf:
+        elif len(variant.gradient_norm) > 2 and 0 < last < first / FAR_GRADIENTS < math.inf:
             yield (
-                f"The gradient of {letter} explodes on its way down: in layer 1 it is about {_times(first / last)} "
-                "times larger than in the output layer."
+                f"The gradient of {letter} explodes on its way down: in layer 1 it is about {times(first / last)} "
+                "larger than in the output layer."
             )
 
 
@@ -218,10 +163,6 @@ def _calm(view: View) -> Iterator[str]:
     shares = [_most_saturated(v)[1] for v in bounded]
     if shares and max(shares) <= 0.2 and not any(_far_gradients(view)):
         yield f"No layer has more than {max(shares):.0%} of its outputs saturated: gradients pass."
-
-
-def _loss(variant: VariantFrame) -> str:
-    return f"{variant.next_loss:.2f}" if variant.next_loss < 1000 else f"{variant.next_loss:.2g}"
 
 
 def _most_saturated(variant: VariantFrame) -> tuple[int, float]:

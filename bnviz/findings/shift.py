@@ -6,14 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnviz.analysis import shift
+from bnviz.analysis.comparison import ALIKE_WITHIN
 from bnviz.records.frames import GradientShift
 from bnviz.records.history import View
+from bnviz.wording import counted, decimals, signed_decimals, significant, times
 
-FEW = 3  # networks of which all is told; of more, only the shift itself
-ALIKE = 0.1  # two numbers that differ by less than this share are called about equal
+TOLD_IN_FULL = 3  # networks of which all is told; of more, only the shift itself
 
 
-def findings(view: View, measured: Sequence[Sequence[GradientShift]], *, layer: int, place: str) -> list[str]:
+def shift_findings(view: View, measured: Sequence[Sequence[GradientShift]], *, layer: int, place: str) -> list[str]:
     """What this run shows so far: the distributions of the chosen layer, then the gradients, then what to doubt."""
     if view.latest is None:
         return []
@@ -27,8 +28,8 @@ def _moved(view: View, layer: int, place: str) -> list[str]:
         if not len(found.steps) or not math.isfinite(found.distance[-1]):
             continue
         distances[i], until = float(found.distance[-1]), max(until, int(found.steps[-1]))
-        mean = f"; mean by {_signed(found.mean[-1])}" if len(view.experiment.variants) <= FEW else ""
-        told.append(f"W₁ = {short(distances[i])} in {_name(view, i, letter)}{mean})")
+        mean = f"; mean by {signed_decimals(found.mean[-1])}" if len(view.experiment.variants) <= TOLD_IN_FULL else ""
+        told.append(f"W₁ = {significant(distances[i])} in {_name(view, i, letter)}{mean})")
     if not told:
         return ["Train to see the distributions move: so far one moment of each network is kept."]
     sentence = f"Up to step {until:,} the {shift.PLACES[place]} of layer {layer + 1} moved by {', by '.join(told)}"
@@ -37,7 +38,7 @@ def _moved(view: View, layer: int, place: str) -> list[str]:
 
 def _gradients(view: View, measured: Sequence[Sequence[GradientShift]]) -> list[str]:
     told, means = [], {}
-    few = len(view.experiment.variants) <= FEW
+    few = len(view.experiment.variants) <= TOLD_IN_FULL
     for i, (letter, found) in enumerate(zip(view.experiment.letters, measured, strict=False)):
         difference, cosine = shift.summary(found)
         if not np.isfinite(difference).any() or (view.latest is not None and view.latest.variants[i].diverged):
@@ -45,13 +46,12 @@ def _gradients(view: View, measured: Sequence[Sequence[GradientShift]]) -> list[
         means[i] = float(np.nanmean(difference))
         share = shift.relative(found)
         parts = [f"{_share(share)} of the gradient's norm"] if math.isfinite(share) else []
-        parts += [f"cosine {np.nanmean(cosine):.3f}".replace("-", "−")] if np.isfinite(cosine).any() else []
-        told.append("; ".join([f"{short(means[i])} in {_name(view, i, letter)}", *(parts if few else [])]) + ")")
+        parts += [f"cosine {decimals(float(np.nanmean(cosine)), 3)}"] if np.isfinite(cosine).any() else []
+        told.append("; ".join([f"{significant(means[i])} in {_name(view, i, letter)}", *(parts if few else [])]) + ")")
     if not told:
         return []
-    count = max(map(len, measured))
-    times = f"{count} measurements" if count > 1 else "one measurement"
-    sentence = f"Shift of the gradients, L2, mean of {times} and all layers after the first: "
+    measurements = counted(max(map(len, measured)), "measurement")
+    sentence = f"Shift of the gradients, L2, mean of {measurements} and all layers after the first: "
     words = "{with_} has {ratio} the shift of {without} here."
     return [sentence + ", ".join(told) + _compared(view, means, words, "about the same here.")]
 
@@ -75,10 +75,9 @@ def _compared(view: View, values: dict[int, float], words: str, alike: str) -> s
     if without is None or with_ is None or not values[without] > 0:
         return "."
     ratio = values[with_] / values[without]
-    if abs(ratio - 1) < ALIKE:
+    if abs(ratio - 1) < ALIKE_WITHIN:
         return f": {alike}"
-    times = f"{ratio:,.0f} times" if ratio >= 10 else f"{short(ratio, 2)} times"
-    return ": " + words.format(with_=letters[with_], without=letters[without], ratio=times)
+    return ": " + words.format(with_=letters[with_], without=letters[without], ratio=times(ratio))
 
 
 def _name(view: View, i: int, letter: str) -> str:
@@ -86,19 +85,7 @@ def _name(view: View, i: int, letter: str) -> str:
     return f"{letter} ({'batchnorm' if view.experiment.variants[i].batchnorm else 'no batchnorm'}"
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−") if abs(value) >= 0.005 else "0.00"
-
-
 def _share(value: float) -> str:
     if value >= 10:
-        return f"{short(value)} times"
+        return times(value)
     return f"{value:.1%}" if value >= 0.001 else "less than 0.1%"
-
-
-def short(value: float, digits: int = 3) -> str:
-    """Three digits, or 2e−5 for what is very small or large."""
-    if value == 0 or 0.001 <= abs(value) < 10_000:
-        return f"{value:#.{digits}g}".rstrip(".")
-    mantissa, power = f"{value:.1e}".split("e")
-    return f"{mantissa} × 10<sup>{int(power)}</sup>".replace("-", "−")

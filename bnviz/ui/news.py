@@ -7,7 +7,7 @@ from typing import Any
 from bnviz.data import COUNTS
 from bnviz.engine.run import Run, Status
 from bnviz.figures.style import Figure
-from bnviz.findings import live
+from bnviz.findings.live import live_findings
 from bnviz.records.frames import Frame
 from bnviz.records.history import View
 from bnviz.ui.components import live_plotly
@@ -22,7 +22,7 @@ def publish(
     run: Run,
     watched: Status,
     make_figures: Callable[[View, Frame], dict[str, Figure]],
-    findings: Callable[[View], list[str]] = live.findings,
+    findings: Callable[[View], list[str]] = live_findings,
     also: Callable[[], object] = lambda: None,
     html: str = STATUS + FINDINGS,
 ) -> None:

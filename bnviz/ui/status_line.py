@@ -5,22 +5,9 @@ from html import escape
 
 from bnviz.engine.run import Status
 from bnviz.records.history import View
+from bnviz.wording import clock, pace
 
 NOTICE_SECONDS = 15.0  # a notice stays so long
-
-
-def clock(seconds: float) -> str:
-    """0:05, 12:00, 3:05:00"""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def pace(rate: float) -> str:
-    """1,200 steps/s, 2.5 steps/s; of less than one: 4.0 s a step."""
-    if 0 < rate < 1:
-        return f"{1 / rate:.1f} s a step"
-    return f"{rate:,.{0 if rate >= 10 else 1}f} steps/s" if rate else "– steps/s"
 
 
 def status_line(view: View, status: Status, train_digits: int) -> str:

@@ -54,13 +54,13 @@ def test_the_momentum_slider_marks_the_change_on_the_network_as_it_is(here: Lab)
 
 
 def test_an_answer_in_eval_mode_is_the_same_in_every_company(here: Lab) -> None:
-    expect(answers(here)).to_contain_text("the same to the last bit")
+    expect(answers(here)).to_contain_text("are exactly equal")
     expect(answers(here)).to_contain_text("refused. Batch statistics need a batch of at least 2 digits, got 1")
     here.click("play")
     here.wait_for_step(lambda step: step > 300)
     here.pause()
     wait_for(lambda: f"At step {here.step():,}:" in answers(here).inner_text(), "answers of the network as it is")
-    expect(answers(here)).to_contain_text("the same to the last bit")
+    expect(answers(here)).to_contain_text("are exactly equal")
     here.page.locator(".st-key-bn_inference input").click()
     here.page.get_by_role("option", name="the batch at hand").click()
     expect(answers(here)).to_contain_text("with probabilities up to")

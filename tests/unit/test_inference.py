@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bnviz import figures
-from bnviz.analysis import inference as estimates
+from bnviz.analysis.inference import error, variance_estimates
 from bnviz.experiment.config import BatchNormConfig, Experiment, TrainingConfig, Variant
-from bnviz.findings import live as insights
+from bnviz.findings.inference import answer_findings, inference_findings
 from bnviz.records.frames import BATCH_SIZES, Answers, InferenceFrame, Statistics
 from bnviz.records.history import History, View
 
@@ -63,9 +63,9 @@ def test_the_running_mean_is_drawn_beside_what_it_stands_for() -> None:
 
 def test_errors_are_told_in_standard_deviations_of_the_population() -> None:
     layer = inference(running=0.0, batch=1.0).layers[0]
-    assert estimates.error(layer, "running", "mean") == 1.0  # 2 off, with a standard deviation of 2
-    assert estimates.error(layer, "batch", "mean") == 0.5
-    assert estimates.error(layer, "running", "var") == 0.0
+    assert error(layer, "running", "mean") == 1.0  # 2 off, with a standard deviation of 2
+    assert error(layer, "batch", "mean") == 0.5
+    assert error(layer, "running", "var") == 0.0
 
 
 def test_a_unit_that_never_varies_breaks_no_figure() -> None:
@@ -88,28 +88,28 @@ def test_the_loss_of_every_mode_is_a_line() -> None:
 
 
 def test_findings_repeat_what_was_measured() -> None:
-    first, second = insights.inference_findings(view(inference(0.0), inference(1.5, eval=0.123)))
+    first, second = inference_findings(view(inference(0.0), inference(1.5, eval=0.123)))
     assert "After 5 steps the running means of layer 1 are 0.25 standard deviations off" in first
     assert "the means of one batch 0.50" in first
     assert "0.123 in eval mode" in second
     assert "0.500 in batches of 2" in second
-    assert insights.inference_findings(History(ONE).view()) == []
+    assert inference_findings(History(ONE).view()) == []
 
 
 def test_findings_count_a_single_step() -> None:
     history = History(ONE, watch="inference")
     history.add(frame(variant_frame(1, [1.0], inference=inference(1.5))))
-    assert insights.inference_findings(history.view())[0].startswith("After 1 step the running means")
+    assert inference_findings(history.view())[0].startswith("After 1 step the running means")
 
 
 def test_a_loss_that_is_no_number_is_not_compared() -> None:
-    assert len(insights.inference_findings(view(inference(0.0, eval=float("nan"))))) == 1
+    assert len(inference_findings(view(inference(0.0, eval=float("nan"))))) == 1
 
 
 @given(st.integers(0, 1000), st.floats(0.1, 10), st.floats(-5, 5))
 def test_bessels_correction_makes_the_estimate_right_on_average(seed: int, spread: float, center: float) -> None:
     values = np.random.default_rng(seed).normal(center, spread, 2000)
-    found = estimates.variance_estimates(values, (2, 8))
+    found = variance_estimates(values, (2, 8))
     for size, (biased, unbiased) in found.items():
         assert biased.mean() == pytest.approx((size - 1) / size, abs=0.06)
         assert unbiased.mean() == pytest.approx(1, abs=0.1)
@@ -117,7 +117,7 @@ def test_bessels_correction_makes_the_estimate_right_on_average(seed: int, sprea
 
 
 def test_the_distributions_are_drawn_as_quartiles() -> None:
-    found = estimates.variance_estimates(np.arange(100.0), (2, 128))
+    found = variance_estimates(np.arange(100.0), (2, 128))
     biased, unbiased = figures.bessel_correction(found, 7)["data"]
     assert biased["x"] == ["2", "128"]
     assert biased["median"][0] == pytest.approx(np.median(found[2][0]), abs=1e-3)
@@ -133,20 +133,20 @@ SURE = [0.99, *[0.01 / 9] * 9]
 
 
 def test_identical_answers_are_called_identical() -> None:
-    eval_mode, alone, two = insights.company(answers(SURE, SURE, SURE))
+    eval_mode, alone, two = answer_findings(answers(SURE, SURE, SURE))
     assert "says <b>0</b> (99.0%)" in eval_mode
-    assert "alone, among 31 and among 255 other digits the same to the last bit" in eval_mode
+    assert "its answers alone, among 31 and among 255 other digits are exactly equal" in eval_mode
     assert "refused. <i>Batch statistics need a batch of at least 2 digits.</i>" in alone
-    assert "1 of 2 say 0; with the company its probability goes from 10.0% to 90.0%" in two
+    assert "1 of 2 say 0; the others move its probability from 10.0% to 90.0%" in two
 
 
 def test_answers_that_differ_are_not_called_identical() -> None:
     other = [0.9, *[0.1 / 9] * 9]
-    assert "up to 9.0% apart" in insights.company(answers(SURE, other, SURE))[0]
+    assert "up to 9.0% apart" in answer_findings(answers(SURE, other, SURE))[0]
 
 
 def test_eval_mode_that_refuses_a_digit_alone_says_so() -> None:
-    eval_mode, alone, *_ = insights.company(answers(SURE, SURE))
+    eval_mode, alone, *_ = answer_findings(answers(SURE, SURE))
     assert "among 31 and among 255 other digits" in eval_mode
     assert "alone," not in eval_mode
     assert alone.startswith("<b>Eval mode, alone</b>: refused.")

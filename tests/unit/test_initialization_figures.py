@@ -11,7 +11,7 @@ from bnviz import figures
 from bnviz.analysis.initialization import softmax
 from bnviz.experiment.config import ACTIVATIONS, INITS, NetworkConfig, replace
 from bnviz.figures.logarithmic import closely, log_axis
-from bnviz.findings import initialization as initial_findings
+from bnviz.findings.initialization import initialization_findings, sign_findings
 from bnviz.records.frames import PROBE_DIGITS
 from bnviz.records.initialization import (
     ACTIVATION_BINS,
@@ -131,7 +131,7 @@ def test_every_figure_is_plain_json_even_where_numbers_overflow(batches: "Batche
     for figure in drawn:
         json.dumps(figure, allow_nan=False)
         assert figure["layout"]["meta"]["alt"]
-    assert len(initial_findings.findings(setting, found)) == 3
+    assert len(initialization_findings(setting, found)) == 3
 
 
 def test_probabilities_stand_in_the_order_of_the_labels(batches: "Batches") -> None:
@@ -157,7 +157,7 @@ def test_activation_bins_hold_zero_in_the_middle_of_one(activation: str) -> None
 def test_findings_follow_from_the_network(batches: "Batches") -> None:
     def said(**changes: Any) -> str:
         setting = replace(TANH, network=replace(TANH.network, hidden_layers=8, width=64, **changes))
-        return " ".join(initial_findings.findings(setting, initial.measure(setting, batches)))
+        return " ".join(initialization_findings(setting, initial.measure(setting, batches)))
 
     assert "tanh outputs in layer" in said(init="rand")
     assert "No gradient reaches the first layer" in said(init="zeros")
@@ -173,15 +173,15 @@ def test_findings_follow_from_the_network(batches: "Batches") -> None:
 
 def test_a_loss_above_ln_10_is_explained_by_the_logits(batches: "Batches") -> None:
     deaf = replace(TANH, network=NetworkConfig(8, 64, "tanh", "rand"), standardize=False)
-    assert "favour the same classes" in initial_findings.findings(deaf, initial.measure(deaf, batches))[2]
+    assert "favour the same classes" in initialization_findings(deaf, initial.measure(deaf, batches))[2]
     wild = replace(TANH, network=NetworkConfig(1, 64, "tanh", "normal"))
-    assert "favour the right class for" in initial_findings.findings(wild, initial.measure(wild, batches))[2]
+    assert "favour the right class for" in initialization_findings(wild, initial.measure(wild, batches))[2]
     trained = replace(TANH, steps=100)
-    assert "After 100 steps" in initial_findings.findings(trained, initial.measure(trained, batches))[2]
+    assert "After 100 steps" in initialization_findings(trained, initial.measure(trained, batches))[2]
 
 
 def test_no_signs_without_a_gradient(batches: "Batches") -> None:
     none = SignAgreement({(kind, 32): np.empty(0) for kind in ("raw", "standardized", "centred")})
-    assert "No finite gradient" in initial_findings.agreement(TANH, none, 32)
+    assert "No finite gradient" in sign_findings(TANH, none, 32)
     found = initial.signs(TANH, batches)
-    assert "With one digit, 100%" in initial_findings.agreement(TANH, found, 1)
+    assert "With one digit, 100%" in sign_findings(TANH, found, 1)

@@ -1,6 +1,5 @@
 """What the literature reports about batchnorm on small networks, measured again with this package's own trainer."""
 
-import math
 import time
 from collections.abc import Callable
 
@@ -10,13 +9,14 @@ import torch
 from bnviz.experiment.addresses import to_query
 from bnviz.experiment.config import BatchNormConfig, Experiment, Init, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.inits import init_name
+from bnviz.experiment.layers import LN_10
 from bnviz.records.reproduction import Chart, Claim, Result, Results, Table
 from bnviz.training.batches import Batches
 from bnviz.training.reproduction.published_networks import lenet, sigmoid
-from bnviz.training.reproduction.trials import STUDENT_T, Bench, higher, lines, mean, points, shown, signed, twins
+from bnviz.training.reproduction.trials import STUDENT_T, Bench, higher, lines, mean, shown, twins
 from bnviz.training.trainer import Trainer
+from bnviz.wording import points, with_minus_signs
 
-LN_10 = math.log(10)
 IOFFE = "Ioffe and Szegedy 2015"
 ACCOUNT = "figures reported for this experiment elsewhere, source not named"
 COURSE = "Stanford CS231n, assignment 2"
@@ -66,14 +66,14 @@ def inits(bench: Bench) -> Result:
                 ACCOUNT,
                 f"5 hidden layers: {shown(xavier, 'train_loss')} training, {shown(xavier, 'test_loss')} test loss",
                 max(map(abs, off)) <= NEAR,
-                signed(f"{off[0]:+.0%} and {off[1]:+.0%}"),
+                with_minus_signs(f"{off[0]:+.0%} and {off[1]:+.0%}"),
             ),
             Claim(
                 "Weights U[0,1) as they come leave the network at ln 10 = 2.303",
                 ACCOUNT,
                 f"training loss {shown(stuck, 'train_loss')}, test accuracy {shown(stuck, 'test_accuracy')}",
                 abs(mean(stuck, "train_loss") - LN_10) < 0.06,
-                signed(f"{mean(stuck, 'train_loss') - LN_10:+.3f} from ln 10"),
+                with_minus_signs(f"{mean(stuck, 'train_loss') - LN_10:+.3f} from ln 10"),
             ),
             Claim(
                 "A good init starts near ln 10",
@@ -130,7 +130,7 @@ def scales(bench: Bench) -> Result:
                 f"test accuracy above 90% for {many} of 20 scales with, {few} without; it ranges over {narrow:.1f} "
                 f"points with, {wide:.1f} without",
                 many > few and narrow < wide,
-                signed(f"{many - few:+d} scales, {narrow - wide:+.1f} points"),
+                with_minus_signs(f"{many - few:+d} scales, {narrow - wide:+.1f} points"),
             ),
         ),
         to_query(Experiment(training, tuple(twins(networks[5])))),
@@ -234,9 +234,9 @@ def bias(bench: Bench) -> Result:
             Claim(
                 "The bias before batchnorm can be left out: its effect is taken away with the mean",
                 f"{IOFFE}, section 3.2",
-                signed(f"logits differ by at most {apart:.0e}; training moved no bias beyond {learned:.0e}"),
+                with_minus_signs(f"logits differ by at most {apart:.0e}; training moved no bias beyond {learned:.0e}"),
                 apart < 1e-3,
-                signed(f"at most {apart:.0e}"),
+                with_minus_signs(f"at most {apart:.0e}"),
             ),
         ),
         to_query(Experiment(training, tuple(twins(network)))),

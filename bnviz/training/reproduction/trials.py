@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev, variance
+from statistics import fmean, variance
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from bnviz.records.reproduction import Line
 from bnviz.training import probes
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer
+from bnviz.wording import mean_and_deviation
 
 STUDENT_T = 2.776  # Student's t, 95 %, two-sided, 4 degrees of freedom: two sides of three seeds each
 SIDES = ("without batchnorm", "with batchnorm")
@@ -82,21 +83,9 @@ def higher(these: Sequence[Outcome], those: Sequence[Outcome], name: str) -> boo
 def shown(outcomes: Sequence[Outcome], name: str) -> str:
     """'0.300 ± 0.004' or '94.8 ± 0.1%', the second the sample's standard deviation over the seeds."""
     values = [getattr(outcome, name) for outcome in outcomes]
-    if percent := name.endswith("accuracy"):
-        values = [100 * value for value in values]
-    digits = 1 if percent else 3
-    spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{fmean(values):.{digits}f}{spread}{'%' * percent}"
-
-
-def points(difference: float) -> str:
-    """'+1.2 points': a difference of two shares, in percentage points."""
-    return signed(f"{100 * difference:+.1f} points")
-
-
-def signed(text: str) -> str:
-    """With a minus sign for every hyphen."""
-    return text.replace("-", "−")
+    if name.endswith("accuracy"):
+        return mean_and_deviation([100 * value for value in values], 1, "%")
+    return mean_and_deviation(values, 3)
 
 
 def lines(x: Sequence[float], sides: Sequence[Sequence[float]], **more: bool) -> tuple[Line, ...]:

@@ -11,7 +11,13 @@ from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment
 from bnviz.figures.landscape import Shape, empty_chart, progress_bar
 from bnviz.figures.style import Figure, network_color
-from bnviz.findings import landscape as findings
+from bnviz.findings.landscape import (
+    noise_findings,
+    rate_findings,
+    scaling_findings,
+    sharpness_findings,
+    slice_findings,
+)
 from bnviz.records.landscape import NOISE_DIGITS, SHARPNESS_DIGITS, BatchNoise, LargestRates, Scaling, Slice
 from bnviz.ui.asking.repeated import LiveQuestion
 from bnviz.ui.components.live_plotly import unchanged
@@ -63,7 +69,7 @@ class Landscape:
                 words.append(
                     f"{drawn}on the first {digits:,} training digits, normalized with the statistics of just these"
                 )
-            about, told = self.slices.experiment or now, words + findings.of_slices(found)
+            about, told = self.slices.experiment or now, words + slice_findings(found)
             return figures.landscape_slices(found, about, shape=look.shape, log=look.log, words=told)
 
         def sharpness() -> Figure:
@@ -71,7 +77,7 @@ class Landscape:
             words = _status(self.sharpness, "Lanczos iteration", now, "Nothing measured yet: press Measure.")
             if found:
                 words.append(f"of the loss on the first {SHARPNESS_DIGITS:,} training digits, with their statistics")
-            return figures.sharpness_over_steps(found, about, words + findings.of_sharpness(found, about))
+            return figures.sharpness_over_steps(found, about, words + sharpness_findings(found, about))
 
         def rates() -> Figure:
             about, found = self.rates.experiment or now, self.rates.answer
@@ -79,7 +85,7 @@ class Landscape:
             words = _status(self.rates, "Bisection", now, "Nothing searched yet: press Search.", seeds)
             if not isinstance(found, LargestRates):
                 return empty_chart(words)
-            return figures.largest_rates(found, about, words + findings.of_rates(found, about))
+            return figures.largest_rates(found, about, words + rate_findings(found, about))
 
         drawn = {
             "chart_landscape": self._made("chart_landscape", (self.slices.changes, look, now), slices),
@@ -88,7 +94,7 @@ class Landscape:
         }
         scaled = self.scaling.of(run, layer=look.layer)
         if scaled is not None and len(scaled) == len(now.variants):
-            words = [_of(now, max(each.step for each in scaled)), *findings.of_scaling(scaled, now)]
+            words = [_of(now, max(each.step for each in scaled)), *scaling_findings(scaled, now)]
             version: object = (self.scaling.count, now, look.layer)
             drawn["chart_scaling"] = self._made(
                 "chart_scaling", version, lambda: figures.gradient_by_scale(scaled, now, words)
@@ -99,7 +105,7 @@ class Landscape:
                 "chart_batch_noise", None, lambda: empty_chart(["no network has batchnorm"])
             )
         elif (noise := self.noise.of(run, variant=variant)) is not None:
-            told = [_of(now, noise.step), f"against {NOISE_DIGITS:,} digits; dotted: 1/√B", *findings.of_noise(noise)]
+            told = [_of(now, noise.step), f"against {NOISE_DIGITS:,} digits; dotted: 1/√B", *noise_findings(noise)]
             version = (self.noise.count, now, variant)
             drawn["chart_batch_noise"] = self._made(
                 "chart_batch_noise", version, lambda: figures.batch_noise(noise, network_color(now, variant), told)

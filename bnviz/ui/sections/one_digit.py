@@ -10,7 +10,7 @@ from bnviz import figures
 from bnviz.data import COUNTS
 from bnviz.engine.run import Run
 from bnviz.figures.style import Figure
-from bnviz.findings import live as insights
+from bnviz.findings.inference import answer_findings
 from bnviz.records.frames import Answers
 from bnviz.ui.asking.repeated import LiveQuestion
 from bnviz.ui.components.draw_pad import draw_pad
@@ -57,7 +57,7 @@ class OneDigit:
 
 def _drawn(answer: tuple[int, Answers], _: object) -> Figure:
     step, found = answer
-    return figures.digit_answers(found, insights.company(found), step)
+    return figures.digit_answers(found, answer_findings(found), step)
 
 
 @st.cache_resource(scope="session", show_spinner=False)

@@ -24,7 +24,7 @@ from bnviz.ui import session, settings_table
 from bnviz.ui.components import live_plotly
 from bnviz.ui.components.tab import assign_tab_id, tab_id
 from bnviz.ui.sections import sweep_form
-from bnviz.ui.status_line import clock
+from bnviz.wording import clock
 
 _STATES = {"starting": "starting the workers …", "running": ""}  # the others in their own word
 _RESULTS: tuple[tuple[str, Callable[[Sweep, Found], str | bytes], str, str], ...] = (

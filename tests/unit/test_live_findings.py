@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bnviz.experiment.config import Experiment, NetworkConfig, Variant
-from bnviz.findings.live import LN_10, MOST, findings, steps_near_ln_10
+from bnviz.experiment.layers import LN_10
+from bnviz.findings.live import SHOWN_AT_ONCE, live_findings, steps_near_ln_10
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import History, VariantHistory, View
 
@@ -28,7 +29,7 @@ def network(step: int = 100, **changes: Any) -> VariantFrame:
 
 
 def found(view: View, words: str) -> list[str]:
-    return [sentence for sentence in findings(view) if words in sentence]
+    return [sentence for sentence in live_findings(view) if words in sentence]
 
 
 def history_of_losses(losses: Sequence[float] | np.ndarray, stride: int = 1) -> VariantHistory:
@@ -38,18 +39,18 @@ def history_of_losses(losses: Sequence[float] | np.ndarray, stride: int = 1) -> 
 
 class TestFindings:
     def test_are_none_before_the_first_frame(self) -> None:
-        assert findings(History(TANH).view()) == []
+        assert live_findings(History(TANH).view()) == []
 
     def test_are_three_at_most_and_the_most_telling_first(self) -> None:
         bad = network(
             0, next_loss=9.0, layers=(layer_frame(saturated=0.9, dead=9),) * 3, gradient_norm=np.array([0, 0, 0, 1.0])
         )
-        sentences = findings(at_step(0, bad, bad))
-        assert len(sentences) == MOST
+        sentences = live_findings(at_step(0, bad, bad))
+        assert len(sentences) == SHOWN_AT_ONCE
         assert sentences[0].startswith("Before the first step A's loss is 9.00")
 
     def test_never_repeat_a_sentence(self) -> None:
-        sentences = findings(at_step(100, network(), network()))
+        sentences = live_findings(at_step(100, network(), network()))
         assert len(sentences) == len(set(sentences)) > 0
 
     @given(
@@ -69,7 +70,7 @@ class TestFindings:
             step, diverged=diverged, next_loss=math.nan, test_loss=math.nan, gradient_norm=np.array(norms)
         )
         with np.errstate(all="raise"):
-            sentences = findings(at_step(step, odd, stopped))
+            sentences = live_findings(at_step(step, odd, stopped))
         for sentence in sentences:
             assert "nan" not in sentence
             assert "inf " not in sentence
@@ -78,7 +79,7 @@ class TestFindings:
 class TestDiverged:
     def test_is_said_first_with_the_step(self) -> None:
         view = at_step(1500, network(1234, diverged=True), network(1500))
-        assert findings(view)[0].startswith("A diverged: its loss stopped being a finite number at step 1,234")
+        assert live_findings(view)[0].startswith("A diverged: its loss stopped being a finite number at step 1,234")
 
     def test_is_not_said_of_a_network_that_trains(self) -> None:
         assert found(at_step(100, network(), network()), "diverged") == []
@@ -86,7 +87,7 @@ class TestDiverged:
     def test_is_all_that_is_said_of_that_network(self) -> None:
         ruined = layer_frame(mean=math.nan, saturated=1.0, dead=10)
         view = at_step(100, network(diverged=True, layers=(ruined,) * 3), network(layers=(layer_frame(),) * 3))
-        assert not [sentence for sentence in findings(view)[1:] if " A" in sentence]
+        assert not [sentence for sentence in live_findings(view)[1:] if " A" in sentence]
 
 
 class TestStuck:
@@ -291,7 +292,7 @@ class TestSaturation:
 class TestCalm:
     def test_is_said_where_no_layer_is_saturated(self) -> None:
         view = at_step(100, network(layers=(layer_frame(saturated=0.04),)), network())
-        assert findings(view) == ["No layer has more than 4% of its outputs saturated: gradients pass."]
+        assert live_findings(view) == ["No layer has more than 4% of its outputs saturated: gradients pass."]
 
     def test_is_not_said_beside_a_saturated_layer(self) -> None:
         view = at_step(100, network(layers=(layer_frame(saturated=0.21),)), network())
