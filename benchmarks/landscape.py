@@ -17,9 +17,11 @@ from bnviz.engine.long_question import LongQuestion
 from bnviz.engine.run import Run
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.nn.network import Stack
-from bnviz.training import weight_space as weights
+from bnviz.records.landscape import Slices
+from bnviz.records.questions import LossSlices
+from bnviz.training import weight_space
 from bnviz.training.batches import Batches
-from bnviz.training.questions import slices as landscape
+from bnviz.training.questions import slices
 from bnviz.training.questions.plane import Grid, grid
 from bnviz.training.trainer import Trainer
 
@@ -43,7 +45,7 @@ def slice_ratios(batches: Batches) -> list[float]:
         ratios = []
         for _ in range(ROUNDS):
             begin = time.perf_counter()
-            ours = np.concatenate(list(landscape.Points(variant, stack, *digits, where).losses()))
+            ours = np.concatenate(list(slices.Points(variant, stack, *digits, where).losses()))
             middle = time.perf_counter()
             theirs = _plain(stack, *digits, where)
             ratios.append((time.perf_counter() - middle) / len(theirs) / ((middle - begin) / len(ours)))
@@ -80,7 +82,7 @@ def _plain(
 
 def _of_torch(stack: Stack, point: torch.Tensor) -> list[torch.Tensor]:
     """A point's coordinates in the shapes of torch's own layers."""
-    parts = weights.split(stack, point)
+    parts = weight_space.split(stack, point)
     linear = 2 * len(stack.linears())
     return [part[0].T.contiguous() if k < linear and k % 2 == 0 else part.flatten() for k, part in enumerate(parts)]
 
@@ -106,7 +108,8 @@ def speed_ratio() -> float:
     experiment = Experiment(TrainingConfig(steps=100_000))
     engine = Engine()
     run = Run(engine, experiment, "MNIST sample", watch="landscape")
-    question, ratios = LongQuestion("slices"), []
+    question: LongQuestion[Slices] = LongQuestion()
+    scan, ratios = LossSlices("random", 101, DIGITS, half_width=1.0, seed=0), []
     try:
         run.set_speed(float("inf"))
         run.play()
@@ -114,7 +117,7 @@ def speed_ratio() -> float:
             time.sleep(0.05)
         for _ in range(ROUNDS):
             alone = _steps(run)
-            question.ask(run, kind="random", resolution=101, digits=DIGITS, reach=1.0, seed=0)
+            question.ask(run, scan)
             scanned = _steps(run)
             question.cancel()
             ratios.append(scanned / alone)

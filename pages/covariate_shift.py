@@ -7,13 +7,14 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.analysis import shift
-from bnviz.engine.run import Run
 from bnviz.figures.distributions import Kind
 from bnviz.figures.shift import MEASURES
 from bnviz.figures.style import Figure
 from bnviz.findings.shift import shift_findings
-from bnviz.records.frames import PROBED, QUANTILES, Frame, GradientShift
+from bnviz.records.answers import GradientShift
+from bnviz.records.frames import PROBED, QUANTILES, Frame
 from bnviz.records.history import View
+from bnviz.records.questions import ShiftOfGradients
 from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.asking.repeated import LiveQuestion
 from bnviz.ui.components.live_plotly import live_chart
@@ -124,8 +125,8 @@ with picture:
 
 
 @st.cache_resource(scope="session", show_spinner=False)
-def gradient_question() -> LiveQuestion[shift.Measured]:
-    return LiveQuestion("covariate_shift", shift.gathered, about=lambda experiment: experiment)
+def gradient_question() -> LiveQuestion[list[GradientShift], shift.Measured]:
+    return LiveQuestion(shift.gathered, about=lambda experiment: experiment)
 
 
 measured = gradient_question()
@@ -133,7 +134,7 @@ measured = gradient_question()
 
 def gradients() -> list[list[GradientShift]]:
     """Of the run as it is now: asking about the past would need the weights of then."""
-    return shift.until(measured.of(run) or {}, past.step)
+    return shift.until(measured.of(run, ShiftOfGradients()) or {}, past.step)
 
 
 def draw(view: View, _: Frame) -> dict[str, Figure]:
@@ -155,5 +156,5 @@ def findings(view: View) -> list[str]:
 
 
 with live_place:
-    publish(cast(Run, past), shown_status, draw, findings, also=lambda: measured.count)  # it only looks
+    publish(past, shown_status, draw, findings, also=lambda: measured.count)
 settings_table.drawn()

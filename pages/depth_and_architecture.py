@@ -11,10 +11,12 @@ from bnviz.experiment.config import Experiment
 from bnviz.experiment.presets import PRESETS
 from bnviz.figures.feature_maps import STAGES
 from bnviz.figures.style import Figure
-from bnviz.records.frames import MAP_DIGITS, PROBE_DIGITS, Convolved, Frame
+from bnviz.records.answers import Convolved
+from bnviz.records.frames import MAP_DIGITS, PROBE_DIGITS, Frame
 from bnviz.records.history import View
+from bnviz.records.questions import MapsOfDigit
 from bnviz.ui import controls, page, session, settings_table
-from bnviz.ui.asking.repeated import LiveQuestion
+from bnviz.ui.asking.repeated import LiveQuestion, newest
 from bnviz.ui.components.live_plotly import live_chart, unchanged
 from bnviz.ui.news import publish
 from bnviz.ui.sections.networks import network_bar
@@ -113,8 +115,8 @@ options = page.heading(
 
 
 @st.cache_resource(scope="session", show_spinner=False)
-def maps_question() -> LiveQuestion[tuple[int, Convolved]]:
-    return LiveQuestion("feature_maps", lambda answer, _: answer)
+def maps_question() -> LiveQuestion[Convolved, Convolved]:
+    return LiveQuestion(newest)
 
 
 maps = maps_question()
@@ -152,9 +154,9 @@ else:
     st.info("No network here has convolutions. Choose LeNet above to see its feature maps.", icon=":material/info:")
 
 
-def asked(shown: Experiment) -> tuple[int, Convolved] | None:
-    found = maps.of(run, layer=layer, digit=digit) if convolutions else None
-    return found if found and len(found[1].variants) == len(shown.variants) else None
+def asked(shown: Experiment) -> Convolved | None:
+    found = maps.of(run, MapsOfDigit(layer, digit)) if convolutions else None
+    return found if found and len(found.variants) == len(shown.variants) else None
 
 
 def draw(view: View, _: Frame) -> dict[str, Figure]:
@@ -164,11 +166,10 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
         "chart_loss": figures.training_loss(view, smoothing=30, log=False, x="steps"),
         "chart_accuracy": figures.test_accuracy(view, x="steps"),
     }
-    if (answer := asked(view.experiment)) is not None:
-        step, found = answer
+    if (found := asked(view.experiment)) is not None:
         version = maps.count, place
         guesses = ", ".join(f"{view.experiment.letters[i]} says {guess}" for i, guess in enumerate(found.guesses))
-        words = f"a {found.label}; at step {step:,} {guesses}"
+        words = f"a {found.label}; at step {found.step:,} {guesses}"
         shown = {
             "chart_map_digit": figures.digit_image(found.digit, words),
             "chart_channels": figures.channel_histograms(found, view.experiment, layer=layer),

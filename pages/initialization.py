@@ -1,6 +1,6 @@
 """Initialization: how the weights are drawn, and what that does to activations, gradients and the first loss."""
 
-from typing import Any
+from typing import TypeVar
 
 import streamlit as st
 
@@ -16,12 +16,13 @@ from bnviz.records.frames import PROBE_DIGITS
 from bnviz.records.initialization import DERIVED, DERIVED_DEPTH, SCALES, SIGN_BATCHES, InitialNetwork, InitialSetting
 from bnviz.theory.weight_laws import density
 from bnviz.ui import page
-from bnviz.ui.asking.tasks import Question, inquiries
+from bnviz.ui.asking.tasks import Task, inquiries, task
 from bnviz.ui.components.live_plotly import live_chart
 from bnviz.ui.components.live_slider import live_slider
 from bnviz.ui.sections import initialization as initial_settings
 from bnviz.wording import counted
 
+A = TypeVar("A")
 GLOROT = "[Glorot and Bengio 2010](https://proceedings.mlr.press/v9/glorot10a.html)"
 HE = "[He et al. 2015](https://arxiv.org/abs/1502.01852)"
 LECUN = "LeCun et al. 1998, “Efficient BackProp”"
@@ -69,10 +70,10 @@ color = color_of(normalized=setting.batchnorm)
 questions = inquiries()
 initial_settings.training_buttons(setting)
 data = status().in_use
-found: InitialNetwork | None = questions.ask("measure", (initial_tasks.measure, setting, data), wait=WAIT, haste=True)
+found = questions.ask("measure", task(initial_tasks.measure, setting, data), wait=WAIT, haste=True)
 
 
-def ask_later(kind: str, question: Question) -> Any:
+def ask_later(kind: str, question: Task[A]) -> A | None:
     """What may wait for the network itself: where no engine answers, one question finds that out."""
     return questions.ask(kind, question) if found else None
 
@@ -173,7 +174,7 @@ def show_loss(found: InitialNetwork | None) -> None:
 def show_schemes(untrained: InitialSetting) -> None:
     st.subheader("All schemes")
     network = replace(untrained.network, init="zeros")  # whatever the init is, the question stays the same
-    found = ask_later("schemes", (initial_tasks.schemes, replace(untrained, network=network), data))
+    found = ask_later("schemes", task(initial_tasks.schemes, replace(untrained, network=network), data))
     view = st.segmented_control("Show", list(READ_AS), default="activations", key="initial_view", required=True)
     say(
         "schemes",
@@ -199,7 +200,7 @@ def show_derivations(untrained: InitialSetting) -> None:
     # Of the settings only these count: the two networks have a scheme, an activation and a depth of their own.
     network = NetworkConfig(width=untrained.network.width)
     asked = InitialSetting(network, batchnorm=False, standardize=untrained.standardize, seed=untrained.seed)
-    found = ask_later("scales", (initial_tasks.scales, asked, data))
+    found = ask_later("scales", task(initial_tasks.scales, asked, data))
     say(
         "scales",
         f"{DERIVED_DEPTH} hidden layers of width {network.width}, without batchnorm. Each scheme as derived, and "
@@ -220,7 +221,7 @@ def show_derivations(untrained: InitialSetting) -> None:
 
 def show_signs(untrained: InitialSetting) -> None:
     st.subheader("Inputs that are all positive make the gradient zig-zag")
-    found = ask_later("signs", (initial_tasks.signs, untrained, data))
+    found = ask_later("signs", task(initial_tasks.signs, untrained, data))
     left, right = st.columns([1, 2], gap="large")
     with left:
         st.latex(r"\frac{\partial L}{\partial w_i}=\sum_{\text{digits}}\delta\,x_i")

@@ -6,11 +6,12 @@ import streamlit as st
 from bnviz import figures
 from bnviz.engine.in_worker.autograd_task import batchnorm_gradients
 from bnviz.figures.style import Figure
+from bnviz.records.questions import InputsOfLayer
 from bnviz.theory import walkthrough
 from bnviz.theory.walkthrough import EPS, LIMIT, Array, Walk
 from bnviz.ui import page, session
 from bnviz.ui.asking.at_once import ask
-from bnviz.ui.asking.tasks import inquiries
+from bnviz.ui.asking.tasks import inquiries, task
 from bnviz.ui.components.live_plotly import live_chart
 from bnviz.ui.components.live_slider import live_slider, set_slider, slider_value
 from bnviz.ui.components.tab import tab_id
@@ -104,17 +105,13 @@ def layer_units() -> tuple[Array, tuple[str, str]] | None:
     wanted = (experiment, variant, layer, units, digits)
     kept = st.session_state.get("layer_inputs")
     if kept is None or kept[0] != wanted:
-        try:
-            values = ask(run, "layer_inputs", variant=variant, layer=layer, units=units, digits=digits)
-        except ValueError:  # the run has not yet taken up what the live lab was last set to
-            st.info("The live run is just changing. Look again in a moment.", icon=":material/info:")
+        inputs = ask(run, InputsOfLayer(variant, layer, units, digits))
+        if inputs is None:
             return None
-        if values is None:
-            return None
-        if not np.isfinite(values).all():
+        if not np.isfinite(inputs.values).all():
             st.info("This network has diverged: its values are no numbers.", icon=":material/info:")
             return None
-        kept = st.session_state["layer_inputs"] = (wanted, values.astype(float), run.status.step)
+        kept = st.session_state["layer_inputs"] = (wanted, inputs.values.astype(float), inputs.step)
     what = "What reaches batchnorm" if variant in normalized else "Pre-activations, which no batchnorm normalizes,"
     st.caption(
         f"{what} in network {experiment.letters[variant]}, layer {layer + 1}, after {kept[2]:,} steps, for {digits} "
@@ -130,7 +127,7 @@ def forget_layer() -> None:
 def gradients_check(walk: Walk) -> Figure:
     """The three gradients of this batch against one another; PyTorch's come from a worker."""
     x, gamma, beta, dout = (walkthrough.hashable(array) for array in (walk.x, walk.gamma, walk.beta, walk.dout))
-    answer = questions.ask("autograd", (batchnorm_gradients, x, gamma, beta, dout, walk.eps), wait=WAIT, haste=True)
+    answer = questions.ask("autograd", task(batchnorm_gradients, x, gamma, beta, dout, walk.eps), wait=WAIT, haste=True)
     why = questions.failure("autograd")
     note = f"PyTorch's autograd is missing here. {why}" if why else "PyTorch's answer is on its way."
     staged = walk.gradients["x"], walk.gradients["gamma"], walk.gradients["beta"]

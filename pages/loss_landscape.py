@@ -15,6 +15,13 @@ from bnviz.findings.smoothness import effective_rate_findings, gap_findings, smo
 from bnviz.records.frames import STEP_LENGTHS, TEST_DIGITS, Frame
 from bnviz.records.history import View
 from bnviz.records.landscape import DIGITS, RESOLUTIONS, SEARCH_SEEDS, Plane
+from bnviz.records.questions import (
+    EffectOfScale,
+    LargestLearningRates,
+    LossSlices,
+    NoiseOfBatches,
+    SharpnessAlongPath,
+)
 from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.components.live_plotly import live_chart
 from bnviz.ui.news import publish
@@ -120,8 +127,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="scan_settin
     digits = st.selectbox("Digits", DIGITS, 1, key="scan_digits", width=100)
     reach = st.selectbox("Reach", (0.25, 0.5, 1.0, 2.0), 2, key="scan_reach", width=90, disabled=kind != "random")
     seed = st.number_input("Directions", 0, 999, 0, key="scan_seed", width=120, disabled=kind != "random")
-    asked = {"kind": kind, "resolution": resolution, "digits": digits, "reach": reach, "seed": seed}
-    st.button("Scan", key="scan", type="primary", on_click=partial(measured.slices.ask, run, **asked))
+    asked = LossSlices(kind, resolution, digits, half_width=reach, seed=seed)
+    st.button("Scan", key="scan", type="primary", on_click=partial(measured.slices.ask, run, asked))
     st.button("Cancel", key="scan_cancel", on_click=measured.slices.cancel)
     shape = st.segmented_control("Shown as", ["contour", "surface"], default="contour", key="scan_shape", required=True)
     scan_log = st.toggle("Logarithmic", True, key="scan_log")
@@ -136,8 +143,14 @@ with left:
         "the run, by Lanczos iteration on Hessian-vector products. Dotted: above 2(1 + momentum)/η, gradient descent "
         "on a quadratic is unstable.",
     )
+    measure_sharpness = partial(measured.sharpness.ask, run, SharpnessAlongPath())
     with st.container(horizontal=True, key="sharpness_settings"):
-        st.button("Measure", key="sharpness", type="primary", on_click=partial(measured.sharpness.ask, run))
+        st.button(
+            "Measure",
+            key="sharpness",
+            type="primary",
+            on_click=measure_sharpness,
+        )
         st.button("Cancel", key="sharpness_cancel", on_click=measured.sharpness.cancel)
         page.csv_button(
             "sharpness_csv", "sharpness", lambda: landscape_files.sharpness_csv(measured.sharpness.answer or ())
@@ -148,8 +161,9 @@ with right:
         "Largest learning rate that still trains",
         f"By bisection, from {SEARCH_SEEDS} seeds, for the networks as they are set on the left. " + RATE_SEARCH,
     )
+    search_rates = partial(measured.rates.ask, run, LargestLearningRates())
     with st.container(horizontal=True, key="rates_settings"):
-        st.button("Search", key="rates", type="primary", on_click=partial(measured.rates.ask, run))
+        st.button("Search", key="rates", type="primary", on_click=search_rates)
         st.button("Cancel", key="rates_cancel", on_click=measured.rates.cancel)
         page.csv_button("rates_csv", "largest_rates", lambda: landscape_files.rates_csv(measured.rates.answer))
     live_chart("chart_largest_rate", savable=True)
@@ -167,7 +181,7 @@ with left:
     layer = options.selectbox(
         "Layer", range(1, deepest + 1), key="scaled_layer", width=90, label_visibility="collapsed"
     )
-    scaled = partial(measured.scaling.of, run, layer=layer - 1)
+    scaled = partial(measured.scaling.of, run, EffectOfScale(layer - 1))
     page.csv_button("scaling_csv", "scaling", lambda: landscape_files.scaling_csv(scaled() or ()), options)
     live_chart("chart_scaling", savable=True)
     st.latex(
@@ -192,7 +206,7 @@ with left:
         "batchnorm. This noise is what batchnorm regularizes with.",
     )
     if normalized is not None:
-        drawn_batches = partial(measured.noise.of, run, variant=normalized)
+        drawn_batches = partial(measured.noise.of, run, NoiseOfBatches(normalized))
         page.csv_button("noise_csv", "batch_noise", lambda: landscape_files.noise_csv(drawn_batches()), options)
     live_chart("chart_batch_noise", savable=True)
 with right:

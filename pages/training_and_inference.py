@@ -11,8 +11,10 @@ from bnviz.experiment.config import BatchNormConfig, Experiment, TrainingConfig,
 from bnviz.experiment.settings import VARIANT
 from bnviz.figures.style import Figure
 from bnviz.findings.inference import inference_findings
-from bnviz.records.frames import INFERENCE_DIGITS, POPULATION_DIGITS, Floats, Frame
+from bnviz.records.answers import LayerInputs
+from bnviz.records.frames import INFERENCE_DIGITS, POPULATION_DIGITS, Frame
 from bnviz.records.history import View
+from bnviz.records.questions import InputsOfLayer
 from bnviz.ui import page, session
 from bnviz.ui.asking.repeated import LiveQuestion
 from bnviz.ui.components.live_plotly import live_chart, unchanged
@@ -111,12 +113,11 @@ with right:
 
 
 @st.cache_resource(scope="session", show_spinner=False)
-def bessel_question() -> LiveQuestion[Figure]:
-    def drawn(answer: tuple[int, Floats], _: object) -> Figure:
-        step, inputs = answer
-        return figures.bessel_correction(variance_estimates(inputs[:, 0], SIZES), step)
+def bessel_question() -> LiveQuestion[LayerInputs, Figure]:
+    def bessel_figure(inputs: LayerInputs, _: object) -> Figure:
+        return figures.bessel_correction(variance_estimates(inputs.values[:, 0], SIZES), inputs.step)
 
-    return LiveQuestion("inputs_at", drawn)
+    return LiveQuestion(bessel_figure)
 
 
 bessel, digit = bessel_question(), one_digit()
@@ -128,7 +129,7 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
         "chart_statistics_error": figures.statistics_error(view, layer=0),
         "chart_inference": figures.inference_losses(view),
     } | digit.figures(run)
-    if found := bessel.of(run, variant=0, layer=0, units=[unit], digits=POPULATION_DIGITS):
+    if found := bessel.of(run, InputsOfLayer(0, 0, (unit,), POPULATION_DIGITS)):
         drawn["chart_bessel"] = unchanged(found, bessel.count)
     return drawn
 

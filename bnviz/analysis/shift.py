@@ -13,13 +13,13 @@ from typing import Literal
 import numpy as np
 
 from bnviz.experiment.config import Experiment
+from bnviz.records.answers import GradientShift
 from bnviz.records.frames import (
     BINS,
     QUANTILES,
     Counts,
     Floats,
     Frame,
-    GradientShift,
     LayerFrame,
     Summary,
     VariantFrame,

@@ -35,10 +35,10 @@ class RemoteActor:
             raise WorkerLostError(str(error)) from error
         self.lost = False
 
-    def call(self, method: str, *args: object, **named: object) -> Any:
+    def call(self, method: str, *args: object) -> Any:
         try:
             with self._engine.client.as_current():  # an actor's proxy looks for its client in the calling context
-                return self._answer(getattr(self._actor, method)(*args, **named))
+                return self._answer(getattr(self._actor, method)(*args))
         except (OSError, CancelledError, KilledWorker) as error:
             self.lost = True
             raise WorkerLostError(str(error)) from error

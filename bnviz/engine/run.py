@@ -4,15 +4,15 @@ Pulling gives pause, single steps, pacing and back-pressure for nothing. The thr
 method of Run only leaves a message for it and returns at once.
 """
 
-import concurrent.futures
 import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from concurrent.futures import Future
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
-from typing import Any, Literal
+from typing import Any
 from weakref import WeakSet
 
 from bnviz.data import DataName
@@ -23,6 +23,8 @@ from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit, plan
 from bnviz.records.frames import Frame
 from bnviz.records.history import History, View
+from bnviz.records.live import State, Status
+from bnviz.records.questions import A, Question
 
 logger = logging.getLogger(__name__)
 
@@ -32,21 +34,6 @@ LOOKING = 0.5  # share of the time that frames of a large network may take; eval
 RETRIES = 5  # workers lost in a row, without a step in between, before a run gives up
 RETRY_PAUSE = 1.0  # seconds until a lost worker is likely to be back
 SPEEDS: dict[str, float] = {"1": 1, "10": 10, "50": 50, "200": 200, "max": math.inf}  # steps a second
-
-State = Literal["starting", "paused", "playing", "finished", "failed", "closed"]
-
-
-@dataclass(frozen=True)
-class Status:
-    """What the transport bar shows. notice: a sentence for the user, at the monotonic time `noticed`."""
-
-    state: State
-    step: int
-    steps_per_second: float
-    catching_up: bool
-    busy: bool
-    notice: str = ""
-    noticed: float = 0.0
 
 
 class Run:
@@ -73,7 +60,7 @@ class Run:
         self._closing = Event()
         self._counting = Lock()
         self._told = self._heard = 0  # messages
-        self._questions: WeakSet[concurrent.futures.Future[Any]] = WeakSet()
+        self._questions: WeakSet[Future[Any]] = WeakSet()
         self._tell(lambda: self._load(experiment))
         Thread(target=self._drive, name="bnviz-run", daemon=True).start()
 
@@ -107,14 +94,14 @@ class Run:
         self.experiment = experiment
         self._tell(lambda: self._edit(experiment, keep_weights))
 
-    def inspect(self, question: str, **arguments: Any) -> "concurrent.futures.Future[Any]":
-        """Ask about the networks as they are (`bnviz.training.questions.registry`); nothing about the run changes.
+    def inspect(self, question: Question[A]) -> "Future[A]":
+        """Ask about the networks as they are; nothing about the run changes.
 
-        The answer is an error where the question was wrong, or where the run has failed or ended.
+        The answer is an error if the question was wrong, or if the run has failed or ended.
         """
-        answer: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        answer: Future[A] = Future()
         self._questions.add(answer)
-        self._tell(lambda: self._inspect(answer, question, arguments))
+        self._tell(lambda: self._inspect(answer, question))
         if self._state == "closed":
             answer.cancel()
         return answer
@@ -241,7 +228,7 @@ class Run:
         self._recover()
         self._take(self._ask("advance", 1, None, True))
 
-    def _inspect(self, answer: "concurrent.futures.Future[Any]", question: str, arguments: dict[str, Any]) -> None:
+    def _inspect(self, answer: "Future[A]", question: Question[A]) -> None:
         if answer.cancelled():  # the run failed while the question waited
             return
         if self._frame is None or self._state == "failed":
@@ -249,7 +236,7 @@ class Run:
             return
         self._recover()
         try:
-            answer.set_result(self._trainer.call("inspect", question, **arguments))
+            answer.set_result(self._trainer.call("inspect", question))
         except (WorkerLostError, EngineUnavailableError):
             raise  # matters of the run: it is replayed, and the question is asked once more
         except ValueError as error:

@@ -5,7 +5,8 @@ import numpy as np
 from bnviz.experiment.config import Experiment
 from bnviz.figures.activations import PLACE_NAMES
 from bnviz.figures.style import GUIDE, Figure, axis, color_bar, colored_letter, layout, line, network_color, typed
-from bnviz.records.frames import BINS, Convolved, Counts, Floats
+from bnviz.records.answers import Convolved
+from bnviz.records.frames import BINS, Counts, Floats
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
 STAGES = PLACE_NAMES | {"pooled": "pooled"}

@@ -10,7 +10,8 @@ from bnviz.analysis.inference import error, watched
 from bnviz.experiment.layers import LN_10
 from bnviz.figures.curves import KNOWS_NOTHING, marked, x_axis
 from bnviz.figures.style import ACCENTS, GUIDE, Figure, axis, faded, guide, layout, line, nice_ceiling, typed
-from bnviz.records.frames import BATCH_SIZES, Answers, Floats, InferenceFrame
+from bnviz.records.answers import Answers
+from bnviz.records.frames import BATCH_SIZES, Floats, InferenceFrame
 from bnviz.records.history import View
 
 RUNNING, POPULATION = ACCENTS[3], ACCENTS[0]

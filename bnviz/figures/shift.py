@@ -22,7 +22,8 @@ from bnviz.figures.style import (
     nice_ceiling,
     steps_until,
 )
-from bnviz.records.frames import PERCENTILES, Floats, GradientShift
+from bnviz.records.answers import GradientShift
+from bnviz.records.frames import PERCENTILES, Floats
 from bnviz.records.history import View
 from bnviz.wording import decimals
 

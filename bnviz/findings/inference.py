@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from bnviz.analysis.inference import error, watched
-from bnviz.records.frames import BATCH_SIZES, Answers
+from bnviz.records.answers import Answers
+from bnviz.records.frames import BATCH_SIZES
 from bnviz.records.history import View
 from bnviz.wording import counted
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from bnviz.analysis import shift
 from bnviz.analysis.comparison import ALIKE_WITHIN
-from bnviz.records.frames import GradientShift
+from bnviz.records.answers import GradientShift
 from bnviz.records.history import View
 from bnviz.wording import counted, decimals, signed_decimals, significant, times
 

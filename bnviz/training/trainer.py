@@ -24,8 +24,7 @@ from bnviz.records.frames import (
     Smoothness,
     VariantFrame,
 )
-from bnviz.training import path, probes
-from bnviz.training import weight_space as weights
+from bnviz.training import path, probes, weight_space
 from bnviz.training.batches import Batches
 from bnviz.training.smoothness import smoothness
 
@@ -233,9 +232,9 @@ class Trainer:
         if tested:
             count = len(self.batches.test_labels) if step >= self.training.steps else TEST_DIGITS
             gaps = test_losses - probes.evaluate(stack, *self.batches.train_sample(count, self.training.standardize))[0]
-        room = path.room(weights.megabytes(stack) / len(stack), len(self.variants))
+        room = path.room(weight_space.megabytes(stack) / len(stack), len(self.variants))
         for place, i in enumerate(stack.members):
-            self.paths[i].add(step, weights.flat(stack, place), room)
+            self.paths[i].add(step, weight_space.flat(stack, place), room)
         return smoothness(stack, self.variants, *self._batch(step), self.training.rate(step), gaps.tolist())
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from bnviz.data import COUNTS
-from bnviz.engine.run import Run, Status
 from bnviz.figures.style import Figure
 from bnviz.findings.live import live_findings
 from bnviz.records.frames import Frame
 from bnviz.records.history import View
+from bnviz.records.live import ObservedRun, Status
 from bnviz.ui.components import live_plotly
 from bnviz.ui.session import present
 from bnviz.ui.status_line import has_notice, notice, status_line
@@ -19,7 +19,7 @@ FINDINGS = '<ul class="bnviz-findings" aria-label="Findings"></ul>'
 
 
 def publish(
-    run: Run,
+    run: ObservedRun,
     watched: Status,
     make_figures: Callable[[View, Frame], dict[str, Figure]],
     findings: Callable[[View], list[str]] = live_findings,

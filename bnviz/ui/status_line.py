@@ -3,8 +3,8 @@
 import time
 from html import escape
 
-from bnviz.engine.run import Status
 from bnviz.records.history import View
+from bnviz.records.live import Status
 from bnviz.wording import clock, pace
 
 NOTICE_SECONDS = 15.0  # a notice stays so long

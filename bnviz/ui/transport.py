@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from bnviz.engine.run import SPEEDS, Run, Status
+from bnviz.engine.run import SPEEDS, Run
+from bnviz.records.live import Status
 
 SETTLE_SECONDS = 0.2  # a rerun waits at most so long for what the user has just asked for
 

@@ -40,6 +40,7 @@ from bnviz.engine import run as run_module
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.run import Run
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, Variant, replace
+from bnviz.records.questions import InputsOfLayer
 
 ROOT = Path(__file__).parents[2]
 SAMPLE: DataName = "MNIST sample"
@@ -291,22 +292,22 @@ class TestQuestions:
         run = start()
         run.play()
         for _ in range(3):
-            inputs = run.inspect("layer_inputs", variant=1, layer=0, units=[0, 3], digits=40).result(ANSWER)
-            assert inputs.shape == (40, 2)
+            inputs = run.inspect(InputsOfLayer(1, 0, (0, 3), 40)).result(ANSWER)
+            assert inputs.values.shape == (40, 2)
         assert record(played(run)) == expected
 
     def test_that_are_wrong_are_refused_and_stop_no_run(self, start: Start) -> None:
         run = start()
         with pytest.raises(ValueError, match="units: give 0 to 11"):
-            run.inspect("layer_inputs", variant=0, layer=0, units=[12], digits=5).result(ANSWER)
+            run.inspect(InputsOfLayer(0, 0, (12,), 5)).result(ANSWER)
         played(run)
 
     def test_are_answered_by_another_worker_where_the_first_is_lost(self, start: Start, engine: Engine) -> None:
         run = stepped(start(), 5)
-        before = run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8).result(ANSWER)
+        before = run.inspect(InputsOfLayer(0, 0, (1,), 8)).result(ANSWER)
         kill(worker_of(engine))
-        after = run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8).result(ANSWER)
-        assert after.tobytes() == before.tobytes()
+        after = run.inspect(InputsOfLayer(0, 0, (1,), 8)).result(ANSWER)
+        assert after.values.tobytes() == before.values.tobytes()
 
     def test_that_wait_when_the_run_fails_leave_its_reason_alone(
         self, start: Start, monkeypatch: pytest.MonkeyPatch
@@ -314,7 +315,7 @@ class TestQuestions:
         run = stepped(start(), 1)
 
         def fails(*_: object) -> None:
-            question = run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8)
+            question = run.inspect(InputsOfLayer(0, 0, (1,), 8))
             questions.append(question)
             raise ArithmeticError("of the trainer's own")
 
@@ -330,7 +331,7 @@ class TestQuestions:
         run = start()
         run.close()
         with pytest.raises((ConnectionError, CancelledError)):
-            run.inspect("layer_inputs", variant=0, layer=0, units=[1], digits=8).result(ANSWER)
+            run.inspect(InputsOfLayer(0, 0, (1,), 8)).result(ANSWER)
 
 
 @pytest.fixture

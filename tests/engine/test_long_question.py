@@ -1,7 +1,8 @@
 """Long questions to a run on a real cluster: answered while it trains, ended on demand, told why where they fail."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import pytest
 from builders import twins
@@ -11,10 +12,12 @@ from bnviz.data import DataName
 from bnviz.engine.cluster import Engine
 from bnviz.engine.long_question import LongQuestion
 from bnviz.engine.run import Run
-from bnviz.records.landscape import Slice
+from bnviz.records.landscape import Slice, Slices
+from bnviz.records.questions import LargestLearningRates, LossSlices, SharpnessAlongPath
 
+A = TypeVar("A")
 SAMPLE: DataName = "MNIST sample"
-SCAN: dict[str, Any] = {"kind": "random", "resolution": 25, "digits": 1000, "reach": 1.0, "seed": 0}
+SCAN = LossSlices("random", 25, 1000, half_width=1.0, seed=0)
 Start = Callable[[int], Run]
 
 
@@ -32,17 +35,17 @@ def start(engine: Engine) -> Iterator[Start]:
         run.close()
 
 
-def ended(question: LongQuestion) -> LongQuestion:
+def ended(question: LongQuestion[A]) -> LongQuestion[A]:
     wait_until(lambda: question.done is None, "the end of the question")
     return question
 
 
 def test_a_scan_is_answered_while_the_run_trains_and_changes_nothing_of_it(start: Start) -> None:
     left_alone = played(start(1500))
-    asked, question = start(1500), LongQuestion("slices")
+    asked, question = start(1500), LongQuestion[Slices]()
     asked.set_speed(float("inf"))
     asked.play()
-    question.ask(asked, **SCAN)
+    question.ask(asked, SCAN)
     wait_until(lambda: question.done, "the first shares")
     before = asked.status.step
     wait_until(lambda: asked.status.step > before, "steps between the shares")
@@ -55,8 +58,8 @@ def test_a_scan_is_answered_while_the_run_trains_and_changes_nothing_of_it(start
 
 
 def test_a_cancelled_question_keeps_the_last_answer_and_the_run_goes_on(start: Start) -> None:
-    run, question = start(100), LongQuestion("slices")
-    question.ask(run, **SCAN | {"resolution": 101})
+    run, question = start(100), LongQuestion[Slices]()
+    question.ask(run, replace(SCAN, resolution=101))
     wait_until(lambda: question.done, "the first shares")
     wait_until(lambda: question.left, "an estimate of the time to the end")
     question.cancel()
@@ -65,53 +68,53 @@ def test_a_cancelled_question_keeps_the_last_answer_and_the_run_goes_on(start: S
     assert question.answer is None
     played(run)
     assert question.changes == changes
-    question.ask(run, **SCAN | {"kind": "line"})
+    question.ask(run, replace(SCAN, kind="line"))
     assert len(ended(question).answer) == 2
 
 
 def test_what_has_no_answer_says_why(start: Start) -> None:
-    run, question = start(100), LongQuestion("slices")
-    question.ask(run, **SCAN | {"resolution": 7})
+    run, question = start(100), LongQuestion[Slices]()
+    question.ask(run, replace(SCAN, resolution=7))
     assert "resolution: give one of 25, 51, 75, 101, got 7" in ended(question).problem
-    question.ask(run, **SCAN | {"kind": "path"})
+    question.ask(run, replace(SCAN, kind="path"))
     assert "train some steps first" in ended(question).answer[0]
     run.close()
     wait_until(lambda: run.status.state == "closed", "the end of the run")
-    question.ask(run, **SCAN)
+    question.ask(run, SCAN)
     assert "Start it again" in ended(question).problem
 
 
 def test_a_question_that_goes_wrong_is_answered_and_the_run_goes_on(start: Start) -> None:
-    run, question = start(100), LongQuestion("slices")
-    question.ask(run, **SCAN, unheard_of=1)
+    run, question = start(100), LongQuestion[Slices]()
+    question.ask(run, replace(SCAN, half_width=None))
     assert "the worker could not answer it: TypeError" in ended(question).problem
     played(run)
 
 
 def test_a_reset_ends_a_question_and_is_told_as_what_it_was(start: Start) -> None:
-    run, question = start(100), LongQuestion("slices")
-    question.ask(run, **SCAN | {"resolution": 101})
+    run, question = start(100), LongQuestion[Slices]()
+    question.ask(run, replace(SCAN, resolution=101))
     wait_until(lambda: question.done, "the first shares")
     run.reset()
     assert "the run started over" in ended(question).problem
 
 
 def test_a_lost_worker_ends_a_question_and_not_the_run(start: Start, engine: Engine) -> None:
-    run, question = start(100), LongQuestion("slices")
-    question.ask(run, **SCAN | {"resolution": 101})
+    run, question = start(100), LongQuestion[Slices]()
+    question.ask(run, replace(SCAN, resolution=101))
     wait_until(lambda: question.done, "the first shares")
     kill(worker_of(engine))
     assert "Start it again" in ended(question).problem
     played(run)
-    question.ask(run, **SCAN | {"kind": "line"})
+    question.ask(run, replace(SCAN, kind="line"))
     assert len(ended(question).answer) == 2
 
 
 def test_questions_take_turns(start: Start) -> None:
     run = start(100)
-    questions = [LongQuestion(name) for name in ("sharpness", "largest_rates")]
-    for question in questions:
-        question.ask(run)
+    questions: list[LongQuestion[Any]] = [LongQuestion(), LongQuestion()]
+    for question, asked in zip(questions, (SharpnessAlongPath(), LargestLearningRates()), strict=True):
+        question.ask(run, asked)
     wait_until(lambda: all(question.changes > 3 for question in questions), "some shares of each")
     for question in questions:
         question.cancel()

@@ -9,7 +9,7 @@ import pytest
 
 from bnviz.engine.cluster import EngineUnavailableError
 from bnviz.ui.asking import tasks as inquiries
-from bnviz.ui.asking.tasks import Inquiries
+from bnviz.ui.asking.tasks import Inquiries, task
 
 
 class _Workers:
@@ -73,8 +73,8 @@ def broken(_: int) -> int:
 def test_an_answer_in_time_is_there_at_once_and_is_kept(workers: _Workers) -> None:
     workers.free.set()
     found = Inquiries()
-    assert found.ask("twice", (double, 4), wait=10, haste=True) == 8
-    assert found.ask("twice", (double, 4)) == 8
+    assert found.ask("twice", task(double, 4), wait=10, haste=True) == 8
+    assert found.ask("twice", task(double, 4)) == 8
     assert workers.asked == [4]
     found.feed.close()
 
@@ -82,11 +82,11 @@ def test_an_answer_in_time_is_there_at_once_and_is_kept(workers: _Workers) -> No
 def test_only_the_newest_of_several_questions_is_waited_for(workers: _Workers) -> None:
     found = Inquiries()
     for number in range(5):
-        assert found.ask("twice", (double, number), haste=True) is None
+        assert found.ask("twice", task(double, number), haste=True) is None
     until(lambda: 4 in workers.asked)
     workers.free.set()
-    assert found.ask("twice", (double, 4), wait=10) == 8
-    assert (double, 3) not in found._answers
+    assert found.ask("twice", task(double, 4), wait=10) == 8
+    assert task(double, 3) not in found._answers
     assert found.failure("twice") == ""
     found.feed.close()
 
@@ -94,11 +94,11 @@ def test_only_the_newest_of_several_questions_is_waited_for(workers: _Workers) -
 def test_a_failure_is_told_and_can_be_tried_again(workers: _Workers) -> None:
     workers.free.set()
     found = Inquiries()
-    assert found.ask("twice", (broken, 1), wait=10, haste=True) is None
+    assert found.ask("twice", task(broken, 1), wait=10, haste=True) is None
     assert found.failure("twice") == "The worker did not answer."
     found.retry()
     assert found.failure("twice") == ""
-    assert found.ask("twice", (double, 1), wait=10, haste=True) == 2
+    assert found.ask("twice", task(double, 1), wait=10, haste=True) == 2
     found.feed.close()
 
 
@@ -109,16 +109,16 @@ def test_a_fragments_later_question_is_answered_by_a_rerun_too(
     monkeypatch.setattr("bnviz.ui.components.live_plotly.follow", lambda *_, **__: None)
     found.follow()
     assert not news(found)["rerun"]
-    assert found.ask("twice", (double, 2), haste=True) is None  # the page itself does not run
+    assert found.ask("twice", task(double, 2), haste=True) is None  # the page itself does not run
     workers.free.set()
     until(lambda: news(found)["rerun"])
-    assert found.ask("twice", (double, 2)) == 4
+    assert found.ask("twice", task(double, 2)) == 4
     assert not news(found)["rerun"]
     workers.free.clear()
     found.begin()
-    assert found.ask("twice", (double, 3), haste=True) is None
+    assert found.ask("twice", task(double, 3), haste=True) is None
     workers.free.set()
-    until(lambda: (double, 3) in found._answers)
+    until(lambda: task(double, 3) in found._answers)
     assert not news(found)["rerun"]  # the page is still running
     found.follow()
     assert news(found)["rerun"]
@@ -131,6 +131,6 @@ def test_without_an_engine_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(inquiries, "labs", nobody)
     found = Inquiries()
-    assert found.ask("twice", (double, 1), wait=10, haste=True) is None
+    assert found.ask("twice", task(double, 1), wait=10, haste=True) is None
     assert found.failure("twice") == "No training worker answers at the cluster of this machine."
     found.feed.close()

@@ -16,9 +16,11 @@ from bnviz.experiment import architecture
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.experiment.edits import Edit, plan
 from bnviz.figures.feature_maps import STAGES, tiled_maps
-from bnviz.records.frames import BINS, MAP_DIGITS, PROBE_DIGITS, Convolved
+from bnviz.records.answers import Convolved
+from bnviz.records.frames import BINS, MAP_DIGITS, PROBE_DIGITS
+from bnviz.records.questions import InputsOfLayer, MapsOfDigit, ShiftOfGradients
 from bnviz.training.batches import Batches
-from bnviz.training.questions.registry import covariate_shift, feature_maps, layer_inputs
+from bnviz.training.questions.registry import answer
 from bnviz.training.trainer import Trainer
 
 LENET = NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")
@@ -34,7 +36,7 @@ def lenets(batches: Batches, one_thread: None) -> Trainer:
 
 @pytest.fixture(scope="module")
 def convolved(lenets: Trainer) -> Convolved:
-    return feature_maps(lenets, layer=0, digit=3)[1]
+    return answer(lenets, MapsOfDigit(0, 3))
 
 
 class TestLeNet:
@@ -73,14 +75,14 @@ class TestLeNet:
         assert edit == Edit(dense, restart=frozenset({0}))
 
     def test_has_its_covariate_shift_and_layer_inputs_measured(self, lenets: Trainer) -> None:
-        for shift in covariate_shift(lenets):
+        for shift in answer(lenets, ShiftOfGradients()):
             assert shift.difference[0] == 0
             assert np.isfinite(shift.cosine).all()
             assert len(shift.norm) == 5
-        inputs = layer_inputs(lenets, variant=1, layer=0, units=[0, 5], digits=200)
+        inputs = answer(lenets, InputsOfLayer(1, 0, (0, 5), 200)).values
         assert inputs.shape == (200, 2)
         with pytest.raises(ValueError, match="units: give 0 to 5"):
-            layer_inputs(lenets, variant=1, layer=0, units=[6], digits=20)
+            answer(lenets, InputsOfLayer(1, 0, (6,), 20))
 
 
 class TestFeatureMaps:
@@ -105,7 +107,7 @@ class TestFeatureMaps:
         trainer = trainer_of(BOTH.with_variant(0, Variant(LENET, after)), batches)
         net = trainer.copy_of(0)
         net.forward(batches.probe(PROBE_DIGITS, standardize=False), "probe")
-        found = feature_maps(trainer, layer=0, digit=3)[1]
+        found = answer(trainer, MapsOfDigit(0, 3))
         maps = found.variants[0]
         assert maps is not None
         assert np.array_equal(maps.maps["pooled"], net.hidden[1].linear.x[0, 3].numpy())
@@ -131,19 +133,19 @@ class TestFeatureMaps:
         asked, unasked = trainer_of(BOTH, batches), trainer_of(BOTH, batches)
         for trainer in (asked, unasked):
             trainer.advance(steps=2)
-        feature_maps(asked, layer=1, digit=0)
+        answer(asked, MapsOfDigit(1, 0))
         later, expected = asked.advance(steps=3), unasked.advance(steps=3)
         for place in range(2):
             assert losses_of([later], place).tobytes() == losses_of([expected], place).tobytes()
 
     def test_of_a_multilayer_perceptron_there_are_none(self, batches: Batches) -> None:
-        step, found = feature_maps(trainer_of(twins(), batches), layer=0, digit=0)
-        assert step == 0
+        found = answer(trainer_of(twins(), batches), MapsOfDigit(0, 0))
+        assert found.step == 0
         assert found.variants == (None, None)
 
     def test_of_a_digit_that_is_not_there_are_refused_by_name(self, lenets: Trainer) -> None:
         with pytest.raises(ValueError, match="digit: give 0 to 255, got 256"):
-            feature_maps(lenets, layer=0, digit=256)
+            answer(lenets, MapsOfDigit(0, 256))
 
     @pytest.mark.parametrize("place", STAGES)
     def test_are_drawn_a_panel_a_network_on_one_scale(self, convolved: Convolved, place: str) -> None:
@@ -170,7 +172,7 @@ class TestFeatureMaps:
     def test_of_dead_networks_are_drawn_too(self, batches: Batches) -> None:
         zeros = NetworkConfig(architecture="lenet", activation="none", init="zeros")
         experiment = Experiment(TrainingConfig(), (Variant(zeros), Variant(zeros, BatchNormConfig())))
-        found = feature_maps(trainer_of(experiment, batches), layer=1, digit=0)[1]
+        found = answer(trainer_of(experiment, batches), MapsOfDigit(1, 0))
         assert found.limits["pre_activation"] == 1.0
         go.Figure(_plain(figures.channel_histograms(found, experiment, layer=1)))
 

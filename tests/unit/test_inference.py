@@ -13,7 +13,8 @@ from bnviz import figures
 from bnviz.analysis.inference import error, variance_estimates
 from bnviz.experiment.config import BatchNormConfig, Experiment, TrainingConfig, Variant
 from bnviz.findings.inference import answer_findings, inference_findings
-from bnviz.records.frames import BATCH_SIZES, Answers, InferenceFrame, Statistics
+from bnviz.records.answers import Answers
+from bnviz.records.frames import BATCH_SIZES, InferenceFrame, Statistics
 from bnviz.records.history import History, View
 
 ONE = Experiment(TrainingConfig(steps=1000), (Variant(batchnorm=BatchNormConfig()),))
@@ -126,7 +127,7 @@ def test_the_distributions_are_drawn_as_quartiles() -> None:
 
 def answers(*evaluated: list[float]) -> Answers:
     trained = {2: np.array([[0.9, *[0.1 / 9] * 9], [0.1, 0.9, *[0.0] * 8]], np.float32)}
-    return Answers(np.array(evaluated, np.float32), trained, "batch statistics need a batch of at least 2 digits")
+    return Answers(0, np.array(evaluated, np.float32), trained, "batch statistics need a batch of at least 2 digits")
 
 
 SURE = [0.99, *[0.01 / 9] * 9]

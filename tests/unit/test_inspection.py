@@ -8,8 +8,10 @@ from builders import losses_of, trainer_of
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.edits import Edit
 from bnviz.records.frames import BATCH_SIZES, INFERENCE_DIGITS, POPULATION_DIGITS, Frame
+from bnviz.records.questions import AnswersInCompany, InputsOfLayer, ShiftOfGradients
 from bnviz.training.batches import Batches
-from bnviz.training.questions.registry import COMPANIES, DRAWS, answers, covariate_shift, layer_inputs
+from bnviz.training.questions.inference import BATCHES_OF_EACH_SIZE, COMPANIES
+from bnviz.training.questions.registry import answer
 from bnviz.training.trainer import Trainer
 
 SMALL = NetworkConfig(hidden_layers=2, width=12)
@@ -20,8 +22,8 @@ def watched(batches: Batches, experiment: Experiment = TWINS) -> Trainer:
     return Trainer(experiment.training, experiment.variants, batches, watch="inference")
 
 
-def pixels(batches: Batches, place: int = 0) -> np.ndarray:
-    return (batches.test_images[place] * 255).numpy()
+def pixels(batches: Batches, place: int = 0) -> tuple[float, ...]:
+    return tuple((batches.test_images[place] * 255).tolist())
 
 
 class TestWatchingInference:
@@ -47,7 +49,7 @@ class TestWatchingInference:
         trainer = watched(batches)
         found = trainer.advance(steps=10).variants[0].inference
         assert found is not None
-        inputs = layer_inputs(trainer, variant=0, layer=0, units=range(12), digits=POPULATION_DIGITS)
+        inputs = answer(trainer, InputsOfLayer(0, 0, tuple(range(12)), POPULATION_DIGITS)).values
         whole = inputs[: POPULATION_DIGITS // 32 * 32]
         np.testing.assert_allclose(found.layers[0].population_mean, whole.mean(0), rtol=1e-3, atol=1e-4)
         within = np.mean([part.var(0, ddof=1) for part in np.split(whole, len(whole) // 32)], axis=0)
@@ -100,32 +102,34 @@ class TestOneDigit:
         trainer = watched(batches)
         trainer.advance(steps=30)
         for seed in range(5):
-            found = answers(trainer, variant=0, pixels=pixels(batches, seed), seed=seed)
+            found = answer(trainer, AnswersInCompany(0, pixels(batches, seed), seed))
             assert found.evaluated.shape == (len(COMPANIES), 10)
             assert all(row.tobytes() == found.evaluated[0].tobytes() for row in found.evaluated)
 
     def test_gets_another_answer_in_every_training_batch(self, batches: Batches) -> None:
         trainer = watched(batches)
         trainer.advance(steps=30)
-        found = answers(trainer, variant=0, pixels=pixels(batches), seed=0)
-        assert {size: drawn.shape for size, drawn in found.trained.items()} == dict.fromkeys(BATCH_SIZES, (DRAWS, 10))
+        found = answer(trainer, AnswersInCompany(0, pixels(batches), 0))
+        assert {size: drawn.shape for size, drawn in found.trained.items()} == dict.fromkeys(
+            BATCH_SIZES, (BATCHES_OF_EACH_SIZE, 10)
+        )
         spread = [found.trained[size].std(0).mean() for size in BATCH_SIZES]
         assert spread == sorted(spread, reverse=True)  # the larger the batch, the less the company matters
         assert spread[-1] > 0
 
     def test_is_refused_alone_in_training_mode(self, batches: Batches) -> None:
-        found = answers(watched(batches), variant=0, pixels=pixels(batches), seed=0)
+        found = answer(watched(batches), AnswersInCompany(0, pixels(batches), 0))
         assert "at least 2 digits, got 1" in found.alone
 
     def test_without_running_statistics_is_at_the_mercy_of_its_company_in_eval_mode_too(self, batches: Batches) -> None:
         experiment = Experiment(variants=(Variant(SMALL, BatchNormConfig(inference="batch")),))
-        found = answers(watched(batches, experiment), variant=0, pixels=pixels(batches), seed=0)
+        found = answer(watched(batches, experiment), AnswersInCompany(0, pixels(batches), 0))
         assert len(found.evaluated) == 2  # alone it is refused in eval mode as well
         assert not np.allclose(found.evaluated[0], found.evaluated[1])
 
     def test_can_only_be_asked_of_a_network_with_batchnorm(self, batches: Batches) -> None:
         with pytest.raises(ValueError, match="batchnorm"):
-            answers(watched(batches), variant=1, pixels=pixels(batches), seed=0)
+            answer(watched(batches), AnswersInCompany(1, pixels(batches), 0))
 
 
 class Plain(torch.nn.Sequential):
@@ -169,7 +173,7 @@ class TestInternalCovariateShift:
         trainer = trainer_of(self.twins, batches)
         while trainer.tick < 20:
             trainer.advance(steps=20 - trainer.tick)
-        found = covariate_shift(trainer)[variant]
+        found = answer(trainer, ShiftOfGradients())[variant]
         x, labels = batches.at(20, seed=0, size=32, standardize=False)
         before = Plain(trainer, variant).gradients(x, labels)
         for layer in range(4):
@@ -193,7 +197,7 @@ class TestInternalCovariateShift:
         trainer = trainer_of(still, batches)
         while not trainer.finished:
             trainer.advance()
-        for found in covariate_shift(trainer):
+        for found in answer(trainer, ShiftOfGradients()):
             assert found.step == 20
             assert (found.difference == 0).all()
             np.testing.assert_allclose(found.cosine, 1)
@@ -204,7 +208,7 @@ class TestInternalCovariateShift:
         trainer = trainer_of(wild, batches)
         while not trainer.finished:
             frame = trainer.advance()
-        calm, diverged = covariate_shift(trainer)
+        calm, diverged = answer(trainer, ShiftOfGradients())
         assert calm.step == 60
         assert np.isfinite(calm.difference).all()
         assert frame.variants[1].diverged
@@ -213,7 +217,7 @@ class TestInternalCovariateShift:
     def test_leaves_the_run_as_it_was(self, batches: Batches) -> None:
         asked, left_alone = trainer_of(self.twins, batches), trainer_of(self.twins, batches)
         for _ in range(4):
-            covariate_shift(asked)
+            answer(asked, ShiftOfGradients())
             a, b = asked.advance(steps=5), left_alone.advance(steps=5)
             assert [v.losses.tobytes() for v in a.variants] == [v.losses.tobytes() for v in b.variants]
             assert [v.test_loss for v in a.variants] == [v.test_loss for v in b.variants]
@@ -222,8 +226,8 @@ class TestInternalCovariateShift:
 def test_questions_leave_the_trainer_as_it_was(batches: Batches) -> None:
     asked, left_alone = trainer_of(TWINS, batches), trainer_of(TWINS, batches)
     for _ in range(3):
-        answers(asked, variant=0, pixels=pixels(batches), seed=1)
-        layer_inputs(asked, variant=1, layer=1, units=[0], digits=50)
+        answer(asked, AnswersInCompany(0, pixels(batches), 1))
+        answer(asked, InputsOfLayer(1, 1, (0,), 50))
         a, b = asked.advance(steps=5), left_alone.advance(steps=5)
         assert [v.losses.tobytes() for v in a.variants] == [v.losses.tobytes() for v in b.variants]
         assert [v.test_loss for v in a.variants] == [v.test_loss for v in b.variants]
@@ -232,13 +236,11 @@ def test_questions_leave_the_trainer_as_it_was(batches: Batches) -> None:
 @pytest.mark.parametrize(
     ("question", "field"),
     [
-        ({"variant": 2, "layer": 0, "units": [0]}, "variant: give 0 to 1"),
-        ({"variant": 0, "layer": 2, "units": [0]}, "layer: give 0 to 1"),
-        ({"variant": 0, "layer": 0, "units": [12]}, "units: give 0 to 11"),
+        (InputsOfLayer(2, 0, (0,), 5), "variant: give 0 to 1"),
+        (InputsOfLayer(0, 2, (0,), 5), "layer: give 0 to 1"),
+        (InputsOfLayer(0, 0, (12,), 5), "units: give 0 to 11"),
     ],
 )
-def test_a_question_about_what_is_not_there_is_refused(
-    batches: Batches, question: dict[str, object], field: str
-) -> None:
+def test_a_question_about_what_is_not_there_is_refused(batches: Batches, question: InputsOfLayer, field: str) -> None:
     with pytest.raises(ValueError, match=field):
-        layer_inputs(watched(batches), digits=5, **question)  # type: ignore[arg-type]
+        answer(watched(batches), question)

@@ -2,7 +2,8 @@
 
 import gc
 import weakref
-from typing import Any, get_args
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ from torch.nn import functional
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.landscape import Plane, Slice, Slices
-from bnviz.training import weight_space as weights
+from bnviz.records.questions import Continue, Drop, GradualQuestion, LossSlices, Open, Share, SharpnessAlongPath
+from bnviz.training import weight_space
 from bnviz.training.batches import Batches
-from bnviz.training.questions import long as long_questions
-from bnviz.training.questions import plane
-from bnviz.training.questions import slices as landscape
+from bnviz.training.questions import gradual, plane, slices
+from bnviz.training.questions.registry import answer
 from bnviz.training.trainer import Trainer
 
+A = TypeVar("A")
 SMALL = NetworkConfig(hidden_layers=2, width=6)
 EXPERIMENT = Experiment(
     TrainingConfig(steps=40),
@@ -36,7 +38,7 @@ SIDE = 9  # points; the page offers more
 
 @pytest.fixture(autouse=True)
 def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landscape, "RESOLUTIONS", (SIDE,))
+    monkeypatch.setattr(slices, "RESOLUTIONS", (SIDE,))
 
 
 def trained(batches: Batches, experiment: Experiment = EXPERIMENT, steps: int = 20) -> Trainer:
@@ -47,28 +49,26 @@ def trained(batches: Batches, experiment: Experiment = EXPERIMENT, steps: int = 
     return trainer
 
 
-def answered(trainer: Trainer, question: str, **arguments: Any) -> Any:
-    """What a long question says in the end, in shares as small as they come."""
-    long_questions.begin(trainer, name="a", long_question=question, **arguments)
-    shares = [0.0]
+def answered(trainer: Trainer, question: GradualQuestion[A]) -> A:
+    """The answer to a gradual question in the end, in shares as small as they come."""
+    ticket = answer(trainer, Open(question))
+    done = [0.0]
     while True:
-        done, answer = long_questions.go_on(trainer, name="a", seconds=1e-9)
-        assert shares[-1] <= done <= 1
-        shares.append(done)
-        if answer is not None:
-            return answer
+        share = answer(trainer, Continue(ticket, 1e-9))
+        assert done[-1] <= share.done <= 1
+        done.append(share.done)
+        if share.answer is not None:
+            return share.answer
 
 
 def slices_of(trainer: Trainer, kind: Plane = "random", **changes: Any) -> Slices:
-    asked: dict[str, Any] = {"kind": kind, "resolution": SIDE, "digits": 250, "reach": 1.0, "seed": 3} | changes
-    found: Slices = answered(trainer, "slices", **asked)
-    return found
+    return answered(trainer, replace(LossSlices(kind, SIDE, 250, half_width=1.0, seed=3), **changes))
 
 
 def loss_at(trainer: Trainer, variant: int, point: torch.Tensor) -> float:
     """Of one network with other weights, in the plainest way."""
     stack = trainer.copy_of(variant)
-    weights.place_at(stack, point)
+    weight_space.place_at(stack, point)
     images, labels = trainer.batches.train_sample(250, False)
     return float(functional.cross_entropy(stack.forward(images, "probe")[0], labels))
 
@@ -81,7 +81,7 @@ class TestASlice:
             assert isinstance(found, Slice)
             assert found.step == 20
             assert found.centre == pytest.approx(
-                loss_at(trainer, variant, weights.flat(trainer.copy_of(variant))), rel=1e-5
+                loss_at(trainer, variant, weight_space.flat(trainer.copy_of(variant))), rel=1e-5
             )
             row, column = (int(np.flatnonzero(axis == 0)[0]) for axis in (found.y, found.x))
             assert found.loss[row, column] == np.float32(found.centre)
@@ -104,7 +104,7 @@ class TestASlice:
         assert isinstance(found, Slice)
         assert found.loss.shape == (1, SIDE)
         start = int(np.abs(found.x + 1).argmin())
-        first, now = trainer.paths[0].points[0], weights.flat(trainer.copy_of(0))
+        first, now = trainer.paths[0].points[0], weight_space.flat(trainer.copy_of(0))
         assert found.loss[0, start] == pytest.approx(
             loss_at(trainer, 0, now + float(found.x[start]) * (now - first)), rel=1e-4
         )
@@ -116,7 +116,7 @@ class TestASlice:
     def test_leaves_the_run_bit_identical(self, batches: Batches) -> None:
         asked, alone = trained(batches), trained(batches)
         state = torch.get_rng_state()
-        answered(asked, "sharpness")
+        answered(asked, SharpnessAlongPath())
         for kind in get_args(Plane):
             slices_of(asked, kind)
             a, b = asked.advance(steps=5), alone.advance(steps=5)
@@ -125,7 +125,7 @@ class TestASlice:
         assert torch.equal(torch.get_rng_state(), state)
         for variant in range(3):
             one, other = asked.copy_of(variant), alone.copy_of(variant)
-            assert torch.equal(weights.flat(one), weights.flat(other))
+            assert torch.equal(weight_space.flat(one), weight_space.flat(other))
             for mine, theirs in zip(one.norms(), other.norms(), strict=True):
                 assert torch.equal(mine.running_mean, theirs.running_mean)
                 assert torch.equal(mine.running_var, theirs.running_var)
@@ -134,8 +134,8 @@ class TestASlice:
 class TestDirections:
     def test_are_as_long_as_the_weights_filter_by_filter(self) -> None:
         stack = Stack([0], [EXPERIMENT.variants[1]], [NetworkState.fresh(EXPERIMENT.variants[1], 1)])
-        found = weights.split(stack, plane.filter_normalized(stack, torch.Generator().manual_seed(1)))
-        for k, (_, parameter) in enumerate(weights.parameters(stack)):
+        found = weight_space.split(stack, plane.filter_normalized(stack, torch.Generator().manual_seed(1)))
+        for k, (_, parameter) in enumerate(weight_space.parameters(stack)):
             if k % 2 == 0 and k < 6:
                 torch.testing.assert_close(found[k].norm(dim=1), parameter.value.norm(dim=1))
             else:
@@ -183,11 +183,11 @@ class TestWhatCannotBeSeen:
         )
         trainer = trained(batches, still, 30)
         for point in trainer.paths[0].points:
-            point.copy_(weights.flat(trainer.copy_of(0)))
+            point.copy_(weight_space.flat(trainer.copy_of(0)))
         assert "its weights have not moved" in self.said(trainer, "path")
 
     def test_too_much_memory_is_refused_by_name(self, batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(landscape, "MEMORY", 0.01)
+        monkeypatch.setattr(slices, "MEMORY", 0.01)
         assert "and the limit is 0 MiB: choose fewer digits, layers or neurons" in self.said(trained(batches))
 
     @pytest.mark.parametrize(
@@ -202,21 +202,25 @@ class TestALongQuestion:
     def test_that_the_worker_has_no_memory_for_leaves_the_run_alone(
         self, batches: Batches, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def greedy(_: Trainer) -> Any:
+        @dataclass(frozen=True)
+        class Greedy(GradualQuestion[float]):
+            """A question that takes more memory than there is."""
+
+        def greedy(*_: object) -> Any:
             yield 0.1
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-        monkeypatch.setitem(long_questions.LONG, "greedy", greedy)
+        monkeypatch.setitem(gradual.ANSWERERS, Greedy, greedy)
         trainer = trained(batches, twins(steps=20), 0)
-        long_questions.begin(trainer, name="a", long_question="greedy")
-        assert long_questions.go_on(trainer, name="a", seconds=0) == (0.1, None)
+        ticket = answer(trainer, Open(Greedy()))
+        assert answer(trainer, Continue(ticket, 0)) == Share(0.1, None)
         with pytest.raises(ValueError, match="the worker could not answer it: DefaultCPUAllocator"):
-            long_questions.go_on(trainer, name="a", seconds=0)
+            answer(trainer, Continue(ticket, 0))
 
     def test_that_is_open_lets_its_trainer_end(self, batches: Batches) -> None:
         trainer = trained(batches, twins(steps=20), 0)
-        long_questions.begin(trainer, name="a", long_question="sharpness")
-        long_questions.go_on(trainer, name="a", seconds=0)  # under way, it holds the trainer
+        ticket = answer(trainer, Open(SharpnessAlongPath()))
+        answer(trainer, Continue(ticket, 0))  # under way, it holds the trainer
         gone = weakref.ref(trainer)
         del trainer
         gc.collect()
@@ -224,10 +228,9 @@ class TestALongQuestion:
 
     def test_that_was_dropped_or_overtaken_is_refused_and_says_why(self, batches: Batches) -> None:
         trainer = trained(batches, twins(steps=20), 0)
-        for name in ("a", *"xyz", "b"):
-            long_questions.begin(trainer, name=name, long_question="sharpness")
-        long_questions.drop(trainer, name="x")
-        for name in ("a", "x"):
+        overtaken, dropped, _, _, last = [answer(trainer, Open(SharpnessAlongPath())) for _ in range(5)]
+        answer(trainer, Drop(dropped))
+        for ticket in (overtaken, dropped):
             with pytest.raises(ValueError, match=r"the run started over .* Start it again"):
-                long_questions.go_on(trainer, name=name, seconds=0.01)
-        assert long_questions.go_on(trainer, name="b", seconds=1e-9)[1] is None
+                answer(trainer, Continue(ticket, 0.01))
+        assert answer(trainer, Continue(last, 1e-9)).answer is None

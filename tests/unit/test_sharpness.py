@@ -17,12 +17,16 @@ from bnviz.experiment.config import BatchNormConfig, NetworkConfig, TrainingConf
 from bnviz.experiment.presets import PRESETS
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.landscape import NOISE_SIZES, SCALES, Sharpness
-from bnviz.training import weight_space as weights
+from bnviz.records.questions import (
+    EffectOfScale,
+    LargestLearningRates,
+    LossSlices,
+    NoiseOfBatches,
+    SharpnessAlongPath,
+)
+from bnviz.training import weight_space
 from bnviz.training.batches import Batches
-from bnviz.training.questions import learning_rates as rates
-from bnviz.training.questions import scaling as scales
-from bnviz.training.questions import sharpness
-from bnviz.training.questions import slices as landscape
+from bnviz.training.questions import learning_rates, scaling, sharpness, slices
 from bnviz.training.questions.sharpness import TOLERANCE, hessian, largest_eigenvalue
 from bnviz.training.trainer import Trainer
 
@@ -82,7 +86,11 @@ class TestTheLargestEigenvalue:
         stack, x, labels = few_pixels(variant, 3)
         product, size = hessian(stack, x, labels)
         found = answer(largest_eigenvalue(product, size))
-        held = [p for (_, p), learned in zip(weights.parameters(stack), weights.trained(stack), strict=True) if learned]
+        held = [
+            p
+            for (_, p), learned in zip(weight_space.parameters(stack), weight_space.trained(stack), strict=True)
+            if learned
+        ]
         start = [p.value.clone() for p in held]
 
         def loss(*values: Tensor) -> Tensor:
@@ -109,7 +117,7 @@ class TestTheLargestEigenvalue:
         trainer.advance(steps=0)
         while not trainer.finished:
             trainer.advance()
-        for found in answered(trainer, "sharpness"):
+        for found in answered(trainer, SharpnessAlongPath()):
             assert isinstance(found, Sharpness)
             assert found.steps[0] == 0
             assert found.steps[-1] == 20
@@ -128,14 +136,16 @@ class TestTheLargestRate:
             yield 0.0
             return rate <= 0.37 * (seed + 1)
 
-        monkeypatch.setattr(rates, "trains", trains)
+        monkeypatch.setattr(learning_rates, "trains", trains)
         trainer = Trainer(TrainingConfig(), (Variant(TINY), Variant(TINY)), batches)
-        found = answer(rates.largest_rates(trainer))
+        found = answer(learning_rates.largest_rates(trainer, LargestLearningRates()))
         for seed in range(3):
             assert found.rates[0, seed] <= 0.37 * (seed + 1) < found.rates[0, seed] * 2 ** (1 / 8) * 1.0001
         assert (found.rates[0] == found.rates[1]).all()
 
-    @pytest.mark.parametrize(("always", "expected"), [(True, 2.0**rates.HIGHEST), (False, 2.0**rates.LOWEST)])
+    @pytest.mark.parametrize(
+        ("always", "expected"), [(True, 2.0**learning_rates.HIGHEST), (False, 2.0**learning_rates.LOWEST)]
+    )
     def test_ends_where_every_rate_or_none_trains(
         self, batches: Batches, monkeypatch: pytest.MonkeyPatch, always: bool, expected: float
     ) -> None:
@@ -143,13 +153,16 @@ class TestTheLargestRate:
             yield 0.0
             return always
 
-        monkeypatch.setattr(rates, "trains", trains)
-        found = answer(rates.largest_rates(Trainer(TrainingConfig(), (Variant(TINY),), batches)))
+        monkeypatch.setattr(learning_rates, "trains", trains)
+        trainer = Trainer(TrainingConfig(), (Variant(TINY),), batches)
+        found = answer(learning_rates.largest_rates(trainer, LargestLearningRates()))
         assert (found.rates == expected).all()
 
     def test_judges_a_network_by_its_own_training(self, batches: Batches) -> None:
         variant = Variant(NetworkConfig(width=16, init="xavier_normal"))
-        verdicts = [answer(rates.trains(variant, TrainingConfig(), batches, 0, rate)) for rate in (1e-4, 0.2, 1e4)]
+        verdicts = [
+            answer(learning_rates.trains(variant, TrainingConfig(), batches, 0, rate)) for rate in (1e-4, 0.2, 1e4)
+        ]
         assert verdicts == [False, True, False]
 
 
@@ -158,7 +171,7 @@ class TestTheScaleOfWeights:
     def test_divides_the_gradient_where_batchnorm_follows(self, batches: Batches, layer: int) -> None:
         variants = (Variant(NetworkConfig(2, 8)), Variant(NetworkConfig(2, 8), BatchNormConfig(eps=1e-12)))
         trainer = Trainer(TrainingConfig(), variants, batches)
-        without, with_it = scales.scaling(trainer, layer=layer)
+        without, with_it = scaling.effect_of_scale(trainer, EffectOfScale(layer))
         np.testing.assert_allclose(with_it.gradient, 1 / np.array(SCALES), rtol=1e-3)
         assert with_it.difference.max() < 1e-3
         assert without.difference.max() > 1e-2
@@ -167,24 +180,23 @@ class TestTheScaleOfWeights:
 class TestTheNoiseOfABatch:
     def test_falls_with_the_root_of_its_size(self, batches: Batches) -> None:
         trainer = Trainer(TrainingConfig(), (Variant(TINY, BatchNormConfig()),), batches)
-        found = scales.batch_noise(trainer, variant=0)
+        found = scaling.noise_of_batches(trainer, NoiseOfBatches(0))
         np.testing.assert_allclose(found.mean, 1 / np.sqrt(NOISE_SIZES), rtol=0.12)
         assert (np.diff(found.variance) < 0).all()
 
 
 @pytest.mark.parametrize("question", ["slices", "sharpness"])
 def test_convolutions_have_a_landscape_too(batches: Batches, question: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landscape, "RESOLUTIONS", (3,))
+    monkeypatch.setattr(slices, "RESOLUTIONS", (3,))
     monkeypatch.setattr(sharpness, "SHARPNESS_DIGITS", 50)
     monkeypatch.setattr(sharpness, "ITERATIONS", 3)
     experiment = PRESETS["lenet"].experiment
     trainer = Trainer(experiment.training, experiment.variants, batches, watch="landscape")
     trainer.advance(steps=0)
     if question == "slices":
-        asked: dict[str, Any] = {"kind": "random", "resolution": 3, "digits": 250, "reach": 1.0, "seed": 1}
-        found = answered(trainer, "slices", **asked)
+        found = answered(trainer, LossSlices("random", 3, 250, half_width=1.0, seed=1))
         images, labels = batches.train_sample(250, experiment.training.standardize)
         loss = functional.cross_entropy(trainer.copy_of(1).forward(images, "probe")[0], labels)
         assert found[1].centre == pytest.approx(float(loss), rel=1e-4)
     else:
-        assert all(math.isfinite(each.eigenvalue[0]) for each in answered(trainer, "sharpness"))
+        assert all(math.isfinite(each.eigenvalue[0]) for each in answered(trainer, SharpnessAlongPath()))

@@ -19,18 +19,19 @@ from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, 
 from bnviz.figures.distributions import Kind
 from bnviz.figures.shift import MEASURES, MOST_LAYERS
 from bnviz.findings.shift import shift_findings
+from bnviz.records.answers import GradientShift
 from bnviz.records.frames import (
     BINS,
     PROBE_DIGITS,
     QUANTILES,
     Counts,
     Floats,
-    GradientShift,
     LayerFrame,
     Summary,
     VariantFrame,
 )
 from bnviz.records.history import Marker, View
+from bnviz.records.questions import ShiftOfGradients
 from bnviz.ui.asking.repeated import LiveQuestion
 
 if TYPE_CHECKING:
@@ -484,7 +485,7 @@ class StandIn:
     def view(self) -> View:
         return self._view
 
-    def inspect(self, question: str) -> "Future[list[GradientShift]]":
+    def inspect(self, question: ShiftOfGradients) -> "Future[list[GradientShift]]":
         self.asked += 1
         answer: Future[list[GradientShift]] = Future()
         if self.answers:
@@ -495,32 +496,38 @@ class StandIn:
         return answer
 
 
-def gradients_of(run: StandIn, question: "LiveQuestion[shift.Measured]") -> list[list[int]]:
+def gradients_of(run: StandIn, question: "LiveQuestion[list[GradientShift], shift.Measured]") -> list[list[int]]:
     """The steps of each variant's measurements."""
-    found = shift.until(question.of(run) or {}, None)  # type: ignore[arg-type]
+    found = shift.until(question.of(run, ShiftOfGradients()) or {}, None)  # type: ignore[arg-type]
     return [[each.step for each in column] for column in found]
 
 
 class TestMeasuring:
     @pytest.fixture
-    def question(self) -> "LiveQuestion[shift.Measured]":
-        return LiveQuestion("covariate_shift", shift.gathered, about=lambda experiment: experiment)
+    def question(self) -> "LiveQuestion[list[GradientShift], shift.Measured]":
+        return LiveQuestion(shift.gathered, about=lambda experiment: experiment)
 
-    def test_asks_once_of_networks_that_stand_still(self, question: "LiveQuestion[shift.Measured]") -> None:
+    def test_asks_once_of_networks_that_stand_still(
+        self, question: "LiveQuestion[list[GradientShift], shift.Measured]"
+    ) -> None:
         run = StandIn(moving((30, 30), (31, 30)))
         assert [gradients_of(run, question) for _ in range(3)] == [[[100], [100]]] * 3
         assert (run.asked, question.count) == (1, 1)
 
-    def test_keeps_what_was_measured_before(self, question: "LiveQuestion[shift.Measured]") -> None:
+    def test_keeps_what_was_measured_before(
+        self, question: "LiveQuestion[list[GradientShift], shift.Measured]"
+    ) -> None:
         run = StandIn(moving((30, 30)))
         gradients_of(run, question)
         run._view = moving((30, 30), (31, 30))
         assert gradients_of(run, question) == [[0, 100], [0, 100]]
-        measured = question.of(run)  # type: ignore[arg-type]
+        measured = question.of(run, ShiftOfGradients())  # type: ignore[arg-type]
         assert measured is not None
         assert [[each.step for each in column] for column in shift.until(measured, 50)] == [[0], [0]]
 
-    def test_asks_no_oftener_than_it_may_of_networks_that_train(self, question: "LiveQuestion[shift.Measured]") -> None:
+    def test_asks_no_oftener_than_it_may_of_networks_that_train(
+        self, question: "LiveQuestion[list[GradientShift], shift.Measured]"
+    ) -> None:
         run = StandIn(moving((30, 30)), "playing")
         for k in range(1, 4):
             gradients_of(run, question)
@@ -528,7 +535,7 @@ class TestMeasuring:
         assert run.asked == 1
 
     def test_starts_over_with_the_run_and_lives_with_one_that_does_not_answer(
-        self, question: "LiveQuestion[shift.Measured]"
+        self, question: "LiveQuestion[list[GradientShift], shift.Measured]"
     ) -> None:
         run = StandIn(moving((30, 30)))
         assert len(gradients_of(run, question)) == 2

@@ -13,8 +13,7 @@ from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, 
 from bnviz.experiment.edits import Edit, plan
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.frames import STEP_LENGTHS, Frame, Smoothness, VariantFrame
-from bnviz.training import path
-from bnviz.training import weight_space as weights
+from bnviz.training import path, weight_space
 from bnviz.training.batches import Batches
 from bnviz.training.smoothness import smoothness
 from bnviz.training.trainer import Trainer
@@ -119,7 +118,7 @@ class TestLooking:
         for variant in range(len(MIXED)):
             assert losses_of(frames[0], variant).tobytes() == losses_of(frames[1], variant).tobytes()
             one, other = looked.copy_of(variant), alone.copy_of(variant)
-            for (_, a), (_, b) in zip(weights.parameters(one), weights.parameters(other), strict=True):
+            for (_, a), (_, b) in zip(weight_space.parameters(one), weight_space.parameters(other), strict=True):
                 assert torch.equal(a.value, b.value)
                 assert (a.velocity is None) == (b.velocity is None)
             for mine, theirs in zip(one.norms(), other.norms(), strict=True):
@@ -146,11 +145,11 @@ class TestAPath:
         trainer = watched(twins(steps=20), batches)
         kept(trainer)
         stack = trainer.copy_of(1)
-        assert torch.equal(trainer.paths[1].points[-1], weights.flat(stack))
-        first = weights.flat(Stack([0], [twins().variants[1]], [NetworkState.fresh(twins().variants[1], 0)]))
+        assert torch.equal(trainer.paths[1].points[-1], weight_space.flat(stack))
+        first = weight_space.flat(Stack([0], [twins().variants[1]], [NetworkState.fresh(twins().variants[1], 0)]))
         assert torch.equal(trainer.paths[1].points[0], first)
-        weights.place_at(stack, first)
-        assert torch.equal(weights.flat(stack), first)
+        weight_space.place_at(stack, first)
+        assert torch.equal(weight_space.flat(stack), first)
 
     def test_is_bounded_and_evenly_spaced(self) -> None:
         way = path.Path()

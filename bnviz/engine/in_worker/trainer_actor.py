@@ -3,15 +3,17 @@
 import math
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bnviz.data import DataName, load
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
 from bnviz.records.frames import Frame
+from bnviz.records.questions import A, Question
 
 if TYPE_CHECKING:
     from bnviz.training.batches import Batches
+
 
 _trained = -math.inf  # monotonic time at which a live run last trained in this process
 
@@ -23,7 +25,7 @@ def since_live() -> float:
 
 @lru_cache(maxsize=4)
 def batches(name: DataName, device: str = "cpu") -> "Batches":
-    """The digits as tensors, shared by every run of this process. Raises FileNotFoundError where they are not here."""
+    """Return the digits as tensors, shared by all runs of this process. Raises FileNotFoundError if there are none."""
     from bnviz.training.batches import Batches
 
     digits = load(name)
@@ -54,8 +56,8 @@ class TrainerActor:
     def edit(self, edit: Edit) -> Frame:
         return self._trainer.edit(edit)
 
-    def inspect(self, question: str, **arguments: Any) -> Any:
-        """What a function of `bnviz.training.questions.registry` says of the trainer."""
-        from bnviz.training.questions.registry import QUESTIONS
+    def inspect(self, question: Question[A]) -> A:
+        """Return what `bnviz.training.questions.registry` says of the trainer, which stays as it was."""
+        from bnviz.training.questions.registry import answer
 
-        return QUESTIONS[question](self._trainer, **arguments)
+        return answer(self._trainer, question)

@@ -9,6 +9,7 @@ from bnviz.experiment.config import TrainingConfig, Variant
 from bnviz.nn.layers import Sgd
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.landscape import LEARNED, SEARCH_SEEDS, SEARCH_STEPS, LargestRates
+from bnviz.records.questions import LargestLearningRates
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer
 
@@ -17,9 +18,10 @@ HALVINGS = 3  # of the last octave: to a factor of 2^(1/8), a twelfth
 STRIDE = 10  # steps between two shares of the work
 
 
-def largest_rates(trainer: Trainer) -> Generator[float, None, LargestRates]:
-    """Of every network, with its settings and those of the training but for a constant learning rate, from
-    SEARCH_SEEDS seeds; yields the share that is done.
+def largest_rates(trainer: Trainer, _: LargestLearningRates) -> Generator[float, None, LargestRates]:
+    """Search the largest rate of every network, from SEARCH_SEEDS seeds; yields the share that is done.
+
+    The networks have their own settings and those of the training, but for a constant learning rate.
 
     Rates are doubled, or halved, until one trains and the next does not, and then bisected; so a network that trains
     with some rate but not with a smaller one is judged by the first gap.

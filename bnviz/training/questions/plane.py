@@ -9,7 +9,7 @@ from torch import Tensor
 from bnviz.nn.network import Stack
 from bnviz.records.frames import Floats
 from bnviz.records.landscape import Plane
-from bnviz.training import weight_space as weights
+from bnviz.training import weight_space
 from bnviz.training.path import LEAST
 
 MARGIN = 0.25  # of a path's extent, around it
@@ -34,18 +34,21 @@ class Grid:
     explained: tuple[float, ...] = ()
 
 
-def grid(stack: Stack, kind: Plane, way: Way, step: int, *, resolution: int, reach: float = 1.0, seed: int = 0) -> Grid:
-    """Where to look, from the one network of a stack. Raises ValueError where there is nothing to see, with a reason.
+def grid(
+    stack: Stack, kind: Plane, way: Way, step: int, *, resolution: int, half_width: float = 1.0, seed: int = 0
+) -> Grid:
+    """Choose where to look, around the one network of a stack. Raises ValueError, with a reason, if that is nowhere.
 
-    The network's weights are a point of the grid in the middle of a random plane and at 0 of the other two.
+    half_width: how far a random plane goes from the weights, in both directions. The network's weights are a point of
+    the grid, in the middle of a random plane and at 0 of the other two.
     """
-    here = weights.flat(stack)
+    here = weight_space.flat(stack)
     if kind == "random":
         generator = torch.Generator().manual_seed(seed)
         directions = tuple(filter_normalized(stack, generator) for _ in range(2))
         if not all(direction.any() for direction in directions):
             raise ValueError("all its weights are zero, and so is every filter-normalized direction.")
-        across = np.linspace(-reach, reach, resolution)
+        across = np.linspace(-half_width, half_width, resolution)
         return Grid(here, directions, across, across, np.zeros((0, 2)))
     points = [*way, *([(step, here)] if not way or way[-1][0] < step else [])]
     if not way:
@@ -69,7 +72,7 @@ def filter_normalized(stack: Stack, generator: torch.Generator) -> Tensor:
     """
     weight = {id(layer.weight) for layer in stack.linears()}
     found = []
-    for _, parameter in weights.parameters(stack):
+    for _, parameter in weight_space.parameters(stack):
         value = parameter.value[0]
         if id(parameter) in weight:
             drawn = torch.randn(value.shape, generator=generator)

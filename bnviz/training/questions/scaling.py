@@ -4,14 +4,15 @@ import numpy as np
 import torch
 
 from bnviz.records.landscape import NOISE_DIGITS, NOISE_SIZES, SCALES, BatchNoise, Scaling
-from bnviz.training import weight_space as weights
+from bnviz.records.questions import EffectOfScale, NoiseOfBatches
+from bnviz.training import weight_space
 from bnviz.training.trainer import Trainer
 
-DRAWS = 200  # batches of each size
+BATCHES_OF_EACH_SIZE = 200
 
 
-def scaling(trainer: Trainer, *, layer: int) -> list[Scaling]:
-    """Every network with the weights of one hidden layer scaled by SCALES, all scales as one stack.
+def effect_of_scale(trainer: Trainer, question: EffectOfScale) -> list[Scaling]:
+    """Measure every network with the weights of one hidden layer scaled by SCALES, all scales as one stack.
 
     With batchnorm right after the layer, BN(aWx) = BN(Wx) and so dL/d(aW) = 1/a dL/dW (Ioffe and Szegedy 2015,
     section 3.3), but for eps and the networks whose batchnorm comes after the activation.
@@ -19,8 +20,8 @@ def scaling(trainer: Trainer, *, layer: int) -> list[Scaling]:
     found = []
     for variant in range(len(trainer.variants)):
         x, labels, _ = trainer.next_step(variant)
-        many = weights.copies(trainer.copy_of(variant), [trainer.variants[variant]], len(SCALES))
-        linear = many.linears()[min(layer, len(many.hidden) - 1)]
+        many = weight_space.copies(trainer.copy_of(variant), [trainer.variants[variant]], len(SCALES))
+        linear = many.linears()[min(question.layer, len(many.hidden) - 1)]
         linear.weight.value *= torch.tensor(SCALES).view(-1, *[1] * (linear.weight.value.dim() - 1))
         many.losses(x, labels, "probe")
         gradient = torch.linalg.vector_norm(linear.gradient().flatten(1), dim=1).numpy()
@@ -32,9 +33,9 @@ def scaling(trainer: Trainer, *, layer: int) -> list[Scaling]:
     return found
 
 
-def batch_noise(trainer: Trainer, *, variant: int) -> BatchNoise:
-    """Statistics of DRAWS random batches of each size against those of NOISE_DIGITS training digits, in layer 1."""
-    stack = trainer.copy_of(variant)
+def noise_of_batches(trainer: Trainer, question: NoiseOfBatches) -> BatchNoise:
+    """Compare the statistics of random batches with those of NOISE_DIGITS training digits, in layer 1 of a network."""
+    stack = trainer.copy_of(question.variant)
     stack.forward(trainer.batches.probe(NOISE_DIGITS, trainer.training.standardize), "probe")
     values = stack.linears()[0].y[0]
     units = values.flatten(2).transpose(1, 2).flatten(0, 1) if values.dim() > 2 else values
@@ -44,9 +45,9 @@ def batch_noise(trainer: Trainer, *, variant: int) -> BatchNoise:
     generator = np.random.default_rng(0)
     means, variances = [], []
     for size in NOISE_SIZES:
-        chosen = torch.from_numpy(generator.integers(0, NOISE_DIGITS, (DRAWS, size)))
-        batches = torch.stack([by_digit[row].flatten(0, 1) for row in chosen])  # (DRAWS, size * places, units)
+        chosen = torch.from_numpy(generator.integers(0, NOISE_DIGITS, (BATCHES_OF_EACH_SIZE, size)))
+        batches = torch.stack([by_digit[row].flatten(0, 1) for row in chosen])  # (batches, size * places, units)
         means.append(float(((batches.mean(1) - mean).square().mean(0) / var).sqrt().mean()))
         ratio = batches.var(1, correction=1) / var
         variances.append(float(ratio.std(0).mean()))
-    return BatchNoise(trainer.steps[variant], np.array(means), np.array(variances))
+    return BatchNoise(trainer.steps[question.variant], np.array(means), np.array(variances))

@@ -10,7 +10,8 @@ from torch.nn import functional
 from bnviz.experiment.config import LETTERS
 from bnviz.nn.network import Stack
 from bnviz.records.landscape import SHARPNESS_DIGITS, Sharpness
-from bnviz.training import weight_space as weights
+from bnviz.records.questions import SharpnessAlongPath
+from bnviz.training import weight_space
 from bnviz.training.questions.slices import MEMORY, activations
 from bnviz.training.trainer import Trainer
 
@@ -23,8 +24,8 @@ POINTS = 18  # moments of a path that are measured
 Product = Callable[[Tensor], Tensor]
 
 
-def along_the_path(trainer: Trainer) -> Generator[float, None, tuple[Sharpness | str, ...]]:
-    """The sharpness of every network at up to POINTS moments of its path and now; yields the share that is done."""
+def along_the_path(trainer: Trainer, asked: SharpnessAlongPath) -> Generator[float, None, tuple[Sharpness | str, ...]]:
+    """Measure how sharp every network is at up to POINTS moments of its path and now; yields the share that is done."""
     t, (images, labels) = trainer.training, trainer.batches.train_sample(SHARPNESS_DIGITS, trainer.training.standardize)
     now = []
     for i, way in enumerate(trainer.paths):
@@ -32,7 +33,7 @@ def along_the_path(trainer: Trainer) -> Generator[float, None, tuple[Sharpness |
         points = list(zip(way.steps, way.points, strict=True))
         points = points[:: max(1, -(-len(points) // POINTS))]
         if not points or points[-1][0] < trainer.steps[i]:
-            points.append((trainer.steps[i], weights.flat(stack)))
+            points.append((trainer.steps[i], weight_space.flat(stack)))
         now.append((stack, points))
     found: list[Sharpness | str] = []
     for i, (stack, points) in enumerate(now):
@@ -40,12 +41,12 @@ def along_the_path(trainer: Trainer) -> Generator[float, None, tuple[Sharpness |
         if not known:
             found.append(f"{LETTERS[i]}: it has diverged, and its weights are no numbers.")
             continue
-        if (needed := 4 * activations(stack, images) + weights.megabytes(stack) * (ITERATIONS + 8)) > MEMORY:
+        if (needed := 4 * activations(stack, images) + weight_space.megabytes(stack) * (ITERATIONS + 8)) > MEMORY:
             found.append(f"{LETTERS[i]}: this takes {needed:,.0f} MiB, and the limit is {MEMORY:,.0f} MiB.")
             continue
         values = []
         for k, (_, point) in enumerate(known):
-            weights.place_at(stack, point)
+            weight_space.place_at(stack, point)
             generator = largest_eigenvalue(*hessian(stack, images, labels))
             try:
                 while True:
@@ -66,7 +67,8 @@ def hessian(stack: Stack, images: Tensor, labels: Tensor) -> tuple[Product, int]
 
     Two passes of autograd: H v is the gradient of the scalar product of v with the gradient.
     """
-    held = [p for p, trained in zip(weights.parameters(stack), weights.trained(stack), strict=True) if trained]
+    every, trained = weight_space.parameters(stack), weight_space.trained(stack)
+    held = [parameter for parameter, moves in zip(every, trained, strict=True) if moves]
     leaves = []
     for _, parameter in held:
         parameter.value = parameter.value.detach().clone().requires_grad_()

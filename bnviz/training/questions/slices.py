@@ -10,8 +10,9 @@ from bnviz.experiment.config import LETTERS, Variant
 from bnviz.nn.layers import cross_entropy
 from bnviz.nn.network import Stack
 from bnviz.records.frames import Floats
-from bnviz.records.landscape import DIGITS, RESOLUTIONS, Plane, Slice, Slices
-from bnviz.training import weight_space as weights
+from bnviz.records.landscape import DIGITS, RESOLUTIONS, Slice, Slices
+from bnviz.records.questions import LossSlices
+from bnviz.training import weight_space
 from bnviz.training.questions.plane import Grid, grid
 from bnviz.training.trainer import Trainer
 
@@ -19,16 +20,15 @@ MEMORY = 512.0  # MiB that a scan may take
 AT_ONCE = 8.0  # MiB of activations in one stack of points: those of many more leave the processor's cache
 
 
-def slices(
-    trainer: Trainer, *, kind: Plane, resolution: int, digits: int, reach: float, seed: int
-) -> Generator[float, None, Slices]:
-    """A slice through every network's weights as they are now; yields the share that is done.
+def loss_slices(trainer: Trainer, question: LossSlices) -> Generator[float, None, Slices]:
+    """Take a slice through every network's weights as they are now; yields the share that is done.
 
-    random: along two random directions, filter-normalized, from -reach to reach. path: the plane of the first two
-    principal components of the network's path, as far as the path goes. line: from its first weights to those now.
+    random: along two random directions, filter-normalized. path: the plane of the first two principal components of the
+    network's path, as far as the path goes. line: from its first weights to those now.
     Raises ValueError for a resolution or a number of digits that is not offered.
     """
-    for name, value, allowed in (("resolution", resolution, RESOLUTIONS), ("digits", digits, DIGITS)):
+    kind, digits = question.kind, question.digits
+    for name, value, allowed in (("resolution", question.resolution, RESOLUTIONS), ("digits", digits, DIGITS)):
         if value not in allowed:
             raise ValueError(f"{name}: give one of {', '.join(map(str, allowed))}, got {value}")
     # All of the same moment: the run may go on between two shares.
@@ -39,7 +39,15 @@ def slices(
     for i, (stack, step, way) in enumerate(now):
         try:
             _check(stack, images, len(way))
-            where = grid(stack, kind, way, step, resolution=resolution, reach=reach, seed=seed)
+            where = grid(
+                stack,
+                kind,
+                way,
+                step,
+                resolution=question.resolution,
+                half_width=question.half_width,
+                seed=question.seed,
+            )
         except ValueError as error:
             found.append(f"{LETTERS[i]}: {error}")
             continue
@@ -76,8 +84,8 @@ class Points:
         across, up = np.meshgrid(where.x, where.y)
         self._at = torch.tensor(np.stack([across.ravel(), up.ravel()][: len(where.directions)], 1), dtype=torch.float32)
         self._count = max(1, min(len(self._at), int(AT_ONCE / activations(stack, images))))
-        self._many = weights.copies(stack, [variant], self._count)
-        self._parts = [weights.split(stack, part) for part in (where.origin, *where.directions)]
+        self._many = weight_space.copies(stack, [variant], self._count)
+        self._parts = [weight_space.split(stack, part) for part in (where.origin, *where.directions)]
         # The first layer is linear in its weights, and all points show it the same digits: one product for each
         # direction serves every point, and its weights there need not be written at all.
         self._first = [_first(stack, parts, images) for parts in self._parts]
@@ -85,7 +93,7 @@ class Points:
     def losses(self) -> Iterator[Floats]:
         """The points' losses, x running first, some points at a time."""
         first = self._many.linears()[0]
-        rest = weights.parameters(self._many)[2:]
+        rest = weight_space.parameters(self._many)[2:]
         for at in self._at.split(self._count):
             # The last ones may be fewer than the stack has room for: the rest of it repeats a point.
             full = torch.cat([at, at[-1:].expand(self._count - len(at), -1)])
@@ -106,9 +114,9 @@ def activations(stack: Stack, images: Tensor) -> float:
 
 def _check(stack: Stack, images: Tensor, kept: int) -> None:
     """Raises ValueError where there is no landscape, or where it would take too much memory."""
-    if not torch.isfinite(weights.flat(stack)).all():
+    if not torch.isfinite(weight_space.flat(stack)).all():
         raise ValueError("it has diverged, and there is no landscape around weights that are no numbers.")
-    needed = activations(stack, images) + weights.megabytes(stack) * (kept + 6)
+    needed = activations(stack, images) + weight_space.megabytes(stack) * (kept + 6)
     if needed > MEMORY:
         raise ValueError(
             f"this takes {needed:,.0f} MiB, and the limit is {MEMORY:,.0f} MiB: choose fewer digits, layers or neurons."

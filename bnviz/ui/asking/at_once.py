@@ -1,20 +1,20 @@
 """A question to a run that the page waits for."""
 
 from concurrent.futures import CancelledError
-from typing import Any
 
 import streamlit as st
 
 from bnviz.engine.remote import WorkerLostError
-from bnviz.engine.run import Run
+from bnviz.records.live import AskedRun
+from bnviz.records.questions import A, Question
 
 ANSWER_TIMEOUT = 10.0  # seconds
 
 
-def ask(run: Run, question: str, **arguments: Any) -> Any:
+def ask(run: AskedRun, question: Question[A]) -> A | None:
     """Return the run's answer about its networks as they are; None, with a sentence on the page, if there is none."""
     try:
-        return run.inspect(question, **arguments).result(ANSWER_TIMEOUT)
+        return run.inspect(question).result(ANSWER_TIMEOUT)
     except ValueError as error:
         st.info(f"No answer: {error}", icon=":material/hourglass:")
         return None

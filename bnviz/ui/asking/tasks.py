@@ -8,8 +8,9 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from threading import Condition, Thread
-from typing import Any
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
 import streamlit as st
 
@@ -25,7 +26,21 @@ LOOK = 0.05  # seconds between two looks whether a question is still wanted
 KEPT = 64  # answers
 REST = 0.2  # seconds a question without haste waits for a slider to come to rest
 
-Question = tuple[Callable[..., Any], *tuple[Hashable, ...]]  # a task of the workers and its arguments
+A = TypeVar("A")
+Arguments = TypeVarTuple("Arguments")
+
+
+@dataclass(frozen=True)
+class Task(Generic[A]):
+    """A call that a worker is to make; equal calls have one answer."""
+
+    function: Callable[..., A]
+    arguments: tuple[Hashable, ...]
+
+
+def task(function: Callable[[*Arguments], A], *arguments: *Arguments) -> Task[A]:
+    """Return the call of a function of `bnviz.engine.in_worker` with hashable arguments."""
+    return Task(function, arguments)
 
 
 class Inquiries:
@@ -34,21 +49,21 @@ class Inquiries:
     def __init__(self) -> None:
         self.feed = Feed()
         self._changed = Condition()
-        self._answers: OrderedDict[Question, Any] = OrderedDict()
-        self._wanted: dict[str, Question] = {}
-        self._failed: dict[str, tuple[Question, str]] = {}
+        self._answers: OrderedDict[Task[Any], Any] = OrderedDict()
+        self._wanted: dict[str, Task[Any]] = {}
+        self._failed: dict[str, tuple[Task[Any], str]] = {}
         self._working: set[str] = set()
-        self._open: dict[str, Question] = {}  # what the page has gone on without since it last said follow
+        self._open: dict[str, Task[Any]] = {}  # what the page has gone on without since it last said follow
         self._arrived = 0
         self._running = False  # whether the page itself is on its way from begin to follow
 
     def begin(self) -> None:
-        """The page runs, from its first line: no answer need call for that."""
+        """Note that the page runs, from its first line: no answer need call for that."""
         with self._changed:
             self._running, self._open = True, {}
 
-    def ask(self, kind: str, question: Question, *, wait: float = 0.0, haste: bool = False) -> Any:
-        """The answer, where it is known or comes within `wait` seconds, else None."""
+    def ask(self, kind: str, question: Task[A], *, wait: float = 0.0, haste: bool = False) -> A | None:
+        """Return the answer if it is known or comes within `wait` seconds, else None."""
         with self._changed:
             self._wanted[kind] = question
             if self._failed.get(kind, (question,))[0] != question:
@@ -63,14 +78,16 @@ class Inquiries:
                 self._answers.move_to_end(question)
             elif kind not in self._failed:
                 self._open[kind] = question
-            return self._answers.get(question)
+            answer: A | None = self._answers.get(question)
+            return answer
 
     def failure(self, kind: str) -> str:
-        """Why the last question of a kind has no answer; empty while there may be one yet."""
+        """Return why the last question of a kind has no answer; empty while there may be one yet."""
         with self._changed:
             return self._failed[kind][1] if kind in self._failed else ""
 
     def retry(self) -> None:
+        """Ask again what has failed."""
         with self._changed:
             self._failed.clear()
 
@@ -112,20 +129,19 @@ class Inquiries:
                     self._changed.notify_all()
                     return
 
-    def _is_settled(self, asked: tuple[str, Question]) -> bool:
-        """Whether a question has been answered or has failed."""
+    def _is_settled(self, asked: tuple[str, Task[Any]]) -> bool:
+        """Return whether a question has been answered or has failed."""
         kind, question = asked
         return question in self._answers or self._failed.get(kind, (None,))[0] == question
 
-    def _is_wanted(self, kind: str, question: Question) -> bool:
+    def _is_wanted(self, kind: str, question: Task[Any]) -> bool:
         with self._changed:
             return self._wanted[kind] == question
 
-    def _answer(self, kind: str, question: Question, haste: bool) -> tuple[Any, str]:
-        """The answer, or why there is none; neither where another question is wanted by now."""
+    def _answer(self, kind: str, question: Task[Any], haste: bool) -> tuple[Any, str]:
+        """Return the answer, or why there is none; neither if another question is wanted by now."""
         try:
-            task, *arguments = question
-            future = labs().engine.submit(task, *arguments, priority=int(haste))
+            future = labs().engine.submit(question.function, *question.arguments, priority=int(haste))
             end, done = time.monotonic() + TIMEOUT, settled(future)
             while self._is_wanted(kind, question):
                 if done.wait(LOOK):
@@ -148,7 +164,7 @@ def _inquiries() -> Inquiries:
 
 
 def inquiries() -> Inquiries:
-    """This session's, at the beginning of a page."""
+    """Return this session's inquiries, at the beginning of a page."""
     found = _inquiries()
     found.begin()
     return found

@@ -11,10 +11,11 @@ import streamlit as st
 
 from bnviz.analysis import shift
 from bnviz.data import DataName
-from bnviz.engine.run import Run, Status
+from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment
 from bnviz.records.frames import Frame
 from bnviz.records.history import History, View
+from bnviz.records.live import Status
 from bnviz.ui.components.component import component
 
 NOW = -1  # what the browser calls it

@@ -18,8 +18,18 @@ from bnviz.findings.landscape import (
     sharpness_findings,
     slice_findings,
 )
-from bnviz.records.landscape import NOISE_DIGITS, SHARPNESS_DIGITS, BatchNoise, LargestRates, Scaling, Slice
-from bnviz.ui.asking.repeated import LiveQuestion
+from bnviz.records.landscape import (
+    NOISE_DIGITS,
+    SHARPNESS_DIGITS,
+    BatchNoise,
+    LargestRates,
+    Scaling,
+    Sharpness,
+    Slice,
+    Slices,
+)
+from bnviz.records.questions import EffectOfScale, LossSlices, NoiseOfBatches
+from bnviz.ui.asking.repeated import LiveQuestion, newest
 from bnviz.ui.components.live_plotly import unchanged
 
 
@@ -38,11 +48,11 @@ class Look:
 class Landscape:
     """One run's questions; read by the threads that make the news."""
 
-    slices: LongQuestion = field(default_factory=lambda: LongQuestion("slices"))
-    sharpness: LongQuestion = field(default_factory=lambda: LongQuestion("sharpness"))
-    rates: LongQuestion = field(default_factory=lambda: LongQuestion("largest_rates"))
-    scaling: LiveQuestion[list[Scaling]] = field(default_factory=lambda: LiveQuestion("scaling", _newest))
-    noise: LiveQuestion[BatchNoise] = field(default_factory=lambda: LiveQuestion("batch_noise", _newest))
+    slices: LongQuestion[Slices] = field(default_factory=LongQuestion)
+    sharpness: LongQuestion[tuple[Sharpness | str, ...]] = field(default_factory=LongQuestion)
+    rates: LongQuestion[LargestRates] = field(default_factory=LongQuestion)
+    scaling: LiveQuestion[list[Scaling], list[Scaling]] = field(default_factory=lambda: LiveQuestion(newest))
+    noise: LiveQuestion[BatchNoise, BatchNoise] = field(default_factory=lambda: LiveQuestion(newest))
     _drawn: dict[str, tuple[object, Figure]] = field(default_factory=dict)
 
     def changes(self) -> tuple[int, ...]:
@@ -65,9 +75,11 @@ class Landscape:
             if any(isinstance(each, Slice) for each in found):
                 digits = next(each.digits for each in found if isinstance(each, Slice))
                 of = self.slices.asked
-                drawn = f"directions of seed {of['seed']}, reach {of['reach']:g}, " if of["kind"] == "random" else ""
+                directions = ""
+                if isinstance(of, LossSlices) and of.kind == "random":
+                    directions = f"directions of seed {of.seed}, reach {of.half_width:g}, "
                 words.append(
-                    f"{drawn}on the first {digits:,} training digits, normalized with the statistics of just these"
+                    f"{directions}on the first {digits:,} training digits, normalized with the statistics of just these"
                 )
             about, told = self.slices.experiment or now, words + slice_findings(found)
             return figures.landscape_slices(found, about, shape=look.shape, log=look.log, words=told)
@@ -81,9 +93,9 @@ class Landscape:
 
         def rates() -> Figure:
             about, found = self.rates.experiment or now, self.rates.answer
-            seeds = found.seeds if isinstance(found, LargestRates) else ()
+            seeds = found.seeds if found else ()
             words = _status(self.rates, "Bisection", now, "Nothing searched yet: press Search.", seeds)
-            if not isinstance(found, LargestRates):
+            if found is None:
                 return empty_chart(words)
             return figures.largest_rates(found, about, words + rate_findings(found, about))
 
@@ -92,7 +104,7 @@ class Landscape:
             "chart_sharpness": self._made("chart_sharpness", (self.sharpness.changes, now), sharpness),
             "chart_largest_rate": self._made("chart_largest_rate", (self.rates.changes, now), rates),
         }
-        scaled = self.scaling.of(run, layer=look.layer)
+        scaled = self.scaling.of(run, EffectOfScale(look.layer))
         if scaled is not None and len(scaled) == len(now.variants):
             words = [_of(now, max(each.step for each in scaled)), *scaling_findings(scaled, now)]
             version: object = (self.scaling.count, now, look.layer)
@@ -104,7 +116,7 @@ class Landscape:
             drawn["chart_batch_noise"] = self._made(
                 "chart_batch_noise", None, lambda: empty_chart(["no network has batchnorm"])
             )
-        elif (noise := self.noise.of(run, variant=variant)) is not None:
+        elif (noise := self.noise.of(run, NoiseOfBatches(variant))) is not None:
             told = [_of(now, noise.step), f"against {NOISE_DIGITS:,} digits; dotted: 1/√B", *noise_findings(noise)]
             version = (self.noise.count, now, variant)
             drawn["chart_batch_noise"] = self._made(
@@ -127,15 +139,13 @@ def landscape(run: Run) -> Landscape:
     return _measured.setdefault(run, Landscape())
 
 
-def _newest(answer: Any, _: Any) -> Any:
-    return answer
-
-
 def _of(experiment: Experiment, step: int) -> str:
     return f"seed {experiment.training.seed}, step {step:,}"
 
 
-def _status(question: LongQuestion, what: str, now: Experiment, nothing: str, seeds: tuple[int, ...] = ()) -> list[str]:
+def _status(
+    question: LongQuestion[Any], what: str, now: Experiment, nothing: str, seeds: tuple[int, ...] = ()
+) -> list[str]:
     """Progress, or why there is no answer, or of which run it is; seeds: where they are not just the run's own."""
     words = []
     if question.done is not None:

@@ -8,11 +8,12 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.data import COUNTS
-from bnviz.engine.run import Run
 from bnviz.figures.style import Figure
 from bnviz.findings.inference import answer_findings
-from bnviz.records.frames import Answers
-from bnviz.ui.asking.repeated import LiveQuestion
+from bnviz.records.answers import Answers, LabelledDigit
+from bnviz.records.live import AskedRun
+from bnviz.records.questions import AnswersInCompany, DigitOfTestSet
+from bnviz.ui.asking.repeated import LiveQuestion, newest
 from bnviz.ui.components.draw_pad import draw_pad
 from bnviz.ui.components.live_plotly import live_chart, unchanged
 
@@ -27,10 +28,8 @@ class OneDigit:
     drawn: np.ndarray[Any, Any] | None = None
     draws: int = 0  # how often other company was asked for
     changes: int = 0
-    _pick: LiveQuestion[tuple[Any, int]] = field(
-        default_factory=lambda: LiveQuestion("test_digit", lambda answer, _: answer[1])
-    )
-    _ask: LiveQuestion[Figure] = field(default_factory=lambda: LiveQuestion("answers_at", _drawn))
+    _pick: LiveQuestion[LabelledDigit, LabelledDigit] = field(default_factory=lambda: LiveQuestion(newest))
+    _ask: LiveQuestion[Answers, Figure] = field(default_factory=lambda: LiveQuestion(_answers_figure))
 
     def choose(self, place: int | None, drawn: np.ndarray[Any, Any] | None, draws: int) -> None:
         same = (place, draws) == (self.place, self.draws) and np.array_equal(np.asarray(drawn), np.asarray(self.drawn))
@@ -40,24 +39,23 @@ class OneDigit:
     def state(self) -> object:
         return self.changes, self._pick.count, self._ask.count
 
-    def figures(self, run: Run) -> dict[str, Figure]:
+    def figures(self, run: AskedRun) -> dict[str, Figure]:
         """The digit as the network gets it, and its answers."""
         pixels, known = self.drawn, "drawn, then scaled and centred as MNIST's digits are"
         if self.place is not None:
-            found = self._pick.of(run, place=self.place)
+            found = self._pick.of(run, DigitOfTestSet(self.place))
             if found is None:
                 return {}
-            pixels, known = found[0], f"test digit {self.place + 1}, labelled {found[1]}"
+            pixels, known = found.pixels, f"test digit {self.place + 1}, labelled {found.label}"
         if pixels is None:
             return {}
         shown = {"chart_digit": unchanged(figures.digit_image(pixels, f"28 × 28 pixels: {known}"), self.changes)}
-        told = self._ask.of(run, variant=0, pixels=np.ravel(pixels), seed=self.draws)
+        told = self._ask.of(run, AnswersInCompany(0, tuple(np.ravel(pixels).tolist()), seed=self.draws))
         return shown | ({"chart_answers": unchanged(told, self._ask.count)} if told else {})
 
 
-def _drawn(answer: tuple[int, Answers], _: object) -> Figure:
-    step, found = answer
-    return figures.digit_answers(found, answer_findings(found), step)
+def _answers_figure(found: Answers, _: object) -> Figure:
+    return figures.digit_answers(found, answer_findings(found), found.step)
 
 
 @st.cache_resource(scope="session", show_spinner=False)
@@ -67,7 +65,7 @@ def one_digit() -> OneDigit:
 
 
 @st.fragment
-def show_one_digit(run: Run) -> None:
+def show_one_digit(run: AskedRun) -> None:
     digit = one_digit()
     left, right = st.container(key="one_digit").columns([1, 2], gap="large")
     with left:

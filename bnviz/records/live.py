@@ -1,0 +1,51 @@
+"""What a page sees of a run: its state, and what may be asked of it, whether it trains, is rewound or was stored."""
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from bnviz.experiment.config import Experiment
+from bnviz.records.history import History, View
+from bnviz.records.questions import A, Question
+
+if TYPE_CHECKING:
+    from bnviz.data import DataName
+
+State = Literal["starting", "paused", "playing", "finished", "failed", "closed"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the transport bar shows. notice: a sentence for the user, said at the monotonic time `noticed`."""
+
+    state: State
+    step: int
+    steps_per_second: float
+    catching_up: bool
+    busy: bool
+    notice: str = ""
+    noticed: float = 0.0
+
+
+class ObservedRun(Protocol):
+    """A run as a page shows it: as it is now, or as it was."""
+
+    @property
+    def experiment(self) -> Experiment: ...
+
+    @property
+    def data(self) -> "DataName": ...
+
+    @property
+    def status(self) -> Status: ...
+
+    def view(self) -> View: ...
+
+
+class AskedRun(ObservedRun, Protocol):
+    """A run whose networks answer questions. Another `history` means that it has started over."""
+
+    @property
+    def history(self) -> History: ...
+
+    def inspect(self, question: Question[A]) -> "Future[A]": ...
