@@ -4,15 +4,16 @@ By default a changed variant restarts from the same seed and replays the same ba
 "keep the weights" the change is made on the network as it is, and only a new init redraws its weights.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
+from bnviz.experiment.comparison import changed_settings
 from bnviz.experiment.config import Experiment, Layer, Variant
 
 
 @dataclass(frozen=True)
 class Edit:
-    """experiment: the settings from now on. restart, redraw: places of the variants that start over, or that only
-    get new weights. label: what a marker on the curves says; empty where the change leaves none."""
+    """A change of a run. experiment: the settings from now on. restart, redraw: places of the variants that start over,
+    or that only get new weights. label: what a marker on the curves says; empty if the change leaves none."""
 
     experiment: Experiment
     restart: frozenset[int] = frozenset()
@@ -25,9 +26,9 @@ class Edit:
 
 
 def plan(old: Experiment, new: Experiment, keep_weights: bool) -> Edit | None:
-    """The edit that leads from `old` to `new`; None where nothing changed.
+    """Return the edit that leads from `old` to `new`, or None if nothing changed.
 
-    >>> from bnviz.config import Experiment
+    >>> from bnviz.experiment.config import Experiment
     >>> plan(Experiment(), Experiment(), keep_weights=True) is None
     True
     """
@@ -54,27 +55,20 @@ def _weights(variant: Variant) -> tuple[str, float]:
 
 
 def _label(old: Experiment, new: Experiment, changed: frozenset[int]) -> str:
-    parts = _differences(old.training, new.training)
+    parts = changed_settings(old.training, new.training)
     for i in sorted(changed):
         a, b = old.variants[i], new.variants[i]
-        words = _differences(a.network, b.network)
-        if a.batchnorm is None or b.batchnorm is None:
-            if a.batchnorm != b.batchnorm:
-                words.append("batchnorm on" if b.batchnorm else "batchnorm off")
-        else:
-            words += [f"batchnorm {word}" for word in _differences(a.batchnorm, b.batchnorm)]
+        words = changed_settings(a.network, b.network)
+        if a.batchnorm and b.batchnorm:
+            words += changed_settings(a.batchnorm, b.batchnorm)
+        elif a.batchnorm != b.batchnorm:
+            words.append("batchnorm on" if b.batchnorm else "batchnorm off")
         parts += [f"{new.letters[i]}: {word}" for word in words]
     return ", ".join(parts)
 
 
-def _differences(old: object, new: object) -> list[str]:
-    """'learning rate 0.05' for every field that differs."""
-    names = (f.name for f in fields(new))  # type: ignore[arg-type]  # pydantic dataclasses are dataclasses
-    return [f"{n.replace('_', ' ')} {getattr(new, n)}" for n in names if getattr(old, n) != getattr(new, n)]
-
-
 def at_inference(variant: Variant) -> Variant:
-    """The variant without those settings of batchnorm that matter in training only."""
+    """Return the variant without those settings of batchnorm that matter in training only."""
     if (bn := variant.batchnorm) is None:
         return variant
     return replace(variant, batchnorm=replace(bn, momentum=0.1, cumulative=False, noise=0.0, noisy=False, detach=False))

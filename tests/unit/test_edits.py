@@ -102,15 +102,15 @@ class TestKeepingTheWeights:
 
     def test_batchnorms_own_settings_change_in_place(self) -> None:
         new = OLD.with_variant(1, replace(OLD.variants[1], batchnorm=BatchNormConfig(momentum=0.5, affine=False)))
-        assert kept(new) == Edit(new, label="B: batchnorm momentum 0.5, B: batchnorm affine False")
+        assert kept(new) == Edit(new, label="B: running momentum 0.5, B: learn γ and β off")
 
     def test_another_activation_restarts_nobody(self) -> None:
         new = with_network(0, activation="relu")
-        assert kept(new) == Edit(new, label="A: activation relu")
+        assert kept(new) == Edit(new, label="A: activation ReLU")
 
     @pytest.mark.parametrize(
         ("changes", "label"),
-        [({"init": "normal"}, "A: init normal"), ({"init_scale": 0.5}, "A: init scale 0.5")],
+        [({"init": "normal"}, "A: init N(0,1)"), ({"init_scale": 0.5}, "A: init scale 0.5")],
         ids=str,
     )
     def test_another_init_redraws_the_weights(self, changes: dict[str, object], label: str) -> None:
@@ -131,5 +131,5 @@ class TestKeepingTheWeights:
         both = both.with_variant(1, replace(both.variants[1], batchnorm=None))
         both = replace(both, training=replace(both.training, learning_rate=0.2))
         assert kept(both) == Edit(
-            both, redraw=frozenset({0}), label="learning rate 0.2, A: init normal, B: batchnorm off"
+            both, redraw=frozenset({0}), label="learning rate 0.2, A: init N(0,1), B: batchnorm off"
         )

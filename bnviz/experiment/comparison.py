@@ -1,0 +1,47 @@
+"""In what networks differ, told with the titles and names that the controls have."""
+
+from collections.abc import Collection, Sequence
+
+from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
+from bnviz.experiment.inits import init_name
+from bnviz.experiment.naming import kind_of
+from bnviz.experiment.settings import COUNT, FIELDS, MLP_ONLY, flatten, table
+
+Network = tuple[TrainingConfig, Variant]
+
+
+def network_settings(training: TrainingConfig, variant: Variant) -> dict[str, str]:
+    """Return every setting of a network by its title: {'Batchnorm': 'no batchnorm', 'Init': 'U[0,1) × 0.01', ...}."""
+    net, known = variant.network, table("A")
+    left_out = {COUNT.key, "a_init_scale", *(MLP_ONLY if net.architecture != "mlp" else ())}
+    values = {k: v for k, v in flatten(Experiment(training, (variant,))).items() if k not in left_out}
+    names = {known[key].title: known[key].name_of(value) for key, value in values.items()}
+    return names | {"Batchnorm": kind_of(variant), "Init": init_name(net.init, net.init_scale)}
+
+
+def distinguishing_settings(networks: Sequence[Network], always: Collection[str] = ()) -> list[dict[str, str]]:
+    """Return for each network those of its settings in which not all agree, and those titles that are `always` wanted.
+
+    A setting that a network does not have, as one without batchnorm has no ε, is left out of its row and of the
+    comparison.
+    """
+    rows = [network_settings(*network) for network in networks]
+    titles = dict.fromkeys(title for row in rows for title in row)
+    wanted = [t for t in titles if t in always or len({row[t] for row in rows if t in row}) > 1]
+    return [{t: row[t] for t in wanted if t in row} for row in rows]
+
+
+def changed_settings(
+    old: TrainingConfig | NetworkConfig | BatchNormConfig, new: TrainingConfig | NetworkConfig | BatchNormConfig
+) -> list[str]:
+    """Return 'learning rate 0.05' for every field that differs, with the value that `new` has.
+
+    >>> changed_settings(NetworkConfig(), NetworkConfig(init="normal"))
+    ['init N(0,1)']
+    """
+    part = {TrainingConfig: "training", NetworkConfig: "network", BatchNormConfig: "batchnorm"}[type(new)]
+    return [
+        f"{setting.title[0].lower()}{setting.title[1:]} {setting.name_of(getattr(new, field))}"
+        for field, setting in FIELDS[part].items()
+        if getattr(old, field) != getattr(new, field)
+    ]

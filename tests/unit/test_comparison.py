@@ -1,0 +1,83 @@
+"""What is special about a network: the settings in which it differs from others, as the controls name them."""
+
+from collections import Counter
+
+from builders import experiments
+from hypothesis import given
+
+from bnviz.experiment.comparison import changed_settings, distinguishing_settings, network_settings
+from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
+from bnviz.experiment.settings import SHARED, VARIANT
+
+CARELESS = NetworkConfig(init="rand")
+TRAINING = TrainingConfig()
+
+
+def test_titles_are_different_from_each_other() -> None:
+    titles = Counter(setting.title for setting in (SHARED | VARIANT).values())
+    assert [title for title, count in titles.items() if count > 1] == []
+
+
+def test_every_setting_is_told_under_its_title() -> None:
+    variant = Variant(NetworkConfig(init="rand", init_scale=0.01, activation="relu"), BatchNormConfig(affine=False))
+    told = network_settings(TrainingConfig(learning_rate=0.5), variant)
+    assert {*told} == {s.title for s in (SHARED | VARIANT).values()} - {"Init scale"}
+    expected = {"Batchnorm": "batchnorm", "Init": "U[0,1) × 0.01", "Activation": "ReLU", "Learning rate": "0.5"}
+    expected |= {"Learn γ and β": "off", "Place": "before the activation"}
+    assert told | expected == told
+
+
+def test_a_network_has_no_settings_of_what_it_lacks() -> None:
+    told = network_settings(TRAINING, Variant(NetworkConfig(architecture="lenet")))
+    assert told["Architecture"] == "LeNet"
+    assert not {"Hidden layers", "Width", "ε", "Place"} & {*told}
+
+
+def test_twins_differ_in_batchnorm_alone() -> None:
+    plain, normalized = Variant(CARELESS), Variant(CARELESS, BatchNormConfig())
+    assert distinguishing_settings([(TRAINING, plain), (TRAINING, normalized)]) == [
+        {"Batchnorm": "no batchnorm"},
+        {"Batchnorm": "batchnorm"},
+    ]
+
+
+def test_what_is_always_wanted_is_told_also_where_all_agree() -> None:
+    found = distinguishing_settings(
+        [(TRAINING, Variant(CARELESS)), (TrainingConfig(seed=3), Variant(CARELESS))], always=("Init",)
+    )
+    assert found == [{"Init": "U[0,1)", "Seed": "0"}, {"Init": "U[0,1)", "Seed": "3"}]
+
+
+def test_options_of_batchnorm_count_only_among_networks_that_have_it() -> None:
+    variants = (Variant(), Variant(batchnorm=BatchNormConfig()), Variant(batchnorm=BatchNormConfig(momentum=0.5)))
+    assert distinguishing_settings([(TRAINING, variant) for variant in variants]) == [
+        {"Batchnorm": "no batchnorm"},
+        {"Batchnorm": "batchnorm", "Running momentum": "0.1"},
+        {"Batchnorm": "batchnorm", "Running momentum": "0.5"},
+    ]
+
+
+@given(experiments)
+def test_networks_that_differ_in_a_setting_are_told_apart(experiment: Experiment) -> None:
+    networks = [(experiment.training, variant) for variant in experiment.variants]
+    rows = distinguishing_settings(networks)
+    told = [network_settings(*network) for network in networks]
+    for i in range(len(networks)):
+        for j in range(i):
+            shared = {*told[i]} & {*told[j]}
+            if any(told[i][title] != told[j][title] for title in shared):
+                assert rows[i] != rows[j]
+
+
+def test_a_change_names_the_setting_and_its_new_value() -> None:
+    assert changed_settings(TRAINING, TRAINING) == []
+    assert changed_settings(TRAINING, TrainingConfig(steps=9, schedule="cosine")) == ["schedule cosine", "steps 9"]
+    assert changed_settings(NetworkConfig(), NetworkConfig(init="he_normal", activation="relu")) == [
+        "activation ReLU",
+        "init He normal",
+    ]
+    new = BatchNormConfig(inference="batch", bessel=True)
+    assert changed_settings(BatchNormConfig(), new) == [
+        "eval mode uses the batch at hand",
+        "normalize with Bessel's correction on",
+    ]
