@@ -7,6 +7,7 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.analysis import shift
+from bnviz.analysis.gradient_shift import Measurements, measured_until, with_measurement
 from bnviz.figures.distributions import Kind
 from bnviz.figures.shift import MEASURES
 from bnviz.figures.style import Figure
@@ -125,8 +126,8 @@ with picture:
 
 
 @st.cache_resource(scope="session", show_spinner=False)
-def gradient_question() -> LiveQuestion[list[GradientShift], shift.Measured]:
-    return LiveQuestion(shift.gathered, about=lambda experiment: experiment)
+def gradient_question() -> LiveQuestion[list[GradientShift], Measurements]:
+    return LiveQuestion(with_measurement, about=lambda experiment: experiment)
 
 
 measured = gradient_question()
@@ -134,7 +135,7 @@ measured = gradient_question()
 
 def gradients() -> list[list[GradientShift]]:
     """Of the run as it is now: asking about the past would need the weights of then."""
-    return shift.until(measured.of(run, ShiftOfGradients()) or {}, past.step)
+    return measured_until(measured.of(run, ShiftOfGradients()) or {}, past.step)
 
 
 def draw(view: View, _: Frame) -> dict[str, Figure]:

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 
 from bnviz.analysis import shift
-from bnviz.analysis.shift import Course
+from bnviz.analysis.moments import snapshots
+from bnviz.analysis.shift import DistributionCourse
 from bnviz.figures.style import (
     Figure,
     axis,
@@ -41,7 +42,7 @@ def distributions_over_steps(
     every: steps between two snapshots of the overlay. until: the last step that the axis of steps has room for.
     """
     until = until or view.experiment.training.steps
-    courses = [shift.course(view, i, layer, place) for i in range(len(view.variants))]
+    courses = [shift.distribution_course(view, i, layer, place) for i in range(len(view.variants))]
     span = _span(courses)
     count = len(courses)
     name = f"{shift.PLACES[place]}, layer {layer + 1}"
@@ -75,12 +76,12 @@ def distributions_over_steps(
     return {"data": data, "layout": layout(alt, height, [*words, *_outside(view, courses)], annotations=titles) | axes}
 
 
-def _ridges(found: Course, i: int, view: View, peak: float, until: int) -> list[Figure]:
+def _ridges(found: DistributionCourse, i: int, view: View, peak: float, until: int) -> list[Figure]:
     """Two traces: all ridges but the newest, as polygons apart, and the newest."""
     if not found.steps:
         return []
-    share = shift.shares(found.counts)[:, 1:-1]
-    x = shift.positions(found.low, found.high)[1:-1]
+    share = shift.bin_shares(found.counts)[:, 1:-1]
+    x = shift.bin_centres(found.low, found.high)[1:-1]
     at = np.arange(0, len(found.steps) - 1, _stride(len(found.steps) - 1, RIDGES))
     scale = OVERLAP * until / RIDGES / peak
     old_x, old_y = _polygons(x, share[at], np.array(found.steps)[at], scale)
@@ -101,18 +102,18 @@ def _polygons(x: Floats, share: Floats, steps: Floats, scale: float) -> tuple[Fl
     return np.tile(ends, len(steps)), outline.ravel()
 
 
-def _snapshots(found: Course, i: int, view: View, every: int) -> tuple[list[Figure], float, str]:
+def _snapshots(found: DistributionCourse, i: int, view: View, every: int) -> tuple[list[Figure], float, str]:
     """Traces, the highest share in per cent, and why a number of snapshots is refused."""
     if not found.steps:
         return [], 0.0, ""
-    share = shift.shares(found.counts)[:, 1:-1] * 100
+    share = shift.bin_shares(found.counts)[:, 1:-1] * 100
     kept = [f.step for f in view.variants[i].frames if f.step in found.steps]
     refused = ""
     try:
-        at = shift.snapshots(kept, every)
+        at = snapshots(kept, every)
     except ValueError as error:
         at, refused = list(range(len(kept))), f"Refused: {error}. Shown: all {len(kept)}."
-    x = shift.positions(found.low, found.high)[1:-1]
+    x = shift.bin_centres(found.low, found.high)[1:-1]
     letter, color = view.experiment.letters[i], network_color(view.experiment, i)
     groups = np.minimum(np.arange(len(at)) * len(SHADES) // max(len(at), 1), len(SHADES) - 1)
     traces = []
@@ -129,11 +130,11 @@ def _snapshots(found: Course, i: int, view: View, every: int) -> tuple[list[Figu
     return [t | _panel(i) for t in traces], float(np.nanmax(share, initial=0.0)), refused
 
 
-def _heat(found: Course, i: int, view: View, ceiling: float) -> list[Figure]:
+def _heat(found: DistributionCourse, i: int, view: View, ceiling: float) -> list[Figure]:
     color, letter = network_color(view.experiment, i), view.experiment.letters[i]
     if not found.steps:
         return []
-    share = shift.shares(found.counts)[:, 1:-1] * 100
+    share = shift.bin_shares(found.counts)[:, 1:-1] * 100
     at = list(range(0, len(found.steps), _stride(len(found.steps), COLUMNS)))
     if at[-1] != len(found.steps) - 1:
         at.append(len(found.steps) - 1)
@@ -192,34 +193,36 @@ def _panels(view: View, count: int, x: Figure, y: Figure) -> tuple[Figure, list[
     return axes, titles, height
 
 
-def _span(courses: Sequence[Course]) -> list[float]:
+def _span(courses: Sequence[DistributionCourse]) -> list[float]:
     """The range of all panels: of the bins, or the middle half or quarter where that holds nearly everything."""
     low, high = min(c.low for c in courses), max(c.high for c in courses)
     for part in (0.25, 0.5):
         left, right = (low + high - part * (high - low)) / 2, (low + high + part * (high - low)) / 2
         beyond = []
         for found in courses:
-            at = shift.positions(found.low, found.high)
-            share = shift.shares(found.counts)
+            at = shift.bin_centres(found.low, found.high)
+            share = shift.bin_shares(found.counts)
             beyond += share[np.isfinite(share).all(1)][:, (at < left) | (at > right)].sum(1).tolist()
         if max(beyond, default=1.0) < BEYOND:
             return [left, right]
     return [low, high]
 
 
-def _peak(courses: Sequence[Course]) -> float:
+def _peak(courses: Sequence[DistributionCourse]) -> float:
     """The share that makes a ridge as high as it may be: not that of a lonely spike, beside which all is flat."""
-    highest = np.concatenate([shift.shares(c.counts)[:, 1:-1].max(1, initial=0.0) for c in courses if c.steps] or [[1]])
+    highest = np.concatenate(
+        [shift.bin_shares(c.counts)[:, 1:-1].max(1, initial=0.0) for c in courses if c.steps] or [[1]]
+    )
     highest = highest[np.isfinite(highest)]
     if not len(highest) or not highest.max() > 0:
         return 1.0
     return nice_ceiling(float(min(highest.max(), 3 * np.median(highest) or highest.max())))
 
 
-def _highest(courses: Sequence[Course]) -> float:
+def _highest(courses: Sequence[DistributionCourse]) -> float:
     """A share, in per cent, that few bins exceed; not that of a network whose values are all alike, beside which the
     others would be pale."""
-    tops = [np.median(shift.shares(c.counts)[:, 1:-1].max(1)) for c in courses if c.steps]
+    tops = [np.median(shift.bin_shares(c.counts)[:, 1:-1].max(1)) for c in courses if c.steps]
     finite = sorted(100 * float(top) for top in tops if math.isfinite(top))
     return min(finite[-1], 2 * finite[(len(finite) - 1) // 2]) if finite else 0.0
 
@@ -229,7 +232,7 @@ def _stride(count: int, most: int) -> int:
     return 1 << max(0, math.ceil(math.log2(max(count, 1) / most)))
 
 
-def _outside(view: View, courses: Sequence[Course]) -> list[str]:
+def _outside(view: View, courses: Sequence[DistributionCourse]) -> list[str]:
     told = []
     for i, found in enumerate(courses):
         if view.latest is not None and view.latest.variants[i].diverged:

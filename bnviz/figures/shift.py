@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnviz.analysis import shift
+from bnviz.analysis.gradient_shift import mean_gradient_shift
 from bnviz.analysis.shift import Since
 from bnviz.experiment.naming import network_names
 from bnviz.figures.inference import calm_range
@@ -43,7 +44,7 @@ def unit_percentiles(view: View, *, layer: int, unit: int, until: int | None = N
     medians: list[Figure] = []
     everything, words, missing = [], [], []
     for i, letter in enumerate(view.experiment.letters):
-        steps, found = shift.percentiles(view, i, layer, unit)
+        steps, found = shift.unit_percentiles(view, i, layer, unit)
         if not len(steps):
             missing.append(f"{colored_letter(view.experiment, i)}: nothing kept of such a unit")
         everything.append(found)
@@ -124,7 +125,7 @@ def gradient_shift(view: View, measured: Sequence[Sequence[GradientShift]], *, u
         lost = view.latest is not None and view.latest.variants[i].diverged
         found = measured[i] if i < len(measured) and not lost else []
         depth = len(view.latest.variants[i].layers) if view.latest else 0
-        means = shift.summary(found)
+        means = mean_gradient_shift(found)
         for row, (values, mean) in enumerate(
             zip((_column(found, "difference"), _column(found, "cosine")), means, strict=True)
         ):
@@ -253,7 +254,7 @@ def _in_columns(found: Sequence[GradientShift], values: Floats, until: int) -> t
 def _gradient_alt(view: View, measured: Sequence[Sequence[GradientShift]]) -> str:
     parts = []
     for letter, found in zip(view.experiment.letters, measured, strict=False):
-        difference, cosine = shift.summary(found)
+        difference, cosine = mean_gradient_shift(found)
         if len(difference):
             listed = ", ".join(f"{d:.3g} and {c:.3f}" for d, c in zip(difference, cosine, strict=True))
             parts.append(f"{letter}: {listed}")

@@ -7,6 +7,7 @@ import numpy as np
 
 from bnviz.analysis import shift
 from bnviz.analysis.comparison import ALIKE_WITHIN
+from bnviz.analysis.gradient_shift import mean_gradient_shift, relative_gradient_shift
 from bnviz.records.answers import GradientShift
 from bnviz.records.history import View
 from bnviz.wording import counted, decimals, signed_decimals, significant, times
@@ -40,11 +41,11 @@ def _gradients(view: View, measured: Sequence[Sequence[GradientShift]]) -> list[
     told, means = [], {}
     few = len(view.experiment.variants) <= TOLD_IN_FULL
     for i, (letter, found) in enumerate(zip(view.experiment.letters, measured, strict=False)):
-        difference, cosine = shift.summary(found)
+        difference, cosine = mean_gradient_shift(found)
         if not np.isfinite(difference).any() or (view.latest is not None and view.latest.variants[i].diverged):
             continue
         means[i] = float(np.nanmean(difference))
-        share = shift.relative(found)
+        share = relative_gradient_shift(found)
         parts = [f"{_share(share)} of the gradient's norm"] if math.isfinite(share) else []
         parts += [f"cosine {decimals(float(np.nanmean(cosine)), 3)}"] if np.isfinite(cosine).any() else []
         told.append("; ".join([f"{significant(means[i])} in {_name(view, i, letter)}", *(parts if few else [])]) + ")")
@@ -62,7 +63,7 @@ def _doubts(view: View, layer: int, place: str) -> list[str]:
     for i, letter in enumerate(view.experiment.letters):
         if view.latest.variants[i].diverged:
             told.append(f"{letter} diverged: its values are no numbers any more.")
-        elif not shift.course(view, i, layer, place).steps:
+        elif not shift.distribution_course(view, i, layer, place).steps:
             told.append(f"{letter} has no layer {layer + 1}.")
     return [" ".join(told)] if told else []
 

@@ -9,7 +9,7 @@ from threading import Lock
 
 import streamlit as st
 
-from bnviz.analysis import shift
+from bnviz.analysis.moments import as_of, kept_every, kept_steps
 from bnviz.data import DataName
 from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment
@@ -62,7 +62,7 @@ class Rewound:
 
     def go(self, step: int | None) -> None:
         """Show the last kept moment that is not after `step`, or with None what is now."""
-        kept = [known for known in shift.kept_steps(self.run.view()) if step is not None and known <= step]
+        kept = [known for known in kept_steps(self.run.view()) if step is not None and known <= step]
         with self._lock:
             self._forget_another_history()
             self._step = kept[-1] if kept else None
@@ -75,7 +75,7 @@ class Rewound:
             if self._step is None:
                 return whole
             if self._known is None or self._known[0].latest is not whole.latest:
-                past = shift.as_of(whole, self._step)
+                past = as_of(whole, self._step)
                 if past.latest is not None:
                     same = self._frames.setdefault(self._step, past.latest)
                     past = View(past.experiment, past.variants, same, past.markers)
@@ -114,7 +114,7 @@ def scrubber(past: Rewound) -> None:
 
     component("scrubber", "scrubber", "scrubber", _HTML, _CSS)(
         data={
-            "every": shift.kept_every(past.run.view()),
+            "every": kept_every(past.run.view()),
             "shown": past.step,
             "answers": st.session_state.get("scrubber_answers", 0),
             "told": st.session_state.get("scrubber_told"),
