@@ -1,7 +1,5 @@
 """Shifts of the gradients are measured now and then, and kept."""
 
-from typing import TYPE_CHECKING
-
 import pytest
 from moving import StandIn, measurement, moving
 
@@ -11,9 +9,6 @@ from bnviz.records.questions import ShiftOfGradients
 from bnviz.ui.asking.repeated import LiveQuestion
 
 Question = LiveQuestion[list[GradientShift], Measurements]
-
-if TYPE_CHECKING:
-    pass
 
 
 def gradients_of(run: StandIn, question: Question) -> list[list[int]]:

@@ -1,7 +1,5 @@
 """The kept moments of a run, and the run as it was at one of them."""
 
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +7,6 @@ from moving import StandIn, moving
 
 from bnviz.analysis.moments import as_of, kept_every, kept_steps, snapshots
 from bnviz.records.frames import VariantFrame
-
-if TYPE_CHECKING:
-    pass
 
 
 class TestGoingBack:

@@ -1,7 +1,7 @@
 """What the page on covariate shift draws."""
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +15,8 @@ from bnviz.experiment.config import Experiment, TrainingConfig, replace
 from bnviz.figures.distributions import Kind
 from bnviz.figures.shift import MEASURES, MOST_LAYERS
 from bnviz.findings.shift import shift_findings
-from bnviz.records.frames import (
-    BINS,
-    GradientShift,
-)
-
-if TYPE_CHECKING:
-    pass
+from bnviz.records.answers import GradientShift
+from bnviz.records.frames import BINS
 
 
 def numbers(spec: dict[str, Any]) -> np.ndarray:

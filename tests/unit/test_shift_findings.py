@@ -1,7 +1,5 @@
 """What the page on covariate shift says."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from builders import frame, variant_frame, view_of
 from moving import TWINS, layer, measurement, moving
@@ -10,9 +8,6 @@ from bnviz.analysis.shift import ACTIVATION_INPUT
 from bnviz.experiment.config import Experiment, replace
 from bnviz.findings.shift import shift_findings
 from bnviz.records.frames import QUANTILES, Summary
-
-if TYPE_CHECKING:
-    pass
 
 
 class TestFindings:
