@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from bnviz.experiment.config import LETTERS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
-from bnviz.experiment.edits import Edit
+from bnviz.experiment.config import LETTERS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, Watch
+from bnviz.experiment.edits import Edit, plan
+from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.settings import SHARED, VARIANT, Setting, Value
 from bnviz.records.frames import BINS, PLACES, QUANTILES, Frame, LayerFrame, Summary, VariantFrame
 from bnviz.records.history import History, View
@@ -143,6 +144,27 @@ def frames_of(
         steps = [n for n in (at_most, until - trainer.tick if until is not None else None) if n is not None]
         found.append(trainer.advance(steps=min(steps, default=None)))
     return found
+
+
+def rehearsed(scenario: Scenario, batches: "Batches", *, watch: Watch | None = None) -> tuple["Trainer", History]:
+    """A scenario trained to its end, with its changes made, and the history that a run of it would have."""
+    from bnviz.training.trainer import Trainer
+
+    now = scenario.experiment
+    trainer = Trainer(now.training, now.variants, batches, watch=watch)
+    history, due = History(now, watch=watch), list(scenario.changes)
+    frame = trainer.advance(steps=0)
+    history.add(frame)
+    while not trainer.finished:
+        if due and frame.step == due[0].step:
+            edit = plan(now, due[0].experiment, keep_weights=True)
+            assert edit is not None
+            now = due.pop(0).experiment
+            frame = trainer.edit(edit)
+            history.edit(edit, frame)
+        frame = trainer.advance(steps=due[0].step - frame.step if due else None)
+        history.add(frame)
+    return trainer, history
 
 
 def losses_of(frames: Sequence[Frame], index: int) -> np.ndarray:

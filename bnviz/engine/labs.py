@@ -9,7 +9,8 @@ from bnviz.data import status as data_status
 from bnviz.engine.cluster import Engine
 from bnviz.engine.run import SPEEDS, Run
 from bnviz.engine.sweeps import SweepRun
-from bnviz.experiment.config import Experiment
+from bnviz.experiment.config import Experiment, Watch
+from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.sweep import Sweep
 
 FIRST_SPEED = "200"  # smooth to watch: a run of 1,500 steps takes some eight seconds
@@ -18,7 +19,8 @@ MOST = 64  # runs at once: each holds its networks and its history in memory
 
 
 Page = Literal["live", "inference", "landscape"]  # a tab has a run on each of these pages, once it has been there
-Place = Page | Literal["sweep"]  # and the sweep that it started last
+SweepPlace = Literal["sweep", "story_sweep"]  # and the sweep that it started last, here and in the story
+Place = Page | SweepPlace | Literal["story"]  # and the run of the chapter that it is in
 
 
 class TooManyRunsError(RuntimeError):
@@ -62,16 +64,34 @@ class Labs:
             self._labs[tab, page] = _Lab(run, owner)
         return tab, cast(Run, self._take(tab, owner, page))
 
-    def start_sweep(self, tab: str, owner: str, sweep: Sweep) -> tuple[str, SweepRun]:
+    def start_sweep(self, tab: str, owner: str, sweep: Sweep, place: SweepPlace = "sweep") -> tuple[str, SweepRun]:
         """A new sweep in place of the one that the tab may have. Returns as `claim` does; raises TooManyRunsError."""
         with self._lock:
             tab = self._own(tab, owner)
-            if (old := self._labs.pop((tab, "sweep"), None)) is not None:
-                old.run.close()
-            self._make_room()
+            self._clear(tab, place)
             run = SweepRun(self.engine, sweep, data_status().in_use)
-            self._labs[tab, "sweep"] = _Lab(run, owner)
+            self._labs[tab, place] = _Lab(run, owner)
             return tab, run
+
+    def stage(self, tab: str, owner: str, scenario: Scenario, watch: Watch | None = None) -> tuple[str, Run]:
+        """The tab's run of the story: the one that it has if it is of this scenario, else a new one in its place.
+
+        Returns as `claim` does; raises TooManyRunsError.
+        """
+        with self._lock:
+            tab = self._own(tab, owner)
+            lab = self._labs.get((tab, "story"))
+            if lab is None or (run := cast(Run, lab.run)).scenario != scenario or run.watch != watch:
+                self._clear(tab, "story")
+                run = Run(self.engine, scenario.experiment, data_status().in_use, watch=watch, changes=scenario.changes)
+                self._labs[tab, "story"] = _Lab(run, owner)
+            return tab, cast(Run, self._take(tab, owner, "story"))
+
+    def _clear(self, tab: str, place: Place) -> None:
+        """End what the tab has at a place, and see that there is room for what comes there."""
+        if (old := self._labs.pop((tab, place), None)) is not None:
+            old.run.close()
+        self._make_room()
 
     def _own(self, tab: str, owner: str) -> str:
         """The tab's id for this session: another one where a living session already holds it."""
@@ -99,9 +119,9 @@ class Labs:
         """The run that a tab's page has already, for the session `owner`; None where there is none, or not for it."""
         return cast("Run | None", self._find(tab, owner, page))
 
-    def find_sweep(self, tab: str, owner: str) -> SweepRun | None:
+    def find_sweep(self, tab: str, owner: str, place: SweepPlace = "sweep") -> SweepRun | None:
         """The same for its sweep."""
-        return cast("SweepRun | None", self._find(tab, owner, "sweep"))
+        return cast("SweepRun | None", self._find(tab, owner, place))
 
     def _find(self, tab: str, owner: str, page: Place) -> Run | SweepRun | None:
         with self._lock:

@@ -7,7 +7,7 @@ method of Run only leaves a message for it and returns at once.
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from queue import Empty, SimpleQueue
@@ -21,6 +21,7 @@ from bnviz.engine.pace import Pace, Rate
 from bnviz.engine.remote import RemoteActor, WorkerLostError
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit, plan
+from bnviz.experiment.scenario import Change, Scenario
 from bnviz.records.frames import Frame
 from bnviz.records.history import History, View
 from bnviz.records.live import State, Status
@@ -37,8 +38,18 @@ SPEEDS: dict[str, float] = {"1": 1, "10": 10, "50": 50, "200": 200, "max": math.
 
 
 class Run:
-    def __init__(self, engine: Engine, experiment: Experiment, data: DataName, *, watch: Watch | None = None) -> None:
-        self._watch: Watch | None = watch
+    def __init__(
+        self,
+        engine: Engine,
+        experiment: Experiment,
+        data: DataName,
+        *,
+        watch: Watch | None = None,
+        changes: Sequence[Change] = (),
+    ) -> None:
+        """`changes`: made by the run itself, with the weights kept, each before its step is trained."""
+        self.watch: Watch | None = watch
+        self.scenario = Scenario(experiment, tuple(changes))  # what is trained, as long as nobody edits it
         self.experiment = experiment  # as last asked for; the thread may be about to apply it
         self.history = History(experiment, watch=watch)
         self.data = data
@@ -51,6 +62,7 @@ class Run:
         self._trainer = RemoteActor(engine)
         self._before = 0.0  # seconds of training that a replayed trainer does not count
         self._base = self._applied = experiment  # what the trainer began with, and what it runs now
+        self._made = 0  # of the planned changes
         self._log: list[tuple[int, Edit]] = []  # (tick, edit): with `_base` all it takes to replay the run
         self._frame: Frame | None = None
         self._evaluate_at = 0.0  # monotonic time from which the next frame looks at the test digits
@@ -81,7 +93,9 @@ class Run:
         self._tell(self._single_step)
 
     def reset(self) -> None:
-        """Back to the same initial weights."""
+        """Back to the same initial weights; planned changes are made once more."""
+        if self.scenario.changes:
+            self.experiment = self.scenario.experiment
         experiment = self.experiment
         self._tell(lambda: self._load(experiment))
 
@@ -90,8 +104,9 @@ class Run:
         self._tell(lambda: self._set_speed(steps_per_second))
 
     def edit(self, experiment: Experiment, keep_weights: bool = False) -> None:
-        """Go on with changed settings; while training, they take effect at the next step."""
+        """Go on with changed settings; while training, they take effect at the next step. Ends all planned changes."""
         self.experiment = experiment
+        self.scenario = Scenario(experiment)
         self._tell(lambda: self._edit(experiment, keep_weights))
 
     def inspect(self, question: Question[A]) -> "Future[A]":
@@ -187,16 +202,16 @@ class Run:
 
     def _start(self, experiment: Experiment) -> Frame:
         self._before = 0.0
-        self._trainer.start(lambda: self._engine.start(experiment, self.data, self._watch))
+        self._trainer.start(lambda: self._engine.start(experiment, self.data, self.watch))
         return self._ask("advance", 0, None, True)
 
     def _load(self, experiment: Experiment) -> None:
         """Start over with `experiment` from step 0; goes on playing if it was."""
         frame = self._start(experiment)
-        history = History(experiment, watch=self._watch)
+        history = History(experiment, watch=self.watch)
         history.add(frame)
         self._base = self._applied = experiment
-        self._log = []
+        self._log, self._made = [], 0
         self.history, self._frame = history, frame
         self._pace.rebase()
         self._rate.clear()
@@ -204,12 +219,16 @@ class Run:
 
     def _advance(self) -> None:
         self._recover()
+        self._make_planned_change()
         assert self._frame is not None
         steps = None if self._lagging() else self._pace.due()
         if steps == 0:
             return
         begin = time.monotonic()
         evaluate = begin >= self._evaluate_at
+        if (change := self._next_change()) is not None:
+            until = change.step - self._frame.step
+            steps = until if steps is None else min(steps, until)
         frame = self._ask("advance", steps, max(SLICE, self._looked * (1 / LOOKING - 1)), evaluate)
         end = time.monotonic()
         self._looked = max(end - begin - (frame.seconds - self._frame.seconds), 0.0)
@@ -226,6 +245,7 @@ class Run:
         if self._frame is None or self._frame.finished or self._state == "failed":
             return
         self._recover()
+        self._make_planned_change()
         self._take(self._ask("advance", 1, None, True))
 
     def _inspect(self, answer: "Future[A]", question: Question[A]) -> None:
@@ -270,6 +290,17 @@ class Run:
         self._frame = frame
         self._pace.rebase()
         self._settle()
+
+    def _next_change(self) -> Change | None:
+        return next(iter(self.scenario.changes[self._made :]), None)
+
+    def _make_planned_change(self) -> None:
+        change = self._next_change()
+        if change is None or self._frame is None or self._frame.step < change.step:
+            return
+        self._edit(change.experiment, keep_weights=True)
+        self.experiment = change.experiment
+        self._made += 1  # only now: if the worker is lost on the way, it is made again
 
     def _recover(self) -> None:
         """Where the trainer was lost, bring a new one to where it was; the history already holds what it repeats."""
