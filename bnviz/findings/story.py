@@ -1,0 +1,344 @@
+"""What each chapter of the story showed, in sentences whose every number its run measured."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bnviz.analysis import smoothness
+from bnviz.analysis import story as measured
+from bnviz.analysis.comparison import are_alike
+from bnviz.analysis.inference import error, watched
+from bnviz.analysis.initialization import softmax
+from bnviz.experiment.guesses import Answer, CurveGuess
+from bnviz.experiment.layers import LN_10
+from bnviz.experiment.naming import network_names
+from bnviz.experiment.story import CHAPTERS, COMPANIES, SHIFTED_LAYER, SWITCHED_AT
+from bnviz.experiment.sweep import Sweep
+from bnviz.findings.live import UNINFORMED_WITHIN
+from bnviz.records.answers import Answers
+from bnviz.records.frames import Floats, VariantFrame
+from bnviz.records.history import View
+from bnviz.records.initialization import InitialNetwork
+from bnviz.records.sweep import Found, cells
+from bnviz.wording import counted, decimals, listed, significant
+
+ALIKE = 0.02  # nats; two losses that differ by less are called alike
+FADED = 10.0  # times; a spread or gradient that falls by less than this over the layers is said to last
+
+
+@dataclass(frozen=True)
+class Reveal:
+    """What a run showed. truth: the answer to the chapter's question in the guess's own terms; None if it gave none."""
+
+    sentence: str
+    truth: Answer | None = None
+
+
+# -- chapters that train --------------------------------------------------------------------------------------------
+
+
+def of_run(chapter: int, act: int, view: View) -> Reveal | None:
+    """Return what a chapter's finished run showed; None while it is on its way, or if its chapter has no rule."""
+    if view.latest is None or not view.latest.finished or (chapter, act) not in _RULES:
+        return None
+    for name, variant in zip(network_names(view.experiment), view.latest.variants, strict=True):
+        if variant.diverged:
+            return Reveal(
+                f"The network with {name} diverged at step {variant.step:,}: its loss is no number any more, so this "
+                "run does not answer the question."
+            )
+    return _RULES[chapter, act](view)
+
+
+def _careless(view: View) -> Reveal:
+    (variant,) = _latest(view)
+    guess = CHAPTERS[1].guess
+    assert isinstance(guess, CurveGuess)
+    truth = _curve(view, guess)
+    if abs(variant.test_loss - LN_10) < UNINFORMED_WITHIN:
+        verdict = f"that is what guessing costs (ln 10 = {LN_10:.3f}), so it has learned nothing"
+    else:
+        verdict = f"guessing costs {LN_10:.3f}"
+    return Reveal(
+        f"After {_steps(variant)} the test loss is {_nats(variant.test_loss)} and {variant.test_accuracy:.1%} of the "
+        f"test digits are recognized: {verdict}.",
+        truth,
+    )
+
+
+def _saturated(view: View) -> Reveal:
+    (variant,) = _latest(view)
+    low, middle, high = measured.input_percentiles(view, 0, 0, (15, 50, 85))
+    slope = 1 - math.tanh(low) ** 2 if low < 15 else 4 * math.exp(-2 * low)  # 1 - tanh^2 is 0 to a float from 19 on
+    gradient, flat = float(variant.gradient_norm[0]), float(variant.layers[0].saturated.mean())
+    sentence = (
+        f"70% of the sums lie between {low:.0f} and {high:.0f}, half of them above {middle:.0f}. At {low:.0f} the "
+        f"slope of tanh is {significant(slope)}; {flat:.0%} of the outputs are saturated, and the gradient of layer "
+        f"1's weights has norm {significant(gradient)}."
+    )
+    return Reveal(sentence, (float(middle), math.tanh(middle)))
+
+
+def _scaled(view: View) -> Reveal:
+    careless, scaled = _latest(view)
+    difference = scaled.test_loss - careless.test_loss
+    truth = "same" if abs(difference) < ALIKE else "better" if difference < 0 else "worse"
+    return Reveal(
+        f"Times 0.01 the test loss is {_nats(scaled.test_loss)} and {scaled.test_accuracy:.1%} of the test digits are "
+        f"recognized; as they come, the weights end at {_nats(careless.test_loss)} and {careless.test_accuracy:.1%}.",
+        truth,
+    )
+
+
+def _scaled_deep(view: View) -> Reveal:
+    plain, normalized = _latest(view)
+    return Reveal(
+        f"With five layers of the same weights times 0.01 the test loss is {_nats(plain.test_loss)} "
+        f"({plain.test_accuracy:.1%} recognized), and {_nats(normalized.test_loss)} ({normalized.test_accuracy:.1%}) "
+        "if batchnorm is added."
+    )
+
+
+def _shifted(view: View) -> Reveal:
+    (variant,) = _latest(view)
+    found = measured.moved(view, 0, SHIFTED_LAYER)
+    if found is None:
+        return Reveal("Too few moments of this run were kept to tell how the values moved.")
+    before, after = found.deviations
+    return Reveal(
+        f"In {_steps(variant)} the standard deviation of what reaches the tanh of layer {SHIFTED_LAYER + 1} went from "
+        f"{before:.2f} to {after:.2f} and its mean moved by {abs(found.mean):.2f}; on average a value moved by "
+        f"{found.relative:.2f} of the first standard deviation.",
+        found.kind,
+    )
+
+
+def _rescued(view: View) -> Reveal:
+    switched_on, switched_off = _latest(view)
+    before = [measured.kept_at(view, i, SWITCHED_AT) for i in (0, 1)]
+    if before[0] is None or before[1] is None:
+        return Reveal("")
+    guess = CHAPTERS[8].guess
+    assert isinstance(guess, CurveGuess)
+    return Reveal(
+        f"Batchnorm switched on at step {SWITCHED_AT}, with the weights kept: from {before[0].test_accuracy:.1%} of "
+        f"the test digits to {switched_on.test_accuracy:.1%} at step {switched_on.step:,}. Switched off in its twin: "
+        f"from {before[1].test_accuracy:.1%} to {switched_off.test_accuracy:.1%}.",
+        _curve(view, guess),
+    )
+
+
+def _deep(view: View) -> Reveal:
+    plain, normalized = _latest(view)
+    return Reveal(
+        f"After {_steps(plain)} the network without batchnorm recognizes {plain.test_accuracy:.1%} of the test digits, "
+        f"with it {normalized.test_accuracy:.1%}. {_reaching(plain, normalized)}",
+        100 * plain.test_accuracy,
+    )
+
+
+def _lenet(view: View) -> Reveal:
+    plain, normalized = _latest(view)
+    return Reveal(
+        f"LeNet after {_steps(plain)}: {plain.test_accuracy:.1%} without batchnorm, {normalized.test_accuracy:.1%} "
+        f"with it. {_reaching(plain, normalized)}"
+    )
+
+
+def _tiny_batch(view: View) -> Reveal:
+    plain, normalized = _latest(view)
+    difference = normalized.test_loss - plain.test_loss
+    size = view.experiment.training.batch_size
+    return Reveal(
+        f"With {size} digits a batch the test loss after {_steps(plain)} is {_nats(plain.test_loss)} without batchnorm "
+        f"and {_nats(normalized.test_loss)} with it.",
+        "alike" if abs(difference) < ALIKE else "with" if difference < 0 else "without",
+    )
+
+
+def _noisy(view: View) -> Reveal:
+    plain, normalized, noisy = _latest(view)
+    losses = (
+        f"The test loss after {_steps(plain)} is {_nats(plain.test_loss)} without batchnorm, "
+        f"{_nats(normalized.test_loss)} with it, and {_nats(noisy.test_loss)} with noise after it"
+    )
+    kept = measured.kept_gain(plain.test_loss, normalized.test_loss, noisy.test_loss)
+    if not plain.test_loss - normalized.test_loss > ALIKE:
+        return Reveal(f"{losses}: here batchnorm gained nothing that could be lost.")
+    return Reveal(
+        f"{losses}: {max(kept, 0.0):.0%} of the gain is left.",
+        "none" if kept < 0.25 else "half" if kept < 0.75 else "most",
+    )
+
+
+def _smooth(view: View) -> Reveal:
+    courses = [smoothness.smoothness_course(view, i) for i in (0, 1)]
+    changes = [smoothness.newest_median(each.change_high) for each in courses]
+    slopes = [smoothness.newest_median(each.beta) for each in courses]
+    if not all(math.isfinite(value) and value > 0 for value in (*changes, *slopes)):
+        return Reveal("")
+    apart = not any(are_alike(*pair) for pair in (changes, slopes))
+    smaller = [with_ < without for without, with_ in (changes, slopes)]
+    verdict = "neither clearly smoother nor less so"
+    if apart and (all(smaller) or not any(smaller)):
+        verdict = "smoother" if all(smaller) else "less smooth"
+    (change, change_with), (slope, slope_with) = (tuple(map(significant, pair)) for pair in (changes, slopes))
+    return Reveal(
+        f"Within four step lengths the gradient changes by up to {change} without batchnorm and {change_with} with it; "
+        f"a unit of the way changes it by up to {slope} and {slope_with} (medians over the last quarter of the run). "
+        f"This loss is {verdict} with batchnorm."
+    )
+
+
+_RULES: dict[tuple[int, int], Callable[[View], Reveal]] = {
+    (1, 0): _careless,
+    (2, 0): _saturated,
+    (3, 0): _scaled,
+    (3, 1): _scaled_deep,
+    (5, 0): _shifted,
+    (8, 0): _rescued,
+    (10, 0): _deep,
+    (10, 1): _lenet,
+    (11, 0): _tiny_batch,
+    (12, 0): _noisy,
+    (12, 1): _smooth,
+    (12, 2): _smooth,
+}
+
+
+# -- chapters that ask something else --------------------------------------------------------------------------------
+
+
+def of_first_losses(knows_nothing: InitialNetwork, careless: InitialNetwork) -> Reveal:
+    """Chapter 0: two untrained networks, one with all weights 0."""
+    losses = [found.propagated.loss for found in (knows_nothing, careless)]
+    if not all(map(math.isfinite, losses)):
+        return Reveal("The loss of one of these networks is not a finite number.")
+    equal, surest = (softmax(found.logits).max(axis=1).mean() for found in (knows_nothing, careless))
+    right = float((careless.logits.argmax(axis=1) == careless.labels).mean())
+    sentence = (
+        f"The network whose weights are all 0 gives its likeliest digit {equal:.1%}, and its loss is {losses[0]:.3f}. "
+        f"The careless one gives it {surest:.0%} on average, is right about {right:.0%} of the digits, and its loss is "
+        f"{losses[1]:.2f}"
+    )
+    verdict = ": confident and wrong." if surest > 2 * right and losses[1] > losses[0] + UNINFORMED_WITHIN else "."
+    return Reveal(sentence + verdict, losses[0])
+
+
+def of_spreads(act: int, first: InitialNetwork, second: InitialNetwork) -> Reveal:
+    """Chapter 4: what is left of activations and gradients at the end of their way through two networks."""
+    names = ("Your σ", "Xavier's σ") if act == 0 else ("With Xavier's σ", "With He's σ")
+    told = []
+    for name, found in zip(names, (first, second), strict=True):
+        p, sigma = found.propagated, found.weights[1].std
+        told.append(
+            f"{name}, {significant(sigma)}: the spread of the activations goes from {_short(p.std[0])} in layer 1 to "
+            f"{_short(p.std[-1])} in layer {len(p.std)}, the gradient on its way back from {_short(p.gradient[-2])} "
+            f"to {_short(p.gradient[0])}."
+        )
+    sigma = second.weights[1].std
+    return Reveal(" ".join(told), sigma if act == 0 and math.isfinite(sigma) else None)
+
+
+def of_batch(ringed: Floats, normalized: Floats, undone: float, bias: float, changed: float) -> Reveal:
+    """Chapter 6. ringed, normalized: one point before and after, (2,). undone, changed: largest differences left by
+    gamma = sigma and beta = mu, and by a bias before batchnorm."""
+    before, after = (f"({decimals(x)}, {decimals(y)})" for x, y in (ringed, normalized))
+    return Reveal(
+        f"The ringed point goes from {before} to {after}. With γ = σ and β = μ the layer gives back what it got, but "
+        f"for {significant(undone)}; a bias of {bias:g} before it changes what comes out by {significant(changed)}.",
+        (float(normalized[0]), float(normalized[1])),
+    )
+
+
+def of_variances(estimates: Mapping[int, tuple[Floats, Floats]]) -> Reveal:
+    """Chapter 7: batch size -> biased and unbiased estimates, as shares of the true variance."""
+    small, large = min(estimates), max(estimates)
+    (biased, unbiased), (many, _) = (tuple(float(e.mean()) for e in estimates[size]) for size in (small, large))
+    return Reveal(
+        f"Over {len(estimates[small][0]):,} batches of {small} the variance comes out at {biased:.2f} of the true one; "
+        f"times B/(B − 1) = {small / (small - 1):g} it is {unbiased:.2f}. In batches of {large} it is {many:.3f}.",
+        biased,
+    )
+
+
+def of_answers(view: View, found: Answers) -> Reveal:
+    """Chapter 9: one digit in eval mode, and in training mode in batches of 2."""
+    answer = int(found.evaluated[0].argmax())
+    drawn = found.trained[2]
+    agree = int((drawn.argmax(axis=1) == answer).sum())
+    low, high = float(drawn[:, answer].min()), float(drawn[:, answer].max())
+    alone = float(np.abs(found.evaluated - found.evaluated[0]).max())
+    company = "and the same in any company" if alone == 0 else f"within {alone:.1%} in any company"
+    sentence = (
+        f"Eval mode says {answer} ({found.evaluated[0][answer]:.1%}), alone {company}; of {len(drawn)} batches of 2, "
+        f"{agree} say {answer}, with a probability from {low:.1%} to {high:.1%}."
+    )
+    if looked := watched(view):
+        running, batch = (error(looked[-1][1].layers[0], kind, "mean") for kind in ("running", "batch"))
+        sentence += (
+            f" The running means of layer 1 are {running:.2f} standard deviations off the population's, those of one "
+            f"batch of {view.experiment.training.batch_size} {batch:.2f}."
+        )
+    return Reveal(sentence, float(agree) if len(drawn) == COMPANIES else None)
+
+
+def of_sweep(sweep: Sweep, found: Found) -> Reveal:
+    """Chapter 11: who has the lower test loss, by the size of the batch."""
+    sizes = [int(value) for value in sweep.axes[0].values]
+    names = measured.winners(cells(sweep, found, "test_loss"))
+    if not all(names):
+        return Reveal("Some of these networks have no test loss, so there is no size from which batchnorm wins.")
+    changes = [k for k in range(1, len(names)) if names[k] != names[k - 1]]
+    if not changes:
+        who = "with" if names[0] == "with" else "without"
+        return Reveal(f"In batches of {sizes[0]} to {sizes[-1]} the network {who} batchnorm has the lower test loss.")
+    if len(changes) == 1 and names[0] == "without":
+        last, first = sizes[changes[0] - 1], sizes[changes[0]]
+        return Reveal(
+            f"Up to batches of {last} the network without batchnorm has the lower test loss, from {first} on the one "
+            "with it."
+        )
+    with_ = listed([str(size) for size, name in zip(sizes, names, strict=True) if name == "with"])
+    return Reveal(f"The network with batchnorm has the lower test loss in batches of {with_}, and not in the others.")
+
+
+# -- words ----------------------------------------------------------------------------------------------------------
+
+
+def _latest(view: View) -> tuple[VariantFrame, ...]:
+    assert view.latest is not None
+    return view.latest.variants
+
+
+def _curve(view: View, guess: CurveGuess) -> tuple[float, ...] | None:
+    """The measured heights of a drawn curve, cut at the ends of its axis as the reader's own is."""
+    found = measured.loss_at(view, 0, guess.places)
+    return tuple(np.clip(found, guess.y.low, guess.y.high).tolist()) if np.isfinite(found).all() else None
+
+
+def _reaching(plain: VariantFrame, normalized: VariantFrame) -> str:
+    shares = []
+    for variant in (plain, normalized):
+        first, last = float(variant.gradient_norm[0]), float(variant.gradient_norm[-1])
+        if not (math.isfinite(first) and math.isfinite(last) and last > 0):
+            return ""
+        shares.append(first / last)
+    return (
+        f"Layer 1 gets {significant(shares[0])} of the output layer's gradient without it, "
+        f"{significant(shares[1])} with it."
+    )
+
+
+def _steps(variant: VariantFrame) -> str:
+    return counted(variant.step, "step")
+
+
+def _nats(loss: float) -> str:
+    return decimals(loss, 3)
+
+
+def _short(value: float) -> str:
+    return significant(float(value))
