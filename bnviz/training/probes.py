@@ -70,18 +70,18 @@ def _statistics(norm: StackedBatchNorm, place: int) -> Statistics:
     return Statistics(*(tensor[place].flatten().numpy().copy() for tensor in six))
 
 
-def layers(stack: Stack, probe: Tensor, activation: str, *, kept: bool = False) -> list[tuple[LayerFrame, ...]]:
-    """Activations over the probe digits, with the statistics of the probe batch: [place in the stack][layer].
+def layers(stack: Stack, probe: Tensor, activation: str, *, summaries: bool = False) -> list[tuple[LayerFrame, ...]]:
+    """Measure activations over the probe digits, with the statistics of the probe batch: [place in the stack][layer].
 
-    kept: with percentiles and summaries, which take as long as all the rest.
+    summaries: also percentiles and summaries, which take as long as all the rest.
     """
     return [
-        tuple(_layer_frame(trace, stack.activation, activation, kept) for trace in traces)
+        tuple(_layer_frame(trace, stack.activation, activation, summaries) for trace in traces)
         for traces in stack.trace(probe)
     ]
 
 
-def _layer_frame(trace: Trace, activation: Activation, name: str, kept: bool) -> LayerFrame:
+def _layer_frame(trace: Trace, activation: Activation, name: str, summaries: bool) -> LayerFrame:
     saturated = metrics.saturated(activation, trace.activation_input, trace.post_activation)
     return LayerFrame(
         mean=trace.post_activation.mean(0).numpy(),
@@ -91,8 +91,8 @@ def _layer_frame(trace: Trace, activation: Activation, name: str, kept: bool) ->
         histograms={
             place: metrics.histogram(values, *bin_range(place, name)) for place, values in trace.places.items()
         },
-        percentiles=_percentiles(trace.activation_input) if kept else None,
-        summaries={place: metrics.summary(values) for place, values in trace.places.items()} if kept else None,
+        percentiles=_percentiles(trace.activation_input) if summaries else None,
+        summaries={place: metrics.summary(values) for place, values in trace.places.items()} if summaries else None,
     )
 
 

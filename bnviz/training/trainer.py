@@ -26,9 +26,9 @@ from bnviz.records.frames import (
 )
 from bnviz.training import path, probes, weight_space
 from bnviz.training.batches import Batches
+from bnviz.training.measurement_plan import MeasurementPlan, edit_needs_tests, is_kept, measurement_plan
 from bnviz.training.smoothness import smoothness
 
-LOOKS = 5  # kept frames from one look at the test digits to the next, where the landscape is watched
 _UNSEEN = VariantFrame(0, np.empty(0), math.nan, math.nan, math.nan, (), np.empty(0), np.empty(0))
 
 
@@ -52,7 +52,7 @@ class Trainer:
         self._watch: Watch | None = watch
         self.paths = [path.Path() for _ in variants]  # of a run whose landscape is watched
         # Here and not in a weak dictionary by trainer: a generator holds its trainer, which then would never end.
-        self.open_questions: dict[str, Generator[float, None, Any]] = {}  # of `bnviz.training.questions.long`
+        self.open_questions: dict[str, Generator[float, None, Any]] = {}  # of `bnviz.training.questions.gradual`
         self.tick, self.seconds = 0, 0.0
         self.steps = [0] * len(variants)
         self._diverged = [False] * len(variants)
@@ -77,7 +77,7 @@ class Trainer:
             step = self._step(moving)
             left -= 1
             diverged = any(self._diverged[i] for i in moving)  # a frame must show it before the others go on
-            if diverged or self._is_kept(step) or time.perf_counter() >= until:
+            if diverged or is_kept(self.training, self._watch, step) or time.perf_counter() >= until:
                 break
         self.seconds += time.perf_counter() - start
         return self._frame(evaluate)
@@ -102,10 +102,8 @@ class Trainer:
             if fresh:
                 self.paths[i] = path.Path()
         self._losses = [[] for _ in self.variants]
-        # Watching inference takes longer than a hand that moves a slider should wait; it is in vain where only the
-        # running statistics of the future change.
         fares_as_before = not (edit.restart or edit.redraw) and before == [at_inference(v) for v in self.variants]
-        return self._frame(evaluate=not (self._watch == "inference" and fares_as_before))
+        return self._frame(evaluate=edit_needs_tests(self._watch, fares_as_before=fares_as_before))
 
     def copy_of(self, variant: int) -> Stack:
         """A copy of one network as it is now, as a stack of its own."""
@@ -156,9 +154,6 @@ class Trainer:
     def _sgd(self, step: int) -> Sgd:
         return Sgd(self.training.rate(step), self.training.momentum, self.training.weight_decay)
 
-    def _is_kept(self, step: int) -> bool:
-        return step % self.training.kept_every(self._watch) == 0 or step >= self.training.steps
-
     def _group(self, members: Sequence[int]) -> list[Stack]:
         """One stack for each architecture and step among the members."""
         groups: dict[tuple[int, tuple[Layer, ...], str], list[int]] = {}
@@ -188,27 +183,26 @@ class Trainer:
     def _look(self, stack: Stack, evaluate: bool) -> None:
         step = self.steps[stack.members[0]]
         standardize = self.training.standardize
+        norms = [self.variants[i].batchnorm for i in stack.members]
+        uses_population = any(bn and bn.inference == "population" for bn in norms)
+        plan = measurement_plan(self.training, self._watch, step, evaluate=evaluate, uses_population=uses_population)
         seen = [self._seen[i] for i in stack.members]
         tested = np.array([v.test_loss for v in seen]), np.array([v.test_accuracy for v in seen])
         tested_at, inference = [v.tested for v in seen], [v.inference for v in seen]
-        kept, last = self._is_kept(step), step >= self.training.steps
-        if self._watch == "landscape":  # only where the steps say so: its history must not depend on the clock
-            evaluate = last or step % (LOOKS * self.training.kept_every(self._watch)) == 0
-        if evaluate or (kept and self._watch != "landscape"):
-            norms = [self.variants[i].batchnorm for i in stack.members]
-            if self._watch == "inference" or any(bn and bn.inference == "population" for bn in norms):
-                stack.measure_population(self.population(None if last else POPULATION_DIGITS))
-            tested = probes.evaluate(stack, *self.batches.test(None if last else TEST_DIGITS, standardize))
-            tested_at = [step] * len(stack)
-            if self._watch == "inference":
-                few = self.batches.test(INFERENCE_DIGITS, standardize)
-                inference = probes.inference(stack, *few, self._batch(step)[0])
+        if plan.population:
+            stack.measure_population(self.population(None if plan.all_digits else POPULATION_DIGITS))
+        if plan.test_results:
+            digits = self.batches.test(None if plan.all_digits else TEST_DIGITS, standardize)
+            tested, tested_at = probes.evaluate(stack, *digits), [step] * len(stack)
+        if plan.inference:
+            few = self.batches.test(INFERENCE_DIGITS, standardize)
+            inference = probes.inference(stack, *few, self._batch(step)[0])
         activation = self.variants[stack.members[0]].network.activation
         layers = probes.layers(
-            stack, self.batches.probe(PROBE_DIGITS, standardize), activation, kept=kept and self._watch is None
+            stack, self.batches.probe(PROBE_DIGITS, standardize), activation, summaries=plan.summaries
         )
         gradients = probes.gradients(stack, *self._batch(step), self._sgd(step))
-        smooth = self._ahead(stack, step, tested[0], evaluate) if kept and self._watch == "landscape" else None
+        smooth = self._ahead(stack, step, tested[0], plan) if plan.smoothness else None
         for place, i in enumerate(stack.members):
             self._seen[i] = VariantFrame(
                 step=step,
@@ -226,11 +220,11 @@ class Trainer:
             )
             self._losses[i] = []
 
-    def _ahead(self, stack: Stack, step: int, test_losses: Floats, tested: bool) -> list[Smoothness]:
-        """How smooth the loss is from here; the weights become points of the networks' paths."""
+    def _ahead(self, stack: Stack, step: int, test_losses: Floats, plan: MeasurementPlan) -> list[Smoothness]:
+        """Measure how smooth the loss is from here; the weights become points of the networks' paths."""
         gaps = np.full(len(stack), math.nan)
-        if tested:
-            count = len(self.batches.test_labels) if step >= self.training.steps else TEST_DIGITS
+        if plan.test_results:
+            count = len(self.batches.test_labels) if plan.all_digits else TEST_DIGITS
             gaps = test_losses - probes.evaluate(stack, *self.batches.train_sample(count, self.training.standardize))[0]
         room = path.room(weight_space.megabytes(stack) / len(stack), len(self.variants))
         for place, i in enumerate(stack.members):

@@ -1,0 +1,86 @@
+"""What a trainer measures when: the plan, case by case."""
+
+from itertools import product
+from typing import get_args
+
+import pytest
+
+from bnviz.experiment.config import TrainingConfig, Watch
+from bnviz.training.measurement_plan import (
+    LANDSCAPE_LOOKS,
+    MeasurementPlan,
+    edit_needs_tests,
+    is_kept,
+    measurement_plan,
+)
+
+TRAINING = TrainingConfig(steps=300)  # keeps every 20th step; every 2nd of watched inference; every 15th of a landscape
+WATCHES: tuple[Watch | None, ...] = (None, *get_args(Watch))
+NOTHING, TESTS, POPULATION, INFERENCE = (
+    "",
+    "test_results",
+    "test_results population",
+    "test_results population inference",
+)
+
+
+def measured(plan: MeasurementPlan) -> str:
+    """The names of what a plan measures."""
+    return " ".join(name for name in MeasurementPlan.__dataclass_fields__ if getattr(plan, name))
+
+
+@pytest.mark.parametrize(
+    ("watch", "step", "evaluate", "expected"),
+    [
+        # between two kept frames
+        (None, 7, False, NOTHING),
+        (None, 7, True, TESTS),
+        ("inference", 7, False, NOTHING),
+        ("inference", 7, True, INFERENCE),
+        ("landscape", 7, False, NOTHING),
+        ("landscape", 7, True, NOTHING),
+        # kept frames, where the clock has no say
+        (None, 0, False, f"{TESTS} summaries"),
+        (None, 20, False, f"{TESTS} summaries"),
+        (None, 20, True, f"{TESTS} summaries"),
+        ("inference", 20, False, INFERENCE),
+        ("landscape", 0, False, f"{TESTS} smoothness"),
+        ("landscape", 15, False, "smoothness"),
+        ("landscape", 15, True, "smoothness"),
+        ("landscape", 15 * LANDSCAPE_LOOKS, False, f"{TESTS} smoothness"),
+        # the end, with all digits
+        (None, 300, False, "test_results all_digits summaries"),
+        ("inference", 300, False, "test_results all_digits population inference"),
+        ("landscape", 300, False, "test_results all_digits smoothness"),
+    ],
+)
+def test_says_what_is_measured(watch: Watch | None, step: int, evaluate: bool, expected: str) -> None:
+    plan = measurement_plan(TRAINING, watch, step, evaluate=evaluate, uses_population=False)
+    assert measured(plan) == expected
+
+
+@pytest.mark.parametrize("watch", WATCHES)
+@pytest.mark.parametrize("step", [0, 7, 15, 20, 75, 300])
+@pytest.mark.parametrize("evaluate", [False, True])
+def test_measures_the_population_before_the_test_results_that_use_it(
+    watch: Watch | None, step: int, evaluate: bool
+) -> None:
+    plan = measurement_plan(TRAINING, watch, step, evaluate=evaluate, uses_population=True)
+    assert plan.population == plan.test_results
+
+
+@pytest.mark.parametrize("watch", WATCHES)
+def test_what_is_kept_does_not_depend_on_who_asks(watch: Watch | None) -> None:
+    kept = [step for step in range(TRAINING.steps + 1) if is_kept(TRAINING, watch, step)]
+    assert kept == list(range(0, TRAINING.steps + 1, TRAINING.kept_every(watch)))
+    for step in kept:
+        asked, unasked = (
+            measurement_plan(TRAINING, watch, step, evaluate=evaluate, uses_population=False)
+            for evaluate in (True, False)
+        )
+        assert asked == unasked
+
+
+@pytest.mark.parametrize(("watch", "fares_as_before"), list(product(WATCHES, [False, True])))
+def test_an_edit_is_tested_unless_watched_inference_stays_as_it_was(watch: Watch | None, fares_as_before: bool) -> None:
+    assert edit_needs_tests(watch, fares_as_before=fares_as_before) == (watch != "inference" or not fares_as_before)
