@@ -164,7 +164,7 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
         "chart_gradient_flow": figures.gradient_flow(view),
         "chart_reach": figures.gradient_reach(view),
         "chart_loss": figures.training_loss(view, smoothing=30, log=False, x="steps"),
-        "chart_accuracy": figures.test_accuracy(view, x="steps"),
+        "chart_accuracy": figures.accuracy_curves(view, x="steps"),
     }
     if (found := asked(view.experiment)) is not None:
         version = maps.count, place

@@ -7,8 +7,12 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.engine.run import Run
-from bnviz.figures.activations import PLACE_NAMES
-from bnviz.figures.style import Figure
+from bnviz.figures.histograms import PLACE_NAMES
+from bnviz.figures.saturation import BARS
+from bnviz.figures.style import Figure, fitted_to_window
+from bnviz.findings.live import live_findings
+from bnviz.findings.next_steps import next_steps
+from bnviz.findings.outcome import outcome
 from bnviz.records.frames import PROBED, SATURATED, TEST_DIGITS, Frame
 from bnviz.records.history import View
 from bnviz.ui import controls, page, session, settings_table
@@ -17,24 +21,34 @@ from bnviz.ui.components.scrubber import rewound, scrubber
 from bnviz.ui.news import FINDINGS, STATUS, publish
 from bnviz.ui.sections import sharing
 from bnviz.ui.sections.networks import network_bar
+from bnviz.ui.sections.next_steps import next_step_buttons
+from bnviz.ui.sections.pins import pin_button, pin_table
+from bnviz.ui.sections.presenting import present_button
 from bnviz.ui.transport import transport
+
+CHART_HEIGHT = (220, 430, 490)  # pixels: at least, at most, and what stands above and below on the first screen
 
 page.style()
 experiment = controls.chosen_experiment()
 controls.sidebar()
 first_screen = st.container(key="lab", gap=None)
 with first_screen:
-    with st.container(horizontal=True, key="lab_head", vertical_alignment="center"):
+    with st.container(horizontal=True, key="lab_head", vertical_alignment="center", wrap=False):
         st.title("Same network, same weights, same digits. One difference: batch normalization.", anchor=False)
-        share = st.popover("Share", icon=":material/share:")
+        with st.container(horizontal=True, key="lab_actions", width="content", wrap=False):
+            present_button()
+            pin_place = st.container(width="content")
+            share = st.popover("Share", icon=":material/share:")
     page.show_problems()
-    bar = st.container(horizontal=True, key="lab_bar", vertical_alignment="center")
+    bar = st.container(horizontal=True, key="lab_bar", vertical_alignment="center", wrap=False)
     keep_weights = network_bar(experiment)
     tab, run = session.live_run(experiment, keep_weights)
     past = rewound(run)
     sharing.data_badge(run, partial(session.renew_run, tab, experiment))
     with share:
         sharing.files(run)
+    with pin_place:
+        pin_button(run)
     with bar:
         shown_status = transport(run, partial(settings_table.set_value, "seed"))
         live_place = st.container(key="status")
@@ -98,11 +112,16 @@ with first_screen:
             f"slope is below {1 - SATURATED**2:.1%} of its steepest, which for ReLU means an output of zero. A dead "
             "neuron gives every digit the same output.",
         )
-        bars = page.choose_quantity(options, "Bars show", "bars", labelled=False)
+        bars = options.selectbox(
+            "Bars show", list(BARS), format_func=BARS.__getitem__, key="bars", label_visibility="collapsed", width=165
+        )
         live_chart("chart_saturation")
     with st.container(key="scrubber_bar"):
         scrubber(past)
-    st.html(FINDINGS)
+    with st.container(horizontal=True, key="findings_bar", vertical_alignment="center", wrap=False):
+        st.html(FINDINGS)
+        next_step_buttons(next_steps(past.view()))
+pin_table(run)
 
 left, right = st.columns(2, gap="large")
 with left:
@@ -140,18 +159,25 @@ with right:
 
 def make_figures(view: View, frame: Frame) -> dict[str, Figure]:
     shown = view.experiment
+    ghosts = [*run.ghosts, *(ghost for pin in run.pins for ghost in pin.ghosts)]
     here = min(layer, max(len(v.layers) for v in frame.variants) - 1)
-    return {
-        "chart_loss": figures.training_loss(view, smoothing=smoothing, log=log_loss, x=x_axis),
-        "chart_accuracy": figures.test_accuracy(view, x=x_axis),
-        "chart_network": figures.network_map(frame, shown, quantity=quantity, layer=here),
+    first = {
+        "chart_loss": figures.training_loss(view, smoothing=smoothing, log=log_loss, x=x_axis, ghosts=ghosts),
         "chart_activations": figures.activation_histograms(frame, shown, layer=here, place=place),
         "chart_saturation": figures.saturation_bars(frame, shown, layer=here, bars=bars),
+    }
+    return {key: fitted_to_window(figure, *CHART_HEIGHT) for key, figure in first.items()} | {
+        "chart_accuracy": figures.accuracy_curves(view, x=x_axis, ghosts=ghosts),
+        "chart_network": figures.network_map(frame, shown, quantity=quantity, layer=here),
         "chart_function": figures.activation_function(frame, shown, layer=here),
         "chart_gradients": figures.layer_gradients(frame, shown),
     }
 
 
+def what_happens(view: View) -> list[str]:
+    return [*outcome(view), *live_findings(view)]
+
+
 with live_place:
-    publish(cast(Run, past), shown_status, make_figures, html=STATUS)  # it only looks
+    publish(cast(Run, past), shown_status, make_figures, findings=what_happens, html=STATUS)  # it only looks
 settings_table.drawn()

@@ -23,6 +23,7 @@ from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit, plan
 from bnviz.experiment.scenario import Change, Scenario
 from bnviz.records.frames import Frame
+from bnviz.records.ghosts import MOST_PINS, Ghost, Pin, ghosts_of
 from bnviz.records.history import History, View
 from bnviz.records.live import State, Status
 from bnviz.records.questions import A, Question
@@ -53,6 +54,8 @@ class Run:
         self.experiment = experiment  # as last asked for; the thread may be about to apply it
         self.history = History(experiment, watch=watch)
         self.data = data
+        self.ghosts: tuple[Ghost, ...] = ()  # what the last change replaced
+        self.pins: tuple[Pin, ...] = ()
         self.speed = math.inf  # steps a second, as last asked for
         self._messages: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._state: State = "starting"
@@ -102,6 +105,16 @@ class Run:
     def set_speed(self, steps_per_second: float) -> None:
         self.speed = steps_per_second
         self._tell(lambda: self._set_speed(steps_per_second))
+
+    def pin(self) -> None:
+        """Keep the networks as they are now for comparison; the oldest of MOST_PINS pins gives way."""
+        number = 1 + max((pin.number for pin in self.pins), default=0)
+        if ghosts := ghosts_of(self.view(), f"{{}}, pin {number}"):
+            self.pins = (*self.pins, Pin(number, self.experiment, ghosts))[-MOST_PINS:]
+
+    def unpin(self, number: int) -> None:
+        """Let go of one pin."""
+        self.pins = tuple(pin for pin in self.pins if pin.number != number)
 
     def edit(self, experiment: Experiment, keep_weights: bool = False) -> None:
         """Go on with changed settings; while training, they take effect at the next step. Ends all planned changes."""
@@ -212,7 +225,7 @@ class Run:
         history.add(frame)
         self._base = self._applied = experiment
         self._log, self._made = [], 0
-        self.history, self._frame = history, frame
+        self.history, self._frame, self.ghosts = history, frame, ()
         self._pace.rebase()
         self._rate.clear()
         self._settle()
@@ -279,14 +292,18 @@ class Run:
         edit = plan(self._applied, experiment, keep_weights)
         if edit is None:
             return
+        before = ghosts_of(self.history.view(), "{} before", edit.restart)
         if edit.restarts_all or self._frame is None:
             self._load(experiment)
+            self.ghosts = before
             return
         self._recover()
+        self._playing |= self._state == "finished"  # a changed network goes on by itself, or catches up
         frame = self._ask("edit", edit)
         self._log.append((self._frame.tick, edit))
         self._applied = experiment
         self.history.edit(edit, frame)
+        self.ghosts = before
         self._frame = frame
         self._pace.rebase()
         self._settle()

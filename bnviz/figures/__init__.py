@@ -1,11 +1,12 @@
 """Records in, Plotly figures out: pure functions that return plain dicts, with no torch and no Streamlit."""
 
-from bnviz.figures.activations import activation_function, activation_histograms, saturation_bars
+from bnviz.figures.activations import activation_function
 from bnviz.figures.computation_graph import computation_graph, gradient_check
-from bnviz.figures.curves import test_accuracy, training_loss
+from bnviz.figures.curves import accuracy_curves
 from bnviz.figures.distributions import distributions_over_steps
 from bnviz.figures.feature_maps import channel_histograms, feature_maps
 from bnviz.figures.gradients import gradient_flow, gradient_reach, layer_gradients
+from bnviz.figures.histograms import activation_histograms
 from bnviz.figures.inference import (
     bessel_correction,
     digit_answers,
@@ -17,10 +18,12 @@ from bnviz.figures.inference import (
 from bnviz.figures.initialization import class_probabilities, layer_propagation, logit_means, weight_histogram
 from bnviz.figures.invariances import bias_effect, runaway_bias, scale_effect, scale_gradient
 from bnviz.figures.landscape import landscape_slices
+from bnviz.figures.loss import training_loss
 from bnviz.figures.network_map import network_map
 from bnviz.figures.normalization import batch_histograms, batch_points, statistics_axes
 from bnviz.figures.ravine import ravine_contours, ravine_losses
 from bnviz.figures.reproduction import reproduction_chart
+from bnviz.figures.saturation import saturation_bars
 from bnviz.figures.schemes import derived_scales, scheme_histograms, scheme_spreads, sign_agreement
 from bnviz.figures.sharpness import batch_noise, gradient_by_scale, largest_rates, sharpness_over_steps
 from bnviz.figures.shift import distribution_shift, gradient_shift, unit_percentiles
@@ -34,6 +37,7 @@ from bnviz.figures.smoothness import (
 from bnviz.figures.sweep import sweep_lines, sweep_map, sweep_panels, sweep_place
 
 __all__ = [
+    "accuracy_curves",
     "activation_function",
     "activation_histograms",
     "batch_histograms",
@@ -85,7 +89,6 @@ __all__ = [
     "sweep_map",
     "sweep_panels",
     "sweep_place",
-    "test_accuracy",
     "training_loss",
     "unit_percentiles",
     "weight_histogram",

@@ -1,98 +1,26 @@
-"""One hidden layer: its activation histograms, its saturation bars, and the activation function above its inputs."""
+"""An activation function and its slope, above the inputs that it gets in one hidden layer."""
 
 import numpy as np
 
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import Experiment
-from bnviz.figures.style import (
-    GUIDE,
-    Figure,
-    axis,
-    colored_letter,
-    faded,
-    layout,
-    line,
-    network_color,
-    nice_ceiling,
-    typed,
-    unit_of,
-)
-from bnviz.records.frames import BINS, PLACES, PROBED, Counts, Floats, Frame, LayerFrame, bin_range
+from bnviz.figures.histograms import histogram_outline
+from bnviz.figures.layer_rows import colored_name, networks_with, words_for_others
+from bnviz.figures.style import GUIDE, Figure, axis, faded, layout, line, network_color, nice_ceiling
+from bnviz.records.frames import BINS, FLAT_SLOPE, Counts, Floats, Frame, bin_range
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
-PLACE_NAMES = dict(zip(PLACES, ("pre-activation", "normalized", "batchnorm output", "post-activation"), strict=True))
-INPUT_RANGE = 6.0  # of the activation function's picture
-
-
-def activation_histograms(frame: Frame, experiment: Experiment, *, layer: int, place: str) -> Figure:
-    """Share of values in each of the fixed bins, all variants over one another; what lies outside is counted."""
-    data, notes, top = [], [], 5.0
-    low, high = _shared_range(experiment, place)
-    for i, found in _layers(frame, layer):
-        counts = found.histograms.get(place)
-        letter = colored_letter(experiment, i)
-        if counts is None:
-            notes.append(f"{letter} has no batchnorm: nothing here")
-            continue
-        begin, end = bin_range(place, experiment.variants[i].network.activation)
-        share = counts[1 : BINS + 1] / counts.sum() * 100
-        top = max(top, share.max())
-        data.append(_steps(share, begin, end, network_color(experiment, i), experiment.letters[i]))
-        notes.append(letter + _outside(counts, begin, end))
-    notes += _without_layer(frame, experiment, layer)
-    name = PLACE_NAMES[place]
-    x = axis(f"{name}, layer {layer + 1}", range=[low, high])
-    y = axis("values (% a bin)", range=[0, nice_ceiling(top)])
-    alt = f"Histogram of the {name} of layer {layer + 1} at step {frame.step}"
-    return {"data": data, "layout": layout(alt, 300, notes, xaxis=x, yaxis=y)}
-
-
-def saturation_bars(frame: Frame, experiment: Experiment, *, layer: int, bars: str) -> Figure:
-    """A bar a neuron: its mean post-activation over the probe digits, or the share of them that saturate it."""
-    rows = _layers(frame, layer)
-    data: list[Figure] = []
-    height = max(300, 60 + 105 * len(rows))
-    words = [
-        f"{colored_letter(experiment, i)}: {found.saturated.mean():.0%} of outputs saturated, "
-        f"{found.always_saturated} {unit_of(experiment, layer)}s always saturated, {found.dead} dead"
-        for i, found in rows
-        if not frame.variants[i].diverged
-    ]
-    words += _diverged(frame, experiment) + _without_layer(frame, experiment, layer)
-    figure_layout = layout(_saturation_alt(frame, experiment, layer), height, words, bargap=0.15)
-    limit = _mean_limit(rows, experiment)
-    for row, (i, found) in enumerate(rows):
-        suffix = "" if row == 0 else str(row + 1)
-        top = 1 - row / len(rows) - 0.03
-        bottom = 1 - (row + 1) / len(rows) + 0.05
-        values = found.mean if bars == "mean" else found.saturated * 100
-        unit = "mean output %{y:.2f}" if bars == "mean" else "%{y:.0f} % of digits"
-        data.append(
-            {
-                "type": "bar",
-                "x0": 1,
-                "dx": 1,
-                "y": typed(values),
-                "marker": {"color": network_color(experiment, i), "line": {"width": 0}},
-                "xaxis": "x",
-                "yaxis": f"y{suffix}",
-                "hovertemplate": f"{experiment.letters[i]}, unit %{{x}}<br>{unit}<extra></extra>",
-            }
-        )
-        bounds = [-limit, limit] if bars == "mean" else [0, 100]
-        title = "mean output" if bars == "mean" else "saturated (%)"
-        figure_layout[f"yaxis{suffix}"] = axis(
-            title if len(rows) <= 3 else "", domain=[max(bottom, 0), top], range=bounds, nticks=4, zeroline=True
-        )
-    widest, lowest = max((len(found.mean) for _, found in rows), default=1), len(rows) if len(rows) > 1 else ""
-    name = f"{unit_of(experiment, layer)} of layer {layer + 1}"
-    figure_layout["xaxis"] = axis(name, range=[0.4, widest + 0.6], anchor=f"y{lowest}")
-    return {"data": data, "layout": figure_layout}
+INPUT_RANGE = 6.0  # of the picture; what lies beyond is drawn as one bar at its edge
+EDGE = 0.5  # width of that bar
 
 
 def activation_function(frame: Frame, experiment: Experiment, *, layer: int) -> Figure:
-    """The activation and its slope; under it, on the same axis, where the layer's inputs to it lie."""
-    kinds = dict.fromkeys(experiment.variants[i].network.activation for i, _ in _layers(frame, layer))
+    """Draw the activation and its slope; under it, on the same axis, where the layer's inputs to it lie.
+
+    Shaded: where the function is flat, its slope below FLAT_SLOPE of its steepest. The bar at either edge is the share
+    of inputs that lie beyond the picture.
+    """
+    kinds = dict.fromkeys(experiment.variants[i].network.activation for i, _ in networks_with(frame, layer))
     x = np.linspace(-INPUT_RANGE, INPUT_RANGE, 121)
     data: list[Figure] = []
     for kind in kinds:
@@ -100,101 +28,79 @@ def activation_function(frame: Frame, experiment: Experiment, *, layer: int) -> 
         data.append(line(x, function.f(x), GUIDE, kind, yaxis="y2", line={"width": 2.5}))
         dashed = {"width": 1.5, "dash": "dash"}
         data.append(line(x, function.slope(x), GUIDE, f"slope of {kind}", yaxis="y2", line=dashed))
-    notes, highest = [], 5.0
-    for i, found in _layers(frame, layer):
+    told, highest = [], 5.0
+    for i, found in networks_with(frame, layer):
         counts = found.histograms[input_place(experiment, i)]
         share = counts[1 : BINS + 1] / counts.sum() * 100
         begin, end = bin_range("pre_activation", "")
+        share = np.where(np.abs(_centers(begin, end)) < INPUT_RANGE, share, 0.0)
         highest = max(highest, share.max())
-        data.append(_steps(share, begin, end, network_color(experiment, i), experiment.letters[i]))
-        shown = _share_within(counts, begin, end)
+        color, letter = network_color(experiment, i), experiment.letters[i]
+        data.append(histogram_outline(share, begin, end, color, letter))
+        data += _edge_bars(counts, begin, end, color, letter)
         if not frame.variants[i].diverged:
-            notes.append(f"{colored_letter(experiment, i)}: {1 - shown:.0%} beyond ±{INPUT_RANGE:g}")
+            outside = 1 - _share_within(counts, begin, end)
+            told.append(f"{colored_name(experiment, i)}: {outside:.0%} beyond ±{INPUT_RANGE:g}")
+    highest = min(nice_ceiling(highest), 30.0)
     top = 1.0 if all(kind in BOUNDED_OUTPUTS for kind in kinds) else INPUT_RANGE / 2
-    shares = f"; {', '.join(notes)} of the inputs" if notes else ""
-    notes = [f"solid: {', '.join(kinds)}, dashed: its slope{shares}", *_diverged(frame, experiment)]
+    shares = f"; {', '.join(told)} of the inputs" if told else ""
+    words = [f"solid: {', '.join(kinds)}, dashed: its slope, shaded: flat{shares}"]
     alt = f"Activation function of layer {layer + 1} above the distribution of its inputs at step {frame.step}"
+    ends = INPUT_RANGE + EDGE
     return {
         "data": data,
         "layout": layout(
             alt,
             300,
-            notes,
-            xaxis=axis(f"input of the activation, layer {layer + 1}", range=[-INPUT_RANGE, INPUT_RANGE]),
-            yaxis=axis("values (% a bin)", domain=[0, 0.4], range=[0, nice_ceiling(highest)], nticks=4),
+            words + words_for_others(frame, experiment, layer),
+            shapes=[shape for kind in kinds for shape in _flat_zones(kind)],
+            xaxis=axis(f"input of the activation, layer {layer + 1}", range=[-ends, ends]),
+            yaxis=axis("values (% a bin)", domain=[0, 0.4], range=[0, highest], nticks=4),
             yaxis2=axis("output, slope", domain=[0.48, 1], range=[-1.1 * min(top, 1.0), 1.1 * top], nticks=5),
         ),
     }
 
 
 def input_place(experiment: Experiment, index: int) -> str:
-    """Which histogram holds the inputs of a variant's activation function."""
+    """Return which histogram holds the inputs of a variant's activation function."""
     bn = experiment.variants[index].batchnorm
     return "batchnorm_output" if bn and bn.position == "before" else "pre_activation"
 
 
-def _layers(frame: Frame, layer: int) -> list[tuple[int, LayerFrame]]:
-    """The variants that have such a layer, with it."""
-    return [(i, v.layers[layer]) for i, v in enumerate(frame.variants) if layer < len(v.layers)]
-
-
-def _without_layer(frame: Frame, experiment: Experiment, layer: int) -> list[str]:
-    names = (colored_letter(experiment, i) for i, v in enumerate(frame.variants) if layer >= len(v.layers))
-    return [f"{name} has no layer {layer + 1}" for name in names]
-
-
-def _diverged(frame: Frame, experiment: Experiment) -> list[str]:
-    names = (colored_letter(experiment, i) for i, variant in enumerate(frame.variants) if variant.diverged)
-    return [f"{name} diverged: its values are no numbers" for name in names]
-
-
-def _steps(share: Floats, low: float, high: float, color: str, letter: str) -> Figure:
-    """A histogram as one filled outline: cheaper to redraw than bars, and several lie readably over one another."""
-    edges = np.repeat(np.linspace(low, high, BINS + 1), 2)[1:-1]
-    hover = f"{letter}: %{{y:.1f}} % at %{{x:.2f}}<extra></extra>"
-    style = {"width": 1.5}
-    return line(edges, np.repeat(share, 2), color, letter, line=style, hovertemplate=hover) | {
-        "fill": "tozeroy",
-        "fillcolor": faded(color, 0.22),
-    }
-
-
-def _outside(counts: Counts, low: float, high: float) -> str:
-    total = counts.sum()
-    parts = [
-        f"{count / total:.1%} {word}"
-        for count, word in (
-            (counts[0], f"below {low:g}"),
-            (counts[-2], f"above {high:g}"),
-            (counts[-1], "NaN or infinite"),
-        )
-        if count
+def _flat_zones(kind: str) -> list[Figure]:
+    """Shade the stretches of the picture where the slope is below FLAT_SLOPE of the steepest."""
+    x = np.linspace(-INPUT_RANGE - EDGE, INPUT_RANGE + EDGE, 1301)
+    slope = np.abs(ACTIVATION_FUNCTIONS[kind].slope(x))
+    flat = slope < FLAT_SLOPE * slope.max()
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flat, [False]]).astype(int)))
+    shade = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "layer": "below", "line": {"width": 0}}
+    pairs = zip(edges[::2], edges[1::2], strict=True)
+    return [
+        shade | {"x0": float(x[begin]), "x1": float(x[end - 1]), "fillcolor": faded(GUIDE, 0.14)}
+        for begin, end in pairs
     ]
-    return ": " + ", ".join(parts) if parts else ": all inside"
 
 
-def _shared_range(experiment: Experiment, place: str) -> tuple[float, float]:
-    ranges = [bin_range(place, v.network.activation) for v in experiment.variants]
-    return min(low for low, _ in ranges), max(high for _, high in ranges)
+def _edge_bars(counts: Counts, low: float, high: float, color: str, name: str) -> list[Figure]:
+    """Draw the shares of inputs that lie beyond the picture as one bar at either edge."""
+    centers, total = _centers(low, high), counts.sum()
+    within = counts[1 : BINS + 1]
+    below = float((counts[0] + within[centers < -INPUT_RANGE].sum()) / total * 100)
+    above = float((counts[-2] + within[centers > INPUT_RANGE].sum()) / total * 100)
+    bars = []
+    for at, share, side in ((-INPUT_RANGE - EDGE, below, "below −"), (INPUT_RANGE, above, "above ")):
+        x, y = [at, at, at + EDGE, at + EDGE], [0.0, share, share, 0.0]
+        hover = f"{name}: {share:.1f} % {side}{INPUT_RANGE:g}<extra></extra>"
+        bar = line(x, y, color, f"{name} {side}{INPUT_RANGE:g}", line={"width": 1.5}, hovertemplate=hover)
+        bars.append(bar | {"fill": "tozeroy", "fillcolor": faded(color, 0.6)})
+    return bars
+
+
+def _centers(low: float, high: float) -> Floats:
+    centers: Floats = np.linspace(low, high, BINS + 1)[:-1] + (high - low) / BINS / 2
+    return centers
 
 
 def _share_within(counts: Counts, low: float, high: float) -> float:
-    """Share of the values within ±INPUT_RANGE."""
-    centers = np.linspace(low, high, BINS + 1)[:-1] + (high - low) / BINS / 2
-    return float(counts[1 : BINS + 1][np.abs(centers) < INPUT_RANGE].sum() / counts.sum())
-
-
-def _mean_limit(rows: list[tuple[int, LayerFrame]], experiment: Experiment) -> float:
-    if all(experiment.variants[i].network.activation in BOUNDED_OUTPUTS for i, _ in rows):
-        return 1.0
-    largest = [np.abs(found.mean).max(initial=0, where=np.isfinite(found.mean)) for _, found in rows]
-    return nice_ceiling(max(largest, default=1.0))
-
-
-def _saturation_alt(frame: Frame, experiment: Experiment, layer: int) -> str:
-    unit = unit_of(experiment, layer)
-    parts = [
-        f"{experiment.letters[i]}: {found.saturated.mean():.0%} of outputs saturated, {found.dead} dead {unit}s"
-        for i, found in _layers(frame, layer)
-    ]
-    return f"Saturation of layer {layer + 1} over {PROBED} at step {frame.step}: " + "; ".join(parts)
+    """The share of the values within ±INPUT_RANGE."""
+    return float(counts[1 : BINS + 1][np.abs(_centers(low, high)) < INPUT_RANGE].sum() / counts.sum())

@@ -3,7 +3,7 @@
 import numpy as np
 
 from bnviz.experiment.config import Experiment
-from bnviz.figures.activations import PLACE_NAMES
+from bnviz.figures.histograms import PLACE_NAMES
 from bnviz.figures.style import GUIDE, Figure, axis, color_bar, colored_letter, layout, line, network_color, typed
 from bnviz.records.answers import Convolved
 from bnviz.records.frames import BINS, Counts, Floats

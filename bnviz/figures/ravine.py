@@ -20,7 +20,7 @@ KEYS: dict[Kind, str] = {
     "batchnorm": "chart_ravine_batchnorm",
 }
 NAMES: dict[Kind, str] = {"raw": "raw inputs", "standardized": "standardized inputs", "batchnorm": "batchnorm layer"}
-COLOR: dict[Kind, str] = {"raw": WITHOUT[0], "standardized": ACCENTS[0], "batchnorm": WITH[0]}
+COLOR: dict[Kind, str] = {"raw": WITHOUT[0], "standardized": ACCENTS[0], "batchnorm": WITH[1]}
 LOW, HIGH = -2.0, 2.0  # log10 of the losses that have a contour
 _FRAMES = 60  # moments of a path's appearance
 

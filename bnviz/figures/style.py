@@ -20,9 +20,10 @@ from bnviz.experiment.settings import SHARED
 Figure = dict[str, Any]
 
 # Orange is a network without batchnorm and blue one with it, in every chart, and nothing else has these colours.
-# Networks of a kind differ in lightness. Told apart with the common colour deficiencies (after Okabe and Ito).
+# Networks of a kind differ in lightness, by their place, so that a network keeps its shade when another one changes.
+# Told apart with the common colour deficiencies (after Okabe and Ito).
 WITHOUT = ("#E07B00", "#9C4F00", "#F2A94E", "#6B3600", "#F7C98B", "#C2662D")
-WITH = ("#1F77D0", "#0B4A8F", "#6CB0F5", "#083263", "#A6CEF7", "#4A8FBF")
+WITH = ("#0B4A8F", "#1F77D0", "#6CB0F5", "#083263", "#A6CEF7", "#4A8FBF")
 ACCENTS = ("#009E73", "#CC5FA0", "#9A7A2E", "#6C6FD1")  # whatever is no network
 GUIDE = "#8A9099"  # reference lines and their words
 DOTTED: Figure = {"color": GUIDE, "width": 1, "dash": "dot"}
@@ -53,6 +54,12 @@ def layout(alt: str, height: int, words: Sequence[str] = (), **more: Any) -> Fig
         "hovermode": "closest",
         "meta": {"alt": alt, "words": "<br>".join(words)},
     } | more
+
+
+def fitted_to_window(figure: Figure, least: int, most: int, beside: int) -> Figure:
+    """Return the figure as high as the window leaves room for: its height less `beside` pixels, from least to most."""
+    meta = figure["layout"]["meta"] | {"fit": [least, most, beside]}
+    return figure | {"layout": figure["layout"] | {"meta": meta}}
 
 
 def axis(title: str, **more: Any) -> Figure:
@@ -97,14 +104,13 @@ def guide(value: float) -> list[Figure]:
 
 
 def network_color(experiment: Experiment, index: int) -> str:
-    """Return the colour of one network: by whether it has batchnorm, and its place among those of its kind."""
-    normalized = [variant.batchnorm is not None for variant in experiment.variants]
-    return (WITH if normalized[index] else WITHOUT)[normalized[:index].count(normalized[index])]
+    """Return the colour of one network: by whether it has batchnorm, and in lightness by its place."""
+    return (WITH if experiment.variants[index].batchnorm else WITHOUT)[index]
 
 
 def color_of(*, normalized: bool) -> str:
     """Return blue for a network with batchnorm, orange for one without: the same on every page."""
-    return (WITH if normalized else WITHOUT)[0]
+    return WITH[1] if normalized else WITHOUT[0]
 
 
 def colored(text: str, color: str) -> str:

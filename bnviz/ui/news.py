@@ -12,7 +12,7 @@ from bnviz.records.history import View
 from bnviz.records.live import ObservedRun, Status
 from bnviz.ui.components import live_plotly
 from bnviz.ui.session import present
-from bnviz.ui.status_line import has_notice, notice, status_line
+from bnviz.ui.status_line import has_notice, network_numbers, notice, status_line
 
 STATUS = '<div class="bnviz-status"></div><div class="bnviz-notice" role="status"></div>'
 FINDINGS = '<ul class="bnviz-findings" aria-label="Findings"></ul>'
@@ -44,7 +44,8 @@ def publish(
                 "bnviz-status": status_line(view, status, COUNTS[run.data][0]),
                 "bnviz-notice": notice(view, status),
                 "bnviz-findings": "".join(f"<li>{line}</li>" for line in findings(view)),
-            },
+            }
+            | network_numbers(view),
             "figures": make_figures(view, view.latest) if view.latest is not None else {},
             "rerun": status.state != watched.state,  # buttons have other names
         }

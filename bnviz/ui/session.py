@@ -9,7 +9,9 @@ import streamlit as st
 from bnviz.engine.cluster import SCHEDULER, Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs, Page, TooManyRunsError
 from bnviz.engine.run import Run
-from bnviz.experiment.config import Experiment
+from bnviz.experiment.config import Experiment, replace
+from bnviz.experiment.settings import SHARED
+from bnviz.ui import settings_table
 from bnviz.ui.components.tab import assign_tab_id, tab_id
 from bnviz.ui.web.feed import Feed
 from bnviz.ui.web.server import labs, use_local_engine
@@ -82,8 +84,19 @@ def live_run(experiment: Experiment, keep_weights: bool, page: Page = "live") ->
         st.stop()
     run = claim_run(tab, experiment, page)
     if run.experiment != experiment:
+        if keep_weights and run.status.state == "finished":
+            experiment = _go_on_as_long_again(experiment)
         run.edit(experiment, keep_weights)
     return tab, run
+
+
+def _go_on_as_long_again(experiment: Experiment) -> Experiment:
+    """Return the experiment with twice its steps, which the controls and the address then say too."""
+    steps = min(2 * experiment.training.steps, int(SHARED["steps"].high or 0))
+    longer = replace(experiment, training=replace(experiment.training, steps=steps))
+    settings_table.set_value("steps", steps)
+    settings_table.write_address(longer)
+    return longer
 
 
 def renew_run(tab: str, experiment: Experiment) -> None:

@@ -41,3 +41,17 @@ def notice(view: View, status: Status) -> str:
     if has_notice(status):
         return escape(status.notice)
     return "" if view.latest else "A worker is starting. The untrained networks appear in a moment."
+
+
+def network_numbers(view: View) -> dict[str, str]:
+    """Return how each network is doing, as HTML by the class of its place in the network bar."""
+    if view.latest is None:
+        return {}
+    return {
+        f"bnviz-numbers-{letter.lower()}": (
+            "diverged"
+            if variant.diverged
+            else f"test accuracy <b>{variant.test_accuracy:.1%}</b> &ensp; test loss <b>{variant.test_loss:.3f}</b>"
+        )
+        for letter, variant in zip(view.experiment.letters, view.latest.variants, strict=True)
+    }

@@ -27,7 +27,7 @@ def transport(run: Run, choose_seed: Callable[[int], None]) -> Status:
     # Not counted in the callback: Streamlit may call it twice.
     next_seed = (run.experiment.training.seed + 1) % 2**31
 
-    with st.container(horizontal=True, key="transport", vertical_alignment="bottom"):
+    with st.container(horizontal=True, key="transport", vertical_alignment="bottom", width="content"):
         st.button(
             "Pause" if playing else "Train",
             key="play",

@@ -4,8 +4,8 @@ import base64
 import copy
 import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -30,10 +30,13 @@ from bnviz.experiment.config import (
     Variant,
 )
 from bnviz.experiment.edits import Edit
-from bnviz.figures.activations import PLACE_NAMES, input_place
-from bnviz.figures.curves import SHOWN, smooth
-from bnviz.figures.style import ACCENTS, WITH, WITHOUT, Figure, network_color, nice_ceiling, typed
+from bnviz.figures.activations import input_place
+from bnviz.figures.histograms import PLACE_NAMES
+from bnviz.figures.loss import LINE_POINTS, smooth
+from bnviz.figures.saturation import BARS
+from bnviz.figures.style import ACCENTS, WITH, WITHOUT, Figure, color_of, network_color, nice_ceiling, typed
 from bnviz.records.frames import BINS, PLACES, VariantFrame
+from bnviz.records.ghosts import Ghost, ghosts_of
 from bnviz.records.history import History, View
 from bnviz.training.batches import Batches
 
@@ -60,7 +63,7 @@ DRAWN = [
         for x in ("steps", "seconds")
         for log in (False, True)
     ),
-    *(Case(f"accuracy, {x}", partial(figures.test_accuracy, x=x)) for x in ("steps", "seconds")),
+    *(Case(f"accuracy, {x}", lambda v, x=x: figures.accuracy_curves(v, x=x)) for x in ("steps", "seconds")),
     *(
         Case(f"map, {quantity}, layer {layer}", _latest(figures.network_map, quantity=quantity, layer=layer))
         for quantity in ("mean", "saturated")
@@ -73,7 +76,7 @@ DRAWN = [
     ),
     *(
         Case(f"bars, {bars}, layer {layer}", _latest(figures.saturation_bars, layer=layer, bars=bars))
-        for bars in ("mean", "saturated")
+        for bars in BARS
         for layer in (0, 19)
     ),
     *(Case(f"function, layer {layer}", _latest(figures.activation_function, layer=layer)) for layer in (0, 19)),
@@ -81,12 +84,14 @@ DRAWN = [
 ]
 
 
-def loss(view: View, *, smoothing: int = 30, log: bool = False, x: str = "steps") -> Figure:
-    return figures.training_loss(view, smoothing=smoothing, log=log, x=x)
+def loss(
+    view: View, *, smoothing: int = 30, log: bool = False, x: str = "steps", ghosts: Sequence[Ghost] = ()
+) -> Figure:
+    return figures.training_loss(view, smoothing=smoothing, log=log, x=x, ghosts=ghosts)
 
 
 def accuracy(view: View) -> Figure:
-    return figures.test_accuracy(view, x="steps")
+    return figures.accuracy_curves(view, x="steps")
 
 
 def finished(experiment: Experiment, batches: Batches) -> View:
@@ -226,7 +231,7 @@ class TestTheLossChart:
     def test_shows_few_points_and_always_the_newest(self, count: int) -> None:
         (line,) = traces(loss(self.long(count)), name="A training")
         x = numbers(line["x"])
-        assert len(x) == len(numbers(line["y"])) <= SHOWN + 1
+        assert len(x) == len(numbers(line["y"])) <= LINE_POINTS + 1
         assert x[-1] == pytest.approx(count, rel=0.01)
         assert (np.diff(x) > 0).all()
 
@@ -267,12 +272,39 @@ class TestTheLossChart:
         assert (marker["x0"], marker["label"]["text"]) == (9, "A: init normal")
         assert loss(history.view(), x="seconds")["layout"]["shapes"][1]["x0"] == 1.5
 
-    def test_has_room_for_the_first_loss_but_not_for_any(self) -> None:
-        for first, top in ((3.5, 3.5), (15.0, 15.0), (1e6, 20.0)):
+    def test_a_high_first_loss_stands_at_the_edge_and_is_told(self) -> None:
+        """It must not press the part of the curve flat in which something happens."""
+        for first in (3.6, 15.0, 1e6):
             view = view_of(twins(), frame(variant_frame(0, next_loss=first), variant_frame(0)))
-            low, high = loss(view)["layout"]["yaxis"]["range"]
-            assert low == 0
-            assert top <= high <= max(20, top)
+            found = loss(view)
+            assert found["layout"]["yaxis"]["range"] == [0, 3.5]
+            (point, _) = [t for t in found["data"] if t.get("marker", {}).get("symbol") in ("triangle-up", "diamond")]
+            assert 3.4 < numbers(point["y"])[0] < 3.5
+            assert numbers(point["customdata"])[0] == np.float32(first)
+            assert f"starts at {first:.3g} ↑" in found["layout"]["meta"]["words"]
+
+    @pytest.mark.parametrize(("level", "top"), [(2.2, 2.6), (3.0, 3.5), (7.9, 10.0), (1e6, 20.0)])
+    def test_has_room_for_losses_that_stay_but_not_for_any(self, level: float, top: float) -> None:
+        start = frame(variant_frame(0, next_loss=2.3), variant_frame(0))
+        later = frame(variant_frame(500, [level] * 500), variant_frame(500, [1.0] * 500))
+        low, high = loss(view_of(twins(), start, later))["layout"]["yaxis"]["range"]
+        assert (low, high) == (0, pytest.approx(top, rel=0.25))
+        assert high >= min(level, 20.0)
+
+    def test_curves_that_lie_on_one_another_are_both_seen(self) -> None:
+        same, other = [1.0, 0.9], [1.0, 0.8]
+        for second, dash in ((same, "dash"), (other, None)):
+            found = loss(view_of(twins(), frame(variant_frame(2, same), variant_frame(2, second))))
+            lines = [traces(found, name=f"{letter} training")[0]["line"].get("dash") for letter in "AB"]
+            assert lines == [None, dash]
+
+    def test_what_a_change_replaced_and_what_was_pinned_stay_as_pale_named_curves(self) -> None:
+        before = view_of(twins(), frame(variant_frame(2, [1.0, 0.9]), variant_frame(2, [1.0, 0.8])))
+        found = loss(view_of(twins(), frame(variant_frame(0), variant_frame(0))), ghosts=ghosts_of(before, "{} before"))
+        (ghost,) = traces(found, name="no batchnorm before")
+        assert numbers(ghost["y"])[-1] == pytest.approx(0.95)
+        assert ghost["line"]["dash"] == "dash"
+        assert "no batchnorm before" in found["layout"]["meta"]["words"]
 
     def test_goes_on_after_a_loss_that_is_no_number(self) -> None:
         """As when the weights of a diverged network are redrawn: its line must not be lost for ever."""
@@ -306,7 +338,7 @@ class TestTheHistograms:
         assert all(e == edges[0] for e in edges)
         assert len(edges[0]) == 2 * BINS
 
-    def test_show_shares_that_add_up_with_what_is_said_to_lie_outside(self) -> None:
+    def test_outermost_bars_hold_what_lies_beyond_which_is_told(self) -> None:
         layer = layer_frame()
         layer.histograms["normalized"][:] = 0
         layer.histograms["normalized"][[0, 5, -2, -1]] = [10, 60, 20, 10]
@@ -314,10 +346,20 @@ class TestTheHistograms:
             frame(variant_frame(layers=(layer,)), variant_frame()), twins(), layer=0, place="normalized"
         )
         (line,) = traces(found, name="A")
-        assert numbers(line["y"]).sum() == pytest.approx(2 * 60)  # every bin has two corners
+        shares = numbers(line["y"])[::2]  # every bin has two corners
+        assert (shares[0], shares[4], shares[-1], shares.sum()) == pytest.approx((10, 60, 20, 90))
         words = found["layout"]["meta"]["words"].split("<br>")
-        assert words[0].endswith("10.0% below -5, 20.0% above 5, 10.0% NaN or infinite")
-        assert words[1].endswith("all inside")
+        assert "10.0% below -5 · 20.0% above 5 · 10.0% NaN or infinite · 60 % ↑" in words[0]
+        assert words[1].endswith("batchnorm</b></span> · 100 % ↑ at −0.083")
+
+    def test_have_a_row_a_network_on_the_same_axes(self, batches: Batches) -> None:
+        """One bar of 100 % must not press the other network to the floor: it is cut, and told."""
+        careless = twins(NetworkConfig(init="rand"), steps=1)
+        found = _latest(figures.activation_histograms, layer=0, place="post_activation")(finished(careless, batches))
+        rows = [found["layout"][axis] for axis in ("yaxis", "yaxis2")]
+        assert [row["range"] for row in rows] == [[0, 12.0]] * 2
+        assert rows[0]["domain"][0] > rows[1]["domain"][1]
+        assert "100 % ↑ at 0.98" in found["layout"]["meta"]["words"].split("<br>")[0]
 
     def test_say_so_where_a_network_has_no_batchnorm(self, batches: Batches) -> None:
         found = _latest(figures.activation_histograms, layer=0, place="normalized")(finished(twins(steps=1), batches))
@@ -340,6 +382,21 @@ class TestTheActivationFunction:
     )
     def test_stands_above_what_really_goes_into_it(self, norm: BatchNormConfig | None, place: str) -> None:
         assert input_place(Experiment(variants=(Variant(batchnorm=norm),)), 0) == place
+
+    def test_shades_where_it_is_flat_and_nowhere_else(self) -> None:
+        for kind, zones in (("tanh", [(-6.5, -2.09), (2.09, 6.5)]), ("relu", [(-6.5, 0.0)]), ("none", [])):
+            experiment = twins(NetworkConfig(width=3, activation=kind))
+            shapes = figures.activation_function(frame(variant_frame(), variant_frame()), experiment, layer=0)
+            found = [(s["x0"], s["x1"]) for s in shapes["layout"]["shapes"]]
+            np.testing.assert_allclose(np.array(found).reshape(-1, 2), np.array(zones).reshape(-1, 2), atol=0.02)
+
+    def test_shows_the_inputs_beyond_the_picture_as_bars_at_its_edges(self) -> None:
+        layer = layer_frame()
+        layer.histograms["pre_activation"][:] = 0
+        layer.histograms["pre_activation"][[BINS // 2, -2]] = [30, 70]
+        found = figures.activation_function(frame(variant_frame(layers=(layer,)), variant_frame()), twins(), layer=0)
+        (above,) = traces(found, name="A above 6")
+        assert numbers(above["y"]).max() == pytest.approx(70)
 
     def test_tells_how_many_of_its_inputs_lie_outside_the_picture(self) -> None:
         layer = layer_frame()
@@ -407,8 +464,16 @@ class TestTheBars:
         for upper, lower in pairwise(domains):
             assert 0 <= lower[0] < lower[1] < upper[0] < upper[1] <= 1
 
+    def test_are_sorted_with_the_most_saturated_first_where_asked_to(self) -> None:
+        layer = replace(layer_frame(3), saturated=np.array([0.1, 0.9, 0.5], dtype=np.float32))
+        one = frame(variant_frame(layers=(layer,)), variant_frame())
+        for bars, heights in (("sorted", [90, 50, 10]), ("saturated", [10, 90, 50])):
+            found = figures.saturation_bars(one, twins(), layer=0, bars=bars)
+            np.testing.assert_allclose(numbers(found["data"][0]["y"]), heights, rtol=1e-5)
+        assert '<b class="bnviz-share">50%</b> saturated' in found["layout"]["meta"]["words"]
+
     def test_have_the_same_range_for_all_variants(self, batches: Batches) -> None:
-        for bars in ("mean", "saturated"):
+        for bars in BARS:
             layout = _latest(figures.saturation_bars, layer=0, bars=bars)(finished(six_of_all_kinds(), batches))[
                 "layout"
             ]
@@ -447,7 +512,8 @@ class TestStyle:
         plain, normalized = Variant(), Variant(batchnorm=BatchNormConfig())
         experiment = Experiment(variants=(normalized, plain, normalized, plain))
         colors = [network_color(experiment, i) for i in range(4)]
-        assert colors == [WITH[0], WITHOUT[0], WITH[1], WITHOUT[1]]
+        assert colors == [WITH[0], WITHOUT[1], WITH[2], WITHOUT[3]]
+        assert [network_color(Experiment(), i) for i in (0, 1)] == [color_of(normalized=n) for n in (False, True)]
 
     @given(st.floats(1e-12, 1e12))
     def test_a_calm_ceiling_is_a_round_number_not_far_above(self, value: float) -> None:

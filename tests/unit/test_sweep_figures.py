@@ -83,7 +83,7 @@ def test_lines_are_means_in_a_band_over_the_seeds() -> None:
     np.testing.assert_allclose(numbers(off["y"]), [3, 2, 2, 2])
     np.testing.assert_allclose(numbers(on["y"]), 0.5)
     np.testing.assert_allclose(numbers(on["customdata"]), np.tile([0.5, 0.1], (4, 1)), rtol=1e-5)
-    assert (off["line"]["color"], on["line"]["color"]) == (WITHOUT[0], WITH[0])
+    assert (off["line"]["color"], on["line"]["color"]) == (WITHOUT[0], WITH[1])
     (crosses,) = [t for t in figure["data"] if t["name"] == "without batchnorm, diverged"]
     assert crosses["x"] == [0.001]
     assert len([t for t in figure["data"] if t.get("fill") == "tonexty"]) == 2

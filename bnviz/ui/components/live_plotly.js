@@ -62,16 +62,26 @@ const WHOLE = new Set(["heatmap", "contour", "surface", "scatter3d"]); // know n
 
 // On a phone, a figure may be laid out in another way, which its meta names.
 const phone = matchMedia("(max-width: 640px)");
-const fitting = ({ data, layout }) => ({ data, layout: { ...layout, ...(phone.matches && layout.meta.narrow) } });
+const high = ([least, most, beside]) => ({ height: Math.min(most, Math.max(least, innerHeight - beside)) });
+const fitting = ({ data, layout }) => {
+  const { narrow, fit } = layout.meta;
+  return { data, layout: { ...layout, ...(fit && high(fit)), ...(phone.matches && narrow) } };
+};
 phone.addEventListener("change", () => {
   for (const div of divs.values()) if (div.bnvizShown?.figure.layout.meta.narrow) redraw(div);
 });
+addEventListener("resize", () => {
+  for (const div of divs.values()) if (div.bnvizShown?.figure.layout.meta.fit) redraw(div);
+});
+
+// What a chart must be drawn anew for: Plotly's quick way moves data, and leaves colours as they were.
+const look = ({ type, name, line, marker }) => [type, name, line?.color, line?.dash, marker?.color].filter((part) => typeof part === "string");
 
 // Where only data moved, the axes need not be drawn again: that halves the time. Nor what a figure says stands still.
 async function show(div, Plotly, { data, layout }) {
   const { key, template, scales } = themed(div);
   const { meta, ...rest } = layout;
-  const shape = key + JSON.stringify(rest) + data.map((trace) => trace.type + trace.name);
+  const shape = key + JSON.stringify(rest) + data.map(look);
   const traces = data.map((_, index) => index).filter((index) => !WHOLE.has(data[index].type));
   const rests = traces.length === data.length || (meta.still && meta.still === div.bnvizStill);
   if (shape === div.bnvizShape && rests) {

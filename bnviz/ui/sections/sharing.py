@@ -86,7 +86,7 @@ def data_badge(run: Run, renew: Callable[[], None]) -> None:
 
 def files(run: Run) -> None:
     """Downloads of this run, and the upload of an experiment."""
-    with st.sidebar, st.expander("Share and export"):
+    with st.container():
         st.caption("The address of this page holds every setting: copy it to share the experiment.")
         st.download_button(
             "Experiment and history (JSON)",

@@ -1,0 +1,21 @@
+"""Present: larger type, no navigation, and keys for the buttons."""
+
+import streamlit as st
+
+from bnviz.ui.components.keys import MEANINGS, listen
+
+
+def present_button() -> None:
+    """Draw the switch of the mode and, while it is on, the list of keys."""
+    on = bool(st.session_state.get("presenting", False))
+    if on:
+        with st.popover("?", key="keys_help"):
+            st.table([{"Key": key, "Does": meaning} for key, meaning in MEANINGS.items()])
+
+    def flip() -> None:
+        st.session_state["presenting"] = not on
+
+    label, icon = ("End", ":material/close_fullscreen:") if on else ("Present", ":material/slideshow:")
+    st.button(label, key="present", icon=icon, on_click=flip)
+    with st.container(key="presenting" if on else "not_presenting"):  # the style sheet looks for the first
+        listen(active=on)
