@@ -13,7 +13,7 @@ from bnviz.figures.style import Figure, fitted_to_window
 from bnviz.findings.live import live_findings
 from bnviz.findings.next_steps import next_steps
 from bnviz.findings.outcome import outcome
-from bnviz.records.frames import PROBED, SATURATED, TEST_DIGITS, Frame
+from bnviz.records.frames import DEAD_SLOPE, PROBED, SATURATED, TEST_DIGITS, Frame
 from bnviz.records.history import View
 from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.components.live_plotly import live_chart
@@ -109,8 +109,8 @@ with first_screen:
         options = page.heading(
             "Saturation",
             f"One bar per neuron. A tanh output is saturated beyond ±{SATURATED}; of the other activations, where the "
-            f"slope is below {1 - SATURATED**2:.1%} of its steepest, which for ReLU means an output of zero. A dead "
-            "neuron gives every digit the same output.",
+            f"slope is below {1 - SATURATED**2:.1%} of its steepest, which for ReLU means an output of zero. The "
+            f"slope of a dead neuron is below {DEAD_SLOPE:.1%} of its steepest at every digit: no gradient passes.",
         )
         bars = options.selectbox(
             "Bars show", list(BARS), format_func=BARS.__getitem__, key="bars", label_visibility="collapsed", width=165

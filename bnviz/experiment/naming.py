@@ -23,3 +23,18 @@ def network_names(experiment: Experiment) -> tuple[str, ...]:
     return tuple(
         kind if count[kind] == 1 else f"{kind} {letter}" for kind, letter in zip(kinds, experiment.letters, strict=True)
     )
+
+
+def network_conditions(experiment: Experiment) -> tuple[str, ...]:
+    """Return what a sentence says of where each variant does something, all different.
+
+    >>> network_conditions(Experiment())
+    ('without batchnorm', 'with batchnorm')
+    """
+    kinds = [kind_of(variant) for variant in experiment.variants]
+    words = [f"with {kind}".replace("with no ", "without ") for kind in kinds]
+    count = Counter(kinds)
+    return tuple(
+        word if count[kind] == 1 else f"{word} ({letter})"
+        for word, kind, letter in zip(words, kinds, experiment.letters, strict=True)
+    )

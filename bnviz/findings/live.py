@@ -2,28 +2,39 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
+from bnviz.analysis.learning import is_guessing, steps_without_learning
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
+from bnviz.experiment.config import Variant
 from bnviz.experiment.layers import LN_10
+from bnviz.experiment.naming import network_conditions
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import VariantHistory, View
-from bnviz.wording import decimals, times
+from bnviz.wording import decimals, listed, times
 
-UNINFORMED_WITHIN = 0.05  # nats around ln 10 that count as knowing nothing
-FAR_GRADIENTS = 100.0  # times from layer to layer; a smaller change of the gradient neither vanishes nor explodes
-EARLIEST_VERDICT = 200  # steps after which test losses are compared
+FAR_GRADIENTS = 50.0  # times between layer 1 and the output; a smaller change neither vanishes nor explodes
+NO_GRADIENT = 1e-9  # norm of the first layer's gradient
+STUCK_AFTER = 150  # steps without learning
+VERDICT_AFTER = 200  # steps
+EQUALLY_ACCURATE = 0.01  # of 1,000 test digits: the standard deviation of an accuracy of 10% or 90%
+EQUAL_LOSSES = 0.01  # nats
+SURE_BY = 0.5  # nats above ln 10, of a first loss that comes from large logits
+SATURATED_FROM_START, SATURATED_NOW, MOSTLY_SATURATED = 0.3, 0.2, 0.5  # shares of a layer's outputs that are told
+DEAD_SHARE = 0.1  # of a layer's units
 SHOWN_AT_ONCE = 3  # findings
 
 
 def live_findings(view: View) -> list[str]:
-    """The findings that hold now, the most telling first."""
+    """Return the findings that hold now, the most telling first."""
     if view.latest is None:
         return []
     rules: tuple[Callable[[View], Iterator[str]], ...] = (
         _diverged,
         _stuck,
+        _saturated_from_start,
         _before_training,
         _verdict,
         _far_gradients,
@@ -32,141 +43,161 @@ def live_findings(view: View) -> list[str]:
         _calm,
     )
     found = dict.fromkeys(sentence for rule in rules for sentence in rule(view))
-    return list(found)[:SHOWN_AT_ONCE]
+    return [sentence[0].upper() + sentence[1:] for sentence in found][:SHOWN_AT_ONCE]
 
 
-def steps_near_ln_10(history: VariantHistory) -> int:
-    """Return for how many steps, up to now, the mean loss of 50 steps has stayed within UNINFORMED_WITHIN of ln 10."""
-    group = max(1, 50 // history.stride)
-    usable = len(history.losses) // group * group
-    if not usable:
-        return 0
-    means = history.losses[len(history.losses) - usable :].reshape(-1, group).mean(1)
-    away = np.flatnonzero(~(np.abs(means - LN_10) <= UNINFORMED_WITHIN))
-    count = len(means) - (away[-1] + 1 if len(away) else 0)
-    return int(count) * group * history.stride
+@dataclass(frozen=True)
+class _Network:
+    """One network now. condition: 'without batchnorm', as a sentence begins with it."""
+
+    condition: str
+    variant: Variant
+    frame: VariantFrame
+    history: VariantHistory
+
+    @property
+    def saturated(self) -> tuple[int, float]:
+        """Number, from 1, and saturated share of the layer that is most saturated. The share is 0 unless the activation
+        is flat at both ends: half of a healthy ReLU layer is flat, and no cause for alarm."""
+        if self.variant.network.activation not in BOUNDED_OUTPUTS:
+            return 1, 0.0
+        shares = [float(layer.saturated.mean()) for layer in self.frame.layers]
+        most = int(np.argmax(shares))
+        return most + 1, shares[most]
+
+    def saturation(self) -> str:
+        """Words for the layer that is most saturated, and its share."""
+        (layer, share), activation = self.saturated, self.variant.network.activation
+        return f"{self.condition}, {share:.0%} of the {activation} outputs in layer {layer} are saturated"
 
 
-def _named(view: View) -> Iterator[tuple[str, int, VariantFrame]]:
+def _networks(view: View) -> list[_Network]:
     assert view.latest is not None
-    yield from ((view.experiment.letters[i], i, v) for i, v in enumerate(view.latest.variants))
+    parts = (network_conditions(view.experiment), view.experiment.variants, view.latest.variants, view.variants)
+    return [_Network(*each) for each in zip(*parts, strict=True)]
 
 
-def _training(view: View) -> Iterator[tuple[str, int, VariantFrame]]:
-    yield from (found for found in _named(view) if not found[2].diverged)
+def _training(view: View) -> list[_Network]:
+    return [network for network in _networks(view) if not network.frame.diverged]
 
 
 def _diverged(view: View) -> Iterator[str]:
-    others = "the other networks go on" if any(_training(view)) else "none is left"
-    for letter, _, variant in _named(view):
-        if variant.diverged:
+    others = "the other networks go on" if _training(view) else "none is left"
+    for network in _networks(view):
+        if network.frame.diverged:
             yield (
-                f"{letter} diverged: its loss stopped being a finite number at step {variant.step:,} and it no longer "
-                f"trains. Its curves stay; {others}."
+                f"{network.condition}, training diverged: the loss stopped being a finite number at step "
+                f"{network.frame.step:,}. Its curves stay; {others}."
             )
 
 
 def _stuck(view: View) -> Iterator[str]:
-    for letter, i, variant in _named(view):
-        steps = 0 if variant.diverged else steps_near_ln_10(view.variants[i])
-        if steps < 150:
+    for network in _training(view):
+        steps = steps_without_learning(network.history)
+        if steps < STUCK_AFTER or not is_guessing(network.frame):
             continue
-        stayed = f"its loss has stayed within {UNINFORMED_WITHIN:g} of ln 10 for {steps:,} steps"
-        layer, share = _most_saturated(variant)
-        activation = view.experiment.variants[i].network.activation
-        if share > 0.5 and activation in BOUNDED_OUTPUTS:
-            yield (
-                f"Layer {layer} of {letter}: {share:.0%} of {activation} outputs are saturated, so almost no gradient "
-                f"reaches the weights below; {stayed}."
-            )
+        stayed = (
+            f"for more than {(steps - 1) // 50 * 50:,} steps the loss has been no better than ln 10 = {LN_10:.2f}, "
+            "that of guessing"
+        )
+        if network.saturated[1] > MOSTLY_SATURATED:
+            yield f"{network.saturation()}, so almost no gradient reaches the weights below: {stayed}."
         else:
-            yield f"{letter} has learned nothing yet: {stayed}."
+            yield f"{network.condition}, nothing has been learned yet: {stayed}."
+
+
+def _saturated_from_start(view: View) -> Iterator[str]:
+    assert view.latest is not None
+    for network in _training(view):
+        if not view.latest.tick and network.saturated[1] > SATURATED_FROM_START:
+            yield f"{network.saturation()} from the start."
 
 
 def _before_training(view: View) -> Iterator[str]:
+    """Networks whose first loss says the same share a sentence."""
     assert view.latest is not None
     if view.latest.tick:
         return
-    for letter, _, variant in _named(view):
-        if not math.isfinite(variant.next_loss):
-            yield f"Before the first step {letter}'s loss is not a finite number: its logits are too large to compute."
-        elif variant.next_loss > LN_10 + 0.5:
-            yield (
-                f"Before the first step {letter}'s loss is {decimals(variant.next_loss)}, above ln 10 = {LN_10:.2f}: "
-                "its logits are large, so it is sure of itself and mostly wrong."
-            )
+    reasons: dict[str, list[str]] = {}
+    for network in _networks(view):
+        loss = network.frame.next_loss
+        if not math.isfinite(loss):
+            why = ": the logits are too large to compute"
+        elif loss > LN_10 + SURE_BY:
+            why = f", above ln 10 = {LN_10:.2f}: the logits are large, so a network is sure of itself and mostly wrong"
         else:
-            yield (
-                f"Before the first step {letter}'s loss is {variant.next_loss:.2f}, close to ln 10 = {LN_10:.2f}: it "
-                "guesses all ten digits about equally."
-            )
-    for letter, i, variant in _named(view):
-        layer, share = _most_saturated(variant)
-        activation = view.experiment.variants[i].network.activation
-        if share > 0.3 and activation in BOUNDED_OUTPUTS:
-            yield f"{share:.0%} of the {activation} outputs in layer {layer} of {letter} are saturated from the start."
+            why = f", close to ln 10 = {LN_10:.2f}: all ten digits are guessed about equally"
+        reasons.setdefault(why, []).append(f"{decimals(loss)} {network.condition}")
+    for why, losses in reasons.items():
+        yield f"before the first step the loss is {listed(losses)}{why}."
 
 
 def _verdict(view: View) -> Iterator[str]:
     assert view.latest is not None
-    running = [(letter, v) for letter, _, v in _training(view) if math.isfinite(v.test_loss)]
-    if view.latest.step < EARLIEST_VERDICT or len(running) < 2 or len({v.step for _, v in running}) > 1:
+    running = [network for network in _training(view) if math.isfinite(network.frame.test_loss)]
+    if view.latest.step < VERDICT_AFTER or len(running) < 2 or len({network.frame.step for network in running}) > 1:
         return  # too early, or a network that started over has not caught up yet
-    (best, first), (worst, last) = (f(running, key=lambda found: found[1].test_loss) for f in (min, max))
-    points = (first.test_accuracy - last.test_accuracy) * 100
-    if last.test_loss - first.test_loss < 0.01:
-        losses = f"{first.test_loss:.3f} to {last.test_loss:.3f}"
-        yield f"After {view.latest.step:,} steps the test losses differ by less than 0.01 ({losses})."
+    after = f"after {view.latest.step:,} steps"
+    if all(is_guessing(network.frame) for network in running):
+        yield f"{after} no network does better than guessing, whose test loss is ln 10 = {LN_10:.2f}."
         return
-    yield (
-        f"After {view.latest.step:,} steps {best} leads: test loss {first.test_loss:.2f} against {last.test_loss:.2f} "
-        f"of {worst}, {abs(points):.1f} points {'more' if points >= 0 else 'less'} accuracy."
-    )
+    worst, *_, best = sorted(running, key=lambda network: network.frame.test_accuracy)
+    low, high = worst.frame.test_accuracy, best.frame.test_accuracy
+    if high - low > EQUALLY_ACCURATE:
+        yield (
+            f"{after} {high:.1%} of the test digits are classified correctly {best.condition}, {low:.1%} "
+            f"{worst.condition}."
+        )
+        return
+    best, *_, worst = sorted(running, key=lambda network: network.frame.test_loss)
+    one, other = best.frame.test_loss, worst.frame.test_loss
+    equal = f"{after} the networks are about equally accurate ({low:.1%} to {high:.1%})"
+    if other - one < EQUAL_LOSSES:
+        yield f"{equal}, and their test losses are alike ({one:.3f} to {other:.3f})."
+    else:
+        yield f"{equal}; the test loss is {one:.2f} {best.condition}, {other:.2f} {worst.condition}."
 
 
 def _far_gradients(view: View) -> Iterator[str]:
-    for letter, _, variant in _training(view):
-        first, last = float(variant.gradient_norm[0]), float(variant.gradient_norm[-1])
-        if first < 1e-9:
-            yield f"No gradient reaches the first layer of {letter}."
-        elif len(variant.gradient_norm) > 2 and first < last / FAR_GRADIENTS < math.inf:
+    for network in _training(view):
+        norms = network.frame.gradient_norm
+        first, last = float(norms[0]), float(norms[-1])
+        if first < NO_GRADIENT:
+            yield f"{network.condition}, no gradient reaches the first layer."
+        elif len(norms) > 2 and first < last / FAR_GRADIENTS < math.inf:
             yield (
-                f"The gradient of {letter} vanishes on its way down: in layer 1 it is about {times(last / first)} "
-                "smaller than in the output layer."
+                f"{network.condition}, the gradient vanishes towards the first layer: there it is about "
+                f"{times(last / first)} smaller than in the output layer."
             )
-        elif len(variant.gradient_norm) > 2 and 0 < last < first / FAR_GRADIENTS < math.inf:
+        elif len(norms) > 2 and 0 < last < first / FAR_GRADIENTS < math.inf:
             yield (
-                f"The gradient of {letter} explodes on its way down: in layer 1 it is about {times(first / last)} "
-                "larger than in the output layer."
+                f"{network.condition}, the gradient explodes towards the first layer: there it is about "
+                f"{times(first / last)} larger than in the output layer."
             )
 
 
 def _dead(view: View) -> Iterator[str]:
-    for letter, i, variant in _training(view):
-        for number, layer in enumerate(variant.layers, 1):
-            units, kind = len(layer.mean), view.experiment.variants[i].network.hidden[number - 1].unit
-            if layer.dead >= max(2, units // 10):
-                yield f"Layer {number} of {letter}: {layer.dead} of {units} {kind}s give every digit the same output."
+    for network in _training(view):
+        if network.saturated[1] > MOSTLY_SATURATED:  # which says the same, and why
+            continue
+        for number, layer in enumerate(network.frame.layers, 1):
+            units, kind = len(layer.mean), network.variant.network.hidden[number - 1].unit
+            if layer.dead >= max(2, int(units * DEAD_SHARE)):
+                yield (
+                    f"{network.condition}, {layer.dead} of {units} {kind}s in layer {number} are dead: at every digit "
+                    "their slope is nearly 0."
+                )
                 break
 
 
 def _saturated(view: View) -> Iterator[str]:
-    for letter, i, variant in _training(view):
-        layer, share = _most_saturated(variant)
-        activation = view.experiment.variants[i].network.activation
-        if share > 0.2 and activation in BOUNDED_OUTPUTS:
-            yield f"Layer {layer} of {letter}: {share:.0%} of {activation} outputs are saturated."
+    for network in _training(view):
+        if network.saturated[1] > SATURATED_NOW:
+            yield f"{network.saturation()}."
 
 
 def _calm(view: View) -> Iterator[str]:
-    bounded = [v for _, i, v in _training(view) if view.experiment.variants[i].network.activation in BOUNDED_OUTPUTS]
-    shares = [_most_saturated(v)[1] for v in bounded]
-    if shares and max(shares) <= 0.2 and not any(_far_gradients(view)):
-        yield f"No layer has more than {max(shares):.0%} of its outputs saturated: gradients pass."
-
-
-def _most_saturated(variant: VariantFrame) -> tuple[int, float]:
-    """Number of the layer, from 1, and its saturated share."""
-    shares = [float(layer.saturated.mean()) for layer in variant.layers]
-    most = int(np.argmax(shares))
-    return most + 1, shares[most]
+    bounded = [network for network in _training(view) if network.variant.network.activation in BOUNDED_OUTPUTS]
+    most = max((network.saturated[1] for network in bounded), default=1.0)
+    if most <= SATURATED_NOW and not any(_far_gradients(view)):
+        yield f"no layer has more than {most:.0%} of its outputs saturated: gradients pass."

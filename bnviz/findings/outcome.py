@@ -2,9 +2,9 @@
 
 import math
 
+from bnviz.analysis.learning import UNINFORMED_WITHIN
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.layers import LN_10
-from bnviz.findings.live import UNINFORMED_WITHIN
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import View
 from bnviz.wording import times
@@ -74,5 +74,5 @@ def _why(view: View, i: int) -> str:
         share = "all" if max(shares) > 0.995 else f"{max(shares):.0%}"
         return f": {share} of its {network.activation} outputs{where} are saturated, so {gradient} reaches layer 1."
     if 0 < first < last / VANISHED:
-        return f": its gradient is {times(last / first)} times smaller in layer 1 than in the output layer."
+        return f": its gradient is {times(last / first)} smaller in layer 1 than in the output layer."
     return "."

@@ -11,12 +11,12 @@ from bnviz.analysis import story as measured
 from bnviz.analysis.comparison import are_alike
 from bnviz.analysis.inference import error, watched
 from bnviz.analysis.initialization import softmax
+from bnviz.analysis.learning import UNINFORMED_WITHIN
 from bnviz.experiment.guesses import Answer, CurveGuess
 from bnviz.experiment.layers import LN_10
 from bnviz.experiment.naming import network_names
 from bnviz.experiment.story import CHAPTERS, COMPANIES, SHIFTED_LAYER, SWITCHED_AT
 from bnviz.experiment.sweep import Sweep
-from bnviz.findings.live import UNINFORMED_WITHIN
 from bnviz.records.answers import Answers
 from bnviz.records.frames import Floats, VariantFrame
 from bnviz.records.history import View

@@ -32,7 +32,7 @@ PLACES = ("pre_activation", "normalized", "batchnorm_output", "post_activation")
 PERCENTILES = (15, 50, 85)  # of a unit's inputs, those of figure 1 of Ioffe and Szegedy 2015
 SATURATED = 0.97  # |tanh| above this counts as saturated
 FLAT_SLOPE = 1 - SATURATED**2  # the same point as a share of the activation's steepest slope
-CONSTANT = 1e-3  # a neuron whose output varies less than this over the probe digits is dead
+DEAD_SLOPE = 1e-3  # share of the steepest slope; a neuron whose slope is below it at every probe digit is dead
 
 
 def bin_range(place: str, activation: str) -> tuple[float, float]:
@@ -63,7 +63,7 @@ class LayerFrame:
     """One hidden layer over the probe digits.
 
     mean: (units,) mean post-activation. saturated: (units,) share of digits, 0 to 1, at which the unit is saturated.
-    dead: units with the same output for every digit. always_saturated: units saturated at every digit.
+    dead: units whose slope is nearly 0 at every digit. always_saturated: units saturated at every digit.
     histograms: place -> (BINS + 3,) counts [below, the BINS bins, above, NaN or infinite].
     percentiles: (3, units) PERCENTILES of each unit's input to the activation function; summaries: place -> Summary.
     Both only in kept frames of a run that is not watched for anything else.

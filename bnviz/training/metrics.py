@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from bnviz.nn.layers import Activation
-from bnviz.records.frames import BINS, CONSTANT, FLAT_SLOPE, QUANTILES, Counts, Summary
+from bnviz.records.frames import BINS, DEAD_SLOPE, FLAT_SLOPE, QUANTILES, Counts, Summary
 
 
 def histogram(values: Tensor, low: float, high: float) -> Counts:
@@ -47,10 +47,12 @@ def saturated(activation: Activation, x: Tensor, y: Tensor) -> Tensor:
     return ~(activation.slope(x, y).abs() >= FLAT_SLOPE * activation.steepest)
 
 
-def dead_units(y: Tensor) -> Tensor:
-    """Which units, (units,) bool, give the same output for every digit of y (digits, units)."""
-    units = y.T.contiguous()  # along rows the extremes take a fifth of the time
-    return ~(units.amax(1) - units.amin(1) >= CONSTANT)
+def dead_units(activation: Activation, x: Tensor, y: Tensor) -> Tensor:
+    """Return which units, (units,) bool, have a slope of nearly 0 at every digit of x and y = f(x), (digits, units).
+
+    No gradient passes such a unit. One whose outputs are small is not dead: tanh is steepest around 0.
+    """
+    return ~(activation.slope(x, y).abs().amax(0) >= DEAD_SLOPE * activation.steepest)
 
 
 def norms(matrices: Tensor) -> Tensor:

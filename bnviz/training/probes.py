@@ -86,7 +86,7 @@ def _layer_frame(trace: Trace, activation: Activation, name: str, summaries: boo
     return LayerFrame(
         mean=trace.post_activation.mean(0).numpy(),
         saturated=saturated.float().mean(0).numpy(),
-        dead=int(metrics.dead_units(trace.post_activation).sum()),
+        dead=int(metrics.dead_units(activation, trace.activation_input, trace.post_activation).sum()),
         always_saturated=int(saturated.all(0).sum()),
         histograms={
             place: metrics.histogram(values, *bin_range(place, name)) for place, values in trace.places.items()

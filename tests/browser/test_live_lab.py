@@ -42,7 +42,7 @@ def test_page_opens_at_step_0_with_the_untrained_networks_drawn(lab: Lab) -> Non
     loss = lab.chart("chart_loss", "div._fullData.filter(t => t.marker?.symbol === 'diamond').map(t => t.y[0])")
     assert isinstance(loss, list)
     assert all(value > 3 for value in loss)
-    expect(lab.page.locator(".bnviz-findings")).to_contain_text("Before the first step A's loss is")
+    expect(lab.page.locator(".bnviz-findings")).to_contain_text("Before the first step the loss is")
     expect(lab.page.locator(".st-key-chart_saturation .bnviz-notes")).to_contain_text("100% of outputs saturated")
 
 

@@ -14,7 +14,7 @@ from bnviz.experiment.config import ACTIVATIONS, INITS, BatchNormConfig, Init, L
 from bnviz.nn.initialization import draw
 from bnviz.nn.layers import ACTIVATION, Sgd
 from bnviz.nn.network import NetworkState, Stack
-from bnviz.records.frames import BINS, CONSTANT, PLACES, SATURATED, bin_range
+from bnviz.records.frames import BINS, DEAD_SLOPE, PLACES, SATURATED, bin_range
 from bnviz.training import metrics, probes
 
 ranges = st.sampled_from(sorted({bin_range(place, activation) for place in PLACES for activation in ACTIVATIONS}))
@@ -114,19 +114,28 @@ class TestSaturation:
         assert saturated(name, [math.nan]) == [True]
 
 
-class TestDeadUnits:
-    def test_give_the_same_output_for_every_digit(self) -> None:
-        y = torch.rand(50, 4)
-        y[:, 1] = 0.25
-        y[:, 3] = 0.0
-        assert metrics.dead_units(y).tolist() == [False, True, False, True]
+def dead(name: str, x: list[list[float]]) -> list[bool]:
+    """Of pre-activations (digits, units)."""
+    activation, values = ACTIVATION[name], torch.tensor(x)
+    return [bool(unit) for unit in metrics.dead_units(activation, values, activation.f(values))]
 
-    @pytest.mark.parametrize(("range_", "dead"), [(CONSTANT * 0.9, True), (CONSTANT * 1.1, False)])
-    def test_may_vary_by_less_than_a_thousandth(self, range_: float, dead: bool) -> None:
-        assert metrics.dead_units(torch.tensor([[0.0], [range_], [range_ / 2]])).tolist() == [dead]
+
+class TestDeadUnits:
+    def test_have_no_slope_at_any_digit(self) -> None:
+        assert dead("relu", [[-1.0, 1.0, -1.0], [-2.0, -1.0, 0.0]]) == [True, False, True]
+        assert dead("tanh", [[9.0, 9.0], [-9.0, 1.0]]) == [True, False]
+
+    @pytest.mark.parametrize("name", ACTIVATIONS)
+    def test_are_not_those_whose_outputs_are_small_or_alike(self, name: str) -> None:
+        """A small init: all inputs are 0 but for a ten-thousandth."""
+        assert dead(name, [[1e-4], [1.1e-4]]) == [False]
+
+    @pytest.mark.parametrize(("slope", "expected"), [(DEAD_SLOPE * 0.9, True), (DEAD_SLOPE * 1.1, False)])
+    def test_may_have_a_thousandth_of_the_steepest_slope(self, slope: float, expected: bool) -> None:
+        assert dead("tanh", [[math.atanh(math.sqrt(1 - slope))], [9.0]]) == [expected]
 
     def test_include_those_whose_output_is_no_number(self) -> None:
-        assert metrics.dead_units(torch.tensor([[math.nan], [1.0]])).tolist() == [True]
+        assert dead("tanh", [[math.nan], [1.0]]) == [True]
 
 
 @pytest.mark.parametrize("init", [init for init in INITS if init != "zeros"])
