@@ -22,7 +22,7 @@ from bnviz.ui.news import publish
 from bnviz.ui.sections.networks import network_bar
 from bnviz.ui.transport import transport
 
-NETWORKS = ("deep", "deepest", "paper", "lenet")  # presets
+NETWORKS = ("deep", "deep_relu", "deepest", "paper", "lenet")  # presets
 DEPTHS = (1, 2, 5, 10, 20)
 
 page.style()

@@ -8,8 +8,10 @@ from pydantic import ValidationError
 from pydantic_core import from_json as parse_json
 
 from bnviz.experiment.config import BATCH_OF_ONE, LETTERS, Experiment, from_json
+from bnviz.experiment.presets import OPENING
 from bnviz.experiment.settings import (
     ARCHITECTURE,
+    COUNT,
     FIELDS,
     SHARED,
     Value,
@@ -47,6 +49,22 @@ def from_query(params: Mapping[str, str]) -> tuple[Experiment, list[str]]:
     except ValidationError:
         values.pop("batch_size")
         return unflatten(values), [*problems, f"{BATCH_OF_ONE}. The default, {SHARED['batch_size'].default}, is used."]
+
+
+def open_address(params: Mapping[str, str]) -> tuple[Experiment, list[str]]:
+    """Return the experiment that the address of a page opens, and a sentence for each parameter that was refused.
+
+    An address without parameters opens the first preset. What one with parameters leaves out has the default of
+    `Experiment()`, which the first preset has not, so that an old address means what it always meant.
+    """
+    return from_query(params) if params else (OPENING, [])
+
+
+def address_of(experiment: Experiment) -> dict[str, str]:
+    """Return the parameters with which `open_address` opens the experiment."""
+    if experiment == OPENING:
+        return {}
+    return to_query(experiment) or {COUNT.key: str(len(experiment.variants))}  # all are defaults, and one must be named
 
 
 class NoExperimentError(ValueError):

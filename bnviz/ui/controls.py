@@ -44,7 +44,7 @@ def chosen_experiment() -> Experiment:
 def choose_preset(current: Experiment) -> None:
     """Draw the list of named experiments."""
     name = show("preset", next((k for k, p in PRESETS.items() if p.experiment == current), _CUSTOM))
-    names = {k: p.title for k, p in PRESETS.items()} | {_CUSTOM: "own settings"}
+    names = {k: f"{p.title} · {p.group.lower()}" for k, p in PRESETS.items()} | {_CUSTOM: "own settings"}
     options = [*PRESETS, *([_CUSTOM] if name == _CUSTOM else [])]
 
     def chosen() -> None:
@@ -60,7 +60,7 @@ def choose_preset(current: Experiment) -> None:
         key="preset",
         on_change=chosen,
         label_visibility="collapsed",
-        help=PRESETS[str(name)].help if name in PRESETS else None,
+        help=PRESETS[str(name)].promise if name in PRESETS else None,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from bnviz.experiment.addresses import from_query, to_query
+from bnviz.experiment.addresses import address_of, open_address, to_query
 from bnviz.experiment.config import Experiment
 from bnviz.experiment.settings import ARCHITECTURE, SHARED, Value, flatten, table
 from bnviz.ui.web.server import wait_until_sent
@@ -23,14 +23,15 @@ def read_address() -> None:
     came_back = context is not None and context.is_history_navigation
     if "settings" in st.session_state and not came_back:
         return
-    experiment, found = from_query(dict(st.query_params))
+    experiment, found = open_address(dict(st.query_params))
     load(experiment)
     problems().extend(found)
 
 
 def write_address(experiment: Experiment) -> None:
     """Let the page's address hold the experiment: each change is an entry of the browser's history."""
-    if dict(st.query_params) != (query := to_query(experiment)):
+    query = address_of(experiment)
+    if dict(st.query_params) not in (query, to_query(experiment) or query):  # the first preset has two addresses
         st.query_params.from_dict(query)
 
 

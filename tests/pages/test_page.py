@@ -6,7 +6,7 @@ import pytest
 import streamlit as st
 from opening import ROOT, address, page
 
-from bnviz.experiment.addresses import to_query
+from bnviz.experiment.addresses import address_of
 from bnviz.experiment.presets import PRESETS
 from bnviz.ui.status_line import pace
 from bnviz.ui.web import server
@@ -29,22 +29,35 @@ def test_the_default_page_has_every_control_and_no_complaint() -> None:
     assert [error.value for error in app.error] == []
 
 
-def test_a_control_changes_the_address() -> None:
+def test_the_app_opens_with_careless_init_and_a_bare_address() -> None:
     app = page()
+    assert app.selectbox(key="preset").value == "careless"
+    assert app.selectbox(key="a_init").value == app.selectbox(key="b_init").value == "rand"
+    assert address(app) == {}
+
+
+def test_a_control_changes_the_address() -> None:
+    app = page(variants="2")
     app.slider(key="hidden_layers").set_value(7)
     app.toggle(key="a_batchnorm").set_value(True).run()
     assert address(app) == {"hidden_layers": "7", "a_batchnorm": "on"}
     app.slider(key="hidden_layers").set_value(1)
     app.toggle(key="a_batchnorm").set_value(False).run()
-    assert address(app) == {}
+    assert address(app) == {"variants": "2"}
 
 
 def test_the_preset_of_the_settings_is_named_at_once() -> None:
-    app = page()
+    app = page(variants="2")
     app.slider(key="hidden_layers").set_value(7).run()
     assert app.selectbox(key="preset").value == "custom"
     app.slider(key="hidden_layers").set_value(1).run()
     assert app.selectbox(key="preset").value == "start"
+
+
+def test_the_address_that_the_first_preset_always_had_is_left_as_it_is() -> None:
+    app = page(a_init="rand", b_init="rand")
+    assert app.selectbox(key="preset").value == "careless"
+    assert address(app) == {"a_init": "rand", "b_init": "rand"}
 
 
 def test_another_architecture_outlives_the_network_that_has_it() -> None:
@@ -73,7 +86,7 @@ def test_the_pace_of_slow_networks_is_told_as_well(rate: float, words: str) -> N
 def test_a_preset_sets_every_control(name: str) -> None:
     app = page(hidden_layers="3", a_batchnorm="on", b_bn_eps="0.5", momentum="0.9", variants="4")
     app.selectbox(key="preset").set_value(name).run()
-    assert address(app) == to_query(PRESETS[name].experiment)
+    assert address(app) == address_of(PRESETS[name].experiment)
     assert app.selectbox(key="preset").value == name
 
 
@@ -104,7 +117,7 @@ def test_a_hostile_address_gives_one_message_and_the_defaults() -> None:
     for field in ("hidden_layers", "width", "a_init", "evil", "seed"):
         assert field in app.warning[0].value
     assert "<script>" not in app.warning[0].value
-    assert address(app) == {}
+    assert address(app) == {"variants": "2"}
 
 
 def test_a_refused_sweep_leaves_all_that_stands_below_the_message_in_its_place() -> None:

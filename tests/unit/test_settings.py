@@ -26,7 +26,6 @@ from bnviz.experiment.config import (
     to_dict,
     to_json,
 )
-from bnviz.experiment.presets import PRESETS
 from bnviz.experiment.settings import (
     SHARED,
     VARIANT,
@@ -120,28 +119,6 @@ def test_a_variant_may_have_an_architecture_of_its_own() -> None:
     a, b = (v.network for v in experiment.variants)
     assert (a.width, a.activation, b.width, b.activation, problems) == (64, "tanh", 128, "relu", [])
     assert from_query(to_query(experiment)) == (experiment, [])
-
-
-@pytest.mark.parametrize("name", PRESETS)
-class TestAPreset:
-    def test_is_valid_and_survives_the_address_bar_and_json(self, name: str) -> None:
-        experiment = PRESETS[name].experiment
-        assert from_query(to_query(experiment)) == (experiment, [])
-        assert from_json(to_json(experiment)) == experiment
-
-    def test_says_what_it_shows(self, name: str) -> None:
-        assert PRESETS[name].title
-        assert PRESETS[name].help.endswith((".", "?"))
-
-    def test_compares_networks_of_one_architecture(self, name: str) -> None:
-        variants = PRESETS[name].experiment.variants
-        assert 2 <= len(variants) <= 3
-        assert len({(v.network.hidden_layers, v.network.width, v.network.activation) for v in variants}) == 1
-
-
-def test_no_two_presets_are_the_same() -> None:
-    assert len({to_json(p.experiment) for p in PRESETS.values()}) == len(PRESETS) == len({*PRESETS})
-    assert len({p.title for p in PRESETS.values()}) == len(PRESETS)
 
 
 class TestTheTableOfSettings:
