@@ -1,4 +1,4 @@
-"""Plain sentences about slices, sharpness, learning rates, scales and noise."""
+"""What is said of slices, sharpness, learning rates, scales and noise, in plain sentences."""
 
 import math
 from collections.abc import Sequence
@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnviz.analysis.comparison import ALIKE_WITHIN, compared_pair
-from bnviz.experiment.config import LETTERS, Experiment
-from bnviz.experiment.naming import kind_of
+from bnviz.analysis.learning import UNINFORMED_WITHIN
+from bnviz.experiment.config import Experiment
+from bnviz.experiment.layers import LN_10
+from bnviz.experiment.naming import network_conditions, network_names
 from bnviz.records.landscape import (
     LEARNED,
     NOISE_SIZES,
@@ -23,61 +25,76 @@ from bnviz.records.landscape import (
 from bnviz.wording import at_least, listed, significant, times
 
 LOSS_ROUNDING = 1e-4  # of a loss: the single precision of many sums
+CLIMB = 0.01  # share of the loss between two ends, by which a way must rise to be said to climb
+RATE_SEARCH = (
+    f"A rate trains if the loss stays finite for {SEARCH_STEPS} steps at that constant rate and is below "
+    f"{LEARNED:g} nats on average over the last fifth of them (a network that knows nothing has ln 10 = {LN_10:.2f})."
+)
 
 
-def slice_findings(found: Slices) -> list[str]:
-    """What each slice shows, and what there is none for."""
-    said = [each for each in found if isinstance(each, str)]
-    for i, each in enumerate(found):
-        if isinstance(each, str):
-            continue
-        letter, values = LETTERS[i], each.loss[np.isfinite(each.loss)]
-        if not values.size:
-            said.append(f"{letter}: no loss in this slice is a finite number.")
-        elif each.kind == "path":
-            share = sum(each.explained)
-            said.append(f"{letter}: this plane holds {share:.0%} of the squared distances of its path.")
-        elif each.kind == "line":
-            said.append(f"{letter}: {_hill(each)}")
-        else:
-            said.append(
-                f"{letter}: from {significant(each.centre)} at the weights to {significant(float(values.max()))} "
-                "within the slice."
-            )
-    two = [each for each in found if isinstance(each, Slice) and each.kind == "random"]
-    if len(two) > 1:
-        letters = [LETTERS[i] for i, each in enumerate(found) if isinstance(each, Slice)]
-        said.append(_flattest({letter: _rise(each) for letter, each in zip(letters, two, strict=True)}))
+def slice_findings(found: Slices, experiment: Experiment) -> list[str]:
+    """Return what each slice shows, or why there is none, and which of several random slices is the flattest."""
+    said = [f"{name}: {_slice(each)}" for name, each in zip(network_names(experiment), found, strict=False)]
+    conditions = network_conditions(experiment)
+    random = {conditions[i]: each for i, each in enumerate(found) if isinstance(each, Slice) and each.kind == "random"}
+    return [*said, _flattest(random)] if len(random) > 1 else said
+
+
+def sharpness_findings(found: Sequence[Sharpness | str], experiment: Experiment) -> list[str]:
+    """Return the largest Hessian eigenvalue of each network beside its limit of stability, or why there is none."""
+    named = zip(network_names(experiment), found, strict=False)
+    return [f"{name}: {each if isinstance(each, str) else _against_the_limit(each)}" for name, each in named]
+
+
+def rate_findings(found: LargestRates, experiment: Experiment) -> list[str]:
+    """Return the largest learning rate of each network, and whether that with batchnorm is larger."""
+    medians = np.median(found.rates, axis=1).tolist()
+    said = [f"{name}: {_rate(found, rate)}" for name, rate in zip(network_names(experiment), medians, strict=True)]
+    if (pair := compared_pair(experiment)) is not None:
+        said.append(_larger(found, *(medians[i] for i in pair)))
     return said
 
 
-def _rise(found: Slice) -> float:
-    """Mean loss over the slice above that at the weights; 0 for what is left of rounding."""
-    if np.isnan(found.loss).all():
-        return math.nan
-    rise = float(np.nanmean(found.loss)) - found.centre
-    return 0.0 if abs(rise) <= LOSS_ROUNDING * abs(found.centre) else rise
+def scaling_findings(found: Sequence[Scaling], experiment: Experiment) -> list[str]:
+    """Return what weights that are several times as large do to the gradient and the logits of each network."""
+    said, a = [], SCALES[-1]
+    for name, each in zip(network_names(experiment), found, strict=False):
+        ratio = float(each.gradient[-1])
+        if not math.isfinite(ratio):
+            said.append(f"{name}: no gradient reaches these weights, or they are no numbers.")
+            continue
+        said.append(
+            f"{name}: with weights {a:g} times as large the gradient is {significant(ratio)} times as large "
+            f"(1/a = {significant(1 / a)}), and logits move by up to {significant(float(each.difference.max()), 2)}."
+        )
+    return said
 
 
-def _flattest(rises: dict[str, float]) -> str:
-    told = ", ".join(f"{significant(rise)} of {letter}" for letter, rise in rises.items())
-    known = {letter: rise for letter, rise in rises.items() if math.isfinite(rise)}
-    said = f"Mean rise over the slice: {told}"
-    if not known:
-        return "No loss in these slices is a number."
-    if len(known) < 2:
-        return f"{said}."
-    if below := [letter for letter, rise in known.items() if rise < 0]:
-        return f"{said}; below zero the slice is lower than the weights of {listed(below)}, which lie in no basin."
-    least, most = min(known.values()), max(known.values())
-    alike = [letter for letter, rise in known.items() if rise - least <= ALIKE_WITHIN * most]
-    if len(alike) == len(known):
-        return f"{said}; they are alike."
-    how = "the flatter" if len(known) == 2 else "the flattest"
-    return f"{said}; {listed(alike)} {'is' if len(alike) == 1 else 'are'} {how} here."
+def noise_findings(found: BatchNoise) -> list[str]:
+    """Return how much less noise a batch eight times as large has."""
+    first, last = (float(found.mean[NOISE_SIZES.index(size)]) for size in (32, 256))
+    if not (first > 0 and last > 0):
+        return ["The outputs of layer 1 are constant, or no numbers: their batch statistics have no noise."]
+    return [
+        f"Batch means of 32 digits are {significant(first, 2)} standard deviations off, of 256 digits "
+        f"{significant(last, 2)}: {times(first / last)} less noise (√8 = 2.8)."
+    ]
 
 
-def _hill(found: Slice) -> str:
+def _slice(each: Slice | str) -> str:
+    if isinstance(each, str):
+        return each
+    values = each.loss[np.isfinite(each.loss)]
+    if not values.size:
+        return "no loss in this slice is a finite number."
+    if each.kind == "path":
+        return f"this plane holds {sum(each.explained):.0%} of the squared distances of its path."
+    if each.kind == "line":
+        return _way(each)
+    return f"from {significant(each.centre)} at the weights to {significant(float(values.max()))} within the slice."
+
+
+def _way(found: Slice) -> str:
     """Whether the way from the initial weights goes down all the way."""
     between = (found.x >= -1 - 1e-9) & (found.x <= 1e-9)
     loss = found.loss[0][between]
@@ -89,18 +106,37 @@ def _hill(found: Slice) -> str:
     )
     if not (math.isfinite(start) and math.isfinite(end)):
         return f"{way} has an end whose loss is no number."
-    if rise > 0.01 * max(abs(start - end), 1e-9):
+    if rise > CLIMB * max(abs(start - end), 1e-9):
         return f"{way} climbs by up to {significant(rise)}."
     return f"{way} goes down all the way."
 
 
-def sharpness_findings(found: Sequence[Sharpness | str], experiment: Experiment) -> list[str]:
-    said = [each for each in found if isinstance(each, str)]
-    for i, each in enumerate(found):
-        if isinstance(each, str):
-            continue
-        said.append(f"{experiment.letters[i]}: {_against_the_limit(each)}")
-    return said
+def _flattest(slices: dict[str, Slice]) -> str:
+    """Which of the slices rises least, by what their networks have: 'without batchnorm'."""
+    rises = {condition: _rise(each) for condition, each in slices.items()}
+    known = {condition: rise for condition, rise in rises.items() if math.isfinite(rise)}
+    if not known:
+        return "No loss in these slices is a number."
+    said = "Mean rise over the slice: " + ", ".join(f"{significant(rise)} {where}" for where, rise in rises.items())
+    if guessing := [where for where in known if slices[where].centre > LN_10 - UNINFORMED_WITHIN]:
+        return f"{said}. They are not compared: {listed(guessing)} the weights do no better than guessing."
+    if len(known) < 2:
+        return f"{said}."
+    if below := [where for where, rise in known.items() if rise < 0]:
+        return f"{said}; {listed(below)} the weights lie in no basin, because most of the slice is lower."
+    least, most = min(known.values()), max(known.values())
+    alike = [where for where, rise in known.items() if rise - least <= ALIKE_WITHIN * most]
+    if len(alike) == len(known):
+        return f"{said}; they are alike."
+    return f"{said}; {'flatter' if len(known) == 2 else 'flattest'} {listed(alike)} here."
+
+
+def _rise(found: Slice) -> float:
+    """Mean loss over the slice above that at the weights; 0 for what is left of rounding."""
+    if np.isnan(found.loss).all():
+        return math.nan
+    rise = float(np.nanmean(found.loss)) - found.centre
+    return 0.0 if abs(rise) <= LOSS_ROUNDING * abs(found.centre) else rise
 
 
 def _against_the_limit(found: Sharpness) -> str:
@@ -117,60 +153,22 @@ def _against_the_limit(found: Sharpness) -> str:
     return f"λ<sub>max</sub> {significant(value)} at step {step:,}, {end} (at most {much} on the way)."
 
 
-def rate_findings(found: LargestRates, experiment: Experiment) -> list[str]:
-    medians = np.median(found.rates, axis=1)
-    said = [
-        f"{experiment.letters[i]} ({kind_of(experiment.variants[i])}): {_rate(found, float(rate))}"
-        for i, rate in enumerate(medians)
-    ]
-    if (pair := compared_pair(experiment)) is not None:
-        said.append(_larger(found, *(float(medians[i]) for i in pair)))
-    return said
-
-
-def _larger(found: LargestRates, without: float, with_it: float) -> str:
-    """Rates at a bound of the search are known from one side: a comparison may still hold."""
-    if without == with_it and not found.lowest < without < found.highest:
-        return "Both are at the same bound of the search: they cannot be compared."
-    if with_it <= without:
-        return "The largest rate that trains is <b>not</b> larger with batchnorm."
-    write = times if found.lowest < without and with_it < found.highest else at_least
-    return f"The largest rate that trains is {write(with_it / without)} as large with batchnorm."
-
-
 def _rate(found: LargestRates, rate: float) -> str:
     if rate >= found.highest:
         return f"{found.highest:,.0f} or more"
-    return significant(rate) if rate > found.lowest else f"none from {found.lowest:.2g} trains"
+    return significant(rate) if rate > found.lowest else f"none from {significant(found.lowest)} on trains"
 
 
-def scaling_findings(found: Sequence[Scaling], experiment: Experiment) -> list[str]:
-    said, a = [], SCALES[-1]
-    for i, each in enumerate(found):
-        letter, ratio = experiment.letters[i], float(each.gradient[-1])
-        if not math.isfinite(ratio):
-            said.append(f"{letter}: no gradient reaches these weights, or they are no numbers.")
-            continue
-        said.append(
-            f"{letter} ({kind_of(experiment.variants[i])}): with weights {a:g} times as large the gradient is "
-            f"{significant(ratio)} times as large (1/a = {significant(1 / a)}), and logits move by up to "
-            f"{significant(float(each.difference.max()), 2)}."
-        )
-    return said
-
-
-def noise_findings(found: BatchNoise) -> list[str]:
-    sizes = [NOISE_SIZES.index(size) for size in (32, 256)]
-    first, last = (float(found.mean[k]) for k in sizes)
-    if not (first > 0 and last > 0):
-        return ["The outputs of layer 1 are constant, or no numbers: their batch statistics have no noise."]
-    return [
-        f"Batch means of 32 digits are {significant(first, 2)} standard deviations off, of 256 digits "
-        f"{significant(last, 2)}: {times(first / last)} less noise (√8 = 2.8)."
-    ]
-
-
-RATE_SEARCH = (
-    f"A rate trains where the loss stays finite for {SEARCH_STEPS} steps at that constant rate and is below "
-    f"{LEARNED:g} nats on average over the last fifth of them (a network that knows nothing has ln 10 = 2.30)."
-)
+def _larger(found: LargestRates, without: float, with_it: float) -> str:
+    """Compare two rates. One at the upper bound of the search is known from below alone; at the lower one none trains,
+    and there is nothing to divide by."""
+    if without == with_it and not found.lowest < without < found.highest:
+        return "Both are at the same bound of the search: they cannot be compared."
+    if without <= found.lowest:
+        return f"Without batchnorm no rate from {significant(found.lowest)} on trains, with batchnorm some do."
+    if with_it <= found.lowest:
+        return f"With batchnorm no rate from {significant(found.lowest)} on trains, without batchnorm some do."
+    if with_it <= without:
+        return "The largest rate that trains is <b>not</b> larger with batchnorm."
+    write = times if with_it < found.highest else at_least
+    return f"The largest rate that trains is {write(with_it / without)} as large with batchnorm."

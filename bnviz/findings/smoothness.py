@@ -6,9 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from bnviz.analysis.comparison import are_alike, compared_pair
+from bnviz.analysis.learning import is_guessing
 from bnviz.analysis.smoothness import generalization_gap, newest_median, smoothness_course
+from bnviz.experiment.naming import network_conditions, network_names
 from bnviz.records.history import View
-from bnviz.wording import counted, significant, times
+from bnviz.wording import counted, listed, significant, times
 
 STEPS_TO_COMPARE = 4  # kept steps
 LOOKS_TO_COMPARE = 3  # at the gap between test and training loss, after step 0
@@ -26,7 +28,7 @@ def smoothness_findings(view: View) -> list[str]:
 def effective_rate_findings(view: View) -> list[str]:
     """Return how far the effective learning rate of each network with batchnorm has come, and what brought it there."""
     said = []
-    for i, variant in enumerate(view.experiment.variants):
+    for i, (name, variant) in enumerate(zip(network_names(view.experiment), view.experiment.variants, strict=True)):
         found = smoothness_course(view, i)
         changed = max((marker.at[i][0] for marker in view.markers if i in marker.at), default=0)
         since = np.flatnonzero(np.isfinite(found.effective_rate) & (found.steps >= changed))
@@ -37,7 +39,7 @@ def effective_rate_findings(view: View) -> list[str]:
         rate = found.rate[ends[1]] / found.rate[ends[0]] if found.rate[ends[0]] else math.nan
         square = (found.weights[ends[1], 0] / found.weights[ends[0], 0]) ** 2
         said.append(
-            f"{view.experiment.letters[i]}: {significant(first, 2)} at step {begin:,.0f}, {significant(last, 2)} at "
+            f"{name}: {significant(first, 2)} at step {begin:,.0f}, {significant(last, 2)} at "
             f"step {end:,.0f}: η is {times(rate)} what it was, ‖W₁‖² {times(square)}."
         )
     return said
@@ -45,27 +47,36 @@ def effective_rate_findings(view: View) -> list[str]:
 
 def gap_findings(view: View) -> list[str]:
     """Return whether the gap is smaller with batchnorm in this run, once there are some looks at trained networks."""
-    if (pair := compared_pair(view.experiment)) is None:
+    if (pair := compared_pair(view.experiment)) is None or any(_guessing(view)):
         return []
     looks = [found[steps > 0] for steps, found in (generalization_gap(view, i) for i in pair)]
     if min(map(len, looks)) < LOOKS_TO_COMPARE:
         return []
     without, with_it = map(newest_median, looks)
-    a, b = (view.experiment.letters[i] for i in pair)
     if are_alike(without, with_it, GAPS_ALIKE_WITHIN):
         verdict = "they are alike"
     else:
         verdict = f"{'smaller' if with_it < without else '<b>larger</b>'} with batchnorm"
-    return [f"Gap over the newest quarter of the looks: {without:.3f} of {a}, {with_it:.3f} of {b}; {verdict}."]
+    return [
+        f"Gap over the newest quarter of the looks: {without:.3f} without batchnorm, {with_it:.3f} with it; {verdict}."
+    ]
 
 
 def _troubles(view: View) -> Iterator[str]:
-    for i, history in enumerate(view.variants):
-        letter = view.experiment.letters[i]
+    for i, (condition, history) in enumerate(zip(network_conditions(view.experiment), view.variants, strict=True)):
+        where = condition[0].upper() + condition[1:]
         if history.frames and history.frames[-1].diverged:
-            yield f"{letter} diverged at step {history.frames[-1].step:,}: nothing is measured from there on."
+            yield f"{where}, training diverged at step {history.frames[-1].step:,}: nothing is measured from there on."
         elif (found := smoothness_course(view, i)).steps.size and found.gradient[-1] == 0:
-            yield f"The gradient of {letter} is zero: there is no direction to look along."
+            yield f"{where}, the gradient is zero: there is no direction to look along."
+
+
+def _guessing(view: View) -> Iterator[str]:
+    """The conditions of the compared networks that have not learned anything."""
+    pair, latest = compared_pair(view.experiment), view.latest
+    if pair is not None and latest is not None:
+        conditions = network_conditions(view.experiment)
+        yield from (conditions[i] for i in pair if is_guessing(latest.variants[i]))
 
 
 def _compared(view: View) -> Iterator[str]:
@@ -73,7 +84,6 @@ def _compared(view: View) -> Iterator[str]:
         yield "To compare, train one network without batchnorm and one with it."
         return
     without, with_it = (smoothness_course(view, i) for i in pair)
-    a, b = (view.experiment.letters[i] for i in pair)
     if (fewest := min(len(without.steps), len(with_it.steps))) < STEPS_TO_COMPARE:
         so_far = counted(fewest, "kept step")
         if view.latest is not None and view.latest.finished:
@@ -83,6 +93,13 @@ def _compared(view: View) -> Iterator[str]:
             )
         else:
             yield f"{so_far} so far, and a comparison takes {STEPS_TO_COMPARE}: train to see how smooth the way is."
+        return
+    if guessing := list(_guessing(view)):
+        where = listed(guessing)
+        yield (
+            f"{where[0].upper()}{where[1:]}, the network only guesses: how smooth its loss is there says nothing of "
+            "networks that learn."
+        )
         return
     last = f"over the newest quarter of {int(min(without.steps[-1], with_it.steps[-1])):,} steps (medians)"
     measures = {
@@ -94,7 +111,7 @@ def _compared(view: View) -> Iterator[str]:
         one, other = (newest_median(v) for v in values)
         if not (math.isfinite(one) and math.isfinite(other) and one > 0 and other > 0):
             continue
-        numbers = f"{significant(one)} of {a}, {significant(other)} of {b} with batchnorm"
+        numbers = f"{significant(one)} without batchnorm, {significant(other)} with it"
         # A range that lies below the loss here is how far down the way goes, and says nothing of roughness.
         down = name == LOSS_RANGE and newest_median((without if one > other else with_it).ascent) < 0
         verdict = _downhill(one, other) if down else _verdict(one, other)
@@ -128,9 +145,8 @@ def _noisy(view: View) -> Iterator[str]:
     if min(len(one), len(other)) < LOSSES_TO_COMPARE:
         return
     ours, theirs = newest_median(one), newest_median(other)
-    a, b = view.experiment.letters[noisy[0]], view.experiment.letters[plain[0]]
     better = "still lower than" if ours < theirs else "<b>not</b> lower than"
     yield (
-        f"Training loss of {a}, with noisy batchnorm: {significant(ours)}, {better} that of {b} without batchnorm, "
-        f"{significant(theirs)} (median of the newest quarter)."
+        f"The training loss with noisy batchnorm is {significant(ours)}, {better} that without batchnorm, "
+        f"{significant(theirs)} (medians of the newest quarter)."
     )

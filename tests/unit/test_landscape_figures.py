@@ -104,7 +104,7 @@ class TestSmoothness:
     def test_a_verdict_follows_the_data_in_both_directions(self) -> None:
         rough_without = smoothness_findings(view(9.0, 3.0))[0]
         assert (
-            "9 of A, 3 of B with batchnorm. 3.0 times smoother with batchnorm, as Santurkar et al. 2018"
+            "9 without batchnorm, 3 with it. 3.0 times smoother with batchnorm, as Santurkar et al. 2018"
             in rough_without
         )
         rough_with = smoothness_findings(view(3.0, 9.0))[0]
@@ -113,10 +113,7 @@ class TestSmoothness:
 
     def test_noisy_batchnorm_is_compared_with_none(self) -> None:
         said = smoothness_findings(view(3.0, 2.0, 4.0, experiment=NOISY, steps=60))
-        assert (
-            "Training loss of C, with noisy batchnorm: 0.333, still lower than that of A without batchnorm, 1 "
-            in said[1]
-        )
+        assert "The training loss with noisy batchnorm is 0.333, still lower than that without batchnorm, 1 " in said[1]
 
     def test_a_network_without_its_counterpart_is_not_compared(self) -> None:
         alone = Experiment(TWINS.training, TWINS.variants[:1])
@@ -127,8 +124,8 @@ class TestSmoothness:
         bad = variant_frame(0, smoothness=measured(NAN, loss=NAN, gradient=NAN), diverged=True)
         history.add(frame(variant_frame(0, smoothness=measured(0.0, gradient=0.0)), bad, tick=0))
         said = smoothness_findings(history.view())
-        assert said[0] == "The gradient of A is zero: there is no direction to look along."
-        assert said[1].startswith("B diverged at step 0")
+        assert said[0] == "Without batchnorm, the gradient is zero: there is no direction to look along."
+        assert said[1].startswith("With batchnorm, training diverged at step 0")
         for log in (True, False):
             for figure in (figures.loss_band, figures.gradient_predictiveness, figures.effective_smoothness):
                 drawable(figure(history.view(), log=log))
@@ -160,7 +157,7 @@ class TestSmoothness:
             seen = replace(measured(1.0), rate=rate, weights=np.array([norm, 1.0]))
             history.add(frame(*[variant_frame(step, smoothness=seen)] * 2, tick=step))
         said = effective_rate_findings(history.view())  # only networks with batchnorm
-        assert said == ["B: 0.025 at step 0, 0.0031 at step 15: η is 0.5 times what it was, ‖W₁‖² 4.0 times."]
+        assert said == ["batchnorm: 0.025 at step 0, 0.0031 at step 15: η is 0.5 times what it was, ‖W₁‖² 4.0 times."]
         assert said[0] in figures.effective_learning_rate(history.view(), said)["layout"]["meta"]["words"]
         marked = replace(history.view(), markers=(Marker("batchnorm on", {1: (EVERY, 1.0)}),))
         assert effective_rate_findings(marked) == []  # not of the network before
@@ -208,11 +205,11 @@ class TestSlices:
             assert [color["cmin"], color["cmax"]] == pytest.approx(expected, rel=1e-5)
 
     def test_that_are_missing_say_why_and_the_others_are_drawn(self) -> None:
-        found = ("A: it has diverged.", piece())
+        found = ("it has diverged.", piece())
         assert (
             figures.landscape_slices(found, TWINS, shape="contour", log=True, words=[])["data"][0]["type"] == "contour"
         )
-        assert slice_findings(found)[0] == "A: it has diverged."
+        assert slice_findings(found, TWINS)[0] == "no batchnorm: it has diverged."
         drawable(figures.landscape_slices(("A: none", "B: none"), TWINS, shape="contour", log=True, words=["A: none"]))
 
     def test_with_infinite_losses_are_drawn_where_they_are_finite(self) -> None:
@@ -221,23 +218,23 @@ class TestSlices:
         for shape in ("contour", "surface"):
             drawable(figures.landscape_slices((replace(piece(), loss=loss),), TWINS, shape=shape, log=True, words=[]))
         nowhere = replace(piece(), loss=np.full((5, 5), np.nan, np.float32))
-        assert "no loss in this slice is a finite number" in slice_findings((nowhere,))[0]
+        assert "no loss in this slice is a finite number" in slice_findings((nowhere,), TWINS)[0]
         drawable(figures.landscape_slices((nowhere,), TWINS, shape="contour", log=True, words=[]))
 
     def test_are_told_in_words(self) -> None:
-        said = slice_findings((piece(level=0.5), piece(level=2.0)))
-        assert said[0] == "A: from 0.5 at the weights to 2.5 within the slice."
-        assert "this plane holds 90% of the squared distances of its path" in slice_findings((piece("path"),))[0]
+        said = slice_findings((piece(level=0.5), piece(level=2.0)), TWINS)
+        assert said[0] == "no batchnorm: from 0.5 at the weights to 2.5 within the slice."
+        assert "this plane holds 90% of the squared distances of its path" in slice_findings((piece("path"),), TWINS)[0]
 
     def test_a_hill_on_the_line_is_told(self) -> None:
         x = np.linspace(-1.25, 0.25, 7)
         down, over = (np.array([[9, 8, 6, 5, 4, 2, 3.0]]), np.array([[9, 8, 12, 5, 4, 2, 3.0]]))
         line = replace(piece("line"), x=x)
-        assert "goes down all the way" in slice_findings((replace(line, loss=down),))[0]
-        assert "climbs by up to 4." in slice_findings((replace(line, loss=over),))[0]
+        assert "goes down all the way" in slice_findings((replace(line, loss=down),), TWINS)[0]
+        assert "climbs by up to 4." in slice_findings((replace(line, loss=over),), TWINS)[0]
 
     def test_are_exported_point_by_point(self) -> None:
-        found = rows(files.slices_csv((piece(), "B: it has diverged.")))
+        found = rows(files.slices_csv((piece(), "it has diverged.")))
         assert len(found) == 25
         assert found[0] == {"variant": "A", "step": "40", "digits": "1000", "x": "-1.0", "y": "-1.0", "loss": "3.0"}
 
@@ -245,18 +242,27 @@ class TestSlices:
 class TestTheFlattest:
     def said(self, *rises: float) -> str:
         found = [replace(piece(), loss=np.full((5, 5), 1 + rise), centre=1.0) for rise in rises]
-        return slice_findings(tuple(found))[-1]
+        return slice_findings(tuple(found), NOISY if len(rises) == 3 else TWINS)[-1]
 
     def test_is_named_where_it_differs(self) -> None:
-        assert self.said(0.2, 0.5) == "Mean rise over the slice: 0.2 of A, 0.5 of B; A is the flatter here."
-        assert "A and B are the flattest here." in self.said(0.5, 0.52, 0.9)
+        assert self.said(0.2, 0.5) == (
+            "Mean rise over the slice: 0.2 without batchnorm, 0.5 with batchnorm; flatter without batchnorm here."
+        )
+        assert "flattest without batchnorm and with batchnorm here." in self.said(0.5, 0.52, 0.9)
         assert "they are alike" in self.said(0.5, 0.52)
+
+    def test_is_none_where_a_network_only_guesses(self) -> None:
+        learned, guessing = replace(piece(), centre=1.0), replace(piece(), centre=2.31)
+        (*_, said) = slice_findings((guessing, learned), TWINS)
+        assert said.endswith("They are not compared: without batchnorm the weights do no better than guessing.")
 
     def test_is_none_by_rounding_or_on_a_slope(self) -> None:
         assert "they are alike" in self.said(0.0, 1e-7)
         assert "they are alike" in self.said(-1e-7, 1e-7)
-        assert "below zero the slice is lower than the weights of A, which lie in no basin" in self.said(-0.1, 0.5)
-        assert self.said(NAN, 0.5).endswith("0.5 of B.")
+        assert "without batchnorm the weights lie in no basin, because most of the slice is lower" in self.said(
+            -0.1, 0.5
+        )
+        assert self.said(NAN, 0.5).endswith("0.5 with batchnorm.")
 
 
 def axes_of(figure: Figure) -> list[tuple[str, Figure]]:
@@ -329,10 +335,10 @@ SHARP = Sharpness(np.array([0, 50]), np.array([5.0, 30.0]), np.array([20.0, 20.0
 
 
 def test_sharpness_is_compared_with_the_limit() -> None:
-    found = (SHARP, "B: it has diverged, and its weights are no numbers.")
+    found = (SHARP, "it has diverged, and its weights are no numbers.")
     said = sharpness_findings(found, TWINS)
-    assert said[0].startswith("B: it has diverged")
-    assert said[1] == "A: λ<sub>max</sub> 30 at step 50, above the limit 20 (at most 150% of it on the way)."
+    assert said[1].startswith("batchnorm: it has diverged")
+    assert said[0] == "no batchnorm: λ<sub>max</sub> 30 at step 50, above the limit 20 (at most 150% of it on the way)."
     drawable(figures.sharpness_over_steps(found, TWINS, said))
     drawable(figures.sharpness_over_steps((), TWINS, []))
     far = replace(SHARP, eigenvalue=np.array([500.0, 30.0]))
@@ -350,11 +356,13 @@ def test_sharpness_is_compared_with_the_limit() -> None:
 def test_the_largest_rates_are_compared_and_bounds_are_named() -> None:
     found = LargestRates(SEEDS, np.array([[0.5, 0.5, 1.0], [4096.0, 4096.0, 2.0]]), 1e-3, 4096.0)
     said = rate_findings(found, TWINS)
-    assert said[0] == "A (no batchnorm): 0.5"
-    assert said[1] == "B (batchnorm): 4,096 or more"
+    assert said[0] == "no batchnorm: 0.5"
+    assert said[1] == "batchnorm: 4,096 or more"
     worse = LargestRates(SEEDS, found.rates[::-1], 1e-3, 4096.0)
     assert "<b>not</b> larger with batchnorm" in rate_findings(worse, TWINS)[-1]
-    assert "none from 0.001 trains" in rate_findings(LargestRates(SEEDS, np.full((2, 3), 1e-3), 1e-3, 4096.0), TWINS)[0]
+    assert (
+        "none from 0.001 on trains" in rate_findings(LargestRates(SEEDS, np.full((2, 3), 1e-3), 1e-3, 4096.0), TWINS)[0]
+    )
     drawable(figures.largest_rates(found, TWINS, said))
     assert [row["seed"] for row in rows(files.rates_csv(found))] == ["5", "6", "7"] * 2
 
@@ -364,11 +372,11 @@ def test_the_largest_rates_are_compared_and_bounds_are_named() -> None:
     [
         (1.0, 4.0, "is 4.0 times as large"),
         (1.0, 4096.0, "is at least 4,000 times as large"),
-        (1e-3, 4.0, "is at least 4,000 times as large"),
-        (1e-3, 4096.0, "is at least 4 · 10⁶ times as large"),
+        (1e-3, 4.0, "Without batchnorm no rate from 0.001 on trains, with batchnorm some do."),
+        (1e-3, 4096.0, "Without batchnorm no rate from 0.001 on trains, with batchnorm some do."),
         (4096.0, 4096.0, "cannot be compared"),
         (1e-3, 1e-3, "cannot be compared"),
-        (4096.0, 1e-3, "is <b>not</b> larger"),
+        (4096.0, 1e-3, "With batchnorm no rate from 0.001 on trains, without batchnorm some do."),
         (2.0, 2.0, "is <b>not</b> larger"),
     ],
 )
@@ -386,7 +394,7 @@ def test_noisy_batchnorm_is_not_what_the_largest_rates_are_compared_by() -> None
 def test_scales_and_noise_are_drawn_and_told() -> None:
     inverse, nothing, noise = SCALED, STILL, NOISE
     said = scaling_findings((nothing, inverse), TWINS)
-    assert said[0].startswith("A: no gradient reaches these weights")
+    assert said[0].startswith("no batchnorm: no gradient reaches these weights")
     assert "the gradient is 0.125 times as large (1/a = 0.125), and logits move by up to 0." in said[1]
     drawable(figures.gradient_by_scale((nothing, inverse), TWINS, said))
     constant = replace(noise, mean=np.zeros(len(NOISE_SIZES)))

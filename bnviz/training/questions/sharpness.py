@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bnviz.experiment.config import LETTERS
 from bnviz.nn.network import Stack
 from bnviz.records.landscape import SHARPNESS_DIGITS, Sharpness
 from bnviz.records.questions import SharpnessAlongPath
@@ -39,10 +38,10 @@ def along_the_path(trainer: Trainer, asked: SharpnessAlongPath) -> Generator[flo
     for i, (stack, points) in enumerate(now):
         known = [(step, point) for step, point in points if torch.isfinite(point).all()]
         if not known:
-            found.append(f"{LETTERS[i]}: it has diverged, and its weights are no numbers.")
+            found.append("it has diverged, and its weights are no numbers.")
             continue
         if (needed := 4 * activations(stack, images) + weight_space.megabytes(stack) * (ITERATIONS + 8)) > MEMORY:
-            found.append(f"{LETTERS[i]}: this takes {needed:,.0f} MiB, and the limit is {MEMORY:,.0f} MiB.")
+            found.append(f"this takes {needed:,.0f} MiB, and the limit is {MEMORY:,.0f} MiB.")
             continue
         values = []
         for k, (_, point) in enumerate(known):

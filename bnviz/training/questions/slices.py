@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.experiment.config import LETTERS, Variant
+from bnviz.experiment.config import Variant
 from bnviz.nn.layers import cross_entropy
 from bnviz.nn.network import Stack
 from bnviz.records.frames import Floats
@@ -49,7 +49,7 @@ def loss_slices(trainer: Trainer, question: LossSlices) -> Generator[float, None
                 seed=question.seed,
             )
         except ValueError as error:
-            found.append(f"{LETTERS[i]}: {error}")
+            found.append(str(error))
             continue
         points = Points(variants[i], stack, images, labels, where)
         loss: list[Floats] = []

@@ -81,7 +81,8 @@ class Landscape:
                 words.append(
                     f"{directions}on the first {digits:,} training digits, normalized with the statistics of just these"
                 )
-            about, told = self.slices.experiment or now, words + slice_findings(found)
+            about = self.slices.experiment or now
+            told = words + slice_findings(found, about)
             return figures.landscape_slices(found, about, shape=look.shape, log=look.log, words=told)
 
         def sharpness() -> Figure:

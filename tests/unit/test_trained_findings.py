@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bnviz.analysis.shift import ACTIVATION_INPUT
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.presets import PRESETS
 from bnviz.findings.live import live_findings
+from bnviz.findings.shift import shift_findings
+from bnviz.findings.smoothness import smoothness_findings
 from bnviz.records.history import History, View
-from bnviz.training.trainer import train
+from bnviz.training.trainer import Trainer, train
 
 if TYPE_CHECKING:
     from bnviz.training.batches import Batches
@@ -66,6 +69,25 @@ class TestCarelessInit:
         )
         assert match
         assert float(match[1]) > float(match[2]) + 35
+
+    def test_that_hardly_moves_without_batchnorm_is_no_success_of_it(self, careless: list[View]) -> None:
+        moved, doubt = shift_findings(careless[-1], [], layer=0, place=ACTIVATION_INPUT)
+        assert re.search(r"moved by W₁ = \S+ \(no batchnorm\), \S+ \(batchnorm\)\.$", moved)
+        assert "times" not in moved
+        assert doubt.startswith("Without batchnorm, the network only guesses")
+
+
+def test_the_smoothness_of_a_network_that_guesses_is_not_compared(batches: "Batches") -> None:
+    experiment = PRESETS["careless"].experiment
+    experiment = replace(experiment, training=replace(experiment.training, steps=100))
+    history = History(experiment, watch="landscape")
+    trainer = Trainer(experiment.training, experiment.variants, batches, watch="landscape")
+    history.add(trainer.advance(steps=0))
+    while not trainer.finished:
+        history.add(trainer.advance())
+    said = smoothness_findings(history.view())
+    assert not any("Santurkar" in sentence for sentence in said)
+    assert any(sentence.startswith("Without batchnorm, the network only guesses") for sentence in said)
 
 
 def test_five_deep_layers_explode_from_the_start_without_batchnorm_alone(batches: "Batches") -> None:
