@@ -27,11 +27,8 @@ from bnviz.ui.transport import transport
 KINDS = {"ridges": "ridges", "overlay": "snapshots", "heat": "heat map"}
 SINCE = {"start": "the first frame", "before": "the kept frame before"}
 
-page.style()
-st.title("Covariate shift")
-experiment = controls.chosen_experiment()
+experiment = page.open_page("Covariate shift")
 controls.sidebar()
-page.show_problems()
 keep_weights = network_bar(experiment)
 _, run = session.live_run(experiment, keep_weights)
 past = rewound(run)

@@ -25,11 +25,8 @@ from bnviz.ui.transport import transport
 NETWORKS = ("deep", "deep_relu", "deepest", "paper", "lenet")  # presets
 DEPTHS = (1, 2, 5, 10, 20)
 
-page.style()
-st.title("Depth and architecture")
-experiment = controls.chosen_experiment()
+experiment = page.open_page("Depth and architecture")
 controls.sidebar()
-page.show_problems()
 keep_weights = network_bar(experiment)
 _, run = session.live_run(experiment, keep_weights)
 

@@ -51,9 +51,8 @@ DERIVATIONS = {
     ),
 }
 
-page.style()
 initial_settings.style()
-st.title("Initialization")
+page.open_page("Initialization")
 st.markdown(
     "Before the first step, a network's weights are drawn at random. How large they are decides whether a signal gets "
     "through all layers, and whether a gradient finds its way back: **from weights to saturation**. Everything is "

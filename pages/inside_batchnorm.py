@@ -31,8 +31,7 @@ CLOSED_FORM = r"""\begin{aligned}\frac{\partial L}{\partial x_i}=\frac{\gamma}{\
 LEARNED = r"""\frac{\partial L}{\partial\gamma}=\sum_i\frac{\partial L}{\partial y_i}\hat x_i,\qquad
 \frac{\partial L}{\partial\beta}=\sum_i\frac{\partial L}{\partial y_i}"""
 
-page.style()
-st.title("Inside batchnorm")
+page.open_page("Inside batchnorm")
 st.markdown(
     "Batch normalization gives every unit of a layer mean 0 and variance 1 over the batch, then lets the network "
     f"choose another mean β and scale γ ({PAPER}, algorithm 1). Everything here is computed while you look at it."

@@ -37,11 +37,8 @@ PLANES: dict[Plane, str] = {
     "line": "the line from the start",
 }
 
-page.style()
-st.title("Loss landscape")
-experiment = controls.chosen_experiment()
+experiment = page.open_page("Loss landscape")
 controls.sidebar()
-page.show_problems()
 keep_weights = network_bar(experiment)
 _, run = session.live_run(experiment, keep_weights, "landscape")
 

@@ -9,8 +9,7 @@ from bnviz.records.reproduction import Result
 from bnviz.ui import page, settings_table
 from bnviz.ui.components.live_plotly import live_chart
 
-page.style()
-st.title("Results")
+page.open_page("Results")
 try:
     found = results.read()
 except (FileNotFoundError, ValueError) as error:

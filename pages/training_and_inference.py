@@ -27,8 +27,7 @@ from bnviz.ui.transport import transport
 SIZES = (2, 4, 8, 16, 32, 64, 128)
 START = Experiment(TrainingConfig(), (Variant(batchnorm=BatchNormConfig()),))
 
-page.style()
-st.title("Training and inference")
+page.open_page("Training and inference")
 tab = tab_id()
 if tab is None:  # the browser answers within the blink of an eye, and the page runs again
     st.stop()

@@ -1,4 +1,4 @@
-"""What every page has: its style sheet, and messages about what was refused."""
+"""What every page has: its style sheet, its title, an address that holds the experiment, and what was refused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from bnviz.ui import settings_table
+from bnviz.experiment.config import Experiment
+from bnviz.ui import controls, settings_table
 
 PROBLEMS = 12  # shown at once
 _STYLE = Path(__file__).with_name("style.css")
@@ -14,6 +15,19 @@ _STYLE = Path(__file__).with_name("style.css")
 
 def style() -> None:
     st.html(_STYLE)
+
+
+def open_page(title: str) -> Experiment:
+    """Draw the title of a page, and return the experiment of its address.
+
+    Pages about something else keep the experiment in their address too: a reload on any page, and a return to the live
+    lab from there, find it again.
+    """
+    style()
+    st.title(title)
+    experiment = controls.chosen_experiment()
+    show_problems()
+    return experiment
 
 
 def show_problems() -> None:

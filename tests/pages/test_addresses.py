@@ -1,0 +1,47 @@
+"""Every page's address holds the experiment, so that a reload anywhere and a return to the live lab find it again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from opening import ROOT, address, page
+
+from bnviz.experiment.settings import unflatten
+from bnviz.ui.web import server
+
+pytestmark = pytest.mark.slow
+
+# The sweep's address holds a sweep: the settings of its networks, and what varies.
+PAGES = sorted(path for path in (ROOT / "pages").glob("*.py") if path.stem != "sweep")
+EXPERIMENT = {"steps": "300", "a_init": "normal", "b_bn_momentum": "0.5"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _engine_ends_with_the_tests() -> Iterator[None]:
+    yield
+    server.stop()
+
+
+@pytest.mark.parametrize("script", PAGES, ids=lambda path: path.stem)
+def test_a_page_takes_the_experiment_from_its_address_and_keeps_it_there(script: Path) -> None:
+    app = page(script, **EXPERIMENT)
+    assert address(app) == EXPERIMENT
+    found = unflatten(app.session_state["settings"])
+    assert found.training.steps == 300
+    assert found.variants[0].network.init == "normal"
+    assert found.variants[1].batchnorm is not None
+    assert found.variants[1].batchnorm.momentum == 0.5
+
+
+@pytest.mark.parametrize("script", PAGES, ids=lambda path: path.stem)
+def test_a_page_writes_the_experiment_that_was_chosen_on_another_page_into_its_address(script: Path) -> None:
+    app = page(script, **EXPERIMENT)
+    app.query_params.clear()  # as a link to the page leaves it
+    app.run()
+    assert address(app) == EXPERIMENT
+
+
+@pytest.mark.parametrize("script", PAGES, ids=lambda path: path.stem)
+def test_a_page_says_what_its_address_was_refused(script: Path) -> None:
+    app = page(script, steps="-1")
+    assert any("steps" in warning.value for warning in app.warning)
