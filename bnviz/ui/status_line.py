@@ -51,7 +51,8 @@ def network_numbers(view: View) -> dict[str, str]:
         f"bnviz-numbers-{letter.lower()}": (
             "diverged"
             if variant.diverged
-            else f"test accuracy <b>{variant.test_accuracy:.1%}</b> &ensp; test loss <b>{variant.test_loss:.3f}</b>"
+            else f'<span class="bnviz-wide">test accuracy </span><b>{variant.test_accuracy:.1%}</b>'
+            f'<span class="bnviz-wide"> &ensp; test loss <b>{variant.test_loss:.3f}</b></span>'
         )
         for letter, variant in zip(view.experiment.letters, view.latest.variants, strict=True)
     }

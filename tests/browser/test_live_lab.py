@@ -39,11 +39,12 @@ def test_page_opens_at_step_0_with_the_untrained_networks_drawn(lab: Lab) -> Non
     lab.open("?a_init=rand&b_init=rand")
     assert lab.step() == 0
     lab.stands()
-    loss = lab.chart("chart_loss", "div._fullData.filter(t => t.marker?.symbol === 'diamond').map(t => t.y[0])")
+    first = "div._fullData.filter(t => ['diamond', 'triangle-up'].includes(t.marker?.symbol)).map(t => t.customdata[0])"
+    loss = lab.chart("chart_loss", first)
     assert isinstance(loss, list)
     assert all(value > 3 for value in loss)
     expect(lab.page.locator(".bnviz-findings")).to_contain_text("Before the first step the loss is")
-    expect(lab.page.locator(".st-key-chart_saturation .bnviz-notes")).to_contain_text("100% of outputs saturated")
+    expect(lab.page.locator(".st-key-chart_saturation .bnviz-notes")).to_contain_text("100% saturated")
 
 
 def test_every_chart_moves_without_being_mounted_again(lab: Lab) -> None:
@@ -111,12 +112,12 @@ def test_flipping_a_switch_again_and_again_changes_nothing_else(lab: Lab) -> Non
     for flip in range(1, 13):
         lab.toggle("b_batchnorm")
         if flip % 3:  # and sometimes as fast as a hand, which cuts the rerun of the click before short
-            word = "no batchnorm" if flip % 2 else "· batchnorm"
+            word = "no batchnorm B<" if flip % 2 else ">batchnorm<"
             wait_for(lambda word=word: word in str(lab.chart("chart_network", title)), f"flip {flip}")
         else:
             lab.page.wait_for_timeout(150)
     wait_for(lambda: lab.parameters() == settings, "the address of the settings before")
-    wait_for(lambda: "· batchnorm" in str(lab.chart("chart_network", title)), "batchnorm")
+    wait_for(lambda: ">batchnorm<" in str(lab.chart("chart_network", title)), "batchnorm")
     lab.plays()
     assert mounted_again(lab) == []
 
@@ -153,7 +154,7 @@ def test_an_init_is_changed_while_training(lab: Lab) -> None:
     lab.page.locator(".st-key-a_init [role=combobox], .st-key-a_init input").first.click()
     lab.page.get_by_role("option", name="He normal").click()
     wait_for(lambda: lab.parameters().get("a_init") == "he_normal", "the address")
-    wait_for(lambda: "he_normal" in str(lab.chart("chart_network", "div.layout.annotations[0].text")), "the change")
+    wait_for(lambda: "He normal" in str(lab.chart("chart_network", "div.layout.annotations[0].text")), "the change")
     lab.plays()
 
 
@@ -285,7 +286,10 @@ def test_a_click_on_the_network_map_picks_the_layer_below(lab: Lab) -> None:
     box = at_rest(panel)
     panel.click(position={"x": box["width"] / 2, "y": box["height"] * 0.62})
     title = "div.layout.xaxis.title.text"
-    wait_for(lambda: lab.chart("chart_saturation", title) == "neuron of layer 3", "the third layer")
+    wait_for(
+        lambda: lab.chart("chart_saturation", title) == "neurons of layer 3, the most saturated first",
+        "the third layer",
+    )
     wait_for(lambda: lab.chart("chart_activations", title) == "post-activation, layer 3", "its activations")
 
 

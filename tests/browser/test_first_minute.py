@@ -1,0 +1,163 @@
+"""A newcomer's first minute in the live lab: what one click shows, what a change leaves behind, what lasts."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Lab, OpenContext, Server, at_rest, wait_for
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+FIRST_SCREEN = ("chart_loss", "chart_activations", "chart_saturation")
+IN_SIGHT = """keys => keys.map(key => document.querySelector(`.st-key-${key}`).getBoundingClientRect())
+  .map(({ top, left, bottom, right, height }) =>
+    top >= 0 && left >= 0 && bottom <= innerHeight && right <= innerWidth && height > 0)"""
+CARELESS = "?a_init=rand&b_init=rand"
+SHIFTS = """{
+  window.shifts = [];
+  new PerformanceObserver(list => {
+    for (const { value, startTime, sources } of list.getEntries()) {
+      window.shifts.push({ value, at: startTime, what: sources.map(s => s.node?.className ?? "").join(" | ") });
+    }
+  }).observe({ type: "layout-shift", buffered: true });
+  window.shifted = (since) => window.shifts.filter(s => s.at >= since).reduce((sum, s) => sum + s.value, 0);
+}"""
+
+
+def accuracies(lab: Lab) -> list[float]:
+    found = [lab.page.locator(f".bnviz-numbers-{letter}").inner_text() for letter in "ab"]
+    return [float(match[1]) for text in found if (match := re.search(r"([\d.]+)%", text))]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 720)])
+def test_one_click_tells_the_story_without_scrolling(
+    open_context: OpenContext, server: Server, width: int, height: int
+) -> None:
+    lab = Lab(open_context(width, height).new_page(), server).open(CARELESS)
+    lab.click("play")
+
+    def told() -> bool:
+        seen = accuracies(lab)
+        why = lab.page.locator(".bnviz-findings li").first
+        return len(seen) == 2 and abs(seen[0] - seen[1]) > 40 and "saturated" in (why.text_content() or "")
+
+    wait_for(told, "accuracies 40 points apart, and saturation named as the cause")
+    assert lab.step() <= 1500
+    assert lab.page.evaluate("scrollY") == 0
+    boxes = [*FIRST_SCREEN, "a_batchnorm", "b_batchnorm", "a_init", "b_init", "play", "scrubber_bar"]
+    assert dict(zip(boxes, lab.page.evaluate(IN_SIGHT, boxes), strict=True)) == dict.fromkeys(boxes, True)
+    assert lab.page.locator(".bnviz-findings li").first.bounding_box()["y"] < height - 20  # type: ignore[index]
+    assert lab.complaints == []
+
+
+def test_back_undoes_the_last_change_and_forward_makes_it_again(lab: Lab) -> None:
+    lab.open("?steps=50000")
+    lab.toggle("b_batchnorm")
+    wait_for(lambda: lab.parameters().get("b_batchnorm") == "off", "the address")
+    lab.toggle("a_batchnorm")
+    wait_for(lambda: lab.parameters().get("a_batchnorm") == "on", "the address")
+    switches = [lab.page.locator(f".st-key-{letter}_batchnorm input") for letter in "ab"]
+    lab.page.go_back()
+    expect(switches[0]).not_to_be_checked()
+    expect(switches[1]).not_to_be_checked()
+    lab.page.go_back()
+    expect(switches[1]).to_be_checked()
+    assert lab.parameters() == {"steps": "50000"}
+    lab.page.go_forward()
+    expect(switches[1]).not_to_be_checked()
+    wait_for(lambda: lab.parameters() == {"steps": "50000", "b_batchnorm": "off"}, "the address of the change")
+
+
+def test_a_flip_leaves_the_old_curve_as_a_ghost_and_the_changed_network_catches_up(lab: Lab) -> None:
+    lab.open(f"{CARELESS}&steps=150")
+    lab.speed("max")
+    lab.click("play")
+    expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
+    lab.toggle("a_batchnorm")
+    expect(lab.page.locator(".st-key-chart_loss .bnviz-notes")).to_contain_text("no batchnorm before")
+    expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
+    wait_for(lambda: len(accuracies(lab)) == 2 and min(accuracies(lab)) > 20, "two networks that learn")
+
+
+def test_a_change_that_keeps_the_weights_goes_on_after_the_end(lab: Lab) -> None:
+    lab.open(f"{CARELESS}&steps=300")
+    lab.speed("max")
+    lab.click("play")
+    expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
+    before = accuracies(lab)[0]
+    lab.page.get_by_text("is made now, the weights stay").click()
+    lab.toggle("a_batchnorm")
+    wait_for(lambda: lab.parameters().get("steps") == "600", "as many steps again")
+    lab.wait_for_step(lambda step: step == 600)
+    wait_for(lambda: accuracies(lab)[0] > before + 15, "the rescue")
+    labels = "(div.layout.shapes || []).map(s => s.label?.text).join()"
+    assert "batchnorm on" in str(lab.chart("chart_loss", labels))
+
+
+def test_a_pinned_run_outlives_a_reload_and_can_be_let_go(lab: Lab) -> None:
+    lab.open(f"{CARELESS}&steps=60")
+    lab.speed("max")
+    lab.click("play")
+    expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
+    lab.click("pin")
+    expect(lab.page.get_by_text("Pinned runs")).to_be_visible()
+    lab.page.reload()
+    lab.ready()
+    expect(lab.page.locator(".st-key-chart_loss .bnviz-notes")).to_contain_text("no batchnorm, pin 1")
+    lab.click("unpin_1")
+    expect(lab.page.get_by_text("Pinned runs")).to_have_count(0)
+
+
+def test_the_history_shows_every_chart_as_it_was_and_training_goes_on_from_the_end(lab: Lab) -> None:
+    lab.open(f"{CARELESS}&steps=300")
+    lab.speed("max")
+    lab.click("play")
+    expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
+    slider = lab.page.locator(".st-key-scrubber input")
+    slider.focus()
+    slider.press("Home")
+    expect(lab.page.locator(".bnviz-scrubber-shown")).to_contain_text("step 0, as it was")
+    expect(lab.page.locator(".st-key-chart_saturation [role=figure]")).to_have_attribute(
+        "aria-label", re.compile("at step 0")
+    )
+    lab.page.locator(".st-key-scrubber button").click()
+    expect(lab.page.locator(".st-key-chart_saturation [role=figure]")).to_have_attribute(
+        "aria-label", re.compile("at step 300")
+    )
+
+
+def test_presenting_has_keys_for_what_a_lecture_needs(lab: Lab) -> None:
+    lab.open("?steps=100000")
+    lab.click("present")
+    expect(lab.page.locator(".st-key-keys_help")).to_be_visible()
+    expect(lab.page.get_by_test_id("stHeader")).to_be_hidden()
+    lab.page.keyboard.press("ArrowRight")
+    lab.wait_for_step(lambda step: step == 1)
+    lab.page.keyboard.press("5")
+    lab.page.keyboard.press("Space")
+    lab.plays()
+    lab.wait_for_step(lambda step: step > 20)
+    lab.page.keyboard.press("b")
+    wait_for(lambda: lab.parameters().get("b_batchnorm") == "off", "the flip")
+    lab.page.keyboard.press("Space")
+    lab.stands()
+    lab.click("present")
+    expect(lab.page.locator(".st-key-keys_help")).to_have_count(0)
+    lab.page.keyboard.press("ArrowRight")  # no key of the lab's any more
+    assert not lab.playing()
+
+
+def test_nothing_jumps_through_train_flip_and_finish(lab: Lab) -> None:
+    lab.page.add_init_script(SHIFTS)
+    lab.open(f"{CARELESS}&steps=400")
+    drawn = float(lab.page.evaluate("performance.now()"))
+    at_rest(lab.page.locator(".st-key-play button"))
+    lab.click("play")
+    lab.wait_for_step(lambda step: step > 100)
+    lab.toggle("b_batchnorm")
+    expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
+    lab.page.wait_for_timeout(500)
+    shifts = lab.page.evaluate("window.shifts")
+    assert lab.page.evaluate("window.shifted(0)") <= 0.1, shifts
+    assert lab.page.evaluate(f"window.shifted({drawn})") <= 0.01, shifts
