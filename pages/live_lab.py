@@ -28,7 +28,7 @@ from bnviz.ui.transport import transport
 
 CHART_HEIGHT = (220, 430, 490)  # pixels: at least, at most, and what stands above and below on the first screen
 
-page.style()
+page.style({"Skip to the controls": ".st-key-lab_bar", "Skip to the charts": ".st-key-heading_loss"})
 experiment = controls.chosen_experiment()
 controls.sidebar()
 first_screen = st.container(key="lab", gap=None)

@@ -161,3 +161,31 @@ def test_nothing_jumps_through_train_flip_and_finish(lab: Lab) -> None:
     shifts = lab.page.evaluate("window.shifts")
     assert lab.page.evaluate("window.shifted(0)") <= 0.1, shifts
     assert lab.page.evaluate(f"window.shifted({drawn})") <= 0.01, shifts
+
+
+FOCUSED = """() => {
+  const focused = document.activeElement;
+  return focused.closest("[class*=st-key-]")?.className.match(/st-key-([\\w-]+)/)?.[1] ?? focused.textContent;
+}"""
+
+
+def test_every_control_is_a_few_tabs_from_a_skip_link(lab: Lab) -> None:
+    lab.open(CARELESS)
+
+    def reached_from(link: str) -> set[str]:
+        lab.page.get_by_role("link", name=link).focus()
+        lab.page.keyboard.press("Enter")
+        found = set()
+        for _ in range(12):
+            lab.page.keyboard.press("Tab")
+            found.add(str(lab.page.evaluate(FOCUSED)))
+        return found
+
+    lab.page.evaluate("document.activeElement.blur()")
+    lab.page.keyboard.press("Tab")
+    assert lab.page.evaluate(FOCUSED) == "Skip to the controls"
+    controls = {"play", "reset", "new_seed", "speed", "keep_weights"}
+    controls |= {f"{letter}_{name}" for letter in "ab" for name in ("batchnorm", "init", "init_scale")}
+    assert reached_from("Skip to the controls") >= controls
+    charts = {"layer", "place", "bars", "scrubber", "next_step_0", "next_step_1", "next_step_2"}
+    assert reached_from("Skip to the charts") >= charts
