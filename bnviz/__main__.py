@@ -8,7 +8,7 @@ from pathlib import Path
 from bnviz import __version__
 from bnviz.commands import data, reproduce, sweep, train
 from bnviz.experiment.settings import SHARED, VARIANT, Setting, Value, as_text
-from bnviz.records.reproduction import FILE
+from bnviz.records.reproduction import RESULTS_FILE
 
 _SETTING = "setting_"  # before the key of a setting, as the parser keeps its value
 
@@ -64,7 +64,7 @@ def _add_reproduce(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print nothing but the JSON document")
     parser.add_argument(
-        "--out", metavar="FOLDER", type=Path, default=FILE.parent, help="where to write (default: docs)"
+        "--out", metavar="FOLDER", type=Path, default=RESULTS_FILE.parent, help="where to write (default: docs)"
     )
     parser.set_defaults(run=lambda arguments: reproduce.run(arguments.out, arguments.quick, arguments.json))
 

@@ -92,10 +92,10 @@ page.heading(
     "After a convolution one mean and one variance belong to a channel, because its kernel is the same at every "
     "position (Ioffe and Szegedy 2015, section 3.2).",
 )
-for letters, layers in architecture.kinds(experiment).items():
+for letters, layers in architecture.architectures_by_letters(experiment).items():
     if letters != experiment.letters:
         st.caption(", ".join(letters))
-    st.table(architecture.rows(layers, experiment.training.batch_size))
+    st.table(architecture.layer_table(layers, experiment.training.batch_size))
 
 convolutions = max(sum(layer.kernel > 0 for layer in v.network.hidden) for v in experiment.variants)
 convolved = [

@@ -13,7 +13,14 @@ from bnviz.experiment.inits import SCHEMES
 from bnviz.figures.style import color_of
 from bnviz.findings.initialization import initialization_findings, sign_findings
 from bnviz.records.frames import PROBE_DIGITS
-from bnviz.records.initialization import DERIVED, DERIVED_DEPTH, SCALES, SIGN_BATCHES, InitialNetwork, InitialSetting
+from bnviz.records.initialization import (
+    DERIVED,
+    DERIVED_DEPTH,
+    DERIVED_SCALES,
+    SIGN_BATCHES,
+    InitialNetwork,
+    InitialSetting,
+)
 from bnviz.theory.weight_laws import density
 from bnviz.ui import page
 from bnviz.ui.asking.tasks import Task, inquiries, task
@@ -214,7 +221,7 @@ def show_derivations(untrained: InitialSetting) -> None:
             st.markdown(f"**{title}**")
             st.latex(steps)
             st.markdown(words)
-            one = {scale: found[scheme, scale] for scale in SCALES} if found else None
+            one = {scale: found[scheme, scale] for scale in DERIVED_SCALES} if found else None
             live_chart(f"chart_{scheme}", figures.derived_scales(one, SCHEMES[scheme].name) if one else None)
 
 

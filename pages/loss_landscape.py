@@ -14,7 +14,7 @@ from bnviz.findings.landscape import RATE_SEARCH
 from bnviz.findings.smoothness import effective_rate_findings, gap_findings, smoothness_findings
 from bnviz.records.frames import STEP_LENGTHS, TEST_DIGITS, Frame
 from bnviz.records.history import View
-from bnviz.records.landscape import DIGITS, RESOLUTIONS, SEARCH_SEEDS, Plane
+from bnviz.records.landscape import RESOLUTIONS, SEARCH_SEEDS, SLICE_DIGITS, Plane
 from bnviz.records.questions import (
     EffectOfScale,
     LargestLearningRates,
@@ -121,7 +121,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="scan_settin
     resolution = st.selectbox(
         "Points", RESOLUTIONS, format_func=lambda n: f"{n} × {n}", key="scan_resolution", width=120
     )
-    digits = st.selectbox("Digits", DIGITS, 1, key="scan_digits", width=100)
+    digits = st.selectbox("Digits", SLICE_DIGITS, 1, key="scan_digits", width=100)
     reach = st.selectbox("Reach", (0.25, 0.5, 1.0, 2.0), 2, key="scan_reach", width=90, disabled=kind != "random")
     seed = st.number_input("Directions", 0, 999, 0, key="scan_seed", width=120, disabled=kind != "random")
     asked = LossSlices(kind, resolution, digits, half_width=reach, seed=seed)

@@ -11,9 +11,9 @@ from bnviz.ui.components.live_plotly import live_chart
 
 page.open_page("Results")
 try:
-    found = results.read()
+    found = results.read_results()
 except (FileNotFoundError, ValueError) as error:
-    broken = "" if isinstance(error, FileNotFoundError) else f" ({results.FILE.name} cannot be read)"
+    broken = "" if isinstance(error, FileNotFoundError) else f" ({results.RESULTS_FILE.name} cannot be read)"
     st.info(f"Nothing has been measured here yet{broken}. Run `python -m bnviz reproduce`.", icon=":material/science:")
     st.stop()
 

@@ -8,7 +8,7 @@ from bnviz import figures
 from bnviz.experiment.sweep import Sweep
 from bnviz.figures.style import Figure
 from bnviz.records.frames import TEST_DIGITS, TRAINING_LOSS_STEPS
-from bnviz.records.sweep import Found
+from bnviz.records.sweep import SweepResults
 from bnviz.ui import page, settings_table
 from bnviz.ui.components.live_plotly import live_chart
 from bnviz.ui.sections import sweep_form
@@ -55,7 +55,7 @@ with st.container(key="chart_sweep"):
         live_chart("chart_sweep_lines", on_click=partial(clicked, "chart_sweep_lines"), savable=True)
 
 
-def draw(sweep: Sweep, found: Found) -> dict[str, Figure]:
+def draw(sweep: Sweep, found: SweepResults) -> dict[str, Figure]:
     if len(sweep.axes) == 1:
         return {"chart_sweep_lines": figures.sweep_lines(sweep, found, metric)}
     return {f"chart_sweep_{p}": figures.sweep_map(sweep, found, metric, p) for p in figures.sweep_panels(sweep)}

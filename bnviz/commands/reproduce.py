@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from bnviz.data import load
-from bnviz.records.reproduction import FIGURES, FILE, to_json, to_markdown
+from bnviz.records.reproduction import FIGURES_FOLDER, RESULTS_FILE, to_json, to_markdown
 
 
 def run(out: Path, quick: bool = False, json_only: bool = False) -> int:
@@ -21,11 +21,11 @@ def run(out: Path, quick: bool = False, json_only: bool = False) -> int:
     torch.set_num_threads(1)  # one thread is fastest for networks of this size, and the same bits everywhere
     say = (lambda _: None) if json_only else (lambda line: print(line, flush=True))
     results = reproduce(Batches(load()), quick=quick, say=say)
-    (out / FILE.name).write_text(to_json(results), encoding="utf-8")
+    (out / RESULTS_FILE.name).write_text(to_json(results), encoding="utf-8")
     (out / "RESULTS.md").write_text(to_markdown(results), encoding="utf-8")
-    (out / FIGURES).mkdir(exist_ok=True)
+    (out / FIGURES_FOLDER).mkdir(exist_ok=True)
     for name, chart in (picture for result in results.results for picture in result.pictures.items()):
-        (out / FIGURES / name).write_text(svg_chart(chart), encoding="utf-8")
+        (out / FIGURES_FOLDER / name).write_text(svg_chart(chart), encoding="utf-8")
     if json_only:
         print(to_json(results))
     else:

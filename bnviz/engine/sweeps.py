@@ -26,7 +26,7 @@ from bnviz.engine.in_worker.sweep_actor import News, SweepActor, abilities
 from bnviz.engine.pace import Rate
 from bnviz.engine.remote import RemoteActor, WorkerLostError
 from bnviz.experiment.sweep import Sweep, stacks
-from bnviz.records.sweep import Found
+from bnviz.records.sweep import SweepResults
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class SweepRun:
         self.version = 0  # changes a few times a second while anything is found, and with the state
         self._engine = engine
         self._experiments = sweep.experiments()
-        self._found = Found.nothing(sweep.count)
+        self._found = SweepResults.nothing(sweep.count)
         self._changed = Condition()  # guards all below
         self._state: State = "starting"
         self._held = False
@@ -95,7 +95,7 @@ class SweepRun:
             left = (1 - done) * steps / rate if rate else math.nan
             return SweepStatus(self._state, done, rate, left, len(self._working), self._notice)
 
-    def found(self) -> Found:
+    def found(self) -> SweepResults:
         """A copy of all that has been found so far."""
         with self._changed:
             return self._found.copy()

@@ -5,7 +5,7 @@ from itertools import groupby
 from bnviz.experiment.config import SIDE, Experiment, Layer
 
 
-def kinds(experiment: Experiment) -> dict[str, tuple[Layer, ...]]:
+def architectures_by_letters(experiment: Experiment) -> dict[str, tuple[Layer, ...]]:
     """The different architectures, by the letters of the variants that have them."""
     found: dict[tuple[Layer, ...], str] = {}
     for letter, variant in zip(experiment.letters, experiment.variants, strict=True):
@@ -14,7 +14,7 @@ def kinds(experiment: Experiment) -> dict[str, tuple[Layer, ...]]:
     return {letters: layers for layers, letters in found.items()}
 
 
-def rows(layers: tuple[Layer, ...], batch: int) -> list[dict[str, str]]:
+def layer_table(layers: tuple[Layer, ...], batch: int) -> list[dict[str, str]]:
     """A table with a row a layer, equal ones in one; batch: digits in one training batch."""
     *hidden, last = layers
     found, number = [], 1

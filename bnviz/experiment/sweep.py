@@ -29,8 +29,8 @@ from bnviz.experiment.settings import MLP_ONLY, SHARED, VARIANT, Setting, Value,
 Compared = Literal["off", "on", "both"]
 Scale = Literal["linear", "log"]
 
-MOST = 4096  # networks of one sweep
-MOST_SEEDS = 10
+MAX_NETWORKS = 4096  # networks of one sweep
+MAX_SEEDS = 10
 AXES: dict[str, Setting] = {
     key: (SHARED | VARIANT)[key]
     for key in (
@@ -82,8 +82,10 @@ class Axis:
             raise ValueError(f"{self.key}: give choices, {self.setting.allowed}")
         if self.low is None or self.high is None or self.count is None:
             raise ValueError(f"{self.key}: give low, high and count, or choices")
-        if not 2 <= self.count <= MOST:
-            raise ValueError(f"{self.key}.count: {self.count} is not allowed; give a whole number from 2 to {MOST}")
+        if not 2 <= self.count <= MAX_NETWORKS:
+            raise ValueError(
+                f"{self.key}.count: {self.count} is not allowed; give a whole number from 2 to {MAX_NETWORKS}"
+            )
         if self.scale == "log" and self.low <= 0:
             raise ValueError(
                 f"{self.key}: a log range cannot start at {self.low:g}, because only positive numbers have a "
@@ -138,7 +140,7 @@ class Sweep:
 
     axes: tuple[Axis, ...] = Field(default_factory=_default_axes)
     batchnorm: Compared = "both"
-    seeds: int = Field(default=1, ge=1, le=MOST_SEEDS, title="Seeds")
+    seeds: int = Field(default=1, ge=1, le=MAX_SEEDS, title="Seeds")
     training: TrainingConfig = TrainingConfig()
     network: NetworkConfig = NetworkConfig()
     options: BatchNormConfig = BatchNormConfig()
@@ -158,8 +160,8 @@ class Sweep:
         sizes = next((axis.values for axis in self.axes if axis.key == "batch_size"), (self.training.batch_size,))
         if self.batchnorm != "off" and 1 in sizes:
             raise ValueError(BATCH_OF_ONE)
-        if self.count > MOST:
-            raise ValueError(f"This is a sweep of {self.count:,} networks; at most {MOST:,} are allowed")
+        if self.count > MAX_NETWORKS:
+            raise ValueError(f"This is a sweep of {self.count:,} networks; at most {MAX_NETWORKS:,} are allowed")
         if self.batchnorm == "off":
             object.__setattr__(self, "options", BatchNormConfig())
         for axis in self.axes:

@@ -9,17 +9,17 @@ from pydantic import TypeAdapter, ValidationError
 from bnviz.experiment import addresses
 from bnviz.experiment.config import BatchNormConfig
 from bnviz.experiment.settings import as_text, quoted
-from bnviz.experiment.sweep import AXES, MOST, MOST_SEEDS, Axis, Sweep
+from bnviz.experiment.sweep import AXES, MAX_NETWORKS, MAX_SEEDS, Axis, Sweep
 
 _SWEEP = TypeAdapter(Sweep)
 _ALLOWED: dict[object, str] = {
     "batchnorm": "one of off, on, both",
-    "seeds": f"a whole number from 1 to {MOST_SEEDS}",
+    "seeds": f"a whole number from 1 to {MAX_SEEDS}",
     "axes": "a list of one or two axes",
     "key": "one of " + ", ".join(AXES),
     "low": "a number",
     "high": "a number",
-    "count": f"a whole number from 2 to {MOST}",
+    "count": f"a whole number from 2 to {MAX_NETWORKS}",
     "scale": "linear or log",
     "choices": "a list of values",
 }

@@ -6,7 +6,16 @@ from bnviz.experiment.config import LETTERS
 from bnviz.export.tables import csv_text
 from bnviz.records.frames import STEP_LENGTHS
 from bnviz.records.history import View
-from bnviz.records.landscape import NOISE_SIZES, SCALES, BatchNoise, LargestRates, Scaling, Sharpness, Slice, Slices
+from bnviz.records.landscape import (
+    NOISE_SIZES,
+    WEIGHT_SCALES,
+    BatchNoise,
+    LargestRates,
+    Scaling,
+    Sharpness,
+    Slice,
+    Slices,
+)
 from bnviz.theory.ravine import Descent
 
 
@@ -69,7 +78,7 @@ def scaling_csv(found: Sequence[Scaling]) -> str:
         (
             (LETTERS[i], each.step, a, float(each.gradient[k]), float(each.difference[k]))
             for i, each in enumerate(found)
-            for k, a in enumerate(SCALES)
+            for k, a in enumerate(WEIGHT_SCALES)
         ),
     )
 

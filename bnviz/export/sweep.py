@@ -9,10 +9,10 @@ import numpy as np
 from bnviz.experiment.sweep import Sweep
 from bnviz.experiment.sweep_addresses import to_json
 from bnviz.export.tables import csv_text
-from bnviz.records.sweep import METRICS, Found, stride
+from bnviz.records.sweep import METRICS, SweepResults, steps_per_point
 
 
-def rows(sweep: Sweep, found: Found) -> list[dict[str, Any]]:
+def rows(sweep: Sweep, found: SweepResults) -> list[dict[str, Any]]:
     """A row a network: what its axes are set to, batchnorm, seed, and what was found; None where nothing is known."""
     table = []
     for index, experiment in enumerate(sweep.experiments()):
@@ -27,18 +27,18 @@ def rows(sweep: Sweep, found: Found) -> list[dict[str, Any]]:
     return table
 
 
-def to_csv(sweep: Sweep, found: Found) -> str:
+def to_csv(sweep: Sweep, found: SweepResults) -> str:
     table = rows(sweep, found)
     return csv_text(list(table[0]), [list(row.values()) for row in table])
 
 
-def to_parquet(sweep: Sweep, found: Found) -> bytes:
+def to_parquet(sweep: Sweep, found: SweepResults) -> bytes:
     """The table, each network's training curve as a list, and the sweep's definition in the file's metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pylist(rows(sweep, found))
-    step = stride(sweep.training)
+    step = steps_per_point(sweep.training)
     curves = [c[: n // step].tolist() for c, n in zip(found.curves, found.steps, strict=True)]
     table = table.append_column("train_losses", pa.array(curves, pa.list_(pa.float32())))
     metadata = {"bnviz_sweep": to_json(sweep), "bnviz_steps_per_loss": str(step)}
@@ -47,7 +47,7 @@ def to_parquet(sweep: Sweep, found: Found) -> bytes:
     return out.getvalue()
 
 
-def write(path: Path, sweep: Sweep, found: Found) -> None:
+def write(path: Path, sweep: Sweep, found: SweepResults) -> None:
     """A CSV or Parquet file, as its name ends."""
     if path.suffix == ".csv":
         path.write_text(to_csv(sweep, found), encoding="utf-8")

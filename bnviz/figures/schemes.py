@@ -10,14 +10,14 @@ from bnviz.figures.initialization import dot
 from bnviz.figures.logarithmic import decades, drawable, log_axis
 from bnviz.figures.normalization import STILL, outline
 from bnviz.figures.style import ACCENTS, Figure, axis, layout, line, nice_ceiling, note, typed
-from bnviz.records.initialization import INPUTS, Propagated, SignAgreement, activation_edges
+from bnviz.records.initialization import INPUT_KINDS, Propagated, SignAgreement, activation_edges
 from bnviz.wording import exact, significant
 
 Array = npt.NDArray[np.floating[Any]]
 
 SIGN_BINS = np.linspace(0.5, 1.0, 26)
 SCALE_COLORS = {0.5: ACCENTS[1], 1.0: ACCENTS[0], 2.0: ACCENTS[2]}
-INPUT_COLORS = dict(zip(INPUTS, (ACCENTS[1], ACCENTS[0], ACCENTS[3]), strict=True))
+INPUT_COLORS = dict(zip(INPUT_KINDS, (ACCENTS[1], ACCENTS[0], ACCENTS[3]), strict=True))
 UNBOUNDED_TICKS = (-1000, -10, 0, 10, 1000)
 INPUT_NAMES = {
     "raw": "raw pixels, 0 to 1",
@@ -165,7 +165,7 @@ def sign_agreement(found: SignAgreement, size: int) -> Figure:
     """How many neurons have which share of gradients of one sign, for each way to feed the pixels."""
     data, words = [], []
     top = 1.0
-    for kind in INPUTS:
+    for kind in INPUT_KINDS:
         shares = found.shares[kind, size]
         counts, _ = np.histogram(shares, SIGN_BINS)
         percent = counts / max(len(shares), 1) * 100
@@ -176,7 +176,7 @@ def sign_agreement(found: SignAgreement, size: int) -> Figure:
     return {
         "data": data,
         "layout": layout(
-            f"Sign agreement of a neuron's weight gradients, {size} digits: {'; '.join(INPUTS)}",
+            f"Sign agreement of a neuron's weight gradients, {size} digits: {'; '.join(INPUT_KINDS)}",
             300,
             words,
             **STILL,

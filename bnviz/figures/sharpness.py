@@ -9,7 +9,7 @@ from bnviz.figures.landscape import empty_chart
 from bnviz.figures.logarithmic import closely
 from bnviz.figures.style import GUIDE, Figure, axis, faded, layout, line, network_color, steps_axis
 from bnviz.records.frames import Floats
-from bnviz.records.landscape import NOISE_SIZES, SCALES, BatchNoise, LargestRates, Scaling, Sharpness
+from bnviz.records.landscape import NOISE_SIZES, WEIGHT_SCALES, BatchNoise, LargestRates, Scaling, Sharpness
 
 
 def sharpness_over_steps(found: Sequence[Sharpness | str], experiment: Experiment, words: Sequence[str]) -> Figure:
@@ -65,14 +65,14 @@ def largest_rates(found: LargestRates, experiment: Experiment, words: Sequence[s
 
 def gradient_by_scale(found: Sequence[Scaling], experiment: Experiment, words: Sequence[str]) -> Figure:
     """Gradient norm of a W over that of W, by a; dotted: 1/a."""
-    scales = np.array(SCALES)
+    scales = np.array(WEIGHT_SCALES)
     data = [line(scales, 1 / scales, GUIDE, "1/a", hoverinfo="skip", line={"dash": "dot", "width": 1.5})]
     for i, each in enumerate(found):
         letter = experiment.letters[i]
         hover = f"{letter}<br>a = %{{x:.3g}}<br>gradient × %{{y:.3g}}<extra></extra>"
         curve = line(scales, np.maximum(each.gradient, 1e-6), network_color(experiment, i), letter, hovertemplate=hover)
         data.append(curve | {"mode": "lines+markers", "marker": {"size": 6}})
-    ticks = {"tickvals": list(SCALES), "ticktext": ["⅛", "¼", "½", "1", "2", "4", "8"]}
+    ticks = {"tickvals": list(WEIGHT_SCALES), "ticktext": ["⅛", "¼", "½", "1", "2", "4", "8"]}
     x = axis("scale a of the weights", type="log", range=_around(scales), **ticks)
     seen = [1 / scales, *(each.gradient for each in found)]
     y = axis("gradient, times that at a = 1", **closely(np.concatenate(seen)))

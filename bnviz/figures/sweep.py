@@ -9,7 +9,7 @@ import numpy as np
 from bnviz.experiment.sweep import Axis, Sweep
 from bnviz.figures.style import GUIDE, Figure, axis, color_bar, color_of, faded, layout, line, nice_ceiling, typed
 from bnviz.records.frames import Floats
-from bnviz.records.sweep import METRICS, Cells, Found, Metric, cells, gain
+from bnviz.records.sweep import METRICS, Cells, Metric, SweepResults, batchnorm_gain, cells
 
 Panel = Literal["off", "on", "gain"]
 PANELS: dict[Panel, str] = {"off": "without batchnorm", "on": "with batchnorm", "gain": "batchnorm's gain"}
@@ -26,14 +26,14 @@ def sweep_panels(sweep: Sweep) -> list[Panel]:
     return ["off", "on", "gain"] if sweep.batchnorm == "both" else [sweep.batchnorm]
 
 
-def sweep_map(sweep: Sweep, found: Found, metric: Metric, panel: Panel) -> Figure:
+def sweep_map(sweep: Sweep, found: SweepResults, metric: Metric, panel: Panel) -> Figure:
     """Two axes: a cell a setting, with its mean over the seeds. Off and on share one scale; bright is good.
 
     A cross marks a cell with a network that diverged; a cell without colour has no value.
     """
     of = cells(sweep, found, metric)
     x, y = sweep.axes
-    values = gain(of, metric) if panel == "gain" else of.mean[..., sweep.normalized.index(panel == "on")]
+    values = batchnorm_gain(of, metric) if panel == "gain" else of.mean[..., sweep.normalized.index(panel == "on")]
     percent = 100 if metric == "test_accuracy" else 1
     shown = values * percent if panel == "gain" or percent > 1 else np.log10(values)
     cell = f"{x.setting.title} %{{x}}<br>{y.setting.title} %{{y}}<br>"
@@ -61,7 +61,7 @@ def sweep_map(sweep: Sweep, found: Found, metric: Metric, panel: Panel) -> Figur
     return {"data": data, "layout": picture}
 
 
-def sweep_lines(sweep: Sweep, found: Found, metric: Metric) -> Figure:
+def sweep_lines(sweep: Sweep, found: SweepResults, metric: Metric) -> Figure:
     """One axis: the mean over the seeds, in a band of one standard deviation; crosses where networks diverged."""
     of = cells(sweep, found, metric)
     (x,) = sweep.axes

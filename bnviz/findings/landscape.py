@@ -11,10 +11,10 @@ from bnviz.experiment.config import Experiment
 from bnviz.experiment.layers import LN_10
 from bnviz.experiment.naming import network_conditions, network_names
 from bnviz.records.landscape import (
-    LEARNED,
+    LEARNED_BELOW,
     NOISE_SIZES,
-    SCALES,
     SEARCH_STEPS,
+    WEIGHT_SCALES,
     BatchNoise,
     LargestRates,
     Scaling,
@@ -28,7 +28,8 @@ LOSS_ROUNDING = 1e-4  # of a loss: the single precision of many sums
 CLIMB = 0.01  # share of the loss between two ends, by which a way must rise to be said to climb
 RATE_SEARCH = (
     f"A rate trains if the loss stays finite for {SEARCH_STEPS} steps at that constant rate and is below "
-    f"{LEARNED:g} nats on average over the last fifth of them (a network that knows nothing has ln 10 = {LN_10:.2f})."
+    f"{LEARNED_BELOW:g} nats on average over the last fifth of them (a network that knows nothing has "
+    f"ln 10 = {LN_10:.2f})."
 )
 
 
@@ -57,7 +58,7 @@ def rate_findings(found: LargestRates, experiment: Experiment) -> list[str]:
 
 def scaling_findings(found: Sequence[Scaling], experiment: Experiment) -> list[str]:
     """Return what weights that are several times as large do to the gradient and the logits of each network."""
-    said, a = [], SCALES[-1]
+    said, a = [], WEIGHT_SCALES[-1]
     for name, each in zip(network_names(experiment), found, strict=False):
         ratio = float(each.gradient[-1])
         if not math.isfinite(ratio):

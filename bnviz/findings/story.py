@@ -21,7 +21,7 @@ from bnviz.records.answers import Answers
 from bnviz.records.frames import Floats, VariantFrame
 from bnviz.records.history import View
 from bnviz.records.initialization import InitialNetwork
-from bnviz.records.sweep import Found, cells
+from bnviz.records.sweep import SweepResults, cells
 from bnviz.wording import counted, decimals, listed, significant
 
 ALIKE = 0.02  # nats; two losses that differ by less are called alike
@@ -285,7 +285,7 @@ def of_answers(view: View, found: Answers) -> Reveal:
     return Reveal(sentence, float(agree) if len(drawn) == COMPANIES else None)
 
 
-def of_sweep(sweep: Sweep, found: Found) -> Reveal:
+def of_sweep(sweep: Sweep, found: SweepResults) -> Reveal:
     """Chapter 11: who has the lower test loss, by the size of the batch."""
     sizes = [int(value) for value in sweep.axes[0].values]
     names = measured.winners(cells(sweep, found, "test_loss"))

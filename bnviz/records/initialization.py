@@ -12,14 +12,14 @@ from bnviz.records.frames import Counts, Floats
 
 ACTIVATION_BINS = 41  # odd: zero lies in the middle of a bin
 WEIGHT_BINS = 80
-FARTHEST = 1e4  # activations without an end are counted on a scale of asinh, up to here
-SCALES = (0.5, 1.0, 2.0)  # around a derived one
+FARTHEST_ACTIVATION = 1e4  # activations without an end are counted on a scale of asinh, up to here
+DERIVED_SCALES = (0.5, 1.0, 2.0)  # around a derived one
 DERIVED: dict[Init, Activation] = {"xavier_normal": "tanh", "he_normal": "relu"}  # schemes, and what they are made for
 DERIVED_DEPTH = 20
-MOST_UNITS = 5120  # hidden layers times width: ten networks of this size are measured in some two seconds
-MOST_STEPS = 1000  # a trained network is trained anew for every question about it
+MAX_UNITS = 5120  # hidden layers times width: ten networks of this size are measured in some two seconds
+MAX_TRAINED_STEPS = 1000  # a trained network is trained anew for every question about it
 SIGN_BATCHES = (1, 32, 256)  # digits in the batch whose gradient is looked at
-INPUTS = ("raw", "standardized", "centred")
+INPUT_KINDS = ("raw", "standardized", "centred")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class InitialSetting:
 
 def activation_edges(activation: str) -> npt.NDArray[np.float64]:
     """The edges of the bins in which a layer's activations are counted, on their own scale where they have an end."""
-    far = math.asinh(FARTHEST)
+    far = math.asinh(FARTHEST_ACTIVATION)
     low, high = BOUNDED_OUTPUTS.get(activation, (-far, far))
     return np.linspace(low, high, ACTIVATION_BINS + 1)
 

@@ -7,12 +7,14 @@ from bnviz.records.frames import Floats
 
 Plane = Literal["random", "path", "line"]
 RESOLUTIONS = (25, 51, 75, 101)  # points along each side of a slice
-DIGITS = (250, 1000, 4000)  # that a slice is measured on
+SLICE_DIGITS = (250, 1000, 4000)  # that a slice is measured on
 SHARPNESS_DIGITS = 500
 SEARCH_STEPS = 150  # of one trial in the search for the largest learning rate
 SEARCH_SEEDS = 3
-LEARNED = 2.0  # nats: a network that trains has a mean loss below this over the last fifth of those steps; ln 10 = 2.30
-SCALES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of a layer's weights
+LEARNED_BELOW = (
+    2.0  # nats: a network that trains has a mean loss below this over the last fifth of those steps; ln 10 = 2.30
+)
+WEIGHT_SCALES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of a layer's weights
 NOISE_DIGITS = 2000
 NOISE_SIZES = (2, 4, 8, 16, 32, 64, 128, 256)  # digits in a batch
 
@@ -68,9 +70,9 @@ class LargestRates:
 
 @dataclass(frozen=True)
 class Scaling:
-    """One network at `step` with the weights W of one hidden layer scaled by each a of SCALES, on the batch of its
-    next step. gradient (SCALES,): norm of the loss gradient of a W, over that at a = 1. difference (SCALES,): largest
-    change of a logit."""
+    """One network at `step`, on the batch of its next step, with the weights W of one hidden layer scaled by each a of
+    WEIGHT_SCALES. gradient, one for each a: norm of the loss gradient of a W, over that at a = 1. difference, likewise:
+    largest change of a logit."""
 
     step: int
     gradient: Floats

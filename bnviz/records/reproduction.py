@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
-FILE = Path(__file__).parents[2] / "docs" / "results.json"
-FIGURES = "figures"  # the folder of the pictures, beside it
+RESULTS_FILE = Path(__file__).parents[2] / "docs" / "results.json"
+FIGURES_FOLDER = "figures"  # the folder of the pictures, beside it
 VERDICTS = {True: "agrees", False: "differs", None: "no clear difference"}
 
 
@@ -98,13 +98,13 @@ def to_json(results: Results) -> str:
     return _RESULTS.dump_json(results, indent=1).decode()
 
 
-def read(path: Path = FILE) -> Results:
+def read_results(path: Path = RESULTS_FILE) -> Results:
     """The results of the last run. Raises FileNotFoundError, or ValueError for a file that is something else."""
     return _RESULTS.validate_json(path.read_bytes())
 
 
 def to_markdown(results: Results) -> str:
-    """Tables, verdicts and pictures; the pictures' files lie in FIGURES beside it."""
+    """Tables, verdicts and pictures; the pictures' files lie in FIGURES_FOLDER beside it."""
     lines = [
         "# Results",
         "",
@@ -118,7 +118,7 @@ def to_markdown(results: Results) -> str:
         if result.table:
             lines += ["", *_table(result.table.columns, result.table.rows)]
         if result.charts:
-            lines += ["", *(f"![{chart.title}]({FIGURES}/{name})" for name, chart in result.pictures.items())]
+            lines += ["", *(f"![{chart.title}]({FIGURES_FOLDER}/{name})" for name, chart in result.pictures.items())]
     return "\n".join(lines) + "\n"
 
 

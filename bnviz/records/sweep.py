@@ -15,12 +15,12 @@ Metric = Literal["train_loss", "test_loss", "test_accuracy"]
 METRICS: dict[Metric, str] = {"train_loss": "training loss", "test_loss": "test loss", "test_accuracy": "test accuracy"}
 
 
-def stride(training: TrainingConfig) -> int:
+def steps_per_point(training: TrainingConfig) -> int:
     """Steps whose mean loss is one point of a training curve."""
     return -(-training.steps // CURVE_POINTS)
 
 
-def is_looked_at(training: TrainingConfig, step: int) -> bool:
+def is_tested_at(training: TrainingConfig, step: int) -> bool:
     """Whether the test digits are asked after so many steps: at the 1st, 2nd, 4th, 8th … kept step of the live lab, and
     at the end, so that looking takes a small part of the time and every value is one that the live lab shows too."""
     kept, rest = divmod(step, training.keep_every)
@@ -28,7 +28,7 @@ def is_looked_at(training: TrainingConfig, step: int) -> bool:
 
 
 @dataclass(frozen=True)
-class Found:
+class SweepResults:
     """One row a network, in the order of `Sweep.experiments`; NaN where nothing is known yet.
 
     steps: trained so far. train_loss: mean of the last TRAINING_LOSS_STEPS steps, for one that diverged of those
@@ -44,11 +44,11 @@ class Found:
     curves: Floats
 
     @staticmethod
-    def nothing(networks: int) -> "Found":
+    def nothing(networks: int) -> "SweepResults":
         def unknown(*shape: int) -> Floats:
             return np.full(shape, np.nan, np.float32)
 
-        return Found(
+        return SweepResults(
             steps=np.zeros(networks, np.int32),
             diverged=np.zeros(networks, np.bool_),
             train_loss=unknown(networks),
@@ -57,12 +57,12 @@ class Found:
             curves=unknown(networks, CURVE_POINTS),
         )
 
-    def take(self, members: npt.NDArray[np.intp], news: "Found") -> None:
+    def take(self, members: npt.NDArray[np.intp], news: "SweepResults") -> None:
         """Fill in the rows of some networks."""
         for name, values in vars(news).items():
             getattr(self, name)[members] = values
 
-    def copy(self) -> "Found":
+    def copy(self) -> "SweepResults":
         return replace(self, **{name: values.copy() for name, values in vars(self).items()})
 
 
@@ -76,7 +76,7 @@ class Cells:
     diverged: npt.NDArray[np.int64]
 
 
-def cells(sweep: Sweep, found: Found, metric: Metric) -> Cells:
+def cells(sweep: Sweep, found: SweepResults, metric: Metric) -> Cells:
     values = getattr(found, metric).astype(np.float64).reshape(sweep.shape)
     diverged = found.diverged.reshape(sweep.shape)
     known = np.isfinite(values) & ~diverged
@@ -88,7 +88,7 @@ def cells(sweep: Sweep, found: Found, metric: Metric) -> Cells:
     return Cells(mean, deviation, diverged.sum(-1))
 
 
-def gain(cells: Cells, metric: Metric) -> Floats:
+def batchnorm_gain(cells: Cells, metric: Metric) -> Floats:
     """How much better the networks with batchnorm are, (axes ...): their lower loss or higher accuracy."""
     difference: Floats = cells.mean[..., 1] - cells.mean[..., 0]
     return difference if metric == "test_accuracy" else -difference

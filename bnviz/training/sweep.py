@@ -18,7 +18,7 @@ from bnviz.experiment.sweep import Sweep, stacks
 from bnviz.nn.layers import Sgd
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.frames import POPULATION_DIGITS, TEST_DIGITS, TRAINING_LOSS_STEPS
-from bnviz.records.sweep import Found, is_looked_at, stride
+from bnviz.records.sweep import SweepResults, is_tested_at, steps_per_point
 from bnviz.training import probes
 from bnviz.training.batches import Batches
 from bnviz.training.device import NETWORKS, moved
@@ -35,7 +35,7 @@ class SweepStack:
         self._variants = [e.variants[0] for e in experiments]
         self._seeds = [e.training.seed for e in experiments]
         self.step = 0
-        self._found = Found.nothing(len(experiments))
+        self._found = SweepResults.nothing(len(experiments))
         self._recent: deque[Tensor] = deque(maxlen=TRAINING_LOSS_STEPS)  # losses of the last steps, (networks,) each
         self._sum = np.zeros(len(experiments))  # of the losses since the last point of the curve
         states = dict(enumerate(NetworkState.fresh(e.variants[0], e.training.seed) for e in experiments if not saved))
@@ -52,7 +52,7 @@ class SweepStack:
         return 1.0 if self.finished else self.step / self.training.steps
 
     @property
-    def found(self) -> Found:
+    def found(self) -> SweepResults:
         """A row a network."""
         found = self._found.copy()
         if self._recent:
@@ -71,8 +71,8 @@ class SweepStack:
         """CHUNK steps, or fewer where a point of a curve or a look at the test digits comes first."""
         if self._stack is None or self.finished:
             return
-        every, end = stride(self.training), self.step + 1
-        while end % CHUNK and end % every and not is_looked_at(self.training, end):
+        every, end = steps_per_point(self.training), self.step + 1
+        while end % CHUNK and end % every and not is_tested_at(self.training, end):
             end += 1
         begin, stack = self.step, self._stack
         rates = self._steps(begin, end)
@@ -86,7 +86,7 @@ class SweepStack:
                 alive = ~self._found.diverged
                 self._found.curves[alive, end // every - 1] = (self._sum / every)[alive]
                 self._sum[:] = 0
-            if is_looked_at(self.training, end):
+            if is_tested_at(self.training, end):
                 self._evaluate(self._stack)
             self._stack.forget()  # dozens of stacks wait for their turn
 

@@ -12,7 +12,7 @@ CHARTS = ("chart_results",)
 
 
 def test_every_claim_is_shown_and_an_experiment_opens_in_the_live_lab(lab: Lab) -> None:
-    found = results.read()
+    found = results.read_results()
     lab.open().go("Results", CHARTS)
     for result in found.results:
         for claim in result.claims:

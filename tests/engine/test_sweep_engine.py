@@ -26,7 +26,7 @@ from bnviz.engine.sweeps import SweepRun
 from bnviz.engine.versions import versions
 from bnviz.experiment.config import NetworkConfig, TrainingConfig, replace
 from bnviz.experiment.sweep import Axis, Sweep, stacks
-from bnviz.records.sweep import Found
+from bnviz.records.sweep import SweepResults
 
 ROOT = Path(__file__).parents[2]
 SHORT = Sweep(
@@ -53,7 +53,7 @@ def start(engine: Engine) -> Iterator[Start]:
         run.cancel()
 
 
-def finished(run: SweepRun) -> Found:
+def finished(run: SweepRun) -> SweepResults:
     wait_until(lambda: run.status.state in ("finished", "stopped"), "the end of the sweep")
     assert run.status.state == "finished", run.status.notice
     return run.found()
@@ -76,17 +76,17 @@ def stands(run: SweepRun) -> None:
     assert run.status.progress < 1
 
 
-def same(a: Found, b: Found) -> None:
+def same(a: SweepResults, b: SweepResults) -> None:
     for name, values in vars(a).items():
         np.testing.assert_array_equal(values, getattr(b, name), err_msg=name)
 
 
 @pytest.fixture(scope="module")
-def expected(batches: Any) -> Found:
+def expected(batches: Any) -> SweepResults:
     """What SHORT finds in this process, in the stacks that two workers cut."""
     from bnviz.training.sweep import SweepStack
 
-    experiments, found = SHORT.experiments(), Found.nothing(SHORT.count)
+    experiments, found = SHORT.experiments(), SweepResults.nothing(SHORT.count)
     for members in stacks(experiments, 8, workers=2):
         stack = SweepStack([experiments[i] for i in members], batches)
         while not stack.finished:
@@ -96,7 +96,9 @@ def expected(batches: Any) -> Found:
 
 
 class TestASweep:
-    def test_finds_on_the_cluster_what_one_process_finds(self, start: Start, expected: Found, engine: Engine) -> None:
+    def test_finds_on_the_cluster_what_one_process_finds(
+        self, start: Start, expected: SweepResults, engine: Engine
+    ) -> None:
         run = start()
         same(finished(run), expected)
         status = run.status
@@ -108,7 +110,7 @@ class TestASweep:
         wait_until(lambda: run.found().steps.min() > 0, "all networks to train")
         assert run.found().steps.max() < LONG.training.steps
 
-    def test_goes_on_after_a_pause_as_if_there_had_been_none(self, start: Start, expected: Found) -> None:
+    def test_goes_on_after_a_pause_as_if_there_had_been_none(self, start: Start, expected: SweepResults) -> None:
         run = running(start(), 0.1)
         run.pause()
         assert run.status.state == "paused"
@@ -116,7 +118,7 @@ class TestASweep:
         run.resume()
         same(finished(run), expected)
 
-    def test_trains_no_further_while_nobody_looks(self, start: Start, expected: Found) -> None:
+    def test_trains_no_further_while_nobody_looks(self, start: Start, expected: SweepResults) -> None:
         run = running(start(), 0.1)
         run.hold(True)
         stands(run)
@@ -151,7 +153,7 @@ class TestASweep:
 class TestAKilledWorker:
     @pytest.mark.parametrize("save_every", [0.0, 1000.0], ids=["resumed", "begun anew"])
     def test_changes_no_bit(
-        self, start: Start, expected: Found, engine: Engine, save_every: float, monkeypatch: pytest.MonkeyPatch
+        self, start: Start, expected: SweepResults, engine: Engine, save_every: float, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sweeps, "SAVE_EVERY", save_every)
         run = running(start(), 0.3)
@@ -169,7 +171,7 @@ class TestAKilledWorker:
 
 
 @pytest.mark.slow
-def test_a_lost_scheduler_is_replaced_and_changes_no_bit(expected: Found) -> None:
+def test_a_lost_scheduler_is_replaced_and_changes_no_bit(expected: SweepResults) -> None:
     engine = Engine()
     try:
         engine.client.wait_for_workers(2)
@@ -236,7 +238,7 @@ def port() -> int:
 class TestASharedCluster:
     @pytest.mark.slow
     def test_that_is_lost_keeps_what_is_finished_and_the_rest_can_be_resumed(
-        self, port: int, expected: Found, monkeypatch: pytest.MonkeyPatch
+        self, port: int, expected: SweepResults, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sweeps, "PATIENCE", 0.5)
         monkeypatch.setattr("bnviz.engine.cluster.CONNECT_TIMEOUT", 2.0)

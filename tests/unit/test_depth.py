@@ -204,14 +204,14 @@ class TestGradientFlow:
 
 class TestTheTableOfLayers:
     def test_says_over_what_batchnorm_takes_its_statistics(self) -> None:
-        rows = architecture.rows(LENET.layers, 32)
+        rows = architecture.layer_table(LENET.layers, 32)
         assert [row["weights"] for row in rows] == ["150", "2,400", "48,000", "10,080", "840"]
         assert rows[0]["one mean and variance"] == "a channel, over 32 × 28 × 28 = 25,088 values"
         assert rows[2]["one mean and variance"] == "a neuron, over 32 values, one a digit"
         assert rows[4]["one mean and variance"].startswith("none")
 
     def test_has_one_row_for_equal_layers(self) -> None:
-        rows = architecture.rows(NetworkConfig(hidden_layers=4, width=9).layers, 32)
+        rows = architecture.layer_table(NetworkConfig(hidden_layers=4, width=9).layers, 32)
         assert [(row["layer"], row["weights"]) for row in rows] == [
             ("1", "7,056"),
             ("2 to 4", "81 each"),
@@ -220,7 +220,7 @@ class TestTheTableOfLayers:
 
     def test_is_one_for_each_architecture(self) -> None:
         mixed = Experiment(variants=(Variant(LENET), Variant(NetworkConfig()), Variant(LENET, BatchNormConfig())))
-        assert list(architecture.kinds(mixed)) == ["AC", "B"]
+        assert list(architecture.architectures_by_letters(mixed)) == ["AC", "B"]
 
 
 def _decoded(spec: dict[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ from bnviz.findings.initialization import initialization_findings, sign_findings
 from bnviz.records.frames import PROBE_DIGITS
 from bnviz.records.initialization import (
     ACTIVATION_BINS,
-    SCALES,
+    DERIVED_SCALES,
     InitialNetwork,
     InitialSetting,
     SignAgreement,
@@ -125,7 +125,7 @@ def test_every_figure_is_plain_json_even_where_numbers_overflow(batches: "Batche
         figures.class_probabilities(found),
         figures.scheme_histograms(schemes, names, setting.network.activation),
         figures.scheme_spreads(schemes, names, schemes),
-        figures.derived_scales({scale: scales["he_normal", scale] for scale in SCALES}, "He normal"),
+        figures.derived_scales({scale: scales["he_normal", scale] for scale in DERIVED_SCALES}, "He normal"),
         figures.sign_agreement(initial.signs(setting, batches), 32),
     ]
     for figure in drawn:

@@ -9,7 +9,7 @@ import torch
 from bnviz.experiment.config import INITS, NetworkConfig, replace
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.frames import PROBE_DIGITS
-from bnviz.records.initialization import ACTIVATION_BINS, SCALES, InitialSetting
+from bnviz.records.initialization import ACTIVATION_BINS, DERIVED_SCALES, InitialSetting
 from bnviz.training.questions import initialization as initial
 from bnviz.training.trainer import Trainer
 
@@ -79,7 +79,7 @@ def test_schemes_are_the_same_network_drawn_ten_ways(batches: "Batches") -> None
 def test_derived_scales_keep_what_half_and_double_do_not(batches: "Batches") -> None:
     found = initial.scales(replace(TANH, network=replace(TANH.network, width=128)), batches)
     for scheme in ("xavier_normal", "he_normal"):
-        half, one, double = (found[scheme, scale] for scale in SCALES)
+        half, one, double = (found[scheme, scale] for scale in DERIVED_SCALES)
         assert half.gradient[0] < one.gradient[0] / 100
         assert double.gradient[0] > 10 * one.gradient[0]
         assert half.std[-1] < one.std[-1] / 100

@@ -30,7 +30,7 @@ from bnviz.records.frames import STEP_LENGTHS, Smoothness
 from bnviz.records.history import History, Marker, View
 from bnviz.records.landscape import (
     NOISE_SIZES,
-    SCALES,
+    WEIGHT_SCALES,
     BatchNoise,
     LargestRates,
     Plane,
@@ -273,8 +273,8 @@ def axes_of(figure: Figure) -> list[tuple[str, Figure]]:
 
 
 NOISE = BatchNoise(10, 1 / np.sqrt(NOISE_SIZES), 2 / np.sqrt(NOISE_SIZES))
-SCALED = Scaling(10, 1 / np.array(SCALES), np.zeros(len(SCALES)))
-STILL = Scaling(10, np.full(len(SCALES), NAN), np.zeros(len(SCALES)))
+SCALED = Scaling(10, 1 / np.array(WEIGHT_SCALES), np.zeros(len(WEIGHT_SCALES)))
+STILL = Scaling(10, np.full(len(WEIGHT_SCALES), NAN), np.zeros(len(WEIGHT_SCALES)))
 
 
 def test_every_chart_has_ranges_of_its_own_as_only_data_are_moved_in_the_browser() -> None:
@@ -401,7 +401,7 @@ def test_scales_and_noise_are_drawn_and_told() -> None:
     assert "The outputs of layer 1 are constant" in noise_findings(constant)[0]
     drawable(figures.batch_noise(constant, COLOR, []))
     assert "of 256 digits 0.062: 2.8 times less noise" in noise_findings(noise)[0]
-    assert len(rows(files.scaling_csv((nothing, inverse)))) == 2 * len(SCALES)
+    assert len(rows(files.scaling_csv((nothing, inverse)))) == 2 * len(WEIGHT_SCALES)
     assert [float(row["mean"]) for row in rows(files.noise_csv(noise))] == pytest.approx(noise.mean)
     assert rows(files.noise_csv(None)) == rows(files.rates_csv(None)) == []
     drawable(figures.batch_noise(noise, COLOR, []))

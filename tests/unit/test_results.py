@@ -59,7 +59,7 @@ def bench(batches: Batches) -> Bench:
 def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
     file.write_text(results.to_json(FOUND), encoding="utf-8")
-    assert results.read(file) == FOUND
+    assert results.read_results(file) == FOUND
 
 
 def test_the_report_has_every_claim_with_its_verdict_and_every_table() -> None:
@@ -117,7 +117,7 @@ def test_a_goal_is_reached_though_float32_falls_short_of_it() -> None:
 
 
 def test_speed_is_told_by_the_first_steps_of_both_at_the_same_accuracy() -> None:
-    (result,) = (result for result in results.read().results if result.key == "sigmoid")
+    (result,) = (result for result in results.read_results().results if result.key == "sigmoid")
     claim = next(claim for claim in result.claims if claim.text == "It trains faster")
     without, normalized = ([y for y in line.y[:-1] if y is not None] for line in result.charts[0].lines)
     goal = max(without)
@@ -163,12 +163,12 @@ class TestPictures:
         assert [stroke.count("L") for stroke in strokes] == [0, 1]
 
     def test_of_every_result_of_the_repository_lie_beside_the_report(self) -> None:
-        report = (results.FILE.parent / "RESULTS.md").read_text(encoding="utf-8")
-        folder = results.FILE.parent / results.FIGURES
-        expected = {name: chart for result in results.read().results for name, chart in result.pictures.items()}
+        report = (results.RESULTS_FILE.parent / "RESULTS.md").read_text(encoding="utf-8")
+        folder = results.RESULTS_FILE.parent / results.FIGURES_FOLDER
+        expected = {name: chart for result in results.read_results().results for name, chart in result.pictures.items()}
         assert {file.name for file in folder.iterdir()} == set(expected)
         for name, chart in expected.items():
-            assert f"({results.FIGURES}/{name})" in report
+            assert f"({results.FIGURES_FOLDER}/{name})" in report
             assert (folder / name).read_text(encoding="utf-8") == svg_chart(chart)
 
     @given(st.floats(1e-6, 1e6), st.integers(2, 9))
@@ -200,7 +200,7 @@ def test_the_command_writes_report_and_document(
     assert main(["reproduce", "--quick", "--json", "--out", str(tmp_path)]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert [result["key"] for result in printed["results"]] == ["bias"]
-    assert results.read(tmp_path / "results.json").seeds == 1
+    assert results.read_results(tmp_path / "results.json").seeds == 1
     assert "## A bias before batchnorm" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
 
     def rates(_: Bench) -> Result:
@@ -221,7 +221,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_what_the_repository_shows_was_measured_on_the_full_set_and_opens_in_the_live_lab() -> None:
-    shown = results.read()
+    shown = results.read_results()
     assert shown.data == "MNIST"
     assert not shown.quick
     for result in shown.results:

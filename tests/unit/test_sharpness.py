@@ -16,7 +16,7 @@ from torch.nn import functional
 from bnviz.experiment.config import BatchNormConfig, NetworkConfig, TrainingConfig, Variant
 from bnviz.experiment.presets import PRESETS
 from bnviz.nn.network import NetworkState, Stack
-from bnviz.records.landscape import NOISE_SIZES, SCALES, Sharpness
+from bnviz.records.landscape import NOISE_SIZES, WEIGHT_SCALES, Sharpness
 from bnviz.records.questions import (
     EffectOfScale,
     LargestLearningRates,
@@ -172,7 +172,7 @@ class TestTheScaleOfWeights:
         variants = (Variant(NetworkConfig(2, 8)), Variant(NetworkConfig(2, 8), BatchNormConfig(eps=1e-12)))
         trainer = Trainer(TrainingConfig(), variants, batches)
         without, with_it = scaling.effect_of_scale(trainer, EffectOfScale(layer))
-        np.testing.assert_allclose(with_it.gradient, 1 / np.array(SCALES), rtol=1e-3)
+        np.testing.assert_allclose(with_it.gradient, 1 / np.array(WEIGHT_SCALES), rtol=1e-3)
         assert with_it.difference.max() < 1e-3
         assert without.difference.max() > 1e-2
 

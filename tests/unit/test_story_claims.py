@@ -36,7 +36,7 @@ from bnviz.records.frames import VariantFrame
 from bnviz.records.history import View
 from bnviz.records.initialization import InitialNetwork, InitialSetting
 from bnviz.records.questions import AnswersInCompany, DigitOfTestSet, InputsOfLayer
-from bnviz.records.sweep import Found
+from bnviz.records.sweep import SweepResults
 from bnviz.theory import walkthrough
 from bnviz.training.questions import initialization as initial
 from bnviz.training.questions.registry import answer
@@ -264,7 +264,7 @@ class TestChapter11:
     def test_with_enough_digits_a_batch_batchnorm_wins(self, batches: "Batches") -> None:
         sweep = CHAPTERS[11].acts[1].what
         assert isinstance(sweep, Sweep)
-        found = Found.nothing(sweep.count)
+        found = SweepResults.nothing(sweep.count)
         for k in range(len(sweep.axes[0].values)):
             newest = rehearsed(Scenario(sweep.pair((k,))), batches)[1].view().latest
             assert newest is not None
@@ -345,11 +345,11 @@ class TestRunsInWhichItIsOtherwise:
     def test_a_sweep_is_told_as_it_came_out(self, better: list[int], words: str) -> None:
         sweep = CHAPTERS[11].acts[1].what
         assert isinstance(sweep, Sweep)
-        found = Found.nothing(sweep.count)
+        found = SweepResults.nothing(sweep.count)
         found.test_loss[:] = [loss for with_ in better for loss in (0.4, 0.3 if with_ else 0.5)]
         assert words in of_sweep(sweep, found).sentence
 
     def test_an_unfinished_sweep_names_no_winner(self) -> None:
         sweep = CHAPTERS[11].acts[1].what
         assert isinstance(sweep, Sweep)
-        assert "no size" in of_sweep(sweep, Found.nothing(sweep.count)).sentence
+        assert "no size" in of_sweep(sweep, SweepResults.nothing(sweep.count)).sentence

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bnviz.experiment import sweep_addresses as sweep_text
 from bnviz.experiment.addresses import from_query, to_query
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
-from bnviz.experiment.sweep import AXES, MOST, Axis, Sweep, stacks
+from bnviz.experiment.sweep import AXES, MAX_NETWORKS, Axis, Sweep, stacks
 
 SCALES = Axis("init_scale", 1e-4, 1.0, 5, "log")
 INITS = Axis("init", choices=("rand", "xavier_normal"))
@@ -198,9 +198,9 @@ class TestBadInput:
             sweep_text.from_json("{")
 
     def test_may_be_the_largest_grid_and_no_network_more(self) -> None:
-        assert Sweep((Axis("learning_rate", 1e-3, 1.0, MOST // 4, "log"),), seeds=2).count == MOST
+        assert Sweep((Axis("learning_rate", 1e-3, 1.0, MAX_NETWORKS // 4, "log"),), seeds=2).count == MAX_NETWORKS
         with pytest.raises(ValueError, match="at most 4,096"):
-            Sweep((Axis("learning_rate", 1e-3, 1.0, MOST // 4 + 1, "log"),), seeds=2)
+            Sweep((Axis("learning_rate", 1e-3, 1.0, MAX_NETWORKS // 4 + 1, "log"),), seeds=2)
 
     def test_in_an_address_is_told_and_replaced_by_the_default(self) -> None:
         found, problems = sweep_text.from_query({"x": "init_scale:0..1:5:log", "seeds": "99", "width": "64", "z": "1"})

@@ -11,7 +11,7 @@ from bnviz.experiment.sweep import Axis, Sweep
 from bnviz.export.sweep import rows, to_csv
 from bnviz.figures import sweep_lines, sweep_map, sweep_panels, sweep_place
 from bnviz.figures.style import WITH, WITHOUT
-from bnviz.records.sweep import Found
+from bnviz.records.sweep import SweepResults
 
 GRID = Sweep((Axis("learning_rate", choices=(0.1, 1.0)), Axis("init", choices=("rand", "normal", "zeros"))))
 LINE = Sweep((Axis("init_scale", 1e-3, 1.0, 4, "log"),), seeds=2)
@@ -23,23 +23,23 @@ def numbers(spec: dict[str, Any]) -> np.ndarray:
 
 
 @pytest.fixture
-def found() -> Found:
+def found() -> SweepResults:
     """Losses 1, 2, 4, 8 ... without batchnorm, a quarter of them with; the last network diverged."""
-    results = Found.nothing(GRID.count)
+    results = SweepResults.nothing(GRID.count)
     losses = np.repeat(2.0 ** np.arange(6), 2) * np.tile([1, 0.25], 6)
     results.train_loss[:], results.test_accuracy[:] = losses, np.linspace(0.1, 0.9, 12)
     results.diverged[-1] = True
     return results
 
 
-def test_cells_stand_where_their_labels_say(found: Found) -> None:
+def test_cells_stand_where_their_labels_say(found: SweepResults) -> None:
     heat = sweep_map(GRID, found, "train_loss", "off")["data"][0]
     assert (heat["x"], heat["y"]) == (["0.1", "1"], ["U[0,1)", "N(0,1)", "zeros"])
     np.testing.assert_allclose(numbers(heat["customdata"]), [[1, 8], [2, 16], [4, 32]])
     np.testing.assert_allclose(numbers(heat["z"]), np.log10([[1, 8], [2, 16], [4, 32]]), rtol=1e-5)
 
 
-def test_off_and_on_share_one_scale_and_the_gain_has_one_around_zero(found: Found) -> None:
+def test_off_and_on_share_one_scale_and_the_gain_has_one_around_zero(found: SweepResults) -> None:
     off, on, gain = (sweep_map(GRID, found, "train_loss", panel)["layout"] for panel in sweep_panels(GRID))
     assert off["coloraxis"] == on["coloraxis"]
     assert (off["coloraxis"]["cmin"], off["coloraxis"]["cmax"]) == (math.log10(0.2), 1)
@@ -49,13 +49,13 @@ def test_off_and_on_share_one_scale_and_the_gain_has_one_around_zero(found: Foun
     np.testing.assert_allclose(numbers(heat["z"]), [[0.75, 6], [1.5, 12], [3, math.nan]])
 
 
-def test_a_higher_accuracy_is_a_gain_in_percentage_points(found: Found) -> None:
+def test_a_higher_accuracy_is_a_gain_in_percentage_points(found: SweepResults) -> None:
     heat = sweep_map(GRID, found, "test_accuracy", "gain")["data"][0]
     assert numbers(heat["customdata"])[0, 0] == pytest.approx(100 * 0.8 / 11)
     assert sweep_map(GRID, found, "test_accuracy", "on")["layout"]["coloraxis"]["cmax"] == 100
 
 
-def test_a_cell_with_a_diverged_network_has_a_cross_and_no_colour(found: Found) -> None:
+def test_a_cell_with_a_diverged_network_has_a_cross_and_no_colour(found: SweepResults) -> None:
     for panel, marked in (("off", []), ("on", ["zeros"]), ("gain", ["zeros"])):
         heat, crosses = sweep_map(GRID, found, "train_loss", panel)["data"]  # type: ignore[arg-type]
         assert crosses["y"] == marked
@@ -70,12 +70,12 @@ def test_a_sweep_with_batchnorm_alone_has_one_map() -> None:
 @pytest.mark.parametrize("metric", ["train_loss", "test_loss", "test_accuracy"])
 def test_nothing_is_known_before_it_starts(metric: Any) -> None:
     for panel in sweep_panels(GRID):
-        assert np.isnan(numbers(sweep_map(GRID, Found.nothing(GRID.count), metric, panel)["data"][0]["z"])).all()
-    assert sweep_lines(LINE, Found.nothing(LINE.count), metric)["layout"]["xaxis"]["type"] == "log"
+        assert np.isnan(numbers(sweep_map(GRID, SweepResults.nothing(GRID.count), metric, panel)["data"][0]["z"])).all()
+    assert sweep_lines(LINE, SweepResults.nothing(LINE.count), metric)["layout"]["xaxis"]["type"] == "log"
 
 
 def test_lines_are_means_in_a_band_over_the_seeds() -> None:
-    results = Found.nothing(LINE.count)
+    results = SweepResults.nothing(LINE.count)
     results.train_loss[:] = np.tile([1, 3, 0.4, 0.6], 4)
     results.diverged[0] = True
     figure = sweep_lines(LINE, results, "train_loss")
@@ -91,7 +91,7 @@ def test_lines_are_means_in_a_band_over_the_seeds() -> None:
 
 def test_a_list_is_drawn_in_the_order_of_its_values_and_nothing_leaves_the_picture() -> None:
     line = Sweep((Axis("learning_rate", choices=(10.0, 0.01, 1.0)),), "on")
-    results = Found.nothing(3)
+    results = SweepResults.nothing(3)
     results.train_loss[:] = 1e6, 2.0, 0.5
     figure = sweep_lines(line, results, "train_loss")
     (curve,) = [t for t in figure["data"] if t["name"] == "with batchnorm"]
@@ -109,7 +109,7 @@ def test_a_click_means_a_cell_or_the_nearest_point() -> None:
     assert sweep_place(Sweep((GRID.axes[1],)), "zeros", 1.0) == (2,)
 
 
-def test_a_table_has_a_row_a_network_and_a_gap_where_nothing_is_known(found: Found) -> None:
+def test_a_table_has_a_row_a_network_and_a_gap_where_nothing_is_known(found: SweepResults) -> None:
     table = rows(GRID, found)
     assert table[3] == {
         "learning_rate": 0.1,

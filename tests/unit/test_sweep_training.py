@@ -12,7 +12,7 @@ from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, 
 from bnviz.experiment.sweep import Axis, Sweep, stacks
 from bnviz.nn.layers import Sgd
 from bnviz.nn.network import NetworkState, Stack
-from bnviz.records.sweep import Found, cells, gain, is_looked_at
+from bnviz.records.sweep import SweepResults, batchnorm_gain, cells, is_tested_at
 from bnviz.training import device as device_module
 from bnviz.training.batches import Batches
 from bnviz.training.device import device, moved
@@ -22,20 +22,20 @@ NETWORK = NetworkConfig(width=16)
 STEPS = TrainingConfig(steps=60)
 
 
-def trained(stack: SweepStack) -> Found:
+def trained(stack: SweepStack) -> SweepResults:
     while not stack.finished:
         stack.advance()
     return stack.found
 
 
-def whole(sweep: Sweep, batches: Batches, most: int = 8) -> Found:
-    experiments, found = sweep.experiments(), Found.nothing(sweep.count)
+def whole(sweep: Sweep, batches: Batches, most: int = 8) -> SweepResults:
+    experiments, found = sweep.experiments(), SweepResults.nothing(sweep.count)
     for members in stacks(experiments, most):
         found.take(np.array(members), trained(SweepStack([experiments[i] for i in members], batches)))
     return found
 
 
-def same(a: Found, b: Found) -> None:
+def same(a: SweepResults, b: SweepResults) -> None:
     for name, values in vars(a).items():
         np.testing.assert_array_equal(values, getattr(b, name), err_msg=name)
 
@@ -97,7 +97,7 @@ class TestACell:
 
     def test_shows_test_results_that_the_live_lab_shows_too(self) -> None:
         training = TrainingConfig(steps=1500)
-        looks = [step for step in range(1501) if is_looked_at(training, step)]
+        looks = [step for step in range(1501) if is_tested_at(training, step)]
         assert looks == [100, 200, 400, 800, 1500]
         assert all(step % training.keep_every == 0 for step in looks)
 
@@ -202,15 +202,15 @@ class TestResults:
     SWEEP = Sweep((Axis("init_scale", choices=(0.5, 1.0)),), seeds=2)
 
     def test_are_means_over_the_seeds_that_have_not_diverged(self) -> None:
-        found = Found.nothing(8)  # (2 scales, off and on, 2 seeds)
+        found = SweepResults.nothing(8)  # (2 scales, off and on, 2 seeds)
         found.train_loss[:] = [1, 3, 0.5, 0.5, 2, 9, math.nan, math.nan]
         found.diverged[5] = True
         of = cells(self.SWEEP, found, "train_loss")
         np.testing.assert_array_equal(of.mean, [[2, 0.5], [2, math.nan]])
         np.testing.assert_array_equal(of.deviation, [[1, 0], [0, math.nan]])
         np.testing.assert_array_equal(of.diverged, [[0, 0], [1, 0]])
-        np.testing.assert_array_equal(gain(of, "train_loss"), [1.5, math.nan])
-        np.testing.assert_array_equal(gain(of, "test_accuracy"), [-1.5, math.nan])
+        np.testing.assert_array_equal(batchnorm_gain(of, "train_loss"), [1.5, math.nan])
+        np.testing.assert_array_equal(batchnorm_gain(of, "test_accuracy"), [-1.5, math.nan])
 
     def test_come_with_an_estimate_of_their_time(self, batches: Batches) -> None:
         short = Sweep(training=TrainingConfig(steps=100))

@@ -14,7 +14,7 @@ from bnviz.data import DataName
 from bnviz.engine.in_worker.trainer_actor import batches, since_live
 from bnviz.experiment.config import Experiment
 from bnviz.experiment.sweep import Sweep
-from bnviz.records.sweep import Found
+from bnviz.records.sweep import SweepResults
 
 if TYPE_CHECKING:
     from bnviz.training.sweep import SweepStack
@@ -30,7 +30,7 @@ class News:
     """What a stack has found, and how far it is: progress from 0 to 1."""
 
     number: int
-    found: Found
+    found: SweepResults
     progress: float
 
 

@@ -11,7 +11,7 @@ from bnviz.records.frames import PROBE_DIGITS, Counts, Floats
 from bnviz.records.initialization import (
     DERIVED,
     DERIVED_DEPTH,
-    SCALES,
+    DERIVED_SCALES,
     SIGN_BATCHES,
     WEIGHT_BINS,
     InitialNetwork,
@@ -55,7 +55,7 @@ def scales(setting: InitialSetting, batches: Batches) -> dict[tuple[str, float],
     """The derived schemes with the activation they were derived for, at their own scale and around it."""
     found: dict[tuple[str, float], Propagated] = {}
     for init, activation in DERIVED.items():
-        for scale in SCALES:
+        for scale in DERIVED_SCALES:
             network = NetworkConfig(DERIVED_DEPTH, setting.network.width, activation, init, scale)
             found[init, scale] = _untrained(replace(setting, network=network, batchnorm=False), batches)
     return found

@@ -8,7 +8,7 @@ import numpy as np
 from bnviz.experiment.config import TrainingConfig, Variant
 from bnviz.nn.layers import Sgd
 from bnviz.nn.network import NetworkState, Stack
-from bnviz.records.landscape import LEARNED, SEARCH_SEEDS, SEARCH_STEPS, LargestRates
+from bnviz.records.landscape import LEARNED_BELOW, SEARCH_SEEDS, SEARCH_STEPS, LargestRates
 from bnviz.records.questions import LargestLearningRates
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer
@@ -69,7 +69,7 @@ def trains(
     variant: Variant, training: TrainingConfig, batches: Batches, seed: int, rate: float
 ) -> Generator[float, None, bool]:
     """Whether a fresh network learns with a constant rate: its loss stays finite for SEARCH_STEPS steps, and is below
-    LEARNED on average over the last fifth of them."""
+    LEARNED_BELOW on average over the last fifth of them."""
     stack = Stack([0], [variant], [NetworkState.fresh(variant, seed)])
     sgd = Sgd(rate, training.momentum, training.weight_decay)
     losses: list[float] = []
@@ -81,4 +81,4 @@ def trains(
             return False
         if step % STRIDE == 0:
             yield 0.0
-    return float(np.mean(losses[-(SEARCH_STEPS // 5) :])) < LEARNED
+    return float(np.mean(losses[-(SEARCH_STEPS // 5) :])) < LEARNED_BELOW

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from bnviz.records.landscape import NOISE_DIGITS, NOISE_SIZES, SCALES, BatchNoise, Scaling
+from bnviz.records.landscape import NOISE_DIGITS, NOISE_SIZES, WEIGHT_SCALES, BatchNoise, Scaling
 from bnviz.records.questions import EffectOfScale, NoiseOfBatches
 from bnviz.training import weight_space
 from bnviz.training.trainer import Trainer
@@ -12,7 +12,7 @@ BATCHES_OF_EACH_SIZE = 200
 
 
 def effect_of_scale(trainer: Trainer, question: EffectOfScale) -> list[Scaling]:
-    """Measure every network with the weights of one hidden layer scaled by SCALES, all scales as one stack.
+    """Measure every network with the weights of one hidden layer scaled by WEIGHT_SCALES, all scales as one stack.
 
     With batchnorm right after the layer, BN(aWx) = BN(Wx) and so dL/d(aW) = 1/a dL/dW (Ioffe and Szegedy 2015,
     section 3.3), but for eps and the networks whose batchnorm comes after the activation.
@@ -20,13 +20,13 @@ def effect_of_scale(trainer: Trainer, question: EffectOfScale) -> list[Scaling]:
     found = []
     for variant in range(len(trainer.variants)):
         x, labels, _ = trainer.next_step(variant)
-        many = weight_space.copies(trainer.copy_of(variant), [trainer.variants[variant]], len(SCALES))
+        many = weight_space.copies(trainer.copy_of(variant), [trainer.variants[variant]], len(WEIGHT_SCALES))
         linear = many.linears()[min(question.layer, len(many.hidden) - 1)]
-        linear.weight.value *= torch.tensor(SCALES).view(-1, *[1] * (linear.weight.value.dim() - 1))
+        linear.weight.value *= torch.tensor(WEIGHT_SCALES).view(-1, *[1] * (linear.weight.value.dim() - 1))
         many.losses(x, labels, "probe")
         gradient = torch.linalg.vector_norm(linear.gradient().flatten(1), dim=1).numpy()
         logits = many.output.y
-        usual = SCALES.index(1.0)
+        usual = WEIGHT_SCALES.index(1.0)
         difference = (logits - logits[usual]).abs().flatten(1).amax(1).numpy()
         with np.errstate(divide="ignore", invalid="ignore"):
             found.append(Scaling(trainer.steps[variant], gradient / gradient[usual], difference))

@@ -10,7 +10,7 @@ from bnviz.experiment.config import Variant
 from bnviz.nn.layers import cross_entropy
 from bnviz.nn.network import Stack
 from bnviz.records.frames import Floats
-from bnviz.records.landscape import DIGITS, RESOLUTIONS, Slice, Slices
+from bnviz.records.landscape import RESOLUTIONS, SLICE_DIGITS, Slice, Slices
 from bnviz.records.questions import LossSlices
 from bnviz.training import weight_space
 from bnviz.training.questions.plane import Grid, grid
@@ -28,7 +28,7 @@ def loss_slices(trainer: Trainer, question: LossSlices) -> Generator[float, None
     Raises ValueError for a resolution or a number of digits that is not offered.
     """
     kind, digits = question.kind, question.digits
-    for name, value, allowed in (("resolution", question.resolution, RESOLUTIONS), ("digits", digits, DIGITS)):
+    for name, value, allowed in (("resolution", question.resolution, RESOLUTIONS), ("digits", digits, SLICE_DIGITS)):
         if value not in allowed:
             raise ValueError(f"{name}: give one of {', '.join(map(str, allowed))}, got {value}")
     # All of the same moment: the run may go on between two shares.

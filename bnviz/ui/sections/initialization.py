@@ -7,7 +7,7 @@ import streamlit as st
 
 from bnviz.experiment.config import ACTIVATIONS, INITS, NetworkConfig, replace
 from bnviz.experiment.settings import SHARED, VARIANT
-from bnviz.records.initialization import MOST_STEPS, MOST_UNITS, InitialSetting
+from bnviz.records.initialization import MAX_TRAINED_STEPS, MAX_UNITS, InitialSetting
 from bnviz.ui.components.live_slider import live_slider, set_slider, slider_value
 
 START = InitialSetting(NetworkConfig(8, 128, "tanh", "xavier_normal"), batchnorm=False, standardize=True, seed=0)
@@ -64,10 +64,10 @@ def check(depth: int, width: float | None, scale: float, seed: float | None) -> 
         except ValueError as error:
             text = str(error)
             found.append(f"{_SETTINGS[key].title}{text.removeprefix(key)}.")
-    if not found and width is not None and depth * width > MOST_UNITS:
+    if not found and width is not None and depth * width > MAX_UNITS:
         found.append(
             f"{depth} hidden layers × width {width:.0f} = {depth * width:,.0f} units are not allowed here; give at "
-            f"most {MOST_UNITS:,}, so that an answer comes in a second or two: a width up to {MOST_UNITS // depth}."
+            f"most {MAX_UNITS:,}, so that an answer comes in a second or two: a width up to {MAX_UNITS // depth}."
         )
     return found
 
@@ -83,14 +83,14 @@ def training_buttons(setting: InitialSetting) -> None:
     untrained = replace(setting, steps=0)
     with st.container(horizontal=True, vertical_alignment="center", key="initial_training"):
         for count, label in ((1, "Train 1 step"), (200, "Train 200 steps")):
-            steps = min(setting.steps + count, MOST_STEPS)
+            steps = min(setting.steps + count, MAX_TRAINED_STEPS)
             st.button(
                 label,
                 key=f"initial_train_{count}",
                 icon=":material/play_arrow:" if count > 1 else ":material/skip_next:",
                 on_click=_train,
                 args=(untrained, steps),
-                disabled=setting.steps >= MOST_STEPS,
+                disabled=setting.steps >= MAX_TRAINED_STEPS,
             )
         st.button(
             "Untrained again",

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from bnviz.experiment import sweep_addresses as sweep_text
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.experiment.settings import Setting, Value, as_text
-from bnviz.experiment.sweep import AXES, MOST, MOST_SEEDS, Axis, Sweep
+from bnviz.experiment.sweep import AXES, MAX_NETWORKS, MAX_SEEDS, Axis, Sweep
 from bnviz.records.sweep import METRICS, Metric
 from bnviz.ui import controls, settings_table
 
@@ -42,7 +42,7 @@ def definition() -> Sweep | None:
         y = _axis("y", "Second axis", [NONE, *(key for key in AXES if key != table["x"])])
     with st.container(horizontal=True, vertical_alignment="bottom", key="sweep_networks"):
         compared = _choice("batchnorm", "Batchnorm", _COMPARED, "both")
-        seeds = _number("seeds", "Seeds", 1, MOST_SEEDS, 1)
+        seeds = _number("seeds", "Seeds", 1, MAX_SEEDS, 1)
     refused = st.container(key="sweep_refused")  # always there: what comes and goes would mount all below it anew
     training, network, options = controls.base_sidebar([str(table["x"]), str(table["y"])])
     try:
@@ -119,7 +119,7 @@ def _axis(name: str, label: str, keys: list[str]) -> dict[str, Any] | None:
         "key": key,
         "low": _number(f"{key}_low", "From", setting.low, setting.high, low, setting),
         "high": _number(f"{key}_high", "To", setting.low, setting.high, high, setting),
-        "count": int(_number(f"{key}_count", "Values", 2, MOST, count)),
+        "count": int(_number(f"{key}_count", "Values", 2, MAX_NETWORKS, count)),
         "scale": scale,
     }
 

@@ -19,7 +19,7 @@ from bnviz.experiment import sweep_addresses as sweep_text
 from bnviz.experiment.sweep import Sweep
 from bnviz.export.sweep import to_csv, to_parquet
 from bnviz.figures.style import Figure
-from bnviz.records.sweep import Found
+from bnviz.records.sweep import SweepResults
 from bnviz.ui import session, settings_table
 from bnviz.ui.components import live_plotly
 from bnviz.ui.components.tab import assign_tab_id, tab_id
@@ -27,7 +27,7 @@ from bnviz.ui.sections import sweep_form
 from bnviz.wording import clock
 
 _STATES = {"starting": "starting the workers …", "running": ""}  # the others in their own word
-_RESULTS: tuple[tuple[str, Callable[[Sweep, Found], str | bytes], str, str], ...] = (
+_RESULTS: tuple[tuple[str, Callable[[Sweep, SweepResults], str | bytes], str, str], ...] = (
     ("Results (CSV)", to_csv, "csv", "text/csv"),
     ("Results with curves (Parquet)", to_parquet, "parquet", "application/vnd.apache.parquet"),
 )
@@ -109,7 +109,7 @@ def _definition(label: str, sweep: Sweep, key: str) -> None:
     st.download_button(label, text, "sweep.json", "application/json", key=key, on_click="ignore")
 
 
-def _written(run: SweepRun, write: Callable[[Sweep, Found], str | bytes]) -> str | bytes:
+def _written(run: SweepRun, write: Callable[[Sweep, SweepResults], str | bytes]) -> str | bytes:
     """When it is asked for, of what has been found by then."""
     return write(run.sweep, run.found())
 
@@ -160,7 +160,7 @@ def follow(
     run: SweepRun | None,
     shown: SweepStatus | None,
     expected: Estimate | None,
-    draw: Callable[[Sweep, Found], dict[str, Figure]],
+    draw: Callable[[Sweep, SweepResults], dict[str, Figure]],
 ) -> None:
     """Show the sweep, now and whenever it has found more; before there is one, how long it would take and no values."""
 
@@ -173,7 +173,7 @@ def follow(
         if run is not None:
             figures = draw(run.sweep, run.found())
         elif expected is not None:
-            figures = draw(expected.sweep, Found.nothing(expected.sweep.count))
+            figures = draw(expected.sweep, SweepResults.nothing(expected.sweep.count))
         else:
             figures = {}
         parts = {"bnviz-status": _status(run) if run else "", "bnviz-notice": escape(status.notice) if status else ""}
