@@ -5,6 +5,7 @@ from bnviz.figures.computation_graph import computation_graph, gradient_check
 from bnviz.figures.curves import accuracy_curves
 from bnviz.figures.distributions import distributions_over_steps
 from bnviz.figures.feature_maps import channel_histograms, feature_maps
+from bnviz.figures.gradient_shift import gradient_shift
 from bnviz.figures.gradients import gradient_flow, gradient_reach, layer_gradients
 from bnviz.figures.histograms import activation_histograms
 from bnviz.figures.inference import (
@@ -26,7 +27,7 @@ from bnviz.figures.reproduction import reproduction_chart
 from bnviz.figures.saturation import saturation_bars
 from bnviz.figures.schemes import derived_scales, scheme_histograms, scheme_spreads, sign_agreement
 from bnviz.figures.sharpness import batch_noise, gradient_by_scale, largest_rates, sharpness_over_steps
-from bnviz.figures.shift import distribution_shift, gradient_shift, unit_percentiles
+from bnviz.figures.shift import distribution_shift, unit_percentiles
 from bnviz.figures.smoothness import (
     effective_learning_rate,
     effective_smoothness,

@@ -1,7 +1,8 @@
-"""Distributions over the course of training: a panel a network, as ridges, as snapshots or as a heat map."""
+"""Distributions over the course of training, one panel per network: ridges, snapshots or a heat map."""
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -9,14 +10,16 @@ import numpy as np
 from bnviz.analysis import shift
 from bnviz.analysis.moments import snapshots
 from bnviz.analysis.shift import DistributionCourse
+from bnviz.experiment.naming import network_names
 from bnviz.figures.style import (
     Figure,
+    NetworkLook,
     axis,
-    colored_letter,
+    axis_suffix,
     faded,
     layout,
     line,
-    network_color,
+    network_looks,
     nice_ceiling,
     note,
     round_step,
@@ -25,6 +28,7 @@ from bnviz.figures.style import (
 )
 from bnviz.records.frames import BINS, Floats
 from bnviz.records.history import View
+from bnviz.wording import decimals
 
 Kind = Literal["ridges", "overlay", "heat"]
 RIDGES = 16  # at most, beside the newest
@@ -34,49 +38,74 @@ SHADES = (0.16, 0.3, 0.44, 0.58, 0.72)  # of the snapshots, from early to late
 BEYOND = 0.002  # share of the values that a picture may leave out of its range
 
 
+@dataclass(frozen=True)
+class _Chart:
+    """Traces of all panels, the axis of the values or steps below them, that on the left, and words."""
+
+    data: list[Figure]
+    x: Figure
+    y: Figure
+    words: list[str]
+
+
 def distributions_over_steps(
     view: View, *, layer: int, place: str, kind: Kind, every: int = 200, until: int | None = None
 ) -> Figure:
-    """The histograms of a layer over the steps, a panel a variant, on the same axes.
+    """Draw the histograms of a layer over the steps, one panel per network, on the same axes.
 
     every: steps between two snapshots of the overlay. until: the last step that the axis of steps has room for.
     """
     until = until or view.experiment.training.steps
     courses = [shift.distribution_course(view, i, layer, place) for i in range(len(view.variants))]
-    span = _span(courses)
-    count = len(courses)
     name = f"{shift.PLACES[place]}, layer {layer + 1}"
-    data: list[Figure] = []
-    words: list[str] = []
+    values = axis(name, range=_span(courses))
     if kind == "ridges":
-        ticks = list(range(0, until + 1, round(round_step(until, 8)) or 1))
-        heights = steps_axis(range=[-0.03 * until, until * (1 + 1.1 * OVERLAP / RIDGES)], tickvals=ticks)
-        top = _peak(courses)
-        for i, found in enumerate(courses):
-            data += _ridges(found, i, view, top, until)
-        values, words = axis(name, range=span), ["one ridge per kept moment; the strong one is the newest"]
+        chart = _ridge_chart(view, courses, values, until)
     elif kind == "overlay":
-        top = 5.0
-        for i, found in enumerate(courses):
-            traces, most, refused = _snapshots(found, i, view, every)
-            data += traces
-            top = max(top, most)
-            words = [*words, refused] if refused and refused not in words else words
-        heights = axis("values (% a bin)", range=[0, nice_ceiling(top)])
-        values = axis(name, range=span)
-        words = words or [f"a line every {every:,} steps: pale early, strong late; filled: the newest"]
+        chart = _snapshot_chart(view, courses, values, every)
     else:
-        ceiling = nice_ceiling(max(5.0, _highest(courses)))
-        for i, found in enumerate(courses):
-            data += _heat(found, i, view, ceiling)
-        values, heights = steps_axis(range=[0, until]), axis(name, range=span)
-        words = [f"colour: share of the values in a bin, from none to {ceiling:g}% or more"]
-    axes, titles, height = _panels(view, count, values, heights)
-    alt = f"Distribution of the {name}, over the steps" + _told(view, layer, place)
-    return {"data": data, "layout": layout(alt, height, [*words, *_outside(view, courses)], annotations=titles) | axes}
+        chart = _heat_chart(view, courses, values, until)
+    axes, titles, height = _panels(view, chart.x, chart.y)
+    alt = f"Distribution of the {name}, over the steps" + _newest(view, layer, place)
+    words = [*chart.words, *_outside(view, courses)]
+    return {"data": chart.data, "layout": layout(alt, height, words, annotations=titles) | axes}
 
 
-def _ridges(found: DistributionCourse, i: int, view: View, peak: float, until: int) -> list[Figure]:
+def _ridge_chart(view: View, courses: Sequence[DistributionCourse], values: Figure, until: int) -> _Chart:
+    ticks = list(range(0, until + 1, round(round_step(until, 8)) or 1))
+    heights = steps_axis(range=[-0.03 * until, until * (1 + 1.1 * OVERLAP / RIDGES)], tickvals=ticks)
+    peak, data = _peak(courses), []
+    for look, found in zip(network_looks(view.experiment), courses, strict=True):
+        data += _ridges(found, look, peak, until)
+    return _Chart(data, values, heights, ["one ridge per kept moment; the strong one is the newest"])
+
+
+def _snapshot_chart(view: View, courses: Sequence[DistributionCourse], values: Figure, every: int) -> _Chart:
+    data: list[Figure] = []
+    refusals: dict[str, None] = {}
+    top = 5.0
+    for look, found in zip(network_looks(view.experiment), courses, strict=True):
+        kept = [frame.step for frame in view.variants[look.place].frames if frame.step in found.steps]
+        try:
+            at = snapshots(kept, every)
+        except ValueError as error:
+            at = list(range(len(kept)))
+            refusals[f"Refused: {error}. Shown: all {len(kept)}."] = None
+        traces, most = _snapshots(found, look, at)
+        data, top = data + traces, max(top, most)
+    words = list(refusals) or [f"a line every {every:,} steps: pale early, strong late; filled: the newest"]
+    return _Chart(data, values, axis("values (% a bin)", range=[0, nice_ceiling(top)]), words)
+
+
+def _heat_chart(view: View, courses: Sequence[DistributionCourse], values: Figure, until: int) -> _Chart:
+    ceiling, data = nice_ceiling(max(5.0, _highest(courses))), []
+    for look, found in zip(network_looks(view.experiment), courses, strict=True):
+        data += _heat(found, look, ceiling)
+    words = [f"colour: share of the values in a bin, from none to {ceiling:g}% or more"]
+    return _Chart(data, steps_axis(range=[0, until]), values, words)
+
+
+def _ridges(found: DistributionCourse, look: NetworkLook, peak: float, until: int) -> list[Figure]:
     """Two traces: all ridges but the newest, as polygons apart, and the newest."""
     if not found.steps:
         return []
@@ -86,8 +115,8 @@ def _ridges(found: DistributionCourse, i: int, view: View, peak: float, until: i
     scale = OVERLAP * until / RIDGES / peak
     old_x, old_y = _polygons(x, share[at], np.array(found.steps)[at], scale)
     new_x, new_y = _polygons(x, share[-1:], np.array(found.steps[-1:]), scale)
-    common = {"fill": "toself", "hoverinfo": "skip"} | _panel(i)
-    color, letter = network_color(view.experiment, i), view.experiment.letters[i]
+    common = {"fill": "toself", "hoverinfo": "skip"} | _panel(look.place)
+    color, letter = look.color, look.letter
     return [
         line(old_x, old_y, faded(color, 0.7), letter, line={"width": 1}) | common | {"fillcolor": faded(color, 0.16)},
         line(new_x, new_y, color, f"{letter} newest", line={"width": 2}) | common | {"fillcolor": faded(color, 0.4)},
@@ -102,36 +131,26 @@ def _polygons(x: Floats, share: Floats, steps: Floats, scale: float) -> tuple[Fl
     return np.tile(ends, len(steps)), outline.ravel()
 
 
-def _snapshots(found: DistributionCourse, i: int, view: View, every: int) -> tuple[list[Figure], float, str]:
-    """Traces, the highest share in per cent, and why a number of snapshots is refused."""
+def _snapshots(found: DistributionCourse, look: NetworkLook, at: Sequence[int]) -> tuple[list[Figure], float]:
+    """Traces of the frames at some places, early ones pale, and of the newest; and the highest share in per cent."""
     if not found.steps:
-        return [], 0.0, ""
+        return [], 0.0
     share = shift.bin_shares(found.counts)[:, 1:-1] * 100
-    kept = [f.step for f in view.variants[i].frames if f.step in found.steps]
-    refused = ""
-    try:
-        at = snapshots(kept, every)
-    except ValueError as error:
-        at, refused = list(range(len(kept))), f"Refused: {error}. Shown: all {len(kept)}."
     x = shift.bin_centres(found.low, found.high)[1:-1]
-    letter, color = view.experiment.letters[i], network_color(view.experiment, i)
     groups = np.minimum(np.arange(len(at)) * len(SHADES) // max(len(at), 1), len(SHADES) - 1)
     traces = []
     for k, shade in enumerate(SHADES):
         rows = share[np.array(at, dtype=int)[groups == k]]
         lines = np.concatenate([rows, np.full((len(rows), 1), math.nan)], axis=1).ravel()
-        along = np.tile(np.append(x, math.nan), len(rows))
-        traces.append(line(along, lines, faded(color, shade), f"{letter} {k}", line={"width": 1.2}, hoverinfo="skip"))
-    hover = f"{letter} newest: %{{y:.1f}} % at %{{x:.2f}}<extra></extra>"
-    traces.append(
-        line(x, share[-1], color, f"{letter} newest", hovertemplate=hover)
-        | {"fill": "tozeroy", "fillcolor": faded(color, 0.22)}
-    )
-    return [t | _panel(i) for t in traces], float(np.nanmax(share, initial=0.0)), refused
+        along, color = np.tile(np.append(x, math.nan), len(rows)), faded(look.color, shade)
+        traces.append(line(along, lines, color, f"{look.letter} {k}", line={"width": 1.2}, hoverinfo="skip"))
+    hover = f"{look.name} newest: %{{y:.1f}} % at %{{x:.2f}}<extra></extra>"
+    newest = line(x, share[-1], look.color, f"{look.letter} newest", hovertemplate=hover)
+    traces.append(newest | {"fill": "tozeroy", "fillcolor": faded(look.color, 0.22)})
+    return [trace | _panel(look.place) for trace in traces], float(np.nanmax(share, initial=0.0))
 
 
-def _heat(found: DistributionCourse, i: int, view: View, ceiling: float) -> list[Figure]:
-    color, letter = network_color(view.experiment, i), view.experiment.letters[i]
+def _heat(found: DistributionCourse, look: NetworkLook, ceiling: float) -> list[Figure]:
     if not found.steps:
         return []
     share = shift.bin_shares(found.counts)[:, 1:-1] * 100
@@ -139,32 +158,32 @@ def _heat(found: DistributionCourse, i: int, view: View, ceiling: float) -> list
     if at[-1] != len(found.steps) - 1:
         at.append(len(found.steps) - 1)
     width = (found.high - found.low) / BINS
-    return [
-        {
-            "type": "heatmap",
-            "name": letter,
-            "x": typed(np.array(found.steps)[at]),
-            "y0": found.low + width / 2,
-            "dy": width,
-            "z": typed(share[at].T),
-            "zmin": 0,
-            "zmax": ceiling,
-            "colorscale": [[0, faded(color, 0.0)], [1, faded(color, 1.0)]],
-            "showscale": False,
-            "hovertemplate": f"{letter}, step %{{x:,.0f}}<br>%{{z:.1f}} % at %{{y:.2f}}<extra></extra>",
-        }
-        | _panel(i)
-    ]
+    heat = {
+        "type": "heatmap",
+        "name": look.letter,
+        "x": typed(np.array(found.steps)[at]),
+        "y0": found.low + width / 2,
+        "dy": width,
+        "z": typed(share[at].T),
+        "zmin": 0,
+        "zmax": ceiling,
+        "colorscale": [[0, faded(look.color, 0.0)], [1, faded(look.color, 1.0)]],
+        "showscale": False,
+        "hovertemplate": f"{look.name}, step %{{x:,.0f}}<br>%{{z:.1f}} % at %{{y:.2f}}<extra></extra>",
+    }
+    return [heat | _panel(look.place)]
 
 
-def _panel(i: int) -> Figure:
-    """The axes of one variant's traces."""
-    number = "" if i == 0 else str(i + 1)
+def _panel(place: int) -> Figure:
+    """The axes of one network's traces."""
+    number = axis_suffix(place)
     return {"xaxis": f"x{number}", "yaxis": f"y{number}"}
 
 
-def _panels(view: View, count: int, x: Figure, y: Figure) -> tuple[Figure, list[Figure], int]:
-    """Axes of `count` panels in two columns, their titles, and the height of all."""
+def _panels(view: View, x: Figure, y: Figure) -> tuple[Figure, list[Figure], int]:
+    """Axes of the networks' panels in two columns, their titles, and the height of all."""
+    looks = network_looks(view.experiment)
+    count = len(looks)
     columns = min(count, 2)
     rows = -(-count // columns)
     height = 90 + (350 if rows == 1 else 270 * rows)
@@ -174,20 +193,18 @@ def _panels(view: View, count: int, x: Figure, y: Figure) -> tuple[Figure, list[
     wide = (1 - gap * (columns - 1)) / columns
     axes: Figure = {"margin": {"l": 56, "r": 14, "t": 26, "b": 44}}
     titles = []
-    for i in range(count):
-        row, column = divmod(i, columns)
-        number = "" if i == 0 else str(i + 1)
+    for look in looks:
+        row, column = divmod(look.place, columns)
+        number = axis_suffix(look.place)
         left, top = column * (wide + gap), 1 - row * (tall + space)
         axes[f"xaxis{number}"] = x | {"title": {"text": ""}, "domain": [left, left + wide], "anchor": f"y{number}"}
         axes[f"yaxis{number}"] = y | {"domain": [max(top - tall, 0), top], "anchor": f"x{number}"}
-        if i:
+        if look.place:
             axes[f"xaxis{number}"] |= {"matches": "x"}
             axes[f"yaxis{number}"] |= {"matches": "y"}
         if column:
             axes[f"yaxis{number}"] |= {"showticklabels": False, "title": {"text": ""}}
-        variant = view.experiment.variants[i]
-        text = f"{colored_letter(view.experiment, i)} · {'batchnorm' if variant.batchnorm else 'no batchnorm'}"
-        titles.append(note(text, left, top, yanchor="bottom", yshift=4))
+        titles.append(note(look.html, left, top, yanchor="bottom", yshift=4))
     # One title for all: on a phone there is no room for two.
     titles.append(note(x["title"]["text"], 0.5, 0, xanchor="center", yshift=-22, font={"size": 14}))
     return axes, titles, height
@@ -234,22 +251,24 @@ def _stride(count: int, most: int) -> int:
 
 def _outside(view: View, courses: Sequence[DistributionCourse]) -> list[str]:
     told = []
-    for i, found in enumerate(courses):
-        if view.latest is not None and view.latest.variants[i].diverged:
-            told.append(f"{colored_letter(view.experiment, i)} diverged: its values are no numbers")
+    for look, found in zip(network_looks(view.experiment), courses, strict=True):
+        if view.latest is not None and view.latest.variants[look.place].diverged:
+            told.append(f"{look.html} diverged: its values are no numbers")
         elif not found.steps:
-            told.append(f"{colored_letter(view.experiment, i)} has nothing here")
+            told.append(f"{look.html} has nothing here")
         elif found.outside >= 0.001:
-            told.append(f"{colored_letter(view.experiment, i)}: {found.outside:.1%} now outside the bins")
+            told.append(f"{look.html}: {found.outside:.1%} now outside the bins")
     return ["; ".join(told)] if told else []
 
 
-def _told(view: View, layer: int, place: str) -> str:
+def _newest(view: View, layer: int, place: str) -> str:
+    """Mean and variance of the newest distributions, for a screen reader."""
     if view.latest is None:
         return "; nothing measured yet"
     parts = []
-    for i, letter in enumerate(view.experiment.letters):
+    for i, name in enumerate(network_names(view.experiment)):
         steps, found = shift.summaries(view, i, layer, place)
         if steps:
-            parts.append(f"{letter}: mean {found[-1].mean:.2f}, variance {found[-1].variance:.2f} at step {steps[-1]}")
+            mean, variance = decimals(found[-1].mean), decimals(found[-1].variance)
+            parts.append(f"{name}: mean {mean}, variance {variance} at step {steps[-1]}")
     return f" up to {view.latest.step}. " + "; ".join(parts)

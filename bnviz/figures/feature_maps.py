@@ -1,24 +1,25 @@
 """What convolutions make of a digit: their maps, and how each channel's values are distributed."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from bnviz.experiment.config import Experiment
 from bnviz.figures.histograms import PLACE_NAMES
-from bnviz.figures.style import GUIDE, Figure, axis, color_bar, colored_letter, layout, line, network_color, typed
+from bnviz.figures.style import GUIDE, Figure, axis, color_bar, layout, line, network_looks, typed
 from bnviz.records.answers import Convolved
 from bnviz.records.frames import BINS, Counts, Floats
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
 STAGES = PLACE_NAMES | {"pooled": "pooled"}
-FEW = 6  # channels that make three columns and two rows; more make four
-TOP = 1.6  # height of the highest histogram, in spaces between two channels
+IN_TWO_ROWS = 6  # channels that make three columns; more make four
+RIDGE_HEIGHT = 1.6  # of the highest histogram, in spaces between two channels
 
 
 def feature_maps(found: Convolved, experiment: Experiment, *, variant: int, place: str) -> Figure:
-    """The maps of one variant's channels, on the colour scale of all variants."""
-    maps, letter = found.variants[variant], experiment.letters[variant]
-    normalized = "batchnorm" if experiment.variants[variant].batchnorm else "no batchnorm"
-    words = [f"{colored_letter(experiment, variant)} · {normalized}"]
+    """Draw the maps of one network's channels, on the colour scale of all networks."""
+    maps, look = found.variants[variant], network_looks(experiment)[variant]
+    words = [look.html]
     count = max((len(v.maps["pre_activation"]) for v in found.variants if v), default=0)
     data: list[Figure] = []
     annotations: list[Figure] = []
@@ -27,12 +28,12 @@ def feature_maps(found: Convolved, experiment: Experiment, *, variant: int, plac
         words.append("nothing here" if maps else "no convolutions: nothing here")
     else:
         shown = maps.maps[place]
-        columns = 3 if count <= FEW else 4
+        columns = 3 if count <= IN_TWO_ROWS else 4
         cells = tiled_maps(shown, columns)
-        data, axes, annotations = [_heatmap(cells, letter)], _panel(cells.shape), _numbers(shown, columns)
+        data, axes, annotations = [_heatmap(cells, look.name)], _panel(cells.shape), _numbers(shown, columns)
     figure_layout = layout(
-        f"Feature maps, {STAGES[place]}, of digit {found.label} in {letter}, {normalized}",
-        320 if count <= FEW else 450,
+        f"Feature maps, {STAGES[place]}, of digit {found.label}, {look.name}",
+        320 if count <= IN_TWO_ROWS else 450,
         words,
         margin={"l": 8, "r": 8, "t": 4, "b": 60},
         annotations=annotations,
@@ -44,65 +45,59 @@ def feature_maps(found: Convolved, experiment: Experiment, *, variant: int, plac
 
 
 def channel_histograms(found: Convolved, experiment: Experiment, *, layer: int) -> Figure:
-    """Each channel's values over all positions of the first digits: left before normalization, right after it.
+    """Draw each channel's values over all positions of the first digits: left before normalization, right after it.
 
     Left of a network that normalizes after the activation are the post-activations, of any other the pre-activations.
     """
-    panels = [(i, v) for i, v in enumerate(found.variants) if v is not None]
-    befores = {i: experiment.variants[i].normalizes for i, _ in panels}
-    count = max((len(v.histograms["pre_activation"]) for _, v in panels), default=1)
-    limits = (
-        max((found.limits[place] for place in befores.values()), default=1.0),
-        found.limits.get("normalized", 4.0),
+    befores = {i: experiment.variants[i].normalizes for i, v in enumerate(found.variants) if v is not None}
+    convolved = [v for v in found.variants if v is not None]
+    count = max((len(v.histograms["pre_activation"]) for v in convolved), default=1)
+    data = _channels(found, experiment, befores, "x") + _channels(
+        found, experiment, dict.fromkeys(befores, "normalized"), "x2"
     )
-    data: list[Figure] = []
-    for k, suffix in enumerate(("", "2")):
-        drawn = [(i, v.histograms, "normalized" if k else befores[i]) for i, v in panels]
-        drawn = [(i, histograms, place) for i, histograms, place in drawn if place in histograms]
-        top = max((_heights(histograms[place]).max() for _, histograms, place in drawn), default=1.0)
-        for i, histograms, place in drawn:
-            x, y = _ridges(histograms[place], found.limits[place], top)
-            letter = experiment.letters[i]
-            data.append(
-                line(
-                    x,
-                    y,
-                    network_color(experiment, i),
-                    letter,
-                    xaxis=f"x{suffix}",
-                    line={"width": 1.5},
-                    hoverinfo="skip",
-                )
-            )
     kinds = " or ".join(dict.fromkeys(STAGES[place] for place in befores.values())) or STAGES["pre_activation"]
-    before, after = (
-        axis(name, range=[-limit, limit]) for name, limit in zip((kinds, STAGES["normalized"]), limits, strict=True)
-    )
-    names = ", ".join(colored_letter(experiment, i) for i, _ in panels)
-    words = [f"{names}: a line a channel, its height the square root of the share of values in each of {BINS} bins"]
+    before = max((found.limits[place] for place in befores.values()), default=1.0)
+    after = found.limits.get("normalized", 4.0)
+    looks = network_looks(experiment)
+    words = [
+        f"{', '.join(looks[i].html for i in befores)}: one line per channel, its height the square root of the share "
+        f"of values in each of {BINS} bins"
+    ]
     if "normalized" not in found.limits:
         words.append("no network here has batchnorm: nothing on the right")
+    channels = list(range(1, count + 1))
     return {
         "data": data,
         "layout": layout(
             f"Histograms of every channel of layer {layer + 1}, before and after normalization",
             max(320, 60 + 24 * count),
             words,
-            xaxis=before | {"domain": [0, 0.48]},
-            xaxis2=after | {"domain": [0.52, 1], "anchor": "y"},
-            yaxis=axis(
-                "channel",
-                range=[count + 0.5, 1 - 1.15 * TOP],
-                tickvals=list(range(1, count + 1)),
-                showgrid=False,
-            ),
+            xaxis=axis(kinds, range=[-before, before], domain=[0, 0.48]),
+            xaxis2=axis(STAGES["normalized"], range=[-after, after], domain=[0.52, 1], anchor="y"),
+            yaxis=axis("channel", range=[count + 0.5, 1 - 1.15 * RIDGE_HEIGHT], tickvals=channels, showgrid=False),
             shapes=[_zero("x"), _zero("x2")],
         ),
     }
 
 
+def _channels(found: Convolved, experiment: Experiment, places: Mapping[int, str], x_axis: str) -> list[Figure]:
+    """One trace for each network, of the values of a place: places holds it by the network's place."""
+    looks = network_looks(experiment)
+    known = [
+        (looks[i], v.histograms[place], place)
+        for i, place in places.items()
+        if (v := found.variants[i]) and place in v.histograms
+    ]
+    top = max((_heights(counts).max() for _, counts, _ in known), default=1.0)
+    drawn = []
+    for look, counts, place in known:
+        x, y = _ridges(counts, found.limits[place], top)
+        drawn.append(line(x, y, look.color, look.letter, xaxis=x_axis, line={"width": 1.5}, hoverinfo="skip"))
+    return drawn
+
+
 def tiled_maps(maps: Floats, columns: int) -> Floats:
-    """(channels, H, W) -> one picture, row by row, with an empty line between maps."""
+    """Return maps (channels, H, W) as one picture, row by row, with an empty line between them."""
     count, height, width = maps.shape
     rows = -(-count // columns)
     picture = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan)
@@ -112,13 +107,13 @@ def tiled_maps(maps: Floats, columns: int) -> Floats:
     return picture
 
 
-def _heatmap(cells: Floats, letter: str) -> Figure:
+def _heatmap(cells: Floats, name: str) -> Figure:
     return {
         "type": "heatmap",
         "z": typed(cells),
         "coloraxis": "coloraxis",
         "hoverongaps": False,
-        "hovertemplate": f"{letter}<br>%{{z:.3f}}<extra></extra>",
+        "hovertemplate": f"{name}<br>%{{z:.3f}}<extra></extra>",
     }
 
 
@@ -176,7 +171,7 @@ def _ridges(counts: Counts, limit: float, top: float) -> tuple[Floats, Floats]:
     heights = _heights(counts)
     middles = (np.arange(BINS) + 0.5) / BINS * 2 * limit - limit
     x = np.concatenate([np.append(middles, np.nan) for _ in heights])
-    y = np.concatenate([np.append(k + 1 - TOP * height / top, np.nan) for k, height in enumerate(heights)])
+    y = np.concatenate([np.append(k + 1 - RIDGE_HEIGHT * height / top, np.nan) for k, height in enumerate(heights)])
     return x, y
 
 

@@ -5,47 +5,33 @@ import numpy as np
 from bnviz.experiment.config import Experiment
 from bnviz.figures.curves import marked, x_axis
 from bnviz.figures.logarithmic import decades, log_axis
-from bnviz.figures.style import Figure, axis, guide, layout, line, network_color, note
+from bnviz.figures.style import Figure, axis, guide, layout, line, network_looks, note
 from bnviz.records.frames import Floats, Frame, VariantFrame
 from bnviz.records.history import View
 
-HEALTHY = -3.0  # log10 of the update-to-data ratio that a common rule of thumb aims at
+USUAL_RATIO = -3.0  # log10 of the update-to-data ratio that a common rule of thumb aims at
 _MARKED = {"mode": "lines+markers", "marker": {"size": 7}}
-FLOOR = 1e-12  # gradient norms below this, zero included, are drawn here
+NORM_FLOOR = 1e-12  # gradient norms below this, zero included, are drawn here
 
 
 def layer_gradients(frame: Frame, experiment: Experiment) -> Figure:
-    """Left the L2 norm of the weights' gradient, right the update-to-data ratio, a point a layer."""
+    """Draw the L2 norm of the weights' gradient, left, and the update-to-data ratio, right, one point per layer."""
     data = []
     norms: list[Floats] = []
     count = max(len(v.gradient_norm) for v in frame.variants)
-    for i, variant in enumerate(frame.variants):
+    for look, variant in zip(network_looks(experiment), frame.variants, strict=True):
         layers, norm = _places(variant, count), _norms(variant)
         norms.append(norm)
-        letter = experiment.letters[i]
-        data.append(
-            line(
-                layers,
-                norm,
-                network_color(experiment, i),
-                letter,
-                hovertemplate=f"{letter}, layer %{{x}}<br>%{{y:.2e}}<extra></extra>",
-            )
-            | _MARKED
-        )
-        hover = f"{letter}, layer %{{x}}<br>10^%{{y:.2f}}<extra></extra>"
-        ratio = line(
-            layers,
-            variant.update_ratio,
-            network_color(experiment, i),
-            letter,
-            xaxis="x2",
-            yaxis="y2",
-            hovertemplate=hover,
-        )
-        data.append(ratio | _MARKED)
+        hover = f"{look.name}, layer %{{x}}<br>%{{y:.2e}}<extra></extra>"
+        data.append(line(layers, norm, look.color, look.letter, hovertemplate=hover) | _MARKED)
+        right = {
+            "xaxis": "x2",
+            "yaxis": "y2",
+            "hovertemplate": f"{look.name}, layer %{{x}}<br>10^%{{y:.2f}}<extra></extra>",
+        }
+        data.append(line(layers, variant.update_ratio, look.color, look.letter, **right) | _MARKED)
     x = _layer_axis(count)
-    (shape,) = guide(HEALTHY)
+    (shape,) = guide(USUAL_RATIO)
     words = [
         note("gradient norm", 0.0, 1.0, yanchor="bottom"),
         note("update-to-data ratio (log₁₀)", 0.57, 1.0, yanchor="bottom"),
@@ -68,25 +54,18 @@ def layer_gradients(frame: Frame, experiment: Experiment) -> Figure:
 
 
 def gradient_flow(view: View) -> Figure:
-    """The norm of every layer's weight gradient on one log axis: now, and dotted before the first step."""
+    """Draw the norm of every layer's weight gradient on one log axis: now, and dotted before the first step."""
     assert view.latest is not None
-    experiment, data = view.experiment, []
+    data = []
     count = max(len(v.gradient_norm) for v in view.latest.variants)
     norms: list[Floats] = []
-    for i, (history, now) in enumerate(zip(view.variants, view.latest.variants, strict=True)):
-        letter = experiment.letters[i]
+    for look, history, now in zip(network_looks(view.experiment), view.variants, view.latest.variants, strict=True):
         for frame, when, style in ((history.frames[:1], "at step 0", {"dash": "dot", "width": 1.5}), ((now,), "", {})):
             for found in frame:
                 norms.append(_norms(found))
-                hover = f"{letter}, layer %{{x}} {when}<br>%{{y:.2e}}<extra></extra>"
-                drawn = line(
-                    _places(found, count),
-                    norms[-1],
-                    network_color(view.experiment, i),
-                    letter,
-                    line=style,
-                    hovertemplate=hover,
-                )
+                hover = f"{look.name}, layer %{{x}} {when}<br>%{{y:.2e}}<extra></extra>"
+                at = _places(found, count)
+                drawn = line(at, norms[-1], look.color, look.letter, line=style, hovertemplate=hover)
                 data.append(drawn if when else drawn | _MARKED)
     alt = f"Gradient norm of every layer at step {view.latest.step}, and before training"
     return {
@@ -102,20 +81,17 @@ def gradient_flow(view: View) -> Figure:
 
 
 def gradient_reach(view: View) -> Figure:
-    """The first layer's gradient norm as a share of the output layer's, at every kept moment."""
+    """Draw the first layer's gradient norm as a share of the output layer's, at every kept moment."""
     data, shares = [], []
-    for i, history in enumerate(view.variants):
-        letter = view.experiment.letters[i]
-        newest = view.latest.variants[i : i + 1] if view.latest else ()
+    for look, history in zip(network_looks(view.experiment), view.variants, strict=True):
+        newest = view.latest.variants[look.place : look.place + 1] if view.latest else ()
         frames = [f for f in history.frames if not f.diverged]
         frames += [f for f in newest if not f.diverged and (not frames or f.step > frames[-1].step)]
         ends = np.array([_norms(f)[[0, -1]] for f in frames]).reshape(-1, 2)
-        share = np.where(ends[:, 1] > FLOOR, ends[:, 0] / ends[:, 1], np.nan)  # a gap where none reaches either
-        shares.append(np.maximum(share, FLOOR))
-        hover = f"{letter}, step %{{x:,}}<br>%{{y:.2e}}<extra></extra>"
-        drawn = line(
-            [f.step for f in frames], shares[-1], network_color(view.experiment, i), letter, hovertemplate=hover
-        )
+        share = np.where(ends[:, 1] > NORM_FLOOR, ends[:, 0] / ends[:, 1], np.nan)  # a gap where none reaches either
+        shares.append(np.maximum(share, NORM_FLOOR))
+        hover = f"{look.name}, step %{{x:,}}<br>%{{y:.2e}}<extra></extra>"
+        drawn = line([f.step for f in frames], shares[-1], look.color, look.letter, hovertemplate=hover)
         data.append(drawn | {"mode": "lines+markers", "marker": {"size": 4}})
     return {
         "data": data,
@@ -131,7 +107,7 @@ def gradient_reach(view: View) -> Figure:
 
 
 def _norms(frame: VariantFrame) -> Floats:
-    norms: Floats = np.maximum(np.nan_to_num(frame.gradient_norm, nan=np.nan, posinf=np.nan), FLOOR)
+    norms: Floats = np.maximum(np.nan_to_num(frame.gradient_norm, nan=np.nan, posinf=np.nan), NORM_FLOOR)
     return norms
 
 

@@ -9,7 +9,19 @@ import numpy.typing as npt
 from bnviz.analysis.inference import error, watched
 from bnviz.experiment.layers import LN_10
 from bnviz.figures.curves import KNOWS_NOTHING, marked, x_axis
-from bnviz.figures.style import ACCENTS, GUIDE, Figure, axis, faded, guide, layout, line, nice_ceiling, typed
+from bnviz.figures.style import (
+    ACCENTS,
+    GUIDE,
+    Figure,
+    axis,
+    calm_range,
+    faded,
+    guide,
+    layout,
+    line,
+    nice_ceiling,
+    typed,
+)
 from bnviz.records.answers import Answers
 from bnviz.records.frames import BATCH_SIZES, Floats, InferenceFrame
 from bnviz.records.history import View
@@ -217,16 +229,6 @@ def digit_image(pixels: npt.ArrayLike, words: str) -> Figure:
             yaxis=hidden | {"range": [27.5, -0.5], "scaleanchor": "x", "constrain": "domain"},
         ),
     }
-
-
-def calm_range(values: Floats) -> list[float]:
-    """A range around the values, between round numbers, that changes rarely."""
-    finite = values[np.isfinite(values)]
-    if not len(finite):
-        return [0.0, 1.0]
-    low, high = float(finite.min()), float(finite.max())
-    step = nice_ceiling(max(high - low, 1e-3) / 4)
-    return [math.floor(low / step) * step, math.ceil(high / step) * step]
 
 
 def _columns(view: View) -> tuple[Floats, list[InferenceFrame]]:

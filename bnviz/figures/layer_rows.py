@@ -18,11 +18,6 @@ def row_domain(row: int, count: int) -> list[float]:
     return [max(0.0, 1 - (row + 1 - ROW_GAP) / count), 1 - (row + ROW_GAP) / count]
 
 
-def axis_suffix(row: int) -> str:
-    """Return what Plotly calls the axes of a row: nothing, then 2, 3 …"""
-    return "" if row == 0 else str(row + 1)
-
-
 def colored_name(experiment: Experiment, index: int) -> str:
     """Return HTML of a network's name in its colour."""
     return colored(network_names(experiment)[index], network_color(experiment, index))

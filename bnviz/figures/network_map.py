@@ -1,17 +1,30 @@
-"""The whole network in one picture: a strip a layer, a cell a neuron or, after a convolution, a channel."""
+"""The whole network in one chart: one strip per layer, one cell per neuron or, after a convolution, per channel."""
 
 import numpy as np
 
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import Experiment
-from bnviz.figures.style import Figure, axis, color_bar, layout, nice_ceiling, note, title_of, typed, unit_of
+from bnviz.experiment.naming import network_names
+from bnviz.figures.style import (
+    GUIDE,
+    Figure,
+    axis,
+    axis_suffix,
+    color_bar,
+    layout,
+    nice_ceiling,
+    note,
+    title_of,
+    typed,
+    unit_of,
+)
 from bnviz.records.frames import Floats, Frame
 
 HEAD, GAP, FOOT = 26, 12, 84  # pixels: a variant's title, the room below its strips, axis title and colour bar
 
 
 def network_map(frame: Frame, experiment: Experiment, *, quantity: str, layer: int) -> Figure:
-    """Each variant's layers from top to bottom, coloured by mean post-activation ("mean") or by share ("saturated").
+    """Draw each network's layers from top to bottom, coloured by mean output ("mean") or by share ("saturated").
 
     `layer`, counted from 0, is framed. Cells carry their layer, from 1, as y: a click picks it.
     """
@@ -23,12 +36,14 @@ def network_map(frame: Frame, experiment: Experiment, *, quantity: str, layer: i
     annotations, shapes = [], []
     axes: Figure = {}
     units = " or ".join(dict.fromkeys(unit_of(experiment, k) for k in range(max(rows))))
+    names = network_names(experiment)
     for i, variant in enumerate(frame.variants):
-        suffix = "" if i == 0 else str(i + 1)
+        suffix = axis_suffix(i)
         above = sum(heights[:i]) + HEAD
         domain = [max(1 - (above + strip * rows[i]) / total, 0), 1 - above / total]
         cells = _cells([getattr(found, quantity) for found in variant.layers])
-        data.append(_strips(cells if quantity == "mean" else cells * 100, suffix, experiment.letters[i], quantity))
+        shown = cells if quantity == "mean" else cells * 100
+        data.append(_strips(shown, suffix, names[i], quantity))
         last = i == len(rows) - 1  # its axis stands for all
         axes |= _axes(suffix, cells.shape, domain, unit=units if last else "", named=strip * rows[i] > 50)
         annotations.append(note(title_of(experiment, i), 0, domain[1], yanchor="bottom", yshift=2))
@@ -53,7 +68,7 @@ def _cells(layers: list[Floats]) -> Floats:
     return cells
 
 
-def _strips(cells: Floats, suffix: str, letter: str, quantity: str) -> Figure:
+def _strips(cells: Floats, suffix: str, name: str, quantity: str) -> Figure:
     value = "mean output %{z:.2f}" if quantity == "mean" else "%{z:.0f} % of digits saturated"
     return {
         "type": "heatmap",
@@ -67,7 +82,7 @@ def _strips(cells: Floats, suffix: str, letter: str, quantity: str) -> Figure:
         "coloraxis": "coloraxis",
         "xgap": 1 if cells.shape[1] <= 160 else 0,
         "ygap": 1,
-        "hovertemplate": f"{letter}, layer %{{y}}, unit %{{x}}<br>{value}<extra></extra>",
+        "hovertemplate": f"{name}, layer %{{y}}, unit %{{x}}<br>{value}<extra></extra>",
     }
 
 
@@ -105,14 +120,14 @@ def _frame_of(layer: int, units: int, suffix: str) -> Figure:
         "x1": units + 0.5,
         "y0": layer + 0.5,
         "y1": layer + 1.5,
-        "line": {"width": 2, "color": "#8A9099"},
+        "line": {"width": 2, "color": GUIDE},
         "fillcolor": "rgba(0,0,0,0)",
     }
 
 
 def _alt(frame: Frame, experiment: Experiment) -> str:
     parts = []
-    for letter, variant in zip(experiment.letters, frame.variants, strict=True):
+    for name, variant in zip(network_names(experiment), frame.variants, strict=True):
         shares = ", ".join(f"{found.saturated.mean():.0%}" for found in variant.layers)
-        parts.append(f"{letter} has {shares} of its outputs saturated, layer by layer")
+        parts.append(f"{name} has {shares} of its outputs saturated, layer by layer")
     return f"Network map at step {frame.step}: " + "; ".join(parts)

@@ -7,6 +7,7 @@ colours), so only colours that read well on both are named here.
 import base64
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from bnviz.experiment.config import Experiment
 from bnviz.experiment.inits import init_name
 from bnviz.experiment.naming import network_names
 from bnviz.experiment.settings import SHARED
+from bnviz.records.frames import Floats
 
 Figure = dict[str, Any]
 
@@ -75,6 +77,11 @@ def steps_until(end: float) -> Figure:
     return steps_axis(range=[-0.01 * end, end * 1.01])
 
 
+def axis_suffix(place: int) -> str:
+    """Return what Plotly calls the axes of a panel: nothing, then 2, 3 …"""
+    return "" if place == 0 else str(place + 1)
+
+
 def note(text: str, x: float, y: float, **more: Any) -> Figure:
     """Words at a place of the plot, in shares of its width and height."""
     place = {"xref": "paper", "yref": "paper", "x": x, "y": y, "showarrow": False, "align": "left"}
@@ -118,9 +125,30 @@ def colored(text: str, color: str) -> str:
     return f'<span style="color:{color}"><b>{text}</b></span>'
 
 
-def colored_letter(experiment: Experiment, index: int) -> str:
-    """Return HTML of a network's letter in its colour."""
-    return colored(experiment.letters[index], network_color(experiment, index))
+@dataclass(frozen=True)
+class NetworkLook:
+    """How one network is shown in every chart: its place among the variants, letter, name and colour.
+
+    A trace is called by the letter, which never changes; people read the name.
+    """
+
+    place: int
+    letter: str
+    name: str
+    color: str
+
+    @property
+    def html(self) -> str:
+        """The name in its colour."""
+        return colored(self.name, self.color)
+
+
+def network_looks(experiment: Experiment) -> tuple[NetworkLook, ...]:
+    """Return how each network of an experiment is shown."""
+    names = network_names(experiment)
+    return tuple(
+        NetworkLook(i, letter, names[i], network_color(experiment, i)) for i, letter in enumerate(experiment.letters)
+    )
 
 
 def title_of(experiment: Experiment, index: int) -> str:
@@ -143,6 +171,16 @@ def nice_ceiling(value: float) -> float:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= value * (1 - 1e-9))
+
+
+def calm_range(values: Floats) -> list[float]:
+    """Return a range around the values, between round numbers, that changes rarely."""
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return [0.0, 1.0]
+    low, high = float(finite.min()), float(finite.max())
+    step = nice_ceiling(max(high - low, 1e-3) / 4)
+    return [math.floor(low / step) * step, math.ceil(high / step) * step]
 
 
 def round_step(span: float, most: int) -> float:

@@ -68,7 +68,7 @@ class TestFigures:
         first = frame(*(variant_frame(layers=(layer(30),)) for _ in range(2)))
         view = view_of(TWINS, first, frame(lost, variant_frame(100, layers=(layer(30),))))
         words = figures.unit_percentiles(view, layer=0, unit=0)["layout"]["meta"]["words"]
-        assert "A</b></span> diverged" in words
+        assert "no batchnorm</b></span> diverged" in words
         assert words.count("2.00, 3.00, 4.00") == 1
 
     def test_percentiles_are_told_without_negative_zeros_and_long_numbers(self) -> None:
