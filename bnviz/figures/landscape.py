@@ -1,29 +1,45 @@
-"""Pictures of the landscape: slices as contours, surface or line."""
+"""Slices of the loss landscape as contours, surface or line."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-from bnviz.experiment.config import LETTERS, Experiment
+from bnviz.experiment.config import Experiment
 from bnviz.figures.logarithmic import closely
-from bnviz.figures.style import DOTTED, GUIDE, Figure, axis, layout, line, network_color, note, title_of, typed
+from bnviz.figures.style import (
+    DOTTED,
+    GUIDE,
+    Figure,
+    axis,
+    layout,
+    line,
+    network_color,
+    network_looks,
+    note,
+    title_of,
+    typed,
+)
 from bnviz.records.frames import Floats
 from bnviz.records.landscape import Slice, Slices
 
 Shape = Literal["contour", "surface"]
-FLOOR = 1e-4  # of a loss on the logarithmic scale
-BESIDE = 3  # panels in a row
-GAP = 0.085  # between two of them, of the width of all
-SURFACE = [[0, "#4f9fd0"], [0.5, "#8f6fc0"], [1, "#c2267e"]]  # seen on white and on dark, as no panel lies behind it
-AXES = {
+LOSS_FLOOR = 1e-4  # of a loss on the logarithmic scale
+PANELS_IN_A_ROW = 3  # panels in a row
+PANEL_GAP = 0.085  # between two of them, of the width of all
+SURFACE_COLORS = [
+    [0, "#4f9fd0"],
+    [0.5, "#8f6fc0"],
+    [1, "#c2267e"],
+]  # seen on white and on dark, as no panel lies behind it
+DIRECTIONS = {
     "random": ("direction 1", "direction 2"),
     "path": ("principal direction 1", "principal direction 2"),
 }
 
 
 def empty_chart(words: Sequence[str], height: int = 320) -> Figure:
-    """A chart for which nothing has been measured yet; the words say why, or how far it is."""
+    """Return a chart for which nothing has been measured yet; the words say why, or how far it is."""
     hidden = {"visible": False, "fixedrange": True}
     frame = {"type": "rect", "xref": "paper", "yref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 1}
     shape = layout("Nothing measured yet", height, words, shapes=[frame | {"line": DOTTED}], xaxis=hidden, yaxis=hidden)
@@ -31,13 +47,13 @@ def empty_chart(words: Sequence[str], height: int = 320) -> Figure:
 
 
 def progress_bar(done: float, what: str, left: float | None) -> str:
-    """A bar and the part that is done, with the seconds that are left where they are known."""
+    """Return HTML of a bar and the part that is done, with the seconds that are left if they are known."""
     label = f"{what}: {done:.0%}" + ("" if left is None else f", about {left:,.0f} s left")
     return f'<progress max="1" value="{done:.3f}" aria-label="{what}"></progress> {label}'
 
 
 def landscape_slices(found: Slices, experiment: Experiment, *, shape: Shape, log: bool, words: Sequence[str]) -> Figure:
-    """All networks' slices on one scale of losses: a panel each, or lines in one chart."""
+    """Draw all networks' slices on one scale of losses: one panel each, or lines in one chart."""
     known = {i: each for i, each in enumerate(found) if isinstance(each, Slice) and np.isfinite(each.loss).any()}
     if not known:
         return empty_chart(words)
@@ -50,7 +66,7 @@ def landscape_slices(found: Slices, experiment: Experiment, *, shape: Shape, log
     bar = {"title": {"text": title, "side": "right"}, "thickness": 12, "len": 0.9}
     color: Figure = {"cmin": low, "cmax": high, "colorbar": bar}
     if shape == "surface":
-        color["colorscale"] = SURFACE
+        color["colorscale"] = SURFACE_COLORS
     alt = f"Loss around the weights of {len(known)} networks, from {low:.3g} to {high:.3g} {title}"
     data: list[Figure] = []
     axes: Figure = {}
@@ -65,7 +81,7 @@ def landscape_slices(found: Slices, experiment: Experiment, *, shape: Shape, log
     heads = [f"{title_of(experiment, i)}, step {each.step:,}" for i, each in known.items()]
     flat = {"l": 56, "r": 14, "t": 30, "b": 44}
     axes["margin"] = flat if shape == "contour" else {"l": 8, "r": 14, "t": 8, "b": 8}
-    beside, below = (_placed(axes, heads, columns) for columns in (min(len(known), BESIDE), 1))
+    beside, below = (_placed(axes, heads, columns) for columns in (min(len(known), PANELS_IN_A_ROW), 1))
     frame = layout(alt, 0, words, coloraxis=color) | beside
     # The browser, which alone knows its width, takes the place of each panel from meta.narrow on a phone.
     frame["meta"] |= {"narrow": below} | ({} if shape == "surface" else {"scale": "sequential"})
@@ -78,11 +94,11 @@ def _placed(axes: Figure, heads: Sequence[str], columns: int) -> Figure:
     height = (420 if columns > 1 or rows == 1 else 330) * rows
     placed: Figure = axes | {"height": height, "annotations": []}
     inside = height - axes["margin"]["t"] - axes["margin"]["b"]
-    wide, between = (1 - (columns - 1) * GAP) / columns, 74 / inside  # room for the titles of axes, and for heads
+    wide, between = (1 - (columns - 1) * PANEL_GAP) / columns, 74 / inside  # room for the titles of axes, and for heads
     high = (1 - (rows - 1) * between) / rows
     for k, head in enumerate(heads):
         number, (row, column) = "" if k == 0 else str(k + 1), divmod(k, columns)
-        x = [column * (wide + GAP), column * (wide + GAP) + wide]
+        x = [column * (wide + PANEL_GAP), column * (wide + PANEL_GAP) + wide]
         y = [1 - row * (high + between) - high, 1 - row * (high + between)]
         y[0] = max(y[0], 0.0)  # but for rounding
         if f"scene{number}" in axes:
@@ -96,7 +112,7 @@ def _placed(axes: Figure, heads: Sequence[str], columns: int) -> Figure:
 
 
 def _height(loss: Floats, log: bool) -> Floats:
-    return np.log10(np.maximum(loss, FLOOR)) if log else loss
+    return np.log10(np.maximum(loss, LOSS_FLOOR)) if log else loss
 
 
 def _ends(values: Floats) -> list[float]:
@@ -106,7 +122,7 @@ def _ends(values: Floats) -> list[float]:
 def _plane(each: Slice, number: str) -> Figure:
     """The two axes of a panel, with the share of the path along each where the plane is that of a path."""
     shares = [f" ({share:.0%})" for share in each.explained] or ["", ""]
-    across, up = (name + share for name, share in zip(AXES[each.kind], shares, strict=True))
+    across, up = (name + share for name, share in zip(DIRECTIONS[each.kind], shares, strict=True))
     return {
         f"xaxis{number}": axis(across, anchor=f"y{number}", range=_ends(each.x)),
         f"yaxis{number}": axis(up, anchor=f"x{number}", range=_ends(each.y)),
@@ -161,7 +177,7 @@ def _above(each: Slice, z: Floats, points: Floats, span: tuple[float, float]) ->
 
 
 def _scene(each: Slice, span: tuple[float, float], title: str) -> Figure:
-    across, up = AXES[each.kind]
+    across, up = DIRECTIONS[each.kind]
     small = {"size": 11}
     size = {"tickfont": {"size": 10}, "nticks": 5}
     return {
@@ -176,15 +192,14 @@ def _scene(each: Slice, span: tuple[float, float], title: str) -> Figure:
 
 
 def _lines(known: dict[int, Slice], experiment: Experiment, log: bool, words: Sequence[str]) -> Figure:
-    data = []
+    data, looks = [], network_looks(experiment)
     for i, each in known.items():
-        hover = f"{LETTERS[i]}<br>%{{x:.2f}}<br>%{{y:.4g}} nats<extra></extra>"
-        data.append(
-            line(each.x, np.maximum(each.loss[0], FLOOR), network_color(experiment, i), LETTERS[i], hovertemplate=hover)
-        )
+        look = looks[i]
+        hover = f"{look.name}<br>%{{x:.2f}}<br>%{{y:.4g}} nats<extra></extra>"
+        data.append(line(each.x, np.maximum(each.loss[0], LOSS_FLOOR), look.color, look.letter, hovertemplate=hover))
     values = np.concatenate([each.loss[0] for each in known.values()])
     top = float(np.nanmax(values[np.isfinite(values)]))
-    floored = np.maximum(values[np.isfinite(values)], FLOOR)
+    floored = np.maximum(values[np.isfinite(values)], LOSS_FLOOR)
     y = axis("loss (nats)", **(closely(floored) if log else {"range": [0, top * 1.05]}))
     steps = sorted({each.step for each in known.values()})
     ends = [(-1, "first weights"), (0, f"weights at step {' and '.join(f'{step:,}' for step in steps)}")]

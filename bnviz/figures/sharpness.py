@@ -7,30 +7,31 @@ import numpy as np
 from bnviz.experiment.config import Experiment
 from bnviz.figures.landscape import empty_chart
 from bnviz.figures.logarithmic import closely
-from bnviz.figures.style import GUIDE, Figure, axis, faded, layout, line, network_color, steps_axis
+from bnviz.figures.style import GUIDE, Figure, axis, faded, layout, line, network_looks, steps_axis
 from bnviz.records.frames import Floats
 from bnviz.records.landscape import NOISE_SIZES, WEIGHT_SCALES, BatchNoise, LargestRates, Scaling, Sharpness
 
+LEAST = 1e-6  # eigenvalues and gradients below this, zero included, are drawn here
+
 
 def sharpness_over_steps(found: Sequence[Sharpness | str], experiment: Experiment, words: Sequence[str]) -> Figure:
-    """Largest Hessian eigenvalue over the steps, and the limit of stability of each step's learning rate."""
+    """Draw the largest Hessian eigenvalue over the steps, and the limit of stability of each step's learning rate."""
     known = [(i, each) for i, each in enumerate(found) if isinstance(each, Sharpness)]
     if not known:
         return empty_chart(words)
     data: list[Figure] = []
+    looks = network_looks(experiment)
     for i, each in known:
-        letter = experiment.letters[i]
-        hover = f"{letter}<br>step %{{x:,.0f}}<br>λ<sub>max</sub> %{{y:.3g}}<extra></extra>"
-        curve = line(
-            each.steps, np.maximum(each.eigenvalue, 1e-6), network_color(experiment, i), letter, hovertemplate=hover
-        )
+        look = looks[i]
+        hover = f"{look.name}<br>step %{{x:,.0f}}<br>λ<sub>max</sub> %{{y:.3g}}<extra></extra>"
+        curve = line(each.steps, np.maximum(each.eigenvalue, LEAST), look.color, look.letter, hovertemplate=hover)
         data.append(curve | {"mode": "lines+markers", "marker": {"size": 5}})
     longest = max((each for _, each in known), key=lambda each: each.steps[-1])
     hover = "limit of stability<br>step %{x:,.0f}<br>%{y:.3g}<extra></extra>"
     limit = np.where(np.isfinite(longest.limit), longest.limit, np.nan)
     data.append(line(longest.steps, limit, GUIDE, "limit", hovertemplate=hover, line={"dash": "dot", "width": 1.5}))
     # Towards a rate of 0 the limit grows without bounds: the eigenvalues keep most of the height.
-    values = np.concatenate([np.maximum(e.eigenvalue, 1e-6) for _, e in known])
+    values = np.concatenate([np.maximum(e.eigenvalue, LEAST) for _, e in known])
     y = axis("largest Hessian eigenvalue", **closely(np.concatenate([values, limit[limit < 100 * _top(values)]])))
     end = float(longest.steps[-1]) or 1.0
     x = steps_axis(range=[-0.02 * end, 1.02 * end])
@@ -43,34 +44,30 @@ def _top(values: Floats) -> float:
 
 
 def largest_rates(found: LargestRates, experiment: Experiment, words: Sequence[str]) -> Figure:
-    """A point a seed and a bar at the median, of every network."""
+    """Draw one point per seed and a bar at the median, for every network."""
     data: list[Figure] = []
-    for i, rates in enumerate(found.rates):
-        x = np.full(len(rates), float(i)) + np.linspace(-0.12, 0.12, len(rates))
-        hover = f"{experiment.letters[i]}<br>%{{y:.3g}}<extra></extra>"
-        points = line(
-            x, rates, network_color(experiment, i), experiment.letters[i], mode="markers", hovertemplate=hover
-        )
-        data.append(points | {"marker": {"size": 9, "color": network_color(experiment, i)}})
-        median = [float(np.median(rates))] * 2
-        data.append(
-            line([i - 0.25, i + 0.25], median, faded(network_color(experiment, i), 0.6), "median", hoverinfo="skip")
-        )
-    count = len(experiment.variants)
-    x_axis = axis("network", tickvals=list(range(count)), ticktext=list(experiment.letters), range=[-0.6, count - 0.4])
+    looks = network_looks(experiment)
+    for look, rates in zip(looks, found.rates, strict=True):
+        x = np.full(len(rates), float(look.place)) + np.linspace(-0.12, 0.12, len(rates))
+        hover = f"{look.name}<br>%{{y:.3g}}<extra></extra>"
+        points = line(x, rates, look.color, look.letter, mode="markers", hovertemplate=hover)
+        data.append(points | {"marker": {"size": 9, "color": look.color}})
+        ends, median = [look.place - 0.25, look.place + 0.25], [float(np.median(rates))] * 2
+        data.append(line(ends, median, faded(look.color, 0.6), "median", hoverinfo="skip"))
+    places, names = [look.place for look in looks], [look.name for look in looks]
+    x_axis = axis("network", tickvals=places, ticktext=names, range=[-0.6, len(looks) - 0.4])
     y = axis("largest rate that trains", **closely(found.rates))
     alt = "Largest learning rate that still trains, by network and seed"
     return {"data": data, "layout": layout(alt, 320, words, xaxis=x_axis, yaxis=y)}
 
 
 def gradient_by_scale(found: Sequence[Scaling], experiment: Experiment, words: Sequence[str]) -> Figure:
-    """Gradient norm of a W over that of W, by a; dotted: 1/a."""
+    """Draw the gradient norm of a W over that of W, by a; dotted: 1/a."""
     scales = np.array(WEIGHT_SCALES)
     data = [line(scales, 1 / scales, GUIDE, "1/a", hoverinfo="skip", line={"dash": "dot", "width": 1.5})]
-    for i, each in enumerate(found):
-        letter = experiment.letters[i]
-        hover = f"{letter}<br>a = %{{x:.3g}}<br>gradient × %{{y:.3g}}<extra></extra>"
-        curve = line(scales, np.maximum(each.gradient, 1e-6), network_color(experiment, i), letter, hovertemplate=hover)
+    for look, each in zip(network_looks(experiment), found, strict=False):
+        hover = f"{look.name}<br>a = %{{x:.3g}}<br>gradient × %{{y:.3g}}<extra></extra>"
+        curve = line(scales, np.maximum(each.gradient, LEAST), look.color, look.letter, hovertemplate=hover)
         data.append(curve | {"mode": "lines+markers", "marker": {"size": 6}})
     ticks = {"tickvals": list(WEIGHT_SCALES), "ticktext": ["⅛", "¼", "½", "1", "2", "4", "8"]}
     x = axis("scale a of the weights", type="log", range=_around(scales), **ticks)
@@ -80,7 +77,7 @@ def gradient_by_scale(found: Sequence[Scaling], experiment: Experiment, words: S
 
 
 def batch_noise(found: BatchNoise, color: str, words: Sequence[str]) -> Figure:
-    """Noise of a batch's mean and variance by its size; dotted: 1/sqrt(B)."""
+    """Draw the noise of a batch's mean and variance by its size; dotted: 1/sqrt(B)."""
     sizes = np.array(NOISE_SIZES, dtype=float)
     data = [
         line(sizes, 1 / np.sqrt(sizes), GUIDE, "1/√B", hoverinfo="skip", line={"dash": "dot", "width": 1.5}),

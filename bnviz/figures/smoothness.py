@@ -8,7 +8,18 @@ from bnviz.analysis import smoothness
 from bnviz.analysis.smoothness import SmoothnessCourse, newest_median, smoothness_course
 from bnviz.figures.curves import x_axis
 from bnviz.figures.logarithmic import log_axis
-from bnviz.figures.style import Figure, axis, colored, faded, layout, line, network_color, nice_ceiling
+from bnviz.figures.style import (
+    Figure,
+    NetworkLook,
+    axis,
+    colored,
+    faded,
+    layout,
+    line,
+    network_color,
+    network_looks,
+    nice_ceiling,
+)
 from bnviz.records.frames import STEP_LENGTHS, Floats
 from bnviz.records.history import View
 from bnviz.wording import significant
@@ -18,78 +29,55 @@ RECENTLY = "newest quarter, median"
 
 
 def loss_band(view: View, *, log: bool) -> Figure:
-    """Lowest and highest loss at the step lengths, as a band for every network, and the loss here as a line."""
+    """Draw the lowest and highest loss at the step lengths as a band for every network, and the loss here as a line."""
     data: list[Figure] = []
     courses = _courses(view)
-    for i, found in enumerate(courses):
-        letter = view.experiment.letters[i]
-        data += _band(
-            found.steps,
-            found.loss_low,
-            found.loss_high,
-            network_color(view.experiment, i),
-            f"{letter}, {AHEAD}",
-            "%{y:.3f} nats",
-        )
-        data.append(
-            line(
-                found.steps,
-                found.loss,
-                network_color(view.experiment, i),
-                f"{letter} here",
-                hoverinfo="skip",
-                line={"width": 1.5},
-            )
-        )
-    tops = np.concatenate([found.loss_high for found in courses] or [np.zeros(1)])
-    y = axis("loss on the batch (nats)", **_scale(np.concatenate([tops, *(c.loss_low for c in courses)]), log))
+    for look, found in zip(network_looks(view.experiment), courses, strict=True):
+        data += _band(found.steps, found.loss_low, found.loss_high, look, "%{y:.3f} nats")
+        here = {"hoverinfo": "skip", "line": {"width": 1.5}}
+        data.append(line(found.steps, found.loss, look.color, f"{look.letter} here", **here))
+    ends = np.concatenate([part for c in courses for part in (c.loss_low, c.loss_high)])
+    y = axis("loss on the batch (nats)", **_scale(ends, log))
     words = [_each(view, [newest_median(c.range) for c in courses], f"range, {RECENTLY}")]
     return _over_steps(view, "Range of the loss ahead, over the steps", data, y, words)
 
 
 def gradient_predictiveness(view: View, *, log: bool) -> Figure:
-    """Smallest and largest change of the gradient at the step lengths, as a band for every network."""
+    """Draw the smallest and largest change of the gradient at the step lengths, as a band for every network."""
     data: list[Figure] = []
     courses = _courses(view)
-    for i, found in enumerate(courses):
-        name = f"{view.experiment.letters[i]}, {AHEAD}"
-        data += _band(
-            found.steps, found.change_low, found.change_high, network_color(view.experiment, i), name, "%{y:.3g}"
-        )
-    ends = np.concatenate([part for c in courses for part in (c.change_low, c.change_high)] or [np.zeros(1)])
+    for look, found in zip(network_looks(view.experiment), courses, strict=True):
+        data += _band(found.steps, found.change_low, found.change_high, look, "%{y:.3g}")
+    ends = np.concatenate([part for c in courses for part in (c.change_low, c.change_high)])
     y = axis("‖g(w − ηg) − g(w)‖", **_scale(ends, log))
     words = [_each(view, [newest_median(c.change_high) for c in courses], f"largest, {RECENTLY}")]
     return _over_steps(view, "Change of the gradient ahead, over the steps", data, y, words)
 
 
 def effective_smoothness(view: View, *, log: bool) -> Figure:
-    """The largest change of the gradient for the distance gone, a line for every network."""
+    """Draw the largest change of the gradient for the distance gone, one line per network."""
     courses = _courses(view)
-    data = [
-        line(
-            found.steps,
-            found.beta,
-            network_color(view.experiment, i),
-            view.experiment.letters[i],
-            hovertemplate=f"{view.experiment.letters[i]}<br>step %{{x:,.0f}}<br>β %{{y:.3g}}<extra></extra>",
-        )
-        for i, found in enumerate(courses)
-    ]
-    y = axis("effective β", **_scale(np.concatenate([c.beta for c in courses] or [np.zeros(1)]), log))
+    data = []
+    for look, found in zip(network_looks(view.experiment), courses, strict=True):
+        hover = f"{look.name}<br>step %{{x:,.0f}}<br>β %{{y:.3g}}<extra></extra>"
+        data.append(line(found.steps, found.beta, look.color, look.letter, hovertemplate=hover))
+    y = axis("effective β", **_scale(np.concatenate([c.beta for c in courses]), log))
     words = [_each(view, [newest_median(c.beta) for c in courses], RECENTLY)]
     return _over_steps(view, "Effective beta-smoothness over the steps", data, y, words)
 
 
 def effective_learning_rate(view: View, words: Sequence[str] = ()) -> Figure:
-    """Learning rate over the squared norm of layer 1's weights, of the networks with batchnorm."""
+    """Draw the learning rate over the squared norm of layer 1's weights, of the networks with batchnorm.
+
+    words: what stands above the chart if there is such a network.
+    """
     data, values = [], []
-    for i, found in enumerate(_courses(view)):
-        if view.experiment.variants[i].batchnorm is None or not found.steps.size:
+    for look, found in zip(network_looks(view.experiment), _courses(view), strict=True):
+        if view.experiment.variants[look.place].batchnorm is None or not found.steps.size:
             continue
         rate = found.effective_rate
-        letter = view.experiment.letters[i]
-        hover = f"{letter}<br>step %{{x:,.0f}}<br>%{{y:.3g}}<extra></extra>"
-        data.append(line(found.steps, rate, network_color(view.experiment, i), letter, hovertemplate=hover))
+        hover = f"{look.name}<br>step %{{x:,.0f}}<br>%{{y:.3g}}<extra></extra>"
+        data.append(line(found.steps, rate, look.color, look.letter, hovertemplate=hover))
         values.append(rate)
     y = axis("η / ‖W₁‖²", **_scale(np.concatenate(values or [np.ones(1)]), True))
     words = words if data else ["no network has batchnorm"]
@@ -97,12 +85,12 @@ def effective_learning_rate(view: View, words: Sequence[str] = ()) -> Figure:
 
 
 def generalization_gap(view: View, words: Sequence[str] = ()) -> Figure:
-    """Test loss minus training loss, both in eval mode."""
+    """Draw test loss minus training loss, both in eval mode. words: what stands above the chart besides the gaps."""
     data, values = [], []
-    for i, letter in enumerate(view.experiment.letters):
-        steps, found = smoothness.generalization_gap(view, i)
-        hover = f"{letter}<br>step %{{x:,.0f}}<br>%{{y:+.3f}} nats<extra></extra>"
-        data.append(line(steps, found, network_color(view.experiment, i), letter, hovertemplate=hover))
+    for look in network_looks(view.experiment):
+        steps, found = smoothness.generalization_gap(view, look.place)
+        hover = f"{look.name}<br>step %{{x:,.0f}}<br>%{{y:+.3f}} nats<extra></extra>"
+        data.append(line(steps, found, look.color, look.letter, hovertemplate=hover))
         values.append(found)
     ends = np.concatenate([*values, np.zeros(1)])
     low, high = min(float(ends.min()), -0.02), max(float(ends.max()), 0.05)
@@ -115,13 +103,14 @@ def _courses(view: View) -> list[SmoothnessCourse]:
     return [smoothness_course(view, i) for i in range(len(view.variants))]
 
 
-def _band(steps: Floats, low: Floats, high: Floats, color: str, name: str, value: str) -> list[Figure]:
+def _band(steps: Floats, low: Floats, high: Floats, look: NetworkLook, value: str) -> list[Figure]:
     """The space between two curves, filled; gaps where either is no number."""
     known = np.isfinite(low) & np.isfinite(high)
-    edge = {"line": {"width": 0.75}, "hovertemplate": f"{name}<br>step %{{x:,.0f}}<br>{value}<extra></extra>"}
-    bottom = line(steps[known], low[known], color, f"{name} low", **edge)
-    top = line(steps[known], high[known], color, f"{name} high", **edge)
-    return [bottom, top | {"fill": "tonexty", "fillcolor": faded(color, 0.25)}]
+    hover = f"{look.name}, {AHEAD}<br>step %{{x:,.0f}}<br>{value}<extra></extra>"
+    edge = {"line": {"width": 0.75}, "hovertemplate": hover}
+    bottom = line(steps[known], low[known], look.color, f"{look.letter} low", **edge)
+    top = line(steps[known], high[known], look.color, f"{look.letter} high", **edge)
+    return [bottom, top | {"fill": "tonexty", "fillcolor": faded(look.color, 0.25)}]
 
 
 def _scale(values: Floats, log: bool) -> Figure:
