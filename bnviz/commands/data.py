@@ -18,7 +18,7 @@ def show_status() -> int:
 
 
 def fetch() -> int:
-    """Download the full MNIST and print what is there then; return 0, or 1 where it could not be downloaded."""
+    """Download the full MNIST and print what is there then; return 0, or 1 if it could not be downloaded."""
 
     def report(progress: DownloadProgress) -> None:
         if progress.done:

@@ -17,9 +17,9 @@ TELL_EVERY = 1.0  # seconds
 
 
 def run(definition: Path, out: Path) -> int:
-    """Returns the exit code: 0 done, 1 not to its end, 2 bad input, 130 interrupted.
+    """Train, and return the exit code: 0 done, 1 ended early, 2 bad input, 130 interrupted.
 
-    What was found is written, also where that is not all; nothing where nothing was trained.
+    Results are written also if they are not complete; no file is written if nothing was trained.
     """
     try:
         if out.suffix not in SUFFIXES:
@@ -62,7 +62,7 @@ def _read(definition: Path) -> Sweep:
 
 
 def _followed(training: "SweepRun") -> int:
-    """Say on stderr how far it is, until it ends."""
+    """Say on stderr how far the sweep is, until it ends; return the exit code."""
     sweep: Sweep = training.sweep
     print(f"{sweep.count:,} networks, {sweep.training.steps:,} steps, {training.data}", file=sys.stderr)
     try:

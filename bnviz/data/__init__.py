@@ -1,4 +1,4 @@
-"""MNIST: a sample that is always there, the full set where somebody put it, and its download on request."""
+"""MNIST: a sample that is always there, the full set if somebody put it there, and its download on request."""
 
 from bnviz.data.fetch import DownloadError, DownloadProgress, download
 from bnviz.data.files import FileStatus

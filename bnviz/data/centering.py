@@ -17,7 +17,7 @@ CENTRE = 14.0  # of mass, as a row or column counted from 0: where all 12,000 bu
 
 
 def as_mnist(ink: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """The digit in a drawing of any size: uint8 of shape (28, 28), 0 paper to 255 ink; None where nothing is drawn.
+    """Return the digit in a drawing of any size: uint8 of shape (28, 28), 0 paper to 255 ink; None if nothing is drawn.
 
     Where a digit is drawn does not matter, nor how large: a dot fills the box. One so lopsided that it would leave the
     field stops at its edge, off centre but whole. (MNIST cuts it: 2 of the 12,000 bundled digits lack their last row.)
@@ -39,7 +39,7 @@ def as_mnist(ink: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
 
 
 def _trimmed(ink: NDArray[Any]) -> NDArray[Any]:
-    """Without the empty lines around it; of shape (0, 0) where nothing is drawn."""
+    """Return the drawing without the empty lines around it; of shape (0, 0) if nothing is drawn."""
     rows, columns = (np.flatnonzero(ink.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return ink[:0, :0]
@@ -47,7 +47,7 @@ def _trimmed(ink: NDArray[Any]) -> NDArray[Any]:
 
 
 def _area_average(length: int, longer: int) -> NDArray[np.float64]:
-    """Shape (pixels of the digit, length): how much of each pixel of the digit each of `length` pixels covers.
+    """Return (pixels of the digit, length): how much of each pixel of the digit each of `length` pixels covers.
 
     `longer` pixels fill the box, so one of them is BOX / longer wide; covered areas, not samples, make the grey levels.
     """
@@ -58,7 +58,7 @@ def _area_average(length: int, longer: int) -> NDArray[np.float64]:
 
 
 def _margin(mass: NDArray[np.float64]) -> int:
-    """How many pixels before the fitted digit bring its centre of mass nearest to CENTRE and keep it in the field."""
+    """Return how many pixels before the fitted digit bring its centre of mass nearest to CENTRE and keep it whole."""
     centre = float(np.arange(len(mass)) @ mass / mass.sum())
     # Of two places that are as near, as for anything 20 high and symmetric, the first: it has equal margins.
     nearest = ceil(round(CENTRE - 0.5 - centre, 6))

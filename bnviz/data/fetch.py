@@ -19,12 +19,12 @@ _ONE_AT_A_TIME = Lock()
 
 
 class DownloadError(Exception):
-    """MNIST could not be downloaded; the message says which file, what each host answered, and what to do."""
+    """Raised if MNIST cannot be downloaded; the message says which file, what each host answered, and what to do."""
 
 
 @dataclass(frozen=True)
 class DownloadProgress:
-    """How far one of the files that had to be fetched has come."""
+    """Progress of one of the files that have to be fetched."""
 
     file: str  # as the server names it, with .gz
     number: int  # 1 to `file_count`
@@ -120,7 +120,7 @@ class _Progress:
         self._tell()
 
     def __call__(self, *, total: int | None, **_style: object) -> "_Progress":
-        """A transfer begins, perhaps a second one after the first mirror failed."""
+        """Begin a transfer, perhaps a second one after the first mirror failed."""
         self._received, self._total = 0, total
         return self
 
@@ -146,7 +146,7 @@ class _Progress:
 
 @contextmanager
 def _torchvision_reports_to(progress: _Progress) -> Iterator[None]:
-    """torchvision offers neither a callback nor a timeout, so its progress bar and the default timeout are lent.
+    """Lend torchvision a progress bar and the default timeout, because it offers neither a callback nor a timeout.
 
     Both are shared by the process, which is why only one download runs at a time. The timeout reaches sockets that
     other threads open meanwhile, unless they set their own or are non-blocking, as those of event loops are.

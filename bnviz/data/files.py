@@ -43,11 +43,11 @@ FILES: tuple[MnistFile, ...] = (
 
 @dataclass(frozen=True)
 class FileStatus:
-    """What was found of one file: `state` is "ok", "missing", "damaged: <why>" or "unreadable: <why>"."""
+    """State of one file: "ok", "missing", "damaged: <why>" or "unreadable: <why>"."""
 
     name: str
     state: str
-    path: Path | None = None  # the file itself or its .gz; None where missing
+    path: Path | None = None  # the file itself or its .gz; None if missing
 
     @property
     def ok(self) -> bool:
@@ -55,7 +55,7 @@ class FileStatus:
 
 
 def data_directory() -> Path:
-    """`$BNVIZ_DATA_DIR`, or `bnviz` in the user's cache directory; it need not exist."""
+    """Return `$BNVIZ_DATA_DIR`, or `bnviz` in the user's cache directory; it need not exist."""
     chosen = os.environ.get("BNVIZ_DATA_DIR")
     if not chosen:
         chosen = os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "bnviz")
@@ -64,17 +64,17 @@ def data_directory() -> Path:
 
 
 def raw_folder(directory: Path) -> Path:
-    """Where torchvision keeps the four files below its root directory."""
+    """Return the folder below its root directory in which torchvision keeps the four files."""
     return directory / "MNIST" / "raw"
 
 
 def check_files(folder: Path) -> tuple[FileStatus, ...]:
-    """The state of the four files in `folder`; each is read once, and again only when its size or time changes."""
+    """Return the state of the four files in `folder`; each is read once, and again if its size or time changes."""
     return tuple(check_file(folder, file) for file in FILES)
 
 
 def check_file(folder: Path, file: MnistFile) -> FileStatus:
-    """The state of one file; where both exist, an intact .gz makes up for a damaged unpacked file."""
+    """Return the state of one file; if both exist, an intact .gz makes up for a damaged unpacked file."""
     found = FileStatus(file.name, "missing")
     for path in (folder / file.name, folder / f"{file.name}.gz"):
         state = _state(path, file)
@@ -86,7 +86,7 @@ def check_file(folder: Path, file: MnistFile) -> FileStatus:
 
 
 def copy_unpacked(files: Iterable[FileStatus], folder: Path) -> None:
-    """Copy checked files into `folder`, unpacking where needed. Raises OSError."""
+    """Copy checked files into `folder`, unpacking those that are packed. Raises OSError."""
     for file in files:
         assert file.path is not None, f"{file.name} is {file.state}"
         with _open_unpacked(file.path) as source, open(folder / file.name, "wb") as target:
@@ -94,7 +94,7 @@ def copy_unpacked(files: Iterable[FileStatus], folder: Path) -> None:
 
 
 def values_of(folder: Path, file: MnistFile) -> bytes:
-    """Return the values of one file of `folder`, digit after digit. Raises OSError where it is missing or damaged."""
+    """Return the values of one file of `folder`, digit after digit. Raises OSError if it is missing or damaged."""
     found = check_file(folder, file)
     if not found.ok or found.path is None:
         raise OSError(f"{found.name} is {found.state}")
@@ -114,7 +114,7 @@ def _state(path: Path, file: MnistFile) -> str:
 
 @lru_cache(maxsize=64)
 def _content_state(path: Path, size: int, mtime_ns: int, file: MnistFile) -> str:
-    """The state of an existing file. `size` and `mtime_ns` are there to key the cache.
+    """Return the state of an existing file. `size` and `mtime_ns` are there to key the cache.
 
     OSError passes through uncached: a file that becomes readable keeps its size and modification time.
     """
@@ -128,7 +128,7 @@ def _content_state(path: Path, size: int, mtime_ns: int, file: MnistFile) -> str
 
 
 def _measure(path: Path) -> tuple[int, str]:
-    """Length in bytes and md5 of a file, unpacked."""
+    """Return the length in bytes and the md5 of a file, unpacked."""
     digest, byte_count = hashlib.md5(usedforsecurity=False), 0
     with _open_unpacked(path) as source:
         while block := source.read(_BLOCK):

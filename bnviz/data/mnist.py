@@ -1,4 +1,4 @@
-"""The digits a network learns from: the full MNIST where it is intact, else the bundled sample."""
+"""The digits that a network learns from: the full MNIST if it is intact, else the bundled sample."""
 
 import io
 import tempfile
@@ -48,7 +48,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class DataStatus:
-    """Which data `load` uses, how many digits that is, and the state of each file of the full set."""
+    """The digits that `load` uses, how many they are, and the state of each file of the full set."""
 
     directory: Path
     in_use: DataName
@@ -59,7 +59,7 @@ class DataStatus:
 
 
 def load(name: DataName | None = None) -> Digits:
-    """The full MNIST of the data directory where all four files are intact, else the bundled sample.
+    """Return the full MNIST of the data directory if all four files are intact, else the bundled sample.
 
     Loaded once in a process, and again when the state of a file changes, as it does after a download. Only the full
     set imports torchvision (and torch). name="MNIST sample" asks for the sample whatever else there is, so that a run
@@ -74,7 +74,7 @@ def load(name: DataName | None = None) -> Digits:
 def as_npz(name: DataName) -> bytes:
     """Return the digits of that name as a .npz file with the arrays of `Digits`, without torch.
 
-    Raises OSError where the full set is asked for and no longer intact.
+    Raises OSError if the full set is asked for and no longer intact.
     """
     if name == "MNIST sample":
         return SAMPLE_FILE.read_bytes()
@@ -94,7 +94,7 @@ def as_npz(name: DataName) -> bytes:
 
 
 def status() -> DataStatus:
-    """What `load` finds, without torch. The first call reads the files of a full set, later ones only look at them."""
+    """Return what `load` finds, without torch. The first call reads a full set's files, later ones look at them."""
     directory = files.data_directory()
     found = files.check_files(files.raw_folder(directory))
     if all(file.ok for file in found):
@@ -146,7 +146,7 @@ def _read_sample(notice: str) -> Digits:
 
 
 def _notice(directory: Path, found: Sequence[FileStatus]) -> str:
-    """Why an incomplete or damaged set is not used; empty where there is nothing at all, which is normal."""
+    """Return why an incomplete or damaged set is not used; empty if there is nothing at all, which is normal."""
     if all(file.state == "missing" for file in found):
         return ""
     reasons = [

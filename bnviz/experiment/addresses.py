@@ -25,14 +25,14 @@ from bnviz.experiment.settings import (
 
 
 def to_query(experiment: Experiment) -> dict[str, str]:
-    """The experiment as parameters of an address: only what differs from the defaults."""
+    """Return the experiment as parameters of an address: only what differs from the defaults."""
     values = flatten(experiment)
     usual = {k: s.default for k, s in table().items()} | brought_along("architecture", values["architecture"])
     return {k: as_text(v) for k, v in values.items() if (k[2:] in ARCHITECTURE and k not in SHARED) or v != usual[k]}
 
 
 def from_query(params: Mapping[str, str]) -> tuple[Experiment, list[str]]:
-    """The experiment of an address and a sentence for each parameter that was refused; its default is used."""
+    """Return the experiment of an address, and a sentence for each parameter that was refused; its default is used."""
     known = table()
     values: dict[str, Value] = {}
     problems = []
@@ -68,11 +68,11 @@ def address_of(experiment: Experiment) -> dict[str, str]:
 
 
 class NoExperimentError(ValueError):
-    """The document is no experiment at all, so there is nothing to fill up with defaults."""
+    """Raised for a document that is no experiment at all, so that there is nothing to fill up with defaults."""
 
 
 def read_json(text: str | bytes) -> tuple[Experiment, list[str]]:
-    """An exported JSON document's experiment, and a sentence for each field that was refused; its default is used.
+    """Return an exported JSON document's experiment, and a sentence for each refused field, whose default is used.
 
     Raises NoExperimentError.
     """
@@ -97,7 +97,7 @@ def read_json(text: str | bytes) -> tuple[Experiment, list[str]]:
 
 
 def explain(problem: Mapping[str, Any]) -> str:
-    """One of pydantic's errors as a plain sentence that names the field and what is allowed."""
+    """Return one of pydantic's errors as a plain sentence that names the field and what is allowed."""
     loc, kind = problem["loc"], problem["type"]
     name = ".".join(LETTERS[p] if isinstance(p, int) and p < len(LETTERS) else quoted(p)[1:-1] for p in loc)
     if kind == "value_error":

@@ -6,7 +6,7 @@ from bnviz.experiment.config import SIDE, Experiment, Layer
 
 
 def architectures_by_letters(experiment: Experiment) -> dict[str, tuple[Layer, ...]]:
-    """The different architectures, by the letters of the variants that have them."""
+    """Return the different architectures, by the letters of the variants that have them, such as 'AC' and 'B'."""
     found: dict[tuple[Layer, ...], str] = {}
     for letter, variant in zip(experiment.letters, experiment.variants, strict=True):
         layers = variant.network.layers
@@ -15,7 +15,10 @@ def architectures_by_letters(experiment: Experiment) -> dict[str, tuple[Layer, .
 
 
 def layer_table(layers: tuple[Layer, ...], batch: int) -> list[dict[str, str]]:
-    """A table with a row a layer, equal ones in one; batch: digits in one training batch."""
+    """Return a table with one row for each layer, and one for several equal layers.
+
+    batch: digits in one training batch.
+    """
     *hidden, last = layers
     found, number = [], 1
     for layer, group in groupby(hidden):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 
 class ChoiceNames:
-    """What the choices of a field are called on the screen, where its keys are no names.
+    """Names that the choices of a field have on the screen; a choice without one is called by its key.
 
     Addresses, files and the command line have the keys.
     """

@@ -96,7 +96,7 @@ class BatchNormConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class NetworkConfig:
-    """784 pixels to 10 logits: the architecture, and how its weights are drawn.
+    """A network from 784 pixels to 10 logits: its architecture, and how its weights are drawn.
 
     LeNet has two convolutions, each followed by average pooling, and two dense layers, and no hidden_layers and width
     to choose. It is the form of Zhang et al., Dive into Deep Learning, section 7.6: LeCun et al. 1998 with all maps
@@ -139,12 +139,12 @@ class NetworkConfig:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Every layer with weights, the output layer last."""
+        """All layers with weights, the output layer last."""
         return LENET if self.architecture == "lenet" else perceptron(self.hidden_layers, self.width)
 
     @property
     def hidden(self) -> tuple[Layer, ...]:
-        """The layers that have an activation function, and batchnorm where the variant does."""
+        """The layers with an activation function, and with batchnorm if the variant has it."""
         return self.layers[:-1]
 
 
@@ -208,7 +208,7 @@ class TrainingConfig:
     )
 
     def rate(self, step: int) -> float:
-        """Learning rate of one step: `learning_rate` at step 0, `final_learning_rate` at the last one."""
+        """Return the learning rate of one step: `learning_rate` at step 0, `final_learning_rate` at the last one."""
         if self.schedule == "constant":
             return self.learning_rate
         done = min(step / max(self.steps - 1, 1), 1.0)
@@ -225,8 +225,11 @@ class TrainingConfig:
         return max(self.kept_every("inference"), min(100, math.ceil(self.steps / 15)))
 
     def kept_every(self, watch: Watch | None) -> int:
-        """The same for a run that measures more. The curves of inference need every point that the history can hold;
-        the landscape has fewer, because a look ahead costs as much as some ten steps: a run keeps half of its speed."""
+        """Return `keep_every` for a run that is watched.
+
+        The curves of inference need every point that the history can hold. The landscape has fewer, because a look
+        ahead costs as much as some ten steps: so a run keeps half of its speed.
+        """
         if watch == "landscape":
             return max(math.ceil(self.steps / 60), 15)
         return self.keep_every if watch is None else math.ceil(self.steps / 200)
@@ -234,7 +237,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class Experiment:
-    """Everything needed to reproduce a run: one training and up to six variants that share its batches."""
+    """All that is needed to reproduce a run: one training, and up to six variants that share its batches."""
 
     training: TrainingConfig = TrainingConfig()
     variants: tuple[Variant, ...] = Field(
@@ -255,7 +258,7 @@ class Experiment:
         return LETTERS[: len(self.variants)]
 
     def with_variant(self, index: int, variant: Variant) -> "Experiment":
-        """The same experiment with one variant exchanged."""
+        """Return the same experiment with another variant in one place."""
         return replace(self, variants=(*self.variants[:index], variant, *self.variants[index + 1 :]))
 
 
@@ -264,17 +267,18 @@ _EXPERIMENT = TypeAdapter(Experiment)
 
 
 def to_json(experiment: Experiment) -> str:
+    """Return a JSON document that `from_json` reads."""
     return _EXPERIMENT.dump_json(experiment).decode()
 
 
 def to_dict(experiment: Experiment) -> dict[str, Any]:
-    """Plain JSON values, as `from_dict` reads them."""
+    """Return the experiment as plain JSON values, nested as in the document of `to_json`."""
     values: dict[str, Any] = _EXPERIMENT.dump_python(experiment, mode="json")
     return values
 
 
 def from_json(text: str | bytes) -> Experiment:
-    """The experiment a JSON document describes.
+    """Return the experiment that a JSON document describes.
 
     Raises pydantic.ValidationError, which `bnviz.experiment.addresses.explain` turns into plain sentences.
     """

@@ -29,8 +29,8 @@ class Scheme:
     """One way to draw the weights of a layer with n_in = fan_in and n_out = fan_out.
 
     shape: that of the density: even from 0 to its end, even around 0, a Gaussian around 0, that of an entry of a
-    random orthonormal matrix, or none, where every weight is 0.
-    variance: of a weight, by n_in and n_out. latex: the law. idea: what it is made for, and where that was written.
+    random orthonormal matrix, or none, if every weight is 0.
+    variance: of a weight, by n_in and n_out. latex: the law. idea: what it is made for, and its source.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Scheme:
 
     @property
     def fits_its_layer(self) -> bool:
-        """Whether weights around 0 are scaled to the number of inputs or outputs, to keep a variance as it is."""
+        """True for weights around 0 that are scaled to the number of inputs or outputs, to keep a variance as it is."""
         return self.shape in ("normal", "uniform") and self.variance(1, 1) != self.variance(2, 2)
 
 

@@ -26,10 +26,12 @@ class Layer:
 
     @property
     def fan_in(self) -> int:
+        """Inputs of one unit: of a convolution, those of its whole window."""
         return self.inputs * max(self.kernel, 1) ** 2
 
     @property
     def unit(self) -> str:
+        """What a unit is called: 'neuron', or 'channel' of a convolution."""
         return "channel" if self.kernel else "neuron"
 
 

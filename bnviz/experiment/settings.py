@@ -34,8 +34,11 @@ _SHOWN = 60  # characters of a refused value that a message repeats
 
 @dataclass(frozen=True)
 class Setting:
-    """One knob. low and high are None where `choices` lists the values, as for on/off. names: of the choices, in their
-    order, as the screen has them; addresses, files and the command line have the choices themselves."""
+    """One knob.
+
+    low, high: its range; None for a switch, or if `choices` lists the values. names: of the choices, in their order,
+    as the screen has them; addresses, files and the command line have the choices themselves.
+    """
 
     key: str
     title: str
@@ -54,6 +57,7 @@ class Setting:
 
     @property
     def allowed(self) -> str:
+        """The values that may be given, in words: 'on or off', 'a whole number from 1 to 20'."""
         if isinstance(self.default, bool):
             return "on or off"
         if self.choices:
@@ -62,7 +66,7 @@ class Setting:
         return f"{kind} from {self.low:.12g} to {self.high:.12g}"
 
     def parse(self, text: str) -> Value:
-        """The value a text stands for. Raises ValueError that says what is allowed."""
+        """Return the value that a text stands for. Raises ValueError, which names the setting and what is allowed."""
         if isinstance(self.default, bool):
             if text in ("on", "off"):
                 return text == "on"
@@ -86,7 +90,7 @@ class Setting:
 
 
 def quoted(text: object) -> str:
-    """A stranger's text made safe to repeat in a message: short, one line, no markup."""
+    """Return a stranger's text made safe to repeat in a message: short, in one line, without markup."""
     line = re.sub(r"[^\w .,;+\-/%()=']|(?<=www)\.", "·", str(text), flags=re.IGNORECASE)
     return f"'{line[:_SHOWN]}…'" if len(line) > _SHOWN else f"'{line}'"
 
@@ -121,7 +125,7 @@ COUNT = Setting("variants", "Networks", "How many networks train side by side on
 
 
 def table(letters: str = LETTERS) -> dict[str, Setting]:
-    """Every setting under its full key; a variant's are `a_init`, `b_batchnorm` …"""
+    """Return every setting under its full key; a variant's are `a_init`, `b_batchnorm` …"""
     own = {
         f"{letter.lower()}_{k}": replace(s, key=f"{letter.lower()}_{k}")
         for letter in letters
@@ -132,13 +136,13 @@ def table(letters: str = LETTERS) -> dict[str, Setting]:
 
 
 def brought_along(key: str, value: Value) -> dict[str, Value]:
-    """What a change of one setting sets besides: an architecture comes with its usual activation."""
+    """Return what a change of one setting sets besides: an architecture comes with its usual activation."""
     prefix, found, _ = key.rpartition("architecture")
     return {f"{prefix}activation": USUAL_ACTIVATION[str(value)]} if found else {}
 
 
 def flatten(experiment: Experiment) -> dict[str, Value]:
-    """Every setting of an experiment; a variant's architecture only where it differs from A's."""
+    """Return every setting of an experiment; those of a variant's architecture only if they differ from A's."""
     values: dict[str, Value] = {COUNT.key: len(experiment.variants)}
     shared = experiment.variants[0].network
     values |= {k: getattr(shared, k) for k in ARCHITECTURE}
@@ -154,7 +158,7 @@ def flatten(experiment: Experiment) -> dict[str, Value]:
 
 
 def unflatten(values: Mapping[str, Value]) -> Experiment:
-    """The experiment of a flat table; what is missing has its default.
+    """Return the experiment of a flat table; what is missing has its default.
 
     Raises ValueError (pydantic's ValidationError) for a combination that cannot be trained.
     """
@@ -179,6 +183,7 @@ def unflatten(values: Mapping[str, Value]) -> Experiment:
 
 
 def as_text(value: Value) -> str:
+    """Return a value as addresses, files and the command line have it; `Setting.parse` reads it back."""
     return (
         ("on" if value else "off")
         if isinstance(value, bool)

@@ -49,7 +49,7 @@ AXES: dict[str, Setting] = {
 
 @dataclass(frozen=True, config=STRICT)
 class Axis:
-    """One setting and the values it takes: `count` of them from low to high, or those listed in `choices`.
+    """One setting and the values that it takes: `count` of them from low to high, or those listed in `choices`.
 
     Whole numbers are rounded, and each is taken once.
     """
@@ -121,7 +121,7 @@ class Axis:
 
     @property
     def labels(self) -> list[str]:
-        """The values in full, by the names of choices; each label is different from the others."""
+        """Values in full, choices by their names; each label is different from the others."""
         short = [f"{v:.6g}" if isinstance(v, float) else self.setting.name_of(v) for v in self.values]
         return short if len(set(short)) == len(short) else [str(v) for v in self.values]
 
@@ -132,7 +132,7 @@ def _default_axes() -> tuple[Axis, ...]:
 
 @dataclass(frozen=True, config=STRICT)
 class Sweep:
-    """One or two axes over a network and its training; `options` are those of the networks with batchnorm.
+    """A grid of networks: one or two axes over a network and its training. options: of the networks with batchnorm.
 
     Two definitions of the same networks are equal: what an axis varies has its first value in the other fields, and
     options that no network has are the default ones.
@@ -171,20 +171,21 @@ class Sweep:
 
     @property
     def normalized(self) -> tuple[bool, ...]:
+        """Without batchnorm (False), with it (True), or both."""
         return {"off": (False,), "on": (True,), "both": (False, True)}[self.batchnorm]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Values of each axis, batchnorm, seeds: how results are laid out."""
+        """Lengths of the grid along each axis, batchnorm and seeds, in the order in which results are laid out."""
         return (*(len(axis.values) for axis in self.axes), len(self.normalized), self.seeds)
 
     @property
     def count(self) -> int:
-        """How many networks are trained."""
+        """Number of networks that are trained."""
         return math.prod(self.shape)
 
     def experiment(self, place: Sequence[int], normalized: bool, seed: int = 0) -> Experiment:
-        """The network at a place of the grid, an index for each axis; `seed` counts from the sweep's first one."""
+        """Return the network at a place of the grid, an index for each axis; `seed` counts from the sweep's first."""
         found = self._configs
         for axis, index in zip(self.axes, place, strict=True):
             found |= _set(found, axis.key, axis.values[index])
@@ -192,24 +193,24 @@ class Sweep:
         return Experiment(training, (Variant(found["network"], found["options"] if normalized else None),))
 
     def experiments(self) -> list[Experiment]:
-        """Every network, in the order of `shape`."""
+        """Return every network, in the order of `shape`."""
         grid = product(*(range(len(axis.values)) for axis in self.axes))
         return [self.experiment(at, n, k) for at in grid for n in self.normalized for k in range(self.seeds)]
 
     def pair(self, place: Sequence[int]) -> Experiment:
-        """The networks of one cell side by side, with the first seed, as the live lab shows them."""
+        """Return the networks of one cell side by side, with the first seed, as the live lab shows them."""
         found = [self.experiment(place, n) for n in self.normalized]
         return Experiment(found[0].training, tuple(e.variants[0] for e in found))
 
     @property
     def base(self) -> Experiment:
-        """What the axes leave alone."""
+        """The network and training that the axes vary, as an experiment of one variant."""
         options = None if self.batchnorm == "off" else self.options
         return Experiment(self.training, (Variant(self.network, options),))
 
     @property
     def rest(self) -> dict[str, Any]:
-        """training, network and options, with the default of what the axes vary."""
+        """Training, network and options by name, with the default of what the axes vary."""
         found = self._configs
         for axis in self.axes:
             found |= _set(found, axis.key, axis.setting.default)
@@ -221,7 +222,7 @@ class Sweep:
 
 
 def _set(configs: Mapping[str, Any], key: str, value: Value) -> dict[str, Any]:
-    """The one config that holds the setting, with another value."""
+    """Return the one config that holds the setting, by its name, with another value."""
     if key.startswith("bn_"):
         return {"options": replace(configs["options"], **{key.removeprefix("bn_"): value})}
     name = "training" if key in (f.name for f in fields(TrainingConfig)) else "network"
@@ -229,10 +230,10 @@ def _set(configs: Mapping[str, Any], key: str, value: Value) -> dict[str, Any]:
 
 
 def stacks(experiments: Sequence[Experiment], most: int, workers: int = 1) -> list[list[int]]:
-    """Which networks train as one stack: at most so many, of one architecture on batches of one size.
+    """Return the places of the networks that train as one stack: at most so many, of one architecture and batch size.
 
     They may differ in init, batchnorm, learning rate, momentum and seed. A group is cut into even parts, as many for
-    each worker where that leaves them large enough.
+    each worker if that leaves them large enough.
     """
     groups: dict[Any, list[int]] = {}
     for index, experiment in enumerate(experiments):

@@ -26,11 +26,12 @@ _ALLOWED: dict[object, str] = {
 
 
 def to_json(sweep: Sweep) -> str:
+    """Return a JSON document that `from_json` reads."""
     return _SWEEP.dump_json(sweep, indent=1).decode()
 
 
 def from_json(text: str | bytes) -> Sweep:
-    """The sweep of a JSON document; what is missing has its default. Raises ValueError with one clear sentence."""
+    """Return the sweep of a JSON document; what is missing has its default. Raises ValueError with one sentence."""
     try:
         return _SWEEP.validate_json(text)
     except ValidationError as error:
@@ -38,7 +39,7 @@ def from_json(text: str | bytes) -> Sweep:
 
 
 def explain(error: ValidationError) -> str:
-    """The first problem of a refused sweep, in a sentence that names the field and what is allowed."""
+    """Return the first problem of a refused sweep, in a sentence that names the field and what is allowed."""
     problem = error.errors(include_url=False)[0]
     loc, kind = problem["loc"], problem["type"]
     if kind == "json_invalid":
@@ -61,7 +62,7 @@ def _name(loc: tuple[int | str, ...]) -> str:
 
 
 def to_query(sweep: Sweep) -> dict[str, str]:
-    """The sweep as parameters of an address: x, y, batchnorm and seeds, and of the rest what differs from the defaults.
+    """Return the sweep as parameters of an address: x, y, batchnorm, seeds, and what else differs from the defaults.
 
     The keys of the rest are the live lab's own: shared settings bare, those of the network with `a_`.
     """
@@ -79,7 +80,7 @@ def _axis_text(axis: Axis) -> str:
 
 
 def from_query(params: Mapping[str, str]) -> tuple[Sweep, list[str]]:
-    """The sweep of an address and a sentence for each parameter that was refused; its default is used."""
+    """Return the sweep of an address, and a sentence for each parameter that was refused; its default is used."""
     problems: list[str] = []
     own = {name: params[name] for name in ("x", "y", "batchnorm", "seeds") if name in params}
     normalized = "off" if own.get("batchnorm") == "off" else "on"
@@ -110,7 +111,7 @@ def _number(key: str, text: str) -> float:
 
 
 def _axis(text: str, problems: list[str]) -> Axis | None:
-    """'init_scale:0.0001..1:20:log' or 'init:rand,normal'."""
+    """Return the axis of a text such as 'init_scale:0.0001..1:20:log' or 'init:rand,normal'; None if it is refused."""
     key, _, rest = text.partition(":")
     match = re.fullmatch(r"([-+.0-9e]{1,25})\.\.([-+.0-9e]{1,25}):([0-9]{1,5}):(linear|log)", rest)
     try:

@@ -20,7 +20,7 @@ from bnviz.theory.ravine import Descent
 
 
 def smoothness_csv(view: View) -> str:
-    """A row for each network, kept step and step length ahead; what does not depend on the length is repeated."""
+    """Return a row for each network, kept step and step length; what does not depend on the length is repeated."""
     here = ("variant", "step", "learning_rate", "loss", "gradient_norm", "weights_norm_1", "test_minus_training_loss")
     return csv_text(
         (*here, "length", "loss_ahead", "gradient_change"),
@@ -35,6 +35,7 @@ def smoothness_csv(view: View) -> str:
 
 
 def slices_csv(found: Slices) -> str:
+    """Return a row for each point of every slice."""
     return csv_text(
         ("variant", "step", "digits", "x", "y", "loss"),
         (
@@ -48,6 +49,7 @@ def slices_csv(found: Slices) -> str:
 
 
 def sharpness_csv(found: Sequence[Sharpness | str]) -> str:
+    """Return a row for each network and measured step."""
     return csv_text(
         ("variant", "step", "largest_eigenvalue", "stability_limit"),
         (
@@ -60,6 +62,7 @@ def sharpness_csv(found: Sequence[Sharpness | str]) -> str:
 
 
 def rates_csv(found: LargestRates | None) -> str:
+    """Return a row for each network and seed; no rows before there is an answer."""
     rows = (
         ()
         if found is None
@@ -73,6 +76,7 @@ def rates_csv(found: LargestRates | None) -> str:
 
 
 def scaling_csv(found: Sequence[Scaling]) -> str:
+    """Return a row for each network and scale of its weights."""
     return csv_text(
         ("variant", "step", "scale", "gradient_over_that_at_1", "largest_change_of_a_logit"),
         (
@@ -84,6 +88,7 @@ def scaling_csv(found: Sequence[Scaling]) -> str:
 
 
 def noise_csv(found: BatchNoise | None) -> str:
+    """Return a row for each batch size; no rows before there is an answer."""
     columns = ("step", "batch_size", "mean", "variance")
     if found is None:
         return csv_text(columns, ())
@@ -92,6 +97,7 @@ def noise_csv(found: BatchNoise | None) -> str:
 
 
 def ravine_csv(descents: Sequence[Descent]) -> str:
+    """Return a row for each kind of inputs and step of its descent."""
     return csv_text(
         ("inputs", "step", "w1", "w2", "loss"),
         (

@@ -14,9 +14,9 @@ _COLUMNS = ("variant", "step", "seconds", "train_loss", "test_loss", "test_accur
 
 
 def to_json(view: View, data: DataName) -> str:
-    """{"experiment", "data", "markers", "variants"}; NaN and infinite values become null, as JSON has none.
+    """Return {"experiment", "data", "markers", "variants"} as JSON; NaN and infinite values, which it lacks, are null.
 
-    Histograms are counts as in `records.LayerFrame`: below the bins of `records.bin_range`, the bins, above, NaN.
+    Histograms are counts as in `records.frames.LayerFrame`: below the bins of `bin_range`, the bins, above, NaN.
     """
     document = {
         "experiment": to_dict(view.experiment),
@@ -34,7 +34,7 @@ def to_json(view: View, data: DataName) -> str:
 
 
 def to_csv(view: View) -> str:
-    """One row a point: training losses (mean of the steps since the row before) and test results, by variant."""
+    """Return a row for each point of a variant: training loss (mean since the row before) and test results."""
     rows: list[tuple[Any, ...]] = []
     for letter, history in zip(view.experiment.letters, view.variants, strict=True):
         points: dict[int, dict[str, Any]] = {}
@@ -63,7 +63,7 @@ def _curves(history: VariantHistory) -> dict[str, dict[str, list[Any]]]:
 
 
 def _network(frame: VariantFrame) -> dict[str, Any]:
-    """What a kept frame says of the network itself; a layer each, hidden layers and, for gradients, the output."""
+    """Return what a kept frame says of the network itself, layer by layer; gradients also of the output layer."""
     return {
         "step": frame.step,
         "gradient_norm": [_finite(v) for v in frame.gradient_norm.tolist()],

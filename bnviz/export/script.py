@@ -133,7 +133,7 @@ def _batchnorm(layer: Layer, bn: BatchNormConfig) -> str:
 
 
 def _is_unusual(bn: BatchNormConfig | None) -> bool:
-    """Whether torch's own batchnorm cannot do it."""
+    """Tell whether torch's own batchnorm lacks one of its options."""
     return bn is not None and (
         bn.bessel or bn.detach or bn.noise > 0 or bn.noisy or bn.running == "std" or bn.inference == "population"
     )

@@ -13,7 +13,7 @@ from bnviz.records.sweep import METRICS, SweepResults, steps_per_point
 
 
 def rows(sweep: Sweep, found: SweepResults) -> list[dict[str, Any]]:
-    """A row a network: what its axes are set to, batchnorm, seed, and what was found; None where nothing is known."""
+    """Return a row for each network: what its axes are set to, batchnorm, seed, and results; None if unknown."""
     table = []
     for index, experiment in enumerate(sweep.experiments()):
         place = np.unravel_index(index, sweep.shape)
@@ -28,12 +28,14 @@ def rows(sweep: Sweep, found: SweepResults) -> list[dict[str, Any]]:
 
 
 def to_csv(sweep: Sweep, found: SweepResults) -> str:
+    """Return the table of `rows` as CSV."""
     table = rows(sweep, found)
     return csv_text(list(table[0]), [list(row.values()) for row in table])
 
 
 def to_parquet(sweep: Sweep, found: SweepResults) -> bytes:
-    """The table, each network's training curve as a list, and the sweep's definition in the file's metadata."""
+    """Return the table of `rows` as Parquet, with each network's training curve as a list, and the sweep's definition
+    in the file's metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -48,7 +50,7 @@ def to_parquet(sweep: Sweep, found: SweepResults) -> bytes:
 
 
 def write(path: Path, sweep: Sweep, found: SweepResults) -> None:
-    """A CSV or Parquet file, as its name ends."""
+    """Write a CSV or Parquet file, as its name ends."""
     if path.suffix == ".csv":
         path.write_text(to_csv(sweep, found), encoding="utf-8")
     else:

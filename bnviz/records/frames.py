@@ -36,7 +36,7 @@ DEAD_SLOPE = 1e-3  # share of the steepest slope; a neuron whose slope is below 
 
 
 def bin_range(place: str, activation: str) -> tuple[float, float]:
-    """The fixed range of a histogram: the same for every variant and every step, so that pictures compare."""
+    """Return the fixed range of a histogram: the same for every variant and every step, so that pictures compare."""
     if place == "normalized":
         return -5.0, 5.0
     if place == "post_activation" and activation in BOUNDED_OUTPUTS:
@@ -46,7 +46,7 @@ def bin_range(place: str, activation: str) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Summary:
-    """How the values of one place of a layer are distributed, finer than bins tell; all NaN where a value is no number.
+    """Distribution of the values at one place of a layer, finer than bins tell; all NaN if a value is no number.
 
     mean, variance: to the precision of float64. quantiles: (QUANTILES,) means of equal parts of the sorted values,
     smallest first. Of all values, not of a sample: the mean of what batchnorm normalized hardly moves, that of a sample
@@ -93,7 +93,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class InferenceFrame:
-    """How one network with batchnorm fares at inference.
+    """Test losses of one network with batchnorm at inference, and the statistics behind them.
 
     losses: test loss in "eval" mode, with "population" statistics, and with those of batches of 2, 8, 32, 128 digits.
     layers: one for each hidden layer.
@@ -105,7 +105,7 @@ class InferenceFrame:
 
 @dataclass(frozen=True)
 class Smoothness:
-    """How the loss and its gradient g vary ahead of one network, along the direction in which it is about to step.
+    """Loss and gradient g ahead of one network, along the direction in which it is about to step.
 
     All on the batch of the step, with its statistics and without noise; w are all trained parameters. For each eta of
     STEP_LENGTHS times the learning rate `rate`: losses, L(w - eta g); changes, ||g(w - eta g) - g(w)||. Both (K,).
@@ -123,7 +123,7 @@ class Smoothness:
 
     @cached_property  # charts ask for it again with every frame
     def beta(self) -> float:
-        """The effective beta-smoothness: the largest ||g(w - eta g) - g(w)|| / (eta ||g(w)||); NaN where g is zero."""
+        """The effective beta-smoothness: the largest ||g(w - eta g) - g(w)|| / (eta ||g(w)||); NaN if g is zero."""
         distance = np.array(STEP_LENGTHS) * self.rate * self.gradient
         return float(np.max(self.changes / distance)) if distance[0] > 0 else math.nan
 
@@ -137,7 +137,7 @@ class VariantFrame:
     gradient_norm, update_ratio: (linear layers,) L2 norm of the loss gradient of a layer's weights, and
     log10(std(next update) / std(weights)), both for the batch of step `step`.
     tested_at: the step at which the test results were measured, which while training is now and then; None: this one.
-    inference, smoothness: only where a trainer was asked to watch them; smoothness in kept frames.
+    inference, smoothness: only if a trainer was asked to watch them; smoothness in kept frames.
     """
 
     step: int
@@ -155,6 +155,7 @@ class VariantFrame:
 
     @property
     def tested(self) -> int:
+        """The step at which the test results were measured."""
         return self.step if self.tested_at is None else self.tested_at
 
 
@@ -162,7 +163,7 @@ class VariantFrame:
 class Frame:
     """One moment of a run: `tick` counts every step of the trainer and is its deterministic clock.
 
-    step is the step of the least advanced variant that has not diverged, or the last one where all have. seconds is
+    step is the step of the least advanced variant that has not diverged, or the last one if all have. seconds is
     time spent training.
     """
 

@@ -26,8 +26,11 @@ class Marker:
 
 @dataclass(frozen=True)
 class VariantHistory:
-    """losses: (points,) mean training loss of each `stride` steps; point k ends at step (k + 1) * stride and at
-    seconds[k] of training. frames: the kept frames, without their losses. frame_seconds: one for each."""
+    """Curves and kept frames of one variant.
+
+    losses: (points,) mean training loss of each `stride` steps; point k ends at step (k + 1) * stride and at
+    seconds[k] of training. frames: the kept frames, without their losses. frame_seconds: one for each.
+    """
 
     stride: int
     losses: Floats
@@ -37,6 +40,7 @@ class VariantHistory:
 
     @property
     def steps(self) -> Floats:
+        """(points,) the step at which each point of `losses` ends."""
         return np.arange(1, len(self.losses) + 1, dtype=np.float64) * self.stride
 
 
@@ -92,7 +96,7 @@ class _Track:
 
 
 class History:
-    """The frames of one run; more of them are kept of one that measures more."""
+    """What one run has shown so far. watch: what it measures besides; then other frames are kept."""
 
     def __init__(self, experiment: Experiment, *, watch: Watch | None = None) -> None:
         self._watch: Watch | None = watch
@@ -103,11 +107,12 @@ class History:
         self._markers: list[Marker] = []
 
     def add(self, frame: Frame) -> None:
+        """Append a frame: its losses, and itself if it is one to keep."""
         with self._lock:
             self._add(frame)
 
     def edit(self, edit: Edit, frame: Frame) -> None:
-        """A live change: restarted variants lose their curves, and a labelled one leaves a marker."""
+        """Take in a live change: restarted variants lose their curves, and a change with a label leaves a marker."""
         with self._lock:
             count = len(edit.experiment.variants)
             self._experiment = edit.experiment
@@ -122,11 +127,12 @@ class History:
             self._add(frame)
 
     def view(self) -> View:
+        """Return all of it at this moment."""
         with self._lock:
             return View(self._experiment, tuple(t.view() for t in self._tracks), self._latest, tuple(self._markers))
 
     def _mark(self, label: str, at: dict[int, tuple[int, float]]) -> None:
-        """A setting that is moved like a slider leaves one marker, where it came to rest."""
+        """Add a marker. A setting that is moved like a slider leaves only one, where it came to rest."""
         last = self._markers[-1] if self._markers else None
         near = self._experiment.training.steps / 20
         if (

@@ -42,7 +42,8 @@ class InitialSetting:
 
 
 def activation_edges(activation: str) -> npt.NDArray[np.float64]:
-    """The edges of the bins in which a layer's activations are counted, on their own scale where they have an end."""
+    """Return the edges of the bins in which a layer's activations are counted: from end to end if they are bounded,
+    else on a scale of asinh."""
     far = math.asinh(FARTHEST_ACTIVATION)
     low, high = BOUNDED_OUTPUTS.get(activation, (-far, far))
     return np.linspace(low, high, ACTIVATION_BINS + 1)
@@ -50,7 +51,7 @@ def activation_edges(activation: str) -> npt.NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the theory needs of digits x: (digits,) sum_i x_i and sum_i x_i^2; and sum_i Var[x_i] over the digits."""
+    """Sums that the theory needs of digits x: (digits,) sum_i x_i, sum_i x_i^2; and sum_i Var[x_i] over the digits."""
 
     sums: Floats
     squares: Floats
@@ -59,7 +60,8 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Propagated:
-    """One network over the probe digits, a value a hidden layer, over its units and the digits together.
+    """Activations and gradients of one network over the probe digits: a value for each hidden layer, over its units
+    and the digits together.
 
     gradient: (linear layers,) root mean square of the gradient of one digit's loss with respect to the outputs of a
     linear layer, the logits last. histograms: (hidden layers, ACTIVATION_BINS) counts; what lies beyond is in the
@@ -88,7 +90,7 @@ class WeightHistogram:
 
 @dataclass(frozen=True)
 class InitialNetwork:
-    """Everything that is measured on one network. logits: (digits, 10); labels: (digits,)."""
+    """All that is measured on one network. logits: (digits, 10); labels: (digits,)."""
 
     propagated: Propagated
     weights: tuple[WeightHistogram, ...]
@@ -100,7 +102,7 @@ class InitialNetwork:
 
 @dataclass(frozen=True)
 class SignAgreement:
-    """For every neuron of the first layer, the share of its weights' gradients that have the same sign, 0.5 to 1.
+    """Shares of gradients with the same sign, 0.5 to 1, among the weights of every neuron of the first layer.
 
     shares: (kind of input, digits in the batch) -> (units,). Counted are the pixels that carry ink in the batch.
     Neurons without a gradient are left out.

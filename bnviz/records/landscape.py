@@ -59,8 +59,8 @@ class Sharpness:
 
 @dataclass(frozen=True)
 class LargestRates:
-    """rates: (networks, seeds), the largest constant learning rate with which each network still learned in
-    SEARCH_STEPS steps, to a twelfth; `lowest` or below where none did, `highest` or above where all did."""
+    """Largest learning rates that train. rates: (networks, seeds), the largest constant one with which each network
+    still learned in SEARCH_STEPS steps, to a twelfth; `lowest` or below if none did, `highest` or above if all did."""
 
     seeds: tuple[int, ...]
     rates: Floats
@@ -81,9 +81,11 @@ class Scaling:
 
 @dataclass(frozen=True)
 class BatchNoise:
-    """How far the statistics of a batch are from those of many digits, in layer 1 of one network at `step`: standard
-    deviation, over batches, of the batch mean in standard deviations of the unit, and of the variance's ratio, each
-    (NOISE_SIZES,), both averaged over the units."""
+    """Noise of batch statistics, against those of many digits, in layer 1 of one network at `step`.
+
+    Each (NOISE_SIZES,), averaged over the units. mean: standard deviation, over batches, of the batch mean, in standard
+    deviations of the unit. variance: that of the batch variance's ratio to the unit's.
+    """
 
     step: int
     mean: Floats

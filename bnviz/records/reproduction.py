@@ -14,8 +14,10 @@ VERDICTS = {True: "agrees", False: "differs", None: "no clear difference"}
 
 @dataclass(frozen=True)
 class Claim:
-    """What a source says, what was measured here, whether they agree (None: no clear difference over the seeds, so
-    undecided), and by how much: how far from the claimed figure or, where only a direction was claimed, how far in it.
+    """One statement of a source, held against what was measured here.
+
+    agrees: None if there is no clear difference over the seeds. by: how far the measurement is from the claimed figure
+    or, if only a direction was claimed, how far it lies in that direction.
     """
 
     text: str
@@ -75,7 +77,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """data: the digits it was measured on. quick: with one seed and shorter runs."""
+    """All experiments of one run of `reproduce`. data: the digits. quick: with one seed and shorter runs."""
 
     data: str
     seeds: int
@@ -85,7 +87,7 @@ class Results:
 
     @property
     def extent(self) -> str:
-        """How much was trained, in words."""
+        """Seeds, form and minutes of the run, in words."""
         seeds = "one seed" if self.seeds == 1 else f"mean ± standard deviation of {self.seeds} seeds"
         form = ", quick form with shorter runs" if self.quick else ""
         return f"{seeds}{form}, {self.minutes:.0f} minute{'s' * (round(self.minutes) != 1)}"
@@ -95,16 +97,17 @@ _RESULTS = TypeAdapter(Results)
 
 
 def to_json(results: Results) -> str:
+    """Return a JSON document that `read_results` reads."""
     return _RESULTS.dump_json(results, indent=1).decode()
 
 
 def read_results(path: Path = RESULTS_FILE) -> Results:
-    """The results of the last run. Raises FileNotFoundError, or ValueError for a file that is something else."""
+    """Return the results of the last run. Raises FileNotFoundError, or ValueError for a file that is something else."""
     return _RESULTS.validate_json(path.read_bytes())
 
 
 def to_markdown(results: Results) -> str:
-    """Tables, verdicts and pictures; the pictures' files lie in FIGURES_FOLDER beside it."""
+    """Return the results as Markdown: tables, verdicts and pictures, whose files lie in FIGURES_FOLDER beside it."""
     lines = [
         "# Results",
         "",

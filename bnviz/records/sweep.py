@@ -16,20 +16,23 @@ METRICS: dict[Metric, str] = {"train_loss": "training loss", "test_loss": "test 
 
 
 def steps_per_point(training: TrainingConfig) -> int:
-    """Steps whose mean loss is one point of a training curve."""
+    """Return the number of steps whose mean loss is one point of a training curve."""
     return -(-training.steps // CURVE_POINTS)
 
 
 def is_tested_at(training: TrainingConfig, step: int) -> bool:
-    """Whether the test digits are asked after so many steps: at the 1st, 2nd, 4th, 8th … kept step of the live lab, and
-    at the end, so that looking takes a small part of the time and every value is one that the live lab shows too."""
+    """Tell whether test results are measured after so many steps.
+
+    They are at the 1st, 2nd, 4th, 8th … kept step of the live lab, and at the end: so measuring takes a small part of
+    the time, and every value is one that the live lab shows too.
+    """
     kept, rest = divmod(step, training.keep_every)
     return step >= training.steps or (rest == 0 and kept > 0 and kept & (kept - 1) == 0)
 
 
 @dataclass(frozen=True)
 class SweepResults:
-    """One row a network, in the order of `Sweep.experiments`; NaN where nothing is known yet.
+    """A row for each network, in the order of `Sweep.experiments`; NaN if nothing is known yet.
 
     steps: trained so far. train_loss: mean of the last TRAINING_LOSS_STEPS steps, for one that diverged of those
     before. test_loss and test_accuracy: as last measured, NaN for one that diverged. curves: (networks, CURVE_POINTS)
@@ -45,6 +48,8 @@ class SweepResults:
 
     @staticmethod
     def nothing(networks: int) -> "SweepResults":
+        """Return the results of so many networks before any has trained."""
+
         def unknown(*shape: int) -> Floats:
             return np.full(shape, np.nan, np.float32)
 
@@ -63,6 +68,7 @@ class SweepResults:
             getattr(self, name)[members] = values
 
     def copy(self) -> "SweepResults":
+        """Return results that later rows do not change."""
         return replace(self, **{name: values.copy() for name, values in vars(self).items()})
 
 
@@ -77,6 +83,7 @@ class Cells:
 
 
 def cells(sweep: Sweep, found: SweepResults, metric: Metric) -> Cells:
+    """Return one metric over the grid, from the results of every network."""
     values = getattr(found, metric).astype(np.float64).reshape(sweep.shape)
     diverged = found.diverged.reshape(sweep.shape)
     known = np.isfinite(values) & ~diverged
@@ -89,6 +96,6 @@ def cells(sweep: Sweep, found: SweepResults, metric: Metric) -> Cells:
 
 
 def batchnorm_gain(cells: Cells, metric: Metric) -> Floats:
-    """How much better the networks with batchnorm are, (axes ...): their lower loss or higher accuracy."""
+    """Return how much better the networks with batchnorm are, (axes ...): their lower loss or higher accuracy."""
     difference: Floats = cells.mean[..., 1] - cells.mean[..., 0]
     return difference if metric == "test_accuracy" else -difference
