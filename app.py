@@ -6,6 +6,7 @@ Streamlit imports this file once as the module `app`, for the server, and runs i
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+from bnviz.ui.sections.story.pages import story_pages
 from bnviz.ui.web.server import lifespan, routes
 
 if __name__ == "app":
@@ -19,6 +20,7 @@ else:
     st.navigation(
         [
             st.Page("pages/live_lab.py", title="Live lab", default=True),
+            *story_pages(),
             st.Page("pages/inside_batchnorm.py", title="Inside batchnorm"),
             st.Page("pages/training_and_inference.py", title="Training and inference"),
             st.Page("pages/initialization.py", title="Initialization"),

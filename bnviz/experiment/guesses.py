@@ -94,3 +94,11 @@ class CurveGuess:
 
 
 Guess = NumberGuess | ChoiceGuess | PointGuess | CurveGuess
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A reader's guess. answer: None if they went on without one. truth: None until a run has measured it."""
+
+    answer: Answer | None
+    truth: Answer | None = None

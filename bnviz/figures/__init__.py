@@ -16,7 +16,13 @@ from bnviz.figures.inference import (
     running_statistics,
     statistics_error,
 )
-from bnviz.figures.initialization import class_probabilities, layer_propagation, logit_means, weight_histogram
+from bnviz.figures.initialization import (
+    class_probabilities,
+    layer_propagation,
+    logit_means,
+    mean_probabilities,
+    weight_histogram,
+)
 from bnviz.figures.invariances import bias_effect, runaway_bias, scale_effect, scale_gradient
 from bnviz.figures.landscape import landscape_slices
 from bnviz.figures.loss import training_loss
@@ -71,6 +77,7 @@ __all__ = [
     "layer_propagation",
     "logit_means",
     "loss_band",
+    "mean_probabilities",
     "network_map",
     "ravine_contours",
     "ravine_losses",

@@ -1,6 +1,7 @@
 """Untrained networks: their weights, what spreads through them forward and back, and what they answer."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 from bnviz.analysis.initialization import logit_spread, softmax
 from bnviz.figures.logarithmic import decades, drawable, log_axis
 from bnviz.figures.normalization import STILL, outline
-from bnviz.figures.style import GUIDE, Figure, axis, layout, line, nice_ceiling, note, typed
+from bnviz.figures.style import ACCENTS, GUIDE, Figure, axis, layout, line, nice_ceiling, note, typed
 from bnviz.records.initialization import InitialNetwork, Propagated, WeightHistogram
 from bnviz.theory.propagation import Theory
 from bnviz.wording import significant
@@ -180,6 +181,32 @@ def class_probabilities(found: InitialNetwork) -> Figure:
     )
     figure_layout["meta"]["scale"] = "sequential"
     return {"data": [heat], "layout": figure_layout}
+
+
+def mean_probabilities(networks: Mapping[str, InitialNetwork]) -> Figure:
+    """What each network gives the ten classes on average over the digits: bars, a colour a network."""
+    classes = list(range(10))
+    data = []
+    shares = {name: softmax(found.logits).mean(axis=0) * 100 for name, found in networks.items()}
+    for (name, values), color in zip(shares.items(), ACCENTS, strict=False):
+        hover = f"{name}<br>digit %{{x}}: %{{y:.1f}} %<extra></extra>"
+        bars = {"type": "bar", "x": classes, "y": typed(drawable(values, False)), "name": name, "hovertemplate": hover}
+        data.append(bars | {"marker": {"color": color}})
+    top = max((float(np.nanmax(values)) for values in shares.values()), default=10.0)
+    words = [" &ensp; ".join(dot(color, name) for name, color in zip(shares, ACCENTS, strict=False))]
+    told = "; ".join(f"{name}: from {values.min():.1f} to {values.max():.1f}%" for name, values in shares.items())
+    return {
+        "data": data,
+        "layout": layout(
+            f"Mean probability of each of the ten digits. {told}",
+            320,
+            words,
+            **STILL,
+            barmode="group",
+            xaxis=axis("digit", tickvals=classes),
+            yaxis=axis("mean probability (%)", range=[0, nice_ceiling(max(top, 20.0))]),
+        ),
+    }
 
 
 # -- axes -----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ def told(guess: Guess, answer: Answer) -> str:
     match guess:
         case NumberGuess():
             assert isinstance(answer, float)
-            return f"{significant(answer)}{_unit(guess.span.unit)}"
+            return f"{_number(guess, answer)}{_unit(guess.span.unit)}"
         case ChoiceGuess():
             assert isinstance(answer, str)
             return guess.words(answer)
@@ -53,9 +53,18 @@ def comparison(guess: Guess, answer: Answer, truth: Answer) -> str:
 
 def _off(guess: NumberGuess, answer: float, truth: float) -> str:
     if not guess.log:
-        return f"It is {significant(abs(answer - truth))}{_unit(guess.span.unit)} off."
+        return f"It is {_number(guess, abs(answer - truth))}{_unit(guess.span.unit)} off."
     ratio = answer / truth
     return f"It is {times(ratio)} as large." if ratio >= 1 else f"It is {ratio:.0%} of that."
+
+
+def _number(guess: NumberGuess, value: float) -> str:
+    """With the decimals of the slider's steps; a measured value between two steps has one more."""
+    if guess.log:
+        return significant(value)
+    if guess.step >= 1:
+        return decimals(value, 0 if value == round(value) else 1)
+    return decimals(value)
 
 
 def _unit(unit: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -9,7 +10,8 @@ import streamlit as st
 from bnviz.engine.cluster import SCHEDULER, Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs, Page, TooManyRunsError
 from bnviz.engine.run import Run
-from bnviz.experiment.config import Experiment, replace
+from bnviz.experiment.config import Experiment, Watch, replace
+from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.settings import SHARED
 from bnviz.ui import settings_table
 from bnviz.ui.components.tab import assign_tab_id, tab_id
@@ -60,10 +62,19 @@ def show_refusals(engine: Engine) -> None:
 
 def claim_run(tab: str, experiment: Experiment, page: Page = "live") -> Run:
     """Return this tab's run of a page; stop the page with a message if there can be none."""
+    return _owned(tab, lambda presence: presence.labs.claim(tab, presence.owner, experiment, page))
+
+
+def stage_run(tab: str, scenario: Scenario, watch: Watch | None) -> Run:
+    """Return this tab's run of a chapter of the story; stop the page with a message if there can be none."""
+    return _owned(tab, lambda presence: presence.labs.stage(tab, presence.owner, scenario, watch))
+
+
+def _owned(tab: str, claim: Callable[[Presence], tuple[str, Run]]) -> Run:
     presence = present()
     show_refusals(presence.labs.engine)
     try:
-        owned, run = presence.labs.claim(tab, presence.owner, experiment, page)
+        owned, run = claim(presence)
     except TooManyRunsError as error:
         st.error(str(error), icon=":material/cloud_off:")
         st.button("Try again", key="retry")

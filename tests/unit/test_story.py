@@ -1,13 +1,24 @@
 """The chapters as data, what counts as an answer, and how a guess is told beside what was measured."""
 
+import json
 import math
 
 import pytest
 from builders import frame, twins, variant_frame, view_of
 
-from bnviz.experiment.guesses import CURVE_POINTS, Answer, ChoiceGuess, CurveGuess, Guess, NumberGuess, PointGuess, Span
+from bnviz.experiment.guesses import (
+    CURVE_POINTS,
+    Answer,
+    ChoiceGuess,
+    CurveGuess,
+    Guess,
+    NumberGuess,
+    PointGuess,
+    Recorded,
+    Span,
+)
 from bnviz.experiment.scenario import Scenario
-from bnviz.experiment.story import CHAPTERS, LECTURE
+from bnviz.experiment.story import CHAPTERS, LECTURE, read_records, written_records
 from bnviz.experiment.sweep import Sweep
 from bnviz.findings.guesses import comparison, told
 from bnviz.findings.story import of_run
@@ -112,7 +123,7 @@ def test_only_what_lies_in_the_range_is_an_answer(guess: Guess, raw: object, ans
 @pytest.mark.parametrize(
     ("guess", "answer", "truth", "words"),
     [
-        (NUMBER, 1.0, 2.3026, "You guessed 1 nats; measured: 2.3 nats. It is 1.3 nats off."),
+        (NUMBER, 1.0, 2.3026, "You guessed 1.00 nats; measured: 2.30 nats. It is 1.30 nats off."),
         (RATIO, 0.5, 0.088, "You guessed 0.5; measured: 0.088. It is 5.7 times as large."),
         (RATIO, 0.05, 0.1, "You guessed 0.05; measured: 0.1. It is 50% of that."),
         (CHOICE, "better", "better", "You guessed: better. Right."),
@@ -133,6 +144,7 @@ def test_a_guess_is_told_beside_what_was_measured(guess: Guess, answer: Answer, 
 
 def test_an_answer_is_told_with_its_unit() -> None:
     assert told(NumberGuess(Span("accuracy", 0.0, 100.0, "%"), 1.0, 50.0), 11.7) == "11.7%"
+    assert told(NumberGuess(Span("answers", 0.0, 12.0, "of 12"), 1.0, 12.0), 9.0) == "9 of 12"
     assert told(CURVE, FLAT) == "a curve that ends at 1.00 nats"
 
 
@@ -148,3 +160,37 @@ def test_of_a_network_that_diverged_nothing_else_is_told() -> None:
     assert reveal is not None
     assert reveal.truth is None
     assert reveal.sentence.startswith("The network with no batchnorm diverged at step 7")
+
+
+def test_what_a_browser_keeps_is_read_as_it_was_written() -> None:
+    kept = {
+        0: Recorded(2.5, 2.3),
+        1: Recorded((1.0,) * CURVE_POINTS),
+        3: Recorded("better", "worse"),
+        5: Recorded(None),
+    }
+    assert read_records(json.dumps(written_records(kept))) == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        "3",
+        '{"0": 3}',
+        '{"0": {"answer": "x"}}',
+        '{"13": {"answer": 1}}',
+        '{"99": {}}',
+        "[" * 99999,
+    ],
+)
+def test_what_is_no_record_of_guesses_is_left_out(text: str) -> None:
+    assert read_records(text) == {}
+
+
+def test_of_a_damaged_record_the_good_parts_are_kept() -> None:
+    text = '{"0": {"answer": 2.5, "truth": "much"}, "3": {"answer": "perhaps"}, "1": {"answer": null}, "x": 1}'
+    assert read_records(text) == {0: Recorded(2.5), 1: Recorded(None)}

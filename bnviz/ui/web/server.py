@@ -19,6 +19,7 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs
+from bnviz.ui.web.chapter_page import serve_chapter
 from bnviz.ui.web.feed import serve_news
 from bnviz.ui.web.shortcut import serve_figures
 
@@ -109,9 +110,14 @@ def shortcut_url(token: str) -> str:
     return _url(f"figures/{token}")
 
 
-def _url(path: str) -> str:
+def page_url(path: str) -> str:
+    """Return the address of a page on this server: '/story/3', or '/lab/story/3' if the app lives below '/lab'."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"/{base}/bnviz/{path}" if base else f"/bnviz/{path}"
+    return f"/{base}/{path}" if base else f"/{path}"
+
+
+def _url(path: str) -> str:
+    return page_url(f"bnviz/{path}")
 
 
 async def _serve_script(request: Request) -> Response:
@@ -124,7 +130,8 @@ async def _serve_script(request: Request) -> Response:
 
 def routes() -> list[BaseRoute]:
     return [
-        Route("/bnviz/{name}", _serve_script),
-        Route("/bnviz/news/{token}", serve_news),
-        Route("/bnviz/figures/{token}", serve_figures),
+        Route(_url("{name}"), _serve_script),
+        Route(_url("news/{token}"), serve_news),
+        Route(_url("figures/{token}"), serve_figures),
+        Route(page_url("story/{chapter}"), serve_chapter),
     ]
