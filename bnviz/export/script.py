@@ -5,12 +5,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from bnviz.data import COUNTS, SAMPLE_FILE, DataName
-from bnviz.experiment.choices import Activation
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.experiment.inits import Init, init_name
 from bnviz.experiment.layers import CLASSES, MEAN_PIXEL, PIXELS, SIDE, STD_PIXEL, Layer
 from bnviz.experiment.naming import kind_of
 from bnviz.records.frames import EVALUATION_CHUNK
+from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
 # The file of digits that a script looks for beside it.
 DIGITS_FILES: dict[DataName, str] = {
@@ -18,14 +18,6 @@ DIGITS_FILES: dict[DataName, str] = {
     "MNIST": "mnist.npz",
 }
 _NN = Path(__file__).parents[1] / "nn"  # read, never imported here: it needs torch
-_MODULES: dict[Activation, str] = {
-    "tanh": "nn.Tanh()",
-    "sigmoid": "nn.Sigmoid()",
-    "relu": "nn.ReLU()",
-    "leaky_relu": "nn.LeakyReLU(0.01)",
-    "gelu": "nn.GELU()",
-    "none": "nn.Identity()",
-}
 
 
 def to_script(experiment: Experiment, data: DataName) -> str:
@@ -114,7 +106,7 @@ def _hidden(layer: Layer, net: NetworkConfig, bn: BatchNormConfig | None, fan_in
     linear = f"nn.Linear({fan_in}, {layer.units})"
     if layer.kernel:
         linear = f"nn.Conv2d({layer.inputs}, {layer.units}, {layer.kernel}, padding={layer.padding})"
-    modules = [linear, _MODULES[net.activation]]
+    modules = [linear, ACTIVATION_FUNCTIONS[net.activation].module]
     if bn:
         modules.insert(1 if bn.position == "before" else 2, _batchnorm(layer, bn))
     return ", ".join([*modules, "nn.AvgPool2d(2)"] if layer.kernel else modules)
