@@ -8,7 +8,7 @@ from bnviz.engine.in_worker.autograd_task import batchnorm_gradients
 from bnviz.figures.style import Figure
 from bnviz.records.questions import InputsOfLayer
 from bnviz.theory import walkthrough
-from bnviz.theory.walkthrough import EPS, LIMIT, Array, Walk
+from bnviz.theory.walkthrough import COORDINATE_LIMIT, EPS, Array, Walk
 from bnviz.ui import page, session
 from bnviz.ui.asking.at_once import ask
 from bnviz.ui.asking.tasks import inquiries, task
@@ -65,7 +65,9 @@ def edited_points() -> Array:
         alt="The points of the batch",
     )
     rows: Array = np.array([edited[name] for name in NAMES], dtype=float).T  # an empty cell, None, becomes NaN
-    st.caption(f"Edit the points or add rows below the last: numbers from −{LIMIT:g} to {LIMIT:g}.")
+    st.caption(
+        f"Edit the points or add rows below the last: numbers from −{COORDINATE_LIMIT:g} to {COORDINATE_LIMIT:g}."
+    )
     st.button("New points", key="new_points", icon=":material/casino:", on_click=new_points)
     if found := walkthrough.problems(NAMES, rows.tolist()):
         more = [f"… and {len(found) - 3} more."] if len(found) > 3 else []

@@ -4,7 +4,7 @@ import numpy as np
 
 from bnviz.experiment.config import Experiment
 from bnviz.figures.curves import marked, x_axis
-from bnviz.figures.logarithmic import decades, log_axis
+from bnviz.figures.logarithmic import decades_around, log_axis
 from bnviz.figures.style import Figure, axis, guide, layout, line, network_looks, note
 from bnviz.records.frames import Floats, Frame, VariantFrame
 from bnviz.records.history import View
@@ -120,7 +120,7 @@ def _places(frame: VariantFrame, count: int) -> Floats:
 
 def _norm_axis(title: str, norms: Floats) -> Figure:
     """From 0.01 to 1 at least."""
-    low, high = decades(norms)
+    low, high = decades_around(norms)
     return axis(title, **log_axis(min(low, -2), max(high, 0)))
 
 

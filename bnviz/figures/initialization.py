@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bnviz.analysis.initialization import logit_spread, softmax
-from bnviz.figures.logarithmic import decades, drawable, log_axis
+from bnviz.figures.logarithmic import decades_around, drawable, log_axis
 from bnviz.figures.normalization import STILL, outline
 from bnviz.figures.style import ACCENTS, GUIDE, Figure, axis, layout, line, nice_ceiling, note, typed
 from bnviz.records.initialization import InitialNetwork, Propagated, WeightHistogram
@@ -227,7 +227,7 @@ def _range(panel: int, measured: Array, expected: Array) -> Figure:
         finite = np.abs(both[np.isfinite(both)])
         limit = nice_ceiling(1.05 * max(float(finite.max(initial=0)), 0.2))
         return {"range": [-limit, limit], "zeroline": True, "nticks": 5}
-    return log_axis(*decades(both))
+    return log_axis(*decades_around(both))
 
 
 def _broken(values: Array) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.figures.logarithmic import POWERS
+from bnviz.figures.logarithmic import POWER_AXIS
 from bnviz.figures.normalization import AFTER, BEFORE, STILL, dot, outline
 from bnviz.figures.style import GUIDE, Figure, axis, layout, line, nice_ceiling
 from bnviz.wording import decimals, significant
@@ -13,8 +13,8 @@ from bnviz.wording import decimals, significant
 Array = npt.NDArray[np.floating[Any]]
 Pair = tuple[Array, Array]
 
-RANGE = 15.0  # of the inputs' picture
-BINS = 60
+INPUT_REACH = 15.0  # of the inputs' picture
+INPUT_BINS = 60
 
 
 def bias_effect(before: Pair, after: Pair, *, bias: float, difference: float, gradient: float) -> Figure:
@@ -47,8 +47,8 @@ def scale_gradient(scales: Array, norms: Array, *, scale: float, now: float, was
             300,
             words,
             **STILL,
-            xaxis=axis("scale a", range=[low - 0.05, high + 0.05], **POWERS),
-            yaxis=axis("gradient norm", range=[bottom - 0.2, top + 0.2], **POWERS),
+            xaxis=axis("scale a", range=[low - 0.05, high + 0.05], **POWER_AXIS),
+            yaxis=axis("gradient norm", range=[bottom - 0.2, top + 0.2], **POWER_AXIS),
         ),
     }
 
@@ -94,8 +94,8 @@ def _moved(values: Array) -> str:
 
 
 def _before_and_after(before: Pair, after: Pair, alt: str, words: list[str]) -> Figure:
-    edges = np.linspace(-RANGE, RANGE, BINS + 1)
-    near = np.linspace(-4, 4, BINS // 2 + 1)
+    edges = np.linspace(-INPUT_REACH, INPUT_REACH, INPUT_BINS + 1)
+    near = np.linspace(-4, 4, INPUT_BINS // 2 + 1)
     data: list[Figure] = []
     top = 1.0
     for places, values, color, target in ((edges, before, BEFORE, {}), (near, after, AFTER, {"xaxis": "x2"})):
@@ -113,7 +113,7 @@ def _before_and_after(before: Pair, after: Pair, alt: str, words: list[str]) -> 
             300,
             words,
             **STILL,
-            xaxis=axis("into batchnorm", range=[-RANGE, RANGE], domain=[0, 0.53], nticks=5),
+            xaxis=axis("into batchnorm", range=[-INPUT_REACH, INPUT_REACH], domain=[0, 0.53], nticks=5),
             xaxis2=axis("out of batchnorm", range=[-4, 4], domain=[0.58, 1], nticks=5),
             yaxis=axis("values a bin", range=[0, nice_ceiling(top)], nticks=5),
         ),

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from bnviz.experiment.config import Experiment
-from bnviz.figures.logarithmic import closely
+from bnviz.figures.logarithmic import log_axis_around
 from bnviz.figures.style import (
     DOTTED,
     GUIDE,
@@ -200,7 +200,7 @@ def _lines(known: dict[int, Slice], experiment: Experiment, log: bool, words: Se
     values = np.concatenate([each.loss[0] for each in known.values()])
     top = float(np.nanmax(values[np.isfinite(values)]))
     floored = np.maximum(values[np.isfinite(values)], LOSS_FLOOR)
-    y = axis("loss (nats)", **(closely(floored) if log else {"range": [0, top * 1.05]}))
+    y = axis("loss (nats)", **(log_axis_around(floored) if log else {"range": [0, top * 1.05]}))
     steps = sorted({each.step for each in known.values()})
     ends = [(-1, "first weights"), (0, f"weights at step {' and '.join(f'{step:,}' for step in steps)}")]
     guides = [

@@ -12,32 +12,32 @@ from bnviz.wording import significant
 Array = npt.NDArray[np.floating[Any]]
 
 # A label a decade. Plotly writes powers a quarter larger than it is told, and all other labels are of 12 pixels.
-POWERS: Figure = {"type": "log", "dtick": 1, "exponentformat": "power", "tickfont": {"size": 12 / 1.25}}
-LEAST, MOST = 1e-36, 1e36  # what is drawn: floats of 4 bytes
+POWER_AXIS: Figure = {"type": "log", "dtick": 1, "exponentformat": "power", "tickfont": {"size": 12 / 1.25}}
+SMALLEST_DRAWN, LARGEST_DRAWN = 1e-36, 1e36  # what is drawn: floats of 4 bytes
 
 
 def log_axis(low: float, high: float, *, fine: float = 2.5) -> Figure:
-    """From 10^low to 10^high: a label every few decades, or at 1, 2 and 5 where there are no more than `fine` of them.
+    """Return an axis from 10^low to 10^high: a label every few decades, or at 1, 2 and 5 if there are at most `fine`.
 
     A live chart of the same layout only moves its data: a range that is left to Plotly would stay what it was.
     """
     if high - low > fine:
-        return POWERS | {"range": [low, high], "dtick": max(1, math.ceil((high - low) / 5))}
+        return POWER_AXIS | {"range": [low, high], "dtick": max(1, math.ceil((high - low) / 5))}
     ticks = [digit * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for digit in (1, 2, 5)]
     labels = [significant(tick) for tick in ticks]
     return {"type": "log", "range": [low, high], "tickvals": ticks, "ticktext": labels}
 
 
-def closely(values: Array) -> Figure:
-    """An axis around the positive values, with a label at least: 2 and 5 are 0.4 decades apart."""
+def log_axis_around(values: Array) -> Figure:
+    """Return an axis around the positive values, with at least one label: 2 and 5 are 0.4 decades apart."""
     known = np.clip(values[np.isfinite(values) & (values > 0)], 1e-6, 1e9)
     low, high = (float(np.log10(f(known))) for f in (np.min, np.max)) if known.size else (-2.0, 1.0)
     margin = max(0.15, 0.2 - (high - low) / 2)
     return log_axis(low - margin, high + margin)
 
 
-def decades(values: Array) -> tuple[float, float]:
-    """Whole powers of ten around the values: the ends of an axis that moves only when a decade is crossed."""
+def decades_around(values: Array) -> tuple[float, float]:
+    """Return whole powers of ten around the values: the ends of an axis that moves only when a decade is crossed."""
     finite = values[np.isfinite(values)]
     if not len(finite):
         return -2.0, 1.0
@@ -46,8 +46,8 @@ def decades(values: Array) -> tuple[float, float]:
 
 
 def drawable(values: npt.ArrayLike, log: bool) -> Array:
-    """With gaps where a value is no number, or cannot be drawn."""
+    """Return the values with NaN, a gap, for each that is no number or cannot be drawn."""
     array = np.asarray(values, dtype=float)
     with np.errstate(invalid="ignore"):
-        inside = np.isfinite(array) & (np.abs(array) < MOST)
-        return np.where(inside & (array > LEAST) if log else inside, array, np.nan)
+        inside = np.isfinite(array) & (np.abs(array) < LARGEST_DRAWN)
+        return np.where(inside & (array > SMALLEST_DRAWN) if log else inside, array, np.nan)

@@ -12,7 +12,7 @@ from bnviz.wording import decimals, listed
 Array = npt.NDArray[np.floating[Any]]
 
 BEFORE, AFTER = ACCENTS[1], ACCENTS[0]
-BINS = 40
+DIMENSION_BINS = 40
 STILL: Figure = {"dragmode": False}  # nothing to zoom into, and a finger scrolls the page
 
 
@@ -52,7 +52,7 @@ def batch_points(x: Array, y: Array, *, names: Sequence[str], follow: int) -> Fi
 def batch_histograms(x: Array, y: Array, *, names: Sequence[str]) -> Figure:
     """How the values of each of the two dimensions are spread, before and after."""
     limit = nice_ceiling(1.05 * max(np.abs(x).max(), np.abs(y).max()))
-    edges = np.linspace(-limit, limit, BINS + 1)
+    edges = np.linspace(-limit, limit, DIMENSION_BINS + 1)
     data, top = [], 1.0
     for i in (0, 1):
         for values, color, name in ((x, BEFORE, "before"), (y, AFTER, "after")):

@@ -5,7 +5,7 @@ import math
 from bnviz.figures.style import Figure, axis, color_of, layout, line
 from bnviz.records.reproduction import Chart
 
-FEW = 8  # points on a logarithmic axis that are named each
+NAMED_POINTS = 8  # points on a logarithmic axis that are named each
 
 
 def reproduction_chart(chart: Chart) -> Figure:
@@ -17,13 +17,13 @@ def reproduction_chart(chart: Chart) -> Figure:
         hover = f"{curve.name}<br>{chart.x_title} %{{x:.4g}}<br>{chart.y_title} %{{y:.4g}}<extra></extra>"
         width = {"width": 1 if curve.thin else 2}
         drawn = line(curve.x, y, color_of(normalized=curve.normalized), curve.name, hovertemplate=hover, line=width)
-        data.append(drawn | ({"mode": "lines+markers", "marker": {"size": 5}} if points <= 4 * FEW else {}))
+        data.append(drawn | ({"mode": "lines+markers", "marker": {"size": 5}} if points <= 4 * NAMED_POINTS else {}))
     swatch = '<span class="bnviz-swatch" style="background:{}"></span> {}'
     words = [" &ensp; ".join(swatch.format(color, name) for name, color in chart_legend(chart))]
     x = axis(chart.x_title, tickformat=",", nticks=6)
     if chart.log_x:
         x = axis(chart.x_title, type="log", dtick=1, exponentformat="none")
-        x |= {"tickvals": list(chart.lines[0].x)} if points <= FEW else {}
+        x |= {"tickvals": list(chart.lines[0].x)} if points <= NAMED_POINTS else {}
     y_axis = axis(chart.y_title, rangemode="tozero")
     return {"data": data, "layout": layout(f"{chart.title} by {chart.x_title}", 320, words, xaxis=x, yaxis=y_axis)}
 

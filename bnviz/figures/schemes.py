@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bnviz.figures.initialization import dot
-from bnviz.figures.logarithmic import decades, drawable, log_axis
+from bnviz.figures.logarithmic import decades_around, drawable, log_axis
 from bnviz.figures.normalization import STILL, outline
 from bnviz.figures.style import ACCENTS, Figure, axis, layout, line, nice_ceiling, note, typed
 from bnviz.records.initialization import INPUT_KINDS, Propagated, SignAgreement, activation_edges
@@ -84,7 +84,7 @@ def scheme_spreads(
     data: list[Figure] = []
     axes, heads, places = _panels(names)
     every = [drawable(values, True) for p in everyone.values() for values in (p.std, p.gradient)]
-    low, high = decades(np.concatenate(every))
+    low, high = decades_around(np.concatenate(every))
     depth = 0
     for i, scheme in enumerate(names):
         depth = len(found[scheme].std)
@@ -127,7 +127,7 @@ def derived_scales(found: Mapping[float, Propagated], name: str) -> Figure:
             data.append(
                 line(layers, values, SCALE_COLORS[scale], f"{said} {i}", hovertemplate=hover, line=style, **place)
             )
-    ranges = [decades(np.concatenate([v for k, v in shown if k == i])) for i in (0, 1)]
+    ranges = [decades_around(np.concatenate([v for k, v in shown if k == i])) for i in (0, 1)]
     depth = len(next(iter(found.values())).std)
     x = axis("layer", **_few_layers(depth))
     words = []

@@ -6,7 +6,7 @@ import numpy as np
 
 from bnviz.experiment.config import Experiment
 from bnviz.figures.landscape import empty_chart
-from bnviz.figures.logarithmic import closely
+from bnviz.figures.logarithmic import log_axis_around
 from bnviz.figures.style import GUIDE, Figure, axis, faded, layout, line, network_looks, steps_axis
 from bnviz.records.frames import Floats
 from bnviz.records.landscape import NOISE_SIZES, WEIGHT_SCALES, BatchNoise, LargestRates, Scaling, Sharpness
@@ -32,7 +32,9 @@ def sharpness_over_steps(found: Sequence[Sharpness | str], experiment: Experimen
     data.append(line(longest.steps, limit, GUIDE, "limit", hovertemplate=hover, line={"dash": "dot", "width": 1.5}))
     # Towards a rate of 0 the limit grows without bounds: the eigenvalues keep most of the height.
     values = np.concatenate([np.maximum(e.eigenvalue, LEAST) for _, e in known])
-    y = axis("largest Hessian eigenvalue", **closely(np.concatenate([values, limit[limit < 100 * _top(values)]])))
+    y = axis(
+        "largest Hessian eigenvalue", **log_axis_around(np.concatenate([values, limit[limit < 100 * _top(values)]]))
+    )
     end = float(longest.steps[-1]) or 1.0
     x = steps_axis(range=[-0.02 * end, 1.02 * end])
     alt = "Largest eigenvalue of the Hessian over the steps, beside the stability limit two over the learning rate"
@@ -56,7 +58,7 @@ def largest_rates(found: LargestRates, experiment: Experiment, words: Sequence[s
         data.append(line(ends, median, faded(look.color, 0.6), "median", hoverinfo="skip"))
     places, names = [look.place for look in looks], [look.name for look in looks]
     x_axis = axis("network", tickvals=places, ticktext=names, range=[-0.6, len(looks) - 0.4])
-    y = axis("largest rate that trains", **closely(found.rates))
+    y = axis("largest rate that trains", **log_axis_around(found.rates))
     alt = "Largest learning rate that still trains, by network and seed"
     return {"data": data, "layout": layout(alt, 320, words, xaxis=x_axis, yaxis=y)}
 
@@ -72,7 +74,7 @@ def gradient_by_scale(found: Sequence[Scaling], experiment: Experiment, words: S
     ticks = {"tickvals": list(WEIGHT_SCALES), "ticktext": ["⅛", "¼", "½", "1", "2", "4", "8"]}
     x = axis("scale a of the weights", type="log", range=_around(scales), **ticks)
     seen = [1 / scales, *(each.gradient for each in found)]
-    y = axis("gradient, times that at a = 1", **closely(np.concatenate(seen)))
+    y = axis("gradient, times that at a = 1", **log_axis_around(np.concatenate(seen)))
     return {"data": data, "layout": layout("Gradient norm by the scale of the weights", 320, words, xaxis=x, yaxis=y)}
 
 
@@ -86,7 +88,7 @@ def batch_noise(found: BatchNoise, color: str, words: Sequence[str]) -> Figure:
     ]
     x = axis("digits in a batch, B", type="log", range=_around(sizes), tickvals=list(NOISE_SIZES))
     seen = np.concatenate([1 / np.sqrt(sizes), found.mean, found.variance])
-    y = axis("standard deviation over batches", **closely(seen))
+    y = axis("standard deviation over batches", **log_axis_around(seen))
     return {"data": data, "layout": layout("Noise of batch statistics by batch size", 320, words, xaxis=x, yaxis=y)}
 
 

@@ -17,7 +17,7 @@ from bnviz.wording import exact
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 58, 24, 58, 44  # margins
-TICKS = 6  # at most about
+AXIS_TICKS = 6  # at most about
 TEXT, GRID = "#31333F", "#DDE0E4"
 
 
@@ -54,9 +54,9 @@ class _Axis:
         if log:
             own = sorted(set(values))
             powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
-            self.ticks = own if len(own) <= TICKS else [10.0**power for power in powers]
+            self.ticks = own if len(own) <= AXIS_TICKS else [10.0**power for power in powers]
         else:
-            step = round_step(high - low, TICKS)
+            step = round_step(high - low, AXIS_TICKS)
             self.ticks = (step * np.arange(math.floor(low / step), math.ceil(high / step) + 1)).tolist()
             low, high = self.ticks[0], self.ticks[-1]
         self._low, self._high = (math.log10(low), math.log10(high)) if log else (low, high)

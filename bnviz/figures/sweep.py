@@ -13,8 +13,8 @@ from bnviz.records.sweep import METRICS, Cells, Metric, SweepResults, batchnorm_
 
 Panel = Literal["off", "on", "gain"]
 PANELS: dict[Panel, str] = {"off": "without batchnorm", "on": "with batchnorm", "gain": "batchnorm's gain"}
-FAR = 20  # a list of values whose ends are so many times apart stands on a logarithmic axis
-TICKS = 6  # at most, along an axis of cells
+LOG_AXIS_FROM = 20  # a list of values whose ends are so many times apart stands on a logarithmic axis
+CELL_TICKS = 6  # at most, along an axis of cells
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000, 10_000)  # where colours of losses may end
 _MOST_GAIN = 2.5  # nats: a little more than ln 10, so that a few wild cells do not bleach the rest
 _MOST_LOSS = 10.0  # nats: where colours of losses end at most, for the same reason; far worse than knowing nothing
@@ -107,7 +107,7 @@ def sweep_lines(sweep: Sweep, found: SweepResults, metric: Metric) -> Figure:
         for n in sweep.normalized
     )
     crosses = " &ensp; × diverged" if of.diverged.any() else ""
-    far = x.choices and numbers and 0 < min(numbers) * FAR < max(numbers)
+    far = x.choices and numbers and 0 < min(numbers) * LOG_AXIS_FROM < max(numbers)
     spacing = {"type": "log", "dtick": 1, "exponentformat": "none"} if far or x.scale == "log" else {"type": "linear"}
     ticks = {"type": "category"} if named else spacing
     return {
@@ -166,7 +166,7 @@ def _crosses(sweep: Sweep, of: Cells, panel: Panel) -> Figure:
 def _cell_axis(of: Axis) -> Figure:
     """Cells of one size, however far apart the values are; a few of them are named."""
     labels = of.labels
-    every = 1 if of.setting.choices else math.ceil(len(labels) / TICKS)
+    every = 1 if of.setting.choices else math.ceil(len(labels) / CELL_TICKS)
     short = [f"{float(f'{v:.2g}'):g}" if isinstance(v, float) else of.setting.name_of(v) for v in of.values]
     return axis(
         of.setting.title.lower(),

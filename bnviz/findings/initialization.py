@@ -8,7 +8,7 @@ from bnviz.analysis.initialization import logit_spread
 from bnviz.analysis.learning import UNINFORMED_WITHIN
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.layers import LN_10
-from bnviz.findings.live import FAR_GRADIENTS
+from bnviz.findings.thresholds import FAR_GRADIENTS
 from bnviz.records.initialization import InitialNetwork, InitialSetting, Propagated, SignAgreement
 from bnviz.wording import counted, significant, times
 

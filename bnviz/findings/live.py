@@ -11,18 +11,17 @@ from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import Variant
 from bnviz.experiment.layers import LN_10
 from bnviz.experiment.naming import network_conditions
+from bnviz.findings.thresholds import FAR_GRADIENTS, MOSTLY_SATURATED, NO_GRADIENT
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import VariantHistory, View
 from bnviz.wording import decimals, listed, times
 
-FAR_GRADIENTS = 50.0  # times between layer 1 and the output; a smaller change neither vanishes nor explodes
-NO_GRADIENT = 1e-9  # norm of the first layer's gradient
 STUCK_AFTER = 150  # steps without learning
 VERDICT_AFTER = 200  # steps
 EQUALLY_ACCURATE = 0.01  # of 1,000 test digits: the standard deviation of an accuracy of 10% or 90%
 EQUAL_LOSSES = 0.01  # nats
 SURE_BY = 0.5  # nats above ln 10, of a first loss that comes from large logits
-SATURATED_FROM_START, SATURATED_NOW, MOSTLY_SATURATED = 0.3, 0.2, 0.5  # shares of a layer's outputs that are told
+SATURATED_FROM_START, SATURATED_NOW = 0.3, 0.2  # shares of a layer's outputs that are told
 DEAD_SHARE = 0.1  # of a layer's units
 SHOWN_AT_ONCE = 3  # findings
 

@@ -6,11 +6,12 @@ from typing import Any
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import BatchNormConfig, Experiment, replace
 from bnviz.experiment.inits import init_name
+from bnviz.findings.thresholds import MOSTLY_SATURATED
 from bnviz.records.history import View
 
-SMALL = 0.01  # times the weights
-DEEP = 5  # hidden layers
-FEW = 4  # digits in a batch
+SMALLER_BY = 0.01  # times the weights
+DEEPER_LAYERS = 5  # hidden layers
+SMALL_BATCH = 4  # digits in a batch
 
 
 @dataclass(frozen=True)
@@ -28,29 +29,29 @@ def next_steps(view: View) -> list[NextStep]:
     plain = next((i for i, variant in enumerate(experiment.variants) if variant.batchnorm is None), None)
     if plain is not None and _is_saturated(view, plain):
         rescued = replace(experiment.variants[plain], batchnorm=BatchNormConfig())
-        small = experiment.variants[plain].network.init_scale * SMALL
+        small = experiment.variants[plain].network.init_scale * SMALLER_BY
         return [
             NextStep("Switch batchnorm on now", experiment.with_variant(plain, rescued), keep_weights=True),
-            NextStep(f"The same weights × {SMALL:g}", _all_with(experiment, init_scale=max(small, 1e-4))),
+            NextStep(f"The same weights × {SMALLER_BY:g}", _all_with(experiment, init_scale=max(small, 1e-4))),
             NextStep(init_name("xavier_normal", 1.0), _all_with(experiment, init="xavier_normal", init_scale=1.0)),
         ]
     first = experiment.variants[0].network
     steps = []
-    if first.architecture == "mlp" and first.hidden_layers < DEEP:
-        steps.append(NextStep(f"{DEEP} hidden layers", _all_with(experiment, hidden_layers=DEEP)))
+    if first.architecture == "mlp" and first.hidden_layers < DEEPER_LAYERS:
+        steps.append(NextStep(f"{DEEPER_LAYERS} hidden layers", _all_with(experiment, hidden_layers=DEEPER_LAYERS)))
     if first.init != "rand" or first.init_scale != 1:
         careless = _all_with(experiment, init="rand", init_scale=1.0)
         steps.append(NextStep(f"Careless init: {init_name('rand', 1.0)}", careless))
-    if experiment.training.batch_size > FEW:
-        training = replace(experiment.training, batch_size=FEW)
-        steps.append(NextStep(f"Batches of {FEW}", replace(experiment, training=training)))
+    if experiment.training.batch_size > SMALL_BATCH:
+        training = replace(experiment.training, batch_size=SMALL_BATCH)
+        steps.append(NextStep(f"Batches of {SMALL_BATCH}", replace(experiment, training=training)))
     return steps
 
 
 def _is_saturated(view: View, i: int) -> bool:
     if view.latest is None or view.experiment.variants[i].network.activation not in BOUNDED_OUTPUTS:
         return False
-    return any(float(layer.saturated.mean()) > 0.5 for layer in view.latest.variants[i].layers)
+    return any(float(layer.saturated.mean()) > MOSTLY_SATURATED for layer in view.latest.variants[i].layers)
 
 
 def _all_with(experiment: Experiment, **changes: Any) -> Experiment:

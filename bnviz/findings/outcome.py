@@ -5,14 +5,12 @@ import math
 from bnviz.analysis.learning import UNINFORMED_WITHIN
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.layers import LN_10
+from bnviz.findings.thresholds import FAR_GRADIENTS, MOSTLY_SATURATED, NO_GRADIENT
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import View
 from bnviz.wording import times
 
-SATURATED = 0.5  # share of a layer's outputs that blocks its gradient
-VANISHED = 100.0  # times that a gradient is smaller in layer 1 than in the output layer
-NO_GRADIENT = 1e-9  # L2 norm
-ALIKE = 1.0  # points of accuracy
+EQUAL_POINTS = 1.0  # points of accuracy
 
 
 def outcome(view: View) -> list[str]:
@@ -48,7 +46,7 @@ def _compared(plain: VariantFrame, normalized: VariantFrame) -> str:
         f"test loss {normalized.test_loss:.2f} and accuracy {normalized.test_accuracy:.1%} with batchnorm, "
         f"{plain.test_loss:.2f} and {plain.test_accuracy:.1%} without"
     )
-    if abs(points) < ALIKE:
+    if abs(points) < EQUAL_POINTS:
         return f"Both networks learn, and end alike: {ends}."
     better = "Batchnorm helps here" if points > 0 else "Batchnorm harms here"
     return f"{better}, by {abs(points):.1f} points: {ends}."
@@ -67,12 +65,12 @@ def _why(view: View, i: int) -> str:
     end, network = view.latest.variants[i], view.experiment.variants[i].network
     shares = [float(layer.saturated.mean()) for layer in end.layers]
     first, last = float(end.gradient_norm[0]), float(end.gradient_norm[-1])
-    if max(shares) > SATURATED and network.activation in BOUNDED_OUTPUTS and first < last / VANISHED:
+    if max(shares) > MOSTLY_SATURATED and network.activation in BOUNDED_OUTPUTS and first < last / FAR_GRADIENTS:
         layer = shares.index(max(shares)) + 1
         where = "" if len(shares) == 1 else f" in layer {layer}"
         gradient = "no gradient" if first < NO_GRADIENT else "almost no gradient"
         share = "all" if max(shares) > 0.995 else f"{max(shares):.0%}"
         return f": {share} of its {network.activation} outputs{where} are saturated, so {gradient} reaches layer 1."
-    if 0 < first < last / VANISHED:
+    if 0 < first < last / FAR_GRADIENTS:
         return f": its gradient is {times(last / first)} smaller in layer 1 than in the output layer."
     return "."

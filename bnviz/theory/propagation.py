@@ -35,10 +35,10 @@ from bnviz.theory.weight_laws import WeightLaw, law
 
 Array = npt.NDArray[np.float64]
 
-REACH = 8.5  # standard deviations; what lies beyond weighs less than 1e-16
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
-HERMITE, HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
-_EVEN = np.array([-REACH, -5, -3, -2, -1, 0, 1, 2, 3, 5, REACH])
+GAUSSIAN_REACH = 8.5  # standard deviations; what lies beyond weighs less than 1e-16
+LEGENDRE_NODES, LEGENDRE_WEIGHTS = np.polynomial.legendre.leggauss(8)
+HERMITE_NODES, HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
+_EVEN = np.array([-GAUSSIAN_REACH, -5, -3, -2, -1, 0, 1, 2, 3, 5, GAUSSIAN_REACH])
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,17 @@ class Moments:
 
 
 def moments(activation: str, mean: npt.ArrayLike, std: npt.ArrayLike) -> Moments:
-    """By Gauss-Legendre quadrature between the places where f bends.
+    """Integrate by Gauss-Legendre quadrature between the places at which f bends.
 
     Gauss-Hermite nodes, the usual choice, lie too far apart to see tanh's slope once z spreads over ten or more.
     """
     kind = ACTIVATION_FUNCTIONS[activation]
     mean, std = np.broadcast_arrays(np.atleast_1d(mean).astype(float), np.atleast_1d(std).astype(float))
-    bends = np.clip((kind.bends - mean[:, None]) / np.maximum(std, 1e-30)[:, None], -REACH, REACH)
+    bends = np.clip((kind.bends - mean[:, None]) / np.maximum(std, 1e-30)[:, None], -GAUSSIAN_REACH, GAUSSIAN_REACH)
     ends = np.sort(np.concatenate([np.broadcast_to(_EVEN, (len(mean), len(_EVEN))), bends], axis=1), axis=1)
     half = np.diff(ends, axis=1)[..., None] / 2
-    u = (ends[:, :-1, None] + half + half * NODES).reshape(len(mean), -1)
-    weight = (half * WEIGHTS).reshape(len(mean), -1) * normal_density(u)
+    u = (ends[:, :-1, None] + half + half * LEGENDRE_NODES).reshape(len(mean), -1)
+    weight = (half * LEGENDRE_WEIGHTS).reshape(len(mean), -1) * normal_density(u)
     weight /= weight.sum(axis=1, keepdims=True)
     z = mean[:, None] + std[:, None] * u
     f, slope = kind.f(z), kind.slope(z)
@@ -72,12 +72,12 @@ def moments(activation: str, mean: npt.ArrayLike, std: npt.ArrayLike) -> Moments
 
 
 def covariance(activation: str, std: float, correlation: float) -> float:
-    """Cov[f(u), f(v)] for u, v ~ N(0, std^2) of a given correlation, by Gauss-Hermite quadrature."""
+    """Return Cov[f(u), f(v)] for u, v ~ N(0, std^2) of a given correlation, by Gauss-Hermite quadrature."""
     if not correlation or not std:
         return 0.0
     f, weight = ACTIVATION_FUNCTIONS[activation].f, HERMITE_WEIGHTS / HERMITE_WEIGHTS.sum()
-    common = math.sqrt(correlation) * HERMITE
-    values = f(std * (common[:, None] + math.sqrt(max(1 - correlation, 0)) * HERMITE))
+    common = math.sqrt(correlation) * HERMITE_NODES
+    values = f(std * (common[:, None] + math.sqrt(max(1 - correlation, 0)) * HERMITE_NODES))
     given = values @ weight
     return float(max(weight @ given**2 - (weight @ given) ** 2, 0.0))
 
@@ -94,7 +94,7 @@ class Theory:
 
 
 def laws(network: NetworkConfig) -> list[WeightLaw]:
-    """The law of every linear layer's weights."""
+    """Return the law of every linear layer's weights."""
     sizes = [PIXELS, *[network.width] * network.hidden_layers, CLASSES]
     return [law(network.init, i, o, network.init_scale) for i, o in pairwise(sizes)]
 

@@ -23,18 +23,19 @@ from bnviz.records.frames import Floats
 
 Kind = Literal["raw", "standardized", "batchnorm"]
 KINDS: tuple[Kind, ...] = ("raw", "standardized", "batchnorm")
-C = 1 / math.sqrt(2)
-GOAL = 1e-3  # loss
-STEPS = 1000  # at most
-FAR = 1e6  # a weight beyond this has diverged
+TARGET_SLOPE = 1 / math.sqrt(2)  # c above
+GOAL_LOSS = 1e-3
+MOST_STEPS = 1000  # of a descent
+DIVERGED_BEYOND = 1e6  # a weight beyond this has diverged
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Descent:
-    """path (k + 1, 2) and loss (k + 1,) of k steps. steps: how many it took to GOAL; None where it did not get there.
+    """A descent of k steps: path (k + 1, 2) and loss (k + 1,).
 
+    steps: how many it took to GOAL_LOSS; None if it did not get there.
     eigenvalues: of the Hessian, the smaller first: everywhere of a quadratic, at the last weights with batchnorm.
     """
 
@@ -47,70 +48,72 @@ class Descent:
 
     @property
     def condition(self) -> float:
+        """The condition number of the Hessian; infinite if a direction is flat."""
         low, high = self.eigenvalues
         return high / low if low > 1e-9 * high else math.inf
 
     def largest_rate(self, momentum: float) -> float:
+        """Return the learning rate below which descent is stable; infinite if no curvature limits it."""
         return 2 * (1 + momentum) / self.eigenvalues[1] if self.eigenvalues[1] > 0 else math.inf
 
 
 def scales(ratio: float, kind: Kind) -> Point:
-    """What the two features are multiplied with."""
+    """Return the factors s of the two features as the weights see them."""
     return (1.0, 1.0) if kind == "standardized" else (1 / math.sqrt(ratio), math.sqrt(ratio))
 
 
 def loss(kind: Kind, ratio: float, w1: Floats, w2: Floats) -> Floats:
-    """Of every pair of weights."""
+    """Return the loss L of every pair of weights, w1 and w2 of any one shape; NaN for batchnorm at w = 0."""
     (s1, s2), found = scales(ratio, kind), None
     a, b = s1 * np.asarray(w1), s2 * np.asarray(w2)
     if kind == "batchnorm":
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = 1 - C * (a + b) / np.hypot(a, b)
+            found = 1 - TARGET_SLOPE * (a + b) / np.hypot(a, b)
     else:
-        found = 0.5 * ((a - C) ** 2 + (b - C) ** 2)
+        found = 0.5 * ((a - TARGET_SLOPE) ** 2 + (b - TARGET_SLOPE) ** 2)
     return found
 
 
 def gradient(kind: Kind, ratio: float) -> Callable[[float, float], Point]:
-    """(w1, w2) -> dL/dw; zero at w = 0, where batchnorm has nothing to normalize."""
+    """Return the function (w1, w2) -> dL/dw; zero at w = 0, as batchnorm has nothing to normalize there."""
     s1, s2 = scales(ratio, kind)
 
     def quadratic(w1: float, w2: float) -> Point:
-        return s1 * (s1 * w1 - C), s2 * (s2 * w2 - C)
+        return s1 * (s1 * w1 - TARGET_SLOPE), s2 * (s2 * w2 - TARGET_SLOPE)
 
     def normalized(w1: float, w2: float) -> Point:
         a, b = s1 * w1, s2 * w2
         cube = math.hypot(a, b) ** 3
         if cube == 0:
             return 0.0, 0.0
-        turn = C * (a - b) / cube  # dL/d(a, b) = turn (b, -a)
+        turn = TARGET_SLOPE * (a - b) / cube  # dL/d(a, b) = turn (b, -a)
         return s1 * b * turn, -s2 * a * turn
 
     return normalized if kind == "batchnorm" else quadratic
 
 
 def descend(kind: Kind, ratio: float, rate: float, momentum: float, start: Point) -> Descent:
-    """Gradient descent with heavy-ball momentum, v <- m v + g and w <- w - rate v, until the loss is far below GOAL."""
+    """Descend with heavy-ball momentum m, v <- m v + g and w <- w - rate v, until the loss is far below GOAL_LOSS."""
     slope = gradient(kind, ratio)
     w1, w2 = start
     v1 = v2 = 0.0
     path = [start]
     diverged = False
-    for _ in range(STEPS):
+    for _ in range(MOST_STEPS):
         g1, g2 = slope(w1, w2)
         v1, v2 = momentum * v1 + g1, momentum * v2 + g2
         w1, w2 = w1 - rate * v1, w2 - rate * v2
         path.append((w1, w2))
-        if diverged := not (abs(w1) < FAR and abs(w2) < FAR):
+        if diverged := not (abs(w1) < DIVERGED_BEYOND and abs(w2) < DIVERGED_BEYOND):
             break
         if abs(g1) + abs(g2) + rate * (abs(v1) + abs(v2)) < 1e-4 and len(path) > 20:
             break
     points = np.array(path)
     losses = loss(kind, ratio, points[:, 0], points[:, 1])
-    there = np.flatnonzero(losses <= GOAL)
+    there = np.flatnonzero(losses <= GOAL_LOSS)
     # Momentum may pass the goal and leave again: it counts from where it stays.
-    away = np.flatnonzero(~(losses <= GOAL))
-    steps = None if diverged or not len(there) or losses[-1] > GOAL else int(away[-1]) + 1 if len(away) else 0
+    away = np.flatnonzero(~(losses <= GOAL_LOSS))
+    steps = None if diverged or not len(there) or losses[-1] > GOAL_LOSS else int(away[-1]) + 1 if len(away) else 0
     return Descent(kind, points, losses, steps, diverged, _eigenvalues(kind, ratio, points[-1]))
 
 

@@ -13,8 +13,8 @@ from bnviz.nn import reference  # noqa: TID253  # this module of bnviz.nn is Num
 Array = npt.NDArray[np.floating[Any]]
 
 EPS = reference.EPS
-POINTS = 20
-LIMIT = 20.0  # a coordinate that is typed in lies between -LIMIT and LIMIT
+SAMPLE_POINTS = 20
+COORDINATE_LIMIT = 20.0  # a coordinate that is typed in lies between -COORDINATE_LIMIT and COORDINATE_LIMIT
 MOST_POINTS = 200
 LINEAR_BATCH = (64, 3)  # inputs of the linear unit of `change_weights`
 
@@ -38,31 +38,31 @@ class Walk:
 
 
 def hashable(array: Array) -> tuple[Any, ...]:
-    """An array of one or two dimensions as (nested) tuples."""
+    """Return an array of one or two dimensions as (nested) tuples."""
     return tuple(tuple(row) if isinstance(row, list) else row for row in array.tolist())
 
 
 def sample_points(seed: int) -> Array:
-    """(20, 2): both coordinates N(5, 2), the second scaled by 0.4 and shifted by -4."""
-    return np.round(np.random.default_rng(seed).normal(5, 2, (POINTS, 2)) * [1, 0.4] + [0, -4], 2)
+    """Return SAMPLE_POINTS points (n, 2): both coordinates N(5, 2), the second scaled by 0.4 and shifted by -4."""
+    return np.round(np.random.default_rng(seed).normal(5, 2, (SAMPLE_POINTS, 2)) * [1, 0.4] + [0, -4], 2)
 
 
 def problems(columns: Sequence[str], rows: Sequence[Sequence[float | None]]) -> list[str]:
-    """What keeps typed-in points from being a batch, by the name of the field and with the range that is allowed."""
-    found = []
+    """Return what keeps typed-in points from being a batch, by the name of the field and with the allowed range."""
+    found, allowed = [], f"from {-COORDINATE_LIMIT:g} to {COORDINATE_LIMIT:g}"
     if not 2 <= len(rows) <= MOST_POINTS:
         found.append(f"Points: {len(rows)} given; a batch here has from 2 to {MOST_POINTS}.")
     for number, row in enumerate(rows[:MOST_POINTS], 1):
         for name, value in zip(columns, row, strict=True):
             if value is None or np.isnan(value):
-                found.append(f"Row {number}, {name}: empty; give a number from {-LIMIT:g} to {LIMIT:g}.")
-            elif not -LIMIT <= value <= LIMIT:
-                found.append(f"Row {number}, {name}: {value:g} is not allowed; give one from {-LIMIT:g} to {LIMIT:g}.")
+                found.append(f"Row {number}, {name}: empty; give a number {allowed}.")
+            elif not -COORDINATE_LIMIT <= value <= COORDINATE_LIMIT:
+                found.append(f"Row {number}, {name}: {value:g} is not allowed; give one {allowed}.")
     return found
 
 
 def walk(x: Array, gamma: Array, beta: Array) -> Walk:
-    """Forward and backward, in double precision. Every point is pulled towards a random target of its own, N(0, 1)."""
+    """Go forward and back in double precision. Every point is pulled towards a random target of its own, N(0, 1)."""
     target = np.random.default_rng(len(x)).normal(size=x.shape)
     y, cache = reference.batchnorm_forward(x, gamma, beta, {"mode": "train"})
     dout = y - target
@@ -85,19 +85,19 @@ def walk(x: Array, gamma: Array, beta: Array) -> Walk:
 
 
 def undoing(x: Array) -> tuple[Array, Array]:
-    """The gamma and beta that give x back: sqrt(sigma^2 + eps) and mu (Ioffe and Szegedy 2015, section 3)."""
+    """Return the gamma and beta that give x back: sqrt(sigma^2 + eps) and mu (Ioffe and Szegedy 2015, section 3)."""
     return np.sqrt(x.var(axis=0) + EPS), x.mean(axis=0)
 
 
 def example_inputs() -> tuple[Array, Array]:
-    """A dense (N, C) = (6, 3) and a convolutional (N, C, H, W) = (4, 3, 4, 4) batch, to show their axes."""
+    """Return a dense (N, C) = (6, 3) and a convolutional (N, C, H, W) = (4, 3, 4, 4) batch, to show their axes."""
     rng = np.random.default_rng(0)
     offsets = np.array([-1.0, 0.0, 1.0])
     return rng.normal(size=(6, 3)) + offsets, rng.normal(size=(4, 3, 4, 4)) + offsets[:, None, None]
 
 
 @dataclass(frozen=True)
-class Weights:
+class ChangedWeights:
     """A linear unit before batchnorm, as it was and changed: what goes into batchnorm (N,), and what comes out (N,)."""
 
     before: tuple[Array, Array]
@@ -106,12 +106,12 @@ class Weights:
 
     @property
     def largest_difference(self) -> float:
-        """Of the outputs."""
+        """The largest absolute difference of the outputs."""
         return float(np.abs(self.after[1] - self.after[0]).max())
 
 
-def change_weights(*, bias: float = 0.0, scale: float = 1.0) -> Weights:
-    """BN(W u) next to BN(scale W u + bias), for one unit and a fixed batch u (64, 3)."""
+def change_weights(*, bias: float = 0.0, scale: float = 1.0) -> ChangedWeights:
+    """Compute BN(W u) and BN(scale W u + bias), for one unit and a fixed batch u (64, 3)."""
     rng = np.random.default_rng(0)
     u, weights, target = rng.normal(size=LINEAR_BATCH), rng.normal(size=(3, 1)), rng.normal(size=(64, 1))
     before, after, gradients = [], [], []
@@ -122,11 +122,11 @@ def change_weights(*, bias: float = 0.0, scale: float = 1.0) -> Weights:
         before.append(z[:, 0])
         after.append(y[:, 0])
         gradients.append(np.append(u.T @ dz, dz.sum()))
-    return Weights((before[0], before[1]), (after[0], after[1]), (gradients[0], gradients[1]))
+    return ChangedWeights((before[0], before[1]), (after[0], after[1]), (gradients[0], gradients[1]))
 
 
 def gradient_norms(scales: Array) -> Array:
-    """L2 norm of the gradient with respect to the weights a W, for every a."""
+    """Return the L2 norm of the gradient with respect to the weights a W, for every a."""
     return np.array([np.linalg.norm(change_weights(scale=float(a)).gradients[1][:3]) for a in scales])
 
 
@@ -139,9 +139,9 @@ class Descent:
 
 
 def descend(steps: int, rate: float, *, learn_beta: bool) -> Descent:
-    """Gradient descent on the bias b of x = u + b before batchnorm, with target values whose mean is not 0.
+    """Descend on the bias b of x = u + b before batchnorm, with target values whose mean is not 0.
 
-    Ioffe and Szegedy 2015, section 2: where the gradient ignores that the mean depends on b, b grows for ever, while
+    Ioffe and Szegedy 2015, section 2: if the gradient ignores that the mean depends on b, b grows for ever, while
     neither the output nor the loss changes. Both units are columns of one batch: they do not know of each other.
     """
     rng = np.random.default_rng(0)

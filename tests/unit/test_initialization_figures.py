@@ -10,7 +10,7 @@ import pytest
 from bnviz import figures
 from bnviz.analysis.initialization import softmax
 from bnviz.experiment.config import ACTIVATIONS, INITS, NetworkConfig, replace
-from bnviz.figures.logarithmic import closely, log_axis
+from bnviz.figures.logarithmic import log_axis, log_axis_around
 from bnviz.findings.initialization import initialization_findings, sign_findings
 from bnviz.records.frames import PROBE_DIGITS
 from bnviz.records.initialization import (
@@ -99,7 +99,7 @@ def test_a_short_logarithmic_axis_names_its_ticks_in_full() -> None:
 
 @pytest.mark.parametrize("value", [2e-5, 3.1, 3.16, 7.0, 4.4e8])
 def test_an_axis_around_values_that_are_alike_has_a_label(value: float) -> None:
-    axis = closely(np.array([value, 1.01 * value]))
+    axis = log_axis_around(np.array([value, 1.01 * value]))
     low, high = (10**end for end in axis["range"])
     assert any(low <= tick <= high for tick in axis["tickvals"])
 

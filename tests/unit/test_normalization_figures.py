@@ -113,7 +113,7 @@ class TestPoints:
 
     def test_every_point_is_counted_in_the_histograms(self) -> None:
         for trace in examples()["histograms"]["data"]:
-            assert numbers(trace["y"])[::2].sum() == walkthrough.POINTS
+            assert numbers(trace["y"])[::2].sum() == walkthrough.SAMPLE_POINTS
 
     @given(batches)
     def test_no_batch_leaves_the_picture(self, x: npt.NDArray[np.float64]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bnviz import figures
 from bnviz.export.landscape import ravine_csv
 from bnviz.theory import ravine
-from bnviz.theory.ravine import GOAL, KINDS, Kind, descend, gradient, loss, scales
+from bnviz.theory.ravine import GOAL_LOSS, KINDS, Kind, descend, gradient, loss, scales
 
 RATIOS = st.floats(1.0, 30.0)
 WEIGHTS = st.floats(-3, 3).filter(lambda w: abs(w) > 0.05)
@@ -69,12 +69,12 @@ def test_with_batchnorm_no_rate_diverges(rate: float) -> None:
 def test_steps_are_counted_until_the_goal_is_kept() -> None:
     found = descend("standardized", 1.0, 0.5, 0.0, (-1.5, 0.6))
     assert found.steps is not None
-    assert found.loss[found.steps] <= GOAL < found.loss[found.steps - 1]
+    assert found.loss[found.steps] <= GOAL_LOSS < found.loss[found.steps - 1]
     with_momentum = descend("standardized", 1.0, 0.5, 0.9, (-1.5, 0.6))
     assert with_momentum.steps is not None
-    assert (with_momentum.loss[with_momentum.steps :] <= GOAL).all()
+    assert (with_momentum.loss[with_momentum.steps :] <= GOAL_LOSS).all()
     assert descend("raw", 30.0, 0.05, 0.0, (-1.5, 0.6)).steps is None
-    assert descend("standardized", 1.0, 0.1, 0.0, (ravine.C, ravine.C)).steps == 0
+    assert descend("standardized", 1.0, 0.1, 0.0, (ravine.TARGET_SLOPE, ravine.TARGET_SLOPE)).steps == 0
 
 
 @pytest.mark.parametrize("start", [(0.0, 0.0), (-1.5, 0.6), (3.0, -3.0)])

@@ -6,7 +6,7 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.export.landscape import ravine_csv
-from bnviz.figures.ravine import KEYS, SIDE
+from bnviz.figures.ravine import CHART_KEYS, WEIGHT_REACH
 from bnviz.figures.style import Figure
 from bnviz.theory import ravine
 from bnviz.theory.ravine import Descent
@@ -20,8 +20,8 @@ SLIDERS = {
     "ravine_ratio": ("Ratio of the scales", 1.0, 16.0, 5.0, True),
     "ravine_rate": ("Learning rate η", 0.01, 3.0, 0.35, True),
     "ravine_momentum": ("Momentum", 0.0, 0.95, 0.0, False),
-    "ravine_w1": ("Start w₁", -SIDE, SIDE, -1.5, False),
-    "ravine_w2": ("Start w₂", -SIDE, SIDE, 0.6, False),
+    "ravine_w1": ("Start w₁", -WEIGHT_REACH, WEIGHT_REACH, -1.5, False),
+    "ravine_w2": ("Start w₂", -WEIGHT_REACH, WEIGHT_REACH, 0.6, False),
 }
 FORMULAS = {
     "raw": r"L=\tfrac12\,\mathrm E\,(w^\top x-t)^2",
@@ -41,7 +41,7 @@ def _start_at(key: str) -> None:
         sliders = ("ravine_w1", "ravine_w2")
         _shortcut().clicked(sliders, point["at"])
         for slider, value in zip(sliders, (point["x"], point["y"]), strict=True):
-            set_slider(slider, round(min(max(float(value), -SIDE), SIDE), 2))
+            set_slider(slider, round(min(max(float(value), -WEIGHT_REACH), WEIGHT_REACH), 2))
 
 
 def _descents(values: Values) -> list[Descent]:
@@ -52,7 +52,7 @@ def _descents(values: Values) -> list[Descent]:
 def _drawn(descents: list[Descent], values: Values, told: float = 0.0) -> dict[str, Figure]:
     """The four charts; those that a slider has already drawn are not drawn again when it rests. told: its last move."""
     ratio, rate, momentum, *_ = (values[key] for key in SLIDERS)
-    charts = {KEYS[found.kind]: figures.ravine_contours(found, ratio, momentum, rate) for found in descents}
+    charts = {CHART_KEYS[found.kind]: figures.ravine_contours(found, ratio, momentum, rate) for found in descents}
     charts["chart_ravine_loss"] = figures.ravine_losses(descents)
     return {key: unchanged(figure, sorted(values.items()), told) for key, figure in charts.items()}
 
@@ -77,7 +77,7 @@ def ravine_and_bowl() -> None:
     charts = _drawn(descents, values, shortcut.told)
     for column, found in zip(st.columns(3), descents, strict=True):
         with column:
-            key = KEYS[found.kind]
+            key = CHART_KEYS[found.kind]
             live_chart(key, charts[key], on_click=partial(_start_at, key), savable=True)
             st.latex(FORMULAS[found.kind])
     live_chart("chart_ravine_loss", charts["chart_ravine_loss"], savable=True)
