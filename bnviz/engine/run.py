@@ -158,6 +158,7 @@ class Run:
             self._heard < self._told and self._state != "closed",
             self._notice,
             self._noticed,
+            self.speed,
         )
 
     # -- the thread -------------------------------------------------------------------------------------------------

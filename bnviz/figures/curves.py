@@ -18,6 +18,7 @@ from bnviz.figures.style import (
     network_color,
     nice_ceiling,
     steps_until,
+    typed,
 )
 from bnviz.records.frames import Floats, VariantFrame
 from bnviz.records.ghosts import Ghost
@@ -31,17 +32,27 @@ def accuracy_curves(view: View, *, x: str, ghosts: Sequence[Ghost] = ()) -> Figu
     """Draw the share of test digits that are recognized, in per cent."""
     names, data = network_names(view.experiment), []
     for ghost in ghosts:
-        at, values = tested_points(ghost.history, ghost.last, x, "test_accuracy")
+        at, values = points_of_results(ghost.history, ghost.last, x, "test_accuracy")
         look = hover_text(ghost.name, "test accuracy", x, "%{y:.1f} %")
         data.append(line(at, values * 100, ghost_color(ghost), ghost.name, line=GHOSTLY, hovertemplate=look))
     for i, history in enumerate(view.variants):
-        at, values = tested_points(history, view.latest.variants[i] if view.latest else None, x, "test_accuracy")
+        at, values = points_of_results(history, view.latest.variants[i] if view.latest else None, x, "test_accuracy")
         look, color = hover_text(names[i], "test accuracy", x, "%{y:.1f} %"), network_color(view.experiment, i)
         data.append(line(at, values * 100, color, view.experiment.letters[i], hovertemplate=look))
         data[-1] |= {"mode": "lines+markers", "marker": {"size": 5}}
+        newest = view.latest.variants[i] if view.latest else None
+        at, values = points_of_results(history, newest, x, "test_accuracy", on_all=True)
+        look = hover_text(names[i], "accuracy on all test digits", x, "%{y:.1f} %")
+        data.append(result_on_all(at, values * 100, color, view.experiment.letters[i], look))
     y = axis("test accuracy (%)", range=[0, 101])
     alt = "Test accuracy against " + x + newest_values(view, "accuracy", "test_accuracy")
-    shape = layout(alt, 320, [curve_legend(view, ghosts), "dotted: 10%, guessing"], xaxis=x_axis(view, x), yaxis=y)
+    shape = layout(
+        alt,
+        320,
+        [curve_legend(view, ghosts), "dotted: 10%, guessing; square: on all test digits"],
+        xaxis=x_axis(view, x),
+        yaxis=y,
+    )
     return {"data": data, "layout": shape | marked(view, x, guide(10))}
 
 
@@ -58,16 +69,30 @@ def ghost_color(ghost: Ghost) -> str:
     return faded(color_of(normalized=ghost.variant.batchnorm is not None), 0.6)
 
 
-def tested_points(history: VariantHistory, newest: VariantFrame | None, x: str, name: str) -> tuple[Floats, Floats]:
-    """Return where and what the test results are, (n,) each: those of the kept frames and, last, the newest look."""
-    kept = [(f, s) for f, s in zip(history.frames, history.frame_seconds, strict=True) if f.tested == f.step]
+def points_of_results(
+    history: VariantHistory, newest: VariantFrame | None, x: str, name: str, *, on_all: bool = False
+) -> tuple[Floats, Floats]:
+    """Return where and what the test results are, (n,) each: those of the kept frames and, last, the newest look.
+
+    on_all: those on all test digits, at the end of a run, instead of those on the first TEST_DIGITS. The two are no
+    points of one curve: other digits are harder or easier.
+    """
+    frames = zip(history.frames, history.frame_seconds, strict=True)
+    kept = [(f, s) for f, s in frames if f.tested == f.step and f.tested_on_all == on_all]
     at = [float(f.step) if x == "steps" else s for f, s in kept]
     values = [getattr(f, name) for f, _ in kept]
-    if newest and (not kept or newest.tested > kept[-1][0].step):
+    if newest and newest.tested_on_all == on_all and (not kept or newest.tested > kept[-1][0].step):
         seconds = np.interp(newest.tested, history.steps, history.seconds) if len(history.steps) else 0.0
         at.append(float(newest.tested if x == "steps" else seconds))
         values.append(getattr(newest, name))
     return np.array(at), np.array(values, dtype=float)
+
+
+def result_on_all(at: Floats, values: Floats, color: str, name: str, hover: str) -> Figure:
+    """Draw the results on all test digits as squares."""
+    marker = {"color": color, "size": 9, "symbol": "square-open", "line": {"width": 2}}
+    points = {"type": "scatter", "mode": "markers", "x": typed(at), "y": typed(values), "marker": marker}
+    return points | {"name": f"{name} on all test digits", "hovertemplate": hover}
 
 
 def x_axis(view: View, x: str) -> Figure:

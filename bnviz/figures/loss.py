@@ -16,7 +16,8 @@ from bnviz.figures.curves import (
     hover_text,
     marked,
     newest_values,
-    tested_points,
+    points_of_results,
+    result_on_all,
     x_axis,
 )
 from bnviz.figures.logarithmic import log_axis
@@ -64,8 +65,11 @@ def training_loss(view: View, *, smoothing: int, log: bool, x: str, ghosts: Sequ
             data.append(line(at, losses, faded(color, 0.25), "", line={"width": 1}, hoverinfo="skip"))
             look = hover_text(name, "training", x)
             data.append(line(at, mean, color, f"{letter} training", line=dash, hovertemplate=look))
-        at, test = tested_points(history, view.latest.variants[i] if view.latest else None, x, "test_loss")
+        newest = view.latest.variants[i] if view.latest else None
+        at, test = points_of_results(history, newest, x, "test_loss")
         data.append(_rings(at, test, color, 6 + 4 * i, f"{letter} test", hover_text(name, "test", x)))
+        at, test = points_of_results(history, newest, x, "test_loss", on_all=True)
+        data.append(result_on_all(at, test, color, letter, hover_text(name, "on all test digits", x)))
         data.append(_before_training(history, color, name, math.inf if log else top))
     y = axis("cross-entropy loss (nats)")
     if log:

@@ -2,7 +2,7 @@
 
 import math
 
-from bnviz.analysis.learning import UNINFORMED_WITHIN
+from bnviz.analysis.learning import is_guessing
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.layers import LN_10
 from bnviz.findings.thresholds import FAR_GRADIENTS, MOSTLY_SATURATED, NO_GRADIENT
@@ -25,7 +25,7 @@ def outcome(view: View) -> list[str]:
     if sorted(kinds) != [False, True] or any(end.diverged or not math.isfinite(end.test_loss) for end in ends):
         return []
     plain, normalized = kinds.index(False), kinds.index(True)
-    guessing = [end.test_loss > LN_10 - UNINFORMED_WITHIN for end in ends]
+    guessing = [is_guessing(end) for end in ends]
     if all(guessing):
         return [f"Neither network has learned: both end no better than by guessing, whose loss is ln 10 = {LN_10:.2f}."]
     if guessing[plain]:

@@ -137,6 +137,7 @@ class VariantFrame:
     gradient_norm, update_ratio: (linear layers,) L2 norm of the loss gradient of a layer's weights, and
     log10(std(next update) / std(weights)), both for the batch of step `step`.
     tested_at: the step at which the test results were measured, which while training is now and then; None: this one.
+    tested_on_all: whether on all test digits, as at the end of a run, or on the first TEST_DIGITS: results that differ.
     inference, smoothness: only if a trainer was asked to watch them; smoothness in kept frames.
     """
 
@@ -152,6 +153,7 @@ class VariantFrame:
     inference: InferenceFrame | None = None
     smoothness: Smoothness | None = None
     tested_at: int | None = None
+    tested_on_all: bool = False
 
     @property
     def tested(self) -> int:

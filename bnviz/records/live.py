@@ -1,5 +1,6 @@
 """What a page sees of a run: its state, and what may be asked of it, whether it trains, is rewound or was stored."""
 
+import math
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -16,7 +17,10 @@ State = Literal["starting", "paused", "playing", "finished", "failed", "closed"]
 
 @dataclass(frozen=True)
 class Status:
-    """What the transport bar shows. notice: a sentence for the user, said at the monotonic time `noticed`."""
+    """What the transport bar shows. notice: a sentence for the user, said at the monotonic time `noticed`.
+
+    steps_per_second: as they are now; asked: as the user has chosen, infinite for as fast as it goes.
+    """
 
     state: State
     step: int
@@ -25,6 +29,7 @@ class Status:
     busy: bool
     notice: str = ""
     noticed: float = 0.0
+    asked: float = math.inf
 
 
 class ObservedRun(Protocol):

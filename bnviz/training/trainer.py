@@ -188,12 +188,14 @@ class Trainer:
         plan = measurement_plan(self.training, self._watch, step, evaluate=evaluate, uses_population=uses_population)
         seen = [self._seen[i] for i in stack.members]
         tested = np.array([v.test_loss for v in seen]), np.array([v.test_accuracy for v in seen])
-        tested_at, inference = [v.tested for v in seen], [v.inference for v in seen]
+        tested_at, on_all = [v.tested for v in seen], [v.tested_on_all for v in seen]
+        inference = [v.inference for v in seen]
         if plan.population:
             stack.measure_population(self.population(None if plan.all_digits else POPULATION_DIGITS))
         if plan.test_results:
             digits = self.batches.test(None if plan.all_digits else TEST_DIGITS, standardize)
             tested, tested_at = probes.evaluate(stack, *digits), [step] * len(stack)
+            on_all = [plan.all_digits] * len(stack)
         if plan.inference:
             few = self.batches.test(INFERENCE_DIGITS, standardize)
             inference = probes.inference(stack, *few, self._batch(step)[0])
@@ -217,6 +219,7 @@ class Trainer:
                 inference=inference[place],
                 smoothness=smooth[place] if smooth else None,
                 tested_at=tested_at[place],
+                tested_on_all=on_all[place],
             )
             self._losses[i] = []
 

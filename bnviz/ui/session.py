@@ -95,9 +95,10 @@ def live_run(experiment: Experiment, keep_weights: bool, page: Page = "live") ->
         st.stop()
     run = claim_run(tab, experiment, page)
     if run.experiment != experiment:
-        if keep_weights and run.status.state == "finished":
+        longer = only_lasts_longer(run.experiment, experiment)
+        if keep_weights and not longer and run.status.state == "finished":
             experiment = _go_on_as_long_again(experiment)
-        run.edit(experiment, keep_weights)
+        run.edit(experiment, keep_weights or longer)
     return tab, run
 
 
@@ -108,6 +109,12 @@ def _go_on_as_long_again(experiment: Experiment) -> Experiment:
     settings_table.set_value("steps", steps)
     settings_table.write_address(longer)
     return longer
+
+
+def only_lasts_longer(old: Experiment, new: Experiment) -> bool:
+    """Whether more steps are all that was asked for: no reason to throw away those that are done."""
+    longer = new.training.steps > old.training.steps
+    return longer and replace(old, training=replace(old.training, steps=new.training.steps)) == new
 
 
 def renew_run(tab: str, experiment: Experiment) -> None:

@@ -1,5 +1,6 @@
 """Where a run is, in words."""
 
+import math
 import time
 from html import escape
 
@@ -8,6 +9,7 @@ from bnviz.records.live import Status
 from bnviz.wording import clock, pace
 
 NOTICE_SECONDS = 15.0  # a notice stays so long
+KEPT_PACE = 0.8  # share of the pace asked for; below it the machine is at its limit
 
 
 def status_line(view: View, status: Status, train_digits: int) -> str:
@@ -16,7 +18,7 @@ def status_line(view: View, status: Status, train_digits: int) -> str:
     step = status.step
     parts = [f"step {step:,}", f"epoch {step * training.batch_size / train_digits:.1f}"]
     if status.state == "playing":
-        parts.append(pace(status.steps_per_second))
+        parts.append(pace(status.steps_per_second) + _limit(status))
         left = clock((training.steps - step) / status.steps_per_second) if status.steps_per_second else "–"
         parts.append(f"{left} left")
     state = {
@@ -29,6 +31,12 @@ def status_line(view: View, status: Status, train_digits: int) -> str:
     }[status.state]
     words = "".join(f"<span>{part}</span>" for part in [*parts, state] if part)
     return f'{words}<progress max="{training.steps}" value="{step}" aria-label="Steps done"></progress>'
+
+
+def _limit(status: Status) -> str:
+    """Say so if the machine does not keep the pace that was asked for."""
+    rate = status.steps_per_second
+    return ", as fast as this machine can" if 0 < rate < KEPT_PACE * status.asked < math.inf else ""
 
 
 def has_notice(status: Status) -> bool:

@@ -257,6 +257,16 @@ class TestTheLossChart:
         assert numbers(points["x"]).tolist() == [0, 7]
         assert numbers(points["y"]).tolist() == pytest.approx([2.3, 2.0])
 
+    def test_keeps_results_on_all_digits_apart_from_the_curve_of_the_first_thousand(self) -> None:
+        history = History(twins(steps=20))
+        history.add(frame(variant_frame(0, test_loss=2.3), variant_frame(0)))
+        end = variant_frame(20, [1.0] * 20, test_loss=0.5, tested_on_all=True)
+        history.add(frame(end, variant_frame(20, [1.0] * 20), finished=True))
+        found = loss(history.view())
+        (rings,), (square,) = traces(found, name="A test"), traces(found, name="A on all test digits")
+        assert numbers(rings["x"]).tolist() == [0]
+        assert (numbers(square["x"]).tolist(), numbers(square["y"]).tolist()) == ([20], [0.5])
+
     def test_shows_the_loss_before_training(self) -> None:
         view = view_of(twins(), frame(variant_frame(0, next_loss=3.5), variant_frame(0)))
         (point, _) = [t for t in loss(view)["data"] if t.get("marker", {}).get("symbol") == "diamond"]

@@ -137,4 +137,5 @@ def _import() -> None:
             settings_table.problems().append(f"{error} The settings stay as they are.")
             return
         settings_table.load(experiment)
+        st.toast("The settings are now those of the file.", icon=":material/check:")
         settings_table.problems().extend(found)
