@@ -29,6 +29,7 @@ else:
             st.Page("pages/loss_landscape.py", title="Loss landscape"),
             st.Page("pages/sweep.py", title="Sweep"),
             st.Page("pages/results.py", title="Results"),
+            st.Page("pages/my_network_does_not_train.py", title="My network does not train"),
         ],
         position="top",
     ).run()
