@@ -7,8 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.figures.normalization import STILL, dot
-from bnviz.figures.style import ACCENTS, GUIDE, Figure, axis, faded, layout, line, nice_ceiling
+from bnviz.figures.style import (
+    ACCENTS,
+    GUIDE,
+    STILL,
+    Figure,
+    axis,
+    dot,
+    faded,
+    layout,
+    line,
+    nice_ceiling,
+)
 from bnviz.wording import significant
 
 Array = npt.NDArray[np.floating[Any]]
@@ -136,7 +146,7 @@ def gradient_check(closed: Gradients, staged: Gradients, autograd: Gradients | N
 
 
 def _table(differences: Mapping[str, list[float]]) -> str:
-    head = "".join(f'<th scope="col">{dot(color)} {name}</th>' for name, color in CHECKED.items())
+    head = "".join(f'<th scope="col">{dot(color, name)}</th>' for name, color in CHECKED.items())
     rows = "".join(
         f'<tr><th scope="row">{way}</th>' + "".join(f"<td>{significant(d)}</td>" for d in found) + "</tr>"
         for way, found in differences.items()

@@ -4,7 +4,16 @@ import numpy as np
 
 from bnviz.experiment.config import Experiment
 from bnviz.figures.layer_rows import colored_name, networks_with, row_domain, words_for_others
-from bnviz.figures.style import Figure, axis, axis_suffix, faded, layout, line, network_color, nice_ceiling
+from bnviz.figures.style import (
+    Figure,
+    axis,
+    axis_suffix,
+    faded,
+    layout,
+    line,
+    network_color,
+    nice_ceiling,
+)
 from bnviz.records.frames import BINS, PLACES, Counts, Floats, Frame, bin_range
 
 PLACE_NAMES = dict(zip(PLACES, ("pre-activation", "normalized", "batchnorm output", "post-activation"), strict=True))

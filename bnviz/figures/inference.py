@@ -20,6 +20,7 @@ from bnviz.figures.style import (
     layout,
     line,
     nice_ceiling,
+    swatch,
     typed,
 )
 from bnviz.records.answers import Answers
@@ -28,11 +29,6 @@ from bnviz.records.history import View
 
 RUNNING, POPULATION = ACCENTS[3], ACCENTS[0]
 _SIZES = dict(zip(BATCH_SIZES, ("#B8488A", "#D98CBE", ACCENTS[2], GUIDE), strict=True))
-
-
-def _named(name: str, color: str) -> str:
-    """A word of the legend; a swatch, because not every colour can be read as text."""
-    return f'<span class="bnviz-swatch" style="background:{color}"></span> {name}'
 
 
 def running_statistics(view: View, *, layer: int, unit: int) -> Figure:
@@ -58,8 +54,8 @@ def running_statistics(view: View, *, layer: int, unit: int) -> Figure:
         domain = [0.54, 1.0] if row == 0 else [0.0, 0.46]
         axes[f"yaxis{number}"] = axis(name, domain=domain, range=calm_range(np.concatenate(list(values.values()))))
     words = [
-        f"unit {unit + 1} of layer {layer + 1}: {_named('running average', RUNNING)}, "
-        f"{_named('population', POPULATION)} (what it should be), {_named('one batch', GUIDE)}"
+        f"unit {unit + 1} of layer {layer + 1}: {swatch(RUNNING, 'running average')}, "
+        f"{swatch(POPULATION, 'population')} (what it should be), {swatch(GUIDE, 'one batch')}"
     ]
     alt = f"Running mean and variance of unit {unit + 1} over the steps, beside batch and population"
     shape = layout(alt, 380, words, xaxis=x_axis(view, "steps") | {"anchor": "y2"}, **axes)
@@ -81,7 +77,7 @@ def statistics_error(view: View, *, layer: int) -> Figure:
             low, high = min([low, *positive.tolist()]), max([high, *positive.tolist()])
     bounds = [math.floor(math.log10(low)), math.ceil(math.log10(high))] if high > 0 else [-2, 1]
     words = [
-        f"{_named('running average', RUNNING)}, {_named('one batch', GUIDE)}; solid: mean, in standard deviations of "
+        f"{swatch(RUNNING, 'running average')}, {swatch(GUIDE, 'one batch')}; solid: mean, in standard deviations of "
         "the population; dotted: variance, relative"
     ]
     shape = layout(
@@ -107,7 +103,7 @@ def inference_losses(view: View) -> Figure:
         data.append(line(steps, values, color, name, hovertemplate=hover, line={"width": width, "dash": dash}))
         data[-1]["line"]["color"] = color
         top = max([top, *values[np.isfinite(values)].tolist()])
-    words = [" &ensp; ".join(_named(name, color) for name, color, _ in reversed(styles.values())), KNOWS_NOTHING]
+    words = [" &ensp; ".join(swatch(color, name) for name, color, _ in reversed(styles.values())), KNOWS_NOTHING]
     shape = layout(
         "Test loss over the steps by the statistics that batchnorm uses",
         340,
@@ -144,7 +140,7 @@ def bessel_correction(estimates: Mapping[int, tuple[Floats, Floats]], step: int)
             }
         )
     legend = (
-        f"{_named(names[0], colors[0])}, {_named(names[1], colors[1])}; dashed: their mean; grey: the true variance"
+        f"{swatch(colors[0], names[0])}, {swatch(colors[1], names[1])}; dashed: their mean; grey: the true variance"
     )
     words = [legend]
     for size in list(estimates)[:1]:
@@ -192,7 +188,7 @@ def digit_answers(found: Answers, words: Sequence[str], step: int) -> Figure:
                 "hovertemplate": f"training mode among {size - 1} others<br>%{{y:.2f}} %<extra></extra>",
             }
         )
-    names = [_named("eval mode", RUNNING), *(_named(f"batch of {size}", _SIZES[size]) for size in found.trained)]
+    names = [swatch(RUNNING, "eval mode"), *(swatch(_SIZES[size], f"batch of {size}") for size in found.trained)]
     best = int(found.evaluated[0].argmax())
     shape = layout(
         f"Class probabilities of the digit; eval mode says {best}",

@@ -1,7 +1,8 @@
-"""Untrained networks: their weights, what spreads through them forward and back, and what they answer."""
+"""Untrained networks: their weights, what goes through them forward and back, and what they answer."""
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,23 +10,32 @@ import numpy.typing as npt
 
 from bnviz.analysis.initialization import logit_spread, softmax
 from bnviz.figures.logarithmic import decades_around, drawable, log_axis
-from bnviz.figures.normalization import STILL, outline
-from bnviz.figures.style import ACCENTS, GUIDE, Figure, axis, layout, line, nice_ceiling, note, typed
+from bnviz.figures.style import (
+    ACCENTS,
+    GUIDE,
+    STILL,
+    Figure,
+    axis,
+    axis_suffix,
+    dot,
+    layout,
+    line,
+    nice_ceiling,
+    note,
+    outline,
+    typed,
+)
 from bnviz.records.initialization import InitialNetwork, Propagated, WeightHistogram
 from bnviz.theory.propagation import Theory
-from bnviz.wording import significant
+from bnviz.wording import counted, significant
 
 Array = npt.NDArray[np.floating[Any]]
-
-
-def dot(color: str, text: str) -> str:
-    return f'<span style="color:{color}">●</span> {text}'
 
 
 def weight_histogram(
     found: WeightHistogram, law: tuple[Array, Array], *, layer: str, color: str, trained: bool
 ) -> Figure:
-    """Drawn weights of one layer as a density, and the law that they were drawn from."""
+    """Draw the weights of one layer as a density, and the law that they were drawn from."""
     width = float(found.edges[1] - found.edges[0])
     heights = found.counts / max(float(found.counts.sum()) * width, 1e-300)
     data = [outline(found.edges, heights, color, "weights")]
@@ -58,51 +68,43 @@ def weight_histogram(
     }
 
 
+@dataclass(frozen=True)
+class _Panel:
+    """One of the four panels of `layer_propagation`: what is measured and expected at each layer, (layers,)."""
+
+    name: str
+    measured: Array
+    expected: Array
+    log: bool = False
+
+    @property
+    def drawn(self) -> tuple[Array, Array]:
+        return drawable(self.measured, self.log), drawable(self.expected, self.log)
+
+
 def layer_propagation(found: Propagated, theory: Theory, *, color: str, steps: int) -> Figure:
-    """Mean, standard deviation and saturated share of every layer's activations, and the size of its gradients."""
-    depth = len(found.std)
-    layers, to_logits = np.arange(1, depth + 1), np.arange(1, depth + 2)
+    """Draw mean, deviation and saturated share of every layer's activations and the size of its gradients, beside what
+    theory says of a wide untrained network."""
     panels = [
-        ("mean of the activations", layers, found.mean, theory.mean),
-        ("their standard deviation", layers, found.std, theory.std),
-        ("saturated share (%)", layers, found.saturated * 100, theory.saturated * 100),
-        ("gradient going back", to_logits, found.gradient, theory.gradient),
+        _Panel("mean of the activations", found.mean, theory.mean),
+        _Panel("their standard deviation", found.std, theory.std, log=True),
+        _Panel("saturated share (%)", found.saturated * 100, theory.saturated * 100),
+        _Panel("gradient going back", found.gradient, theory.gradient, log=True),
     ]
     data: list[Figure] = []
     axes: Figure = {}
     heads = []
-    for i, (name, x, measured, expected) in enumerate(panels):
-        suffix = str(i + 1) if i else ""
-        column, row = i % 2, i // 2
-        across = [0.0, 0.44] if column == 0 else [0.56, 1.0]
-        up = [0.57, 1.0] if row == 0 else [0.0, 0.43]
-        place = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
-        log = i in (1, 3)
-        shown, supposed = (drawable(values, log) for values in (measured, expected))
-        for y, kind, tint, style in (
-            (supposed, "theory", GUIDE, {"width": 7}),
-            (shown, "measured", color, {"width": 2}),
-        ):
-            hover = f"{name}, layer %{{x}}<br>%{{y:.3g}} ({kind})<extra></extra>"
-            data.append(line(x, y, tint, f"{kind} {i}", line=style, hovertemplate=hover, **place))
-        data[-1] |= {"mode": "lines+markers", "marker": {"size": 5}}
-        data[-2]["opacity"] = 0.45  # a band, which still shows where the measured line lies on it
-        ticks, texts = _layer_ticks(depth, logits=i == 3)
-        axes[f"xaxis{suffix}"] = axis(
-            "layer",
-            domain=across,
-            anchor=f"y{suffix}",
-            range=[0.5, x[-1] + 0.5],
-            tickvals=ticks,
-            ticktext=texts,
-            tickangle=0,
-        )
-        axes[f"yaxis{suffix}"] = axis("", domain=up, anchor=f"x{suffix}") | _range(i, shown, supposed)
-        heads.append(note(name, across[0], up[1], yanchor="bottom", yshift=5))
-    state = "untrained network" if not steps else f"after {steps:,} step{'s' * (steps > 1)}"
+    for i, panel in enumerate(panels):
+        across, up = [0.0, 0.44] if i % 2 == 0 else [0.56, 1.0], [0.57, 1.0] if i < 2 else [0.0, 0.43]
+        data += _measured_and_expected(panel, i, color)
+        axes |= _panel_axes(panel, i, len(found.std), across, up)
+        heads.append(note(panel.name, across[0], up[1], yanchor="bottom", yshift=5))
+    state = f"after {counted(steps, 'step')}" if steps else "untrained network"
     words = [dot(color, f"measured, {state}"), dot(GUIDE, "grey band: theory for the untrained network, wide layers")]
-    words += [f"{name}: 0 in {_layers_at(values == 0)}" for name, _, values, _ in panels[1::2] if (values == 0).any()]
-    words += [f"{name}: no finite number in {_layers_at(~np.isfinite(v))}" for name, _, v, _ in panels if _broken(v)]
+    words += [f"{p.name}: 0 in {_layers_at(p.measured == 0)}" for p in panels if p.log and (p.measured == 0).any()]
+    words += [
+        f"{p.name}: no finite number in {_layers_at(~np.isfinite(p.measured))}" for p in panels if _broken(p.measured)
+    ]
     alt = (
         f"Layer by layer, measured and in theory, {state}: standard deviation of the activations from "
         f"{significant(float(found.std[0]))} to {significant(float(found.std[-1]))}, gradient from "
@@ -112,8 +114,31 @@ def layer_propagation(found: Propagated, theory: Theory, *, color: str, steps: i
     return {"data": data, "layout": layout(alt, 520, words, **STILL, margin=margin, annotations=heads, **axes)}
 
 
+def _measured_and_expected(panel: _Panel, i: int, color: str) -> list[Figure]:
+    """The measured line on a pale band, which still shows where the two lie on one another."""
+    suffix, x = axis_suffix(i), np.arange(1, len(panel.measured) + 1)
+    place = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
+    measured, expected = panel.drawn
+    hover = f"{panel.name}, layer %{{x}}<br>%{{y:.3g}}"
+    wide = {"line": {"width": 7}, "hovertemplate": f"{hover} (theory)<extra></extra>", "opacity": 0.45} | place
+    thin = {"line": {"width": 2}, "hovertemplate": f"{hover} (measured)<extra></extra>"} | place
+    points = {"mode": "lines+markers", "marker": {"size": 5}}
+    return [
+        line(x, expected, GUIDE, f"theory {i}", **wide),
+        line(x, measured, color, f"measured {i}", **thin) | points,
+    ]
+
+
+def _panel_axes(panel: _Panel, i: int, depth: int, across: list[float], up: list[float]) -> Figure:
+    suffix = axis_suffix(i)
+    ticks, texts = _layer_ticks(depth, logits=len(panel.measured) > depth)
+    x = axis("layer", domain=across, anchor=f"y{suffix}", range=[0.5, len(panel.measured) + 0.5], tickangle=0)
+    y = axis("", domain=up, anchor=f"x{suffix}") | _range(i, *panel.drawn)
+    return {f"xaxis{suffix}": x | {"tickvals": ticks, "ticktext": texts}, f"yaxis{suffix}": y}
+
+
 def logit_means(found: InitialNetwork, *, color: str) -> Figure:
-    """Mean of each of the ten logits over the digits, and how far it spreads."""
+    """Draw the mean of each of the ten logits over the digits, and how far it spreads."""
     classes, values = np.arange(10), found.logits.astype(float)
     of = logit_spread(values)
     limit = nice_ceiling(
@@ -145,7 +170,7 @@ def logit_means(found: InitialNetwork, *, color: str) -> Figure:
 
 
 def class_probabilities(found: InitialNetwork) -> Figure:
-    """What the network gives each class, a column a digit, the digits in the order of their labels."""
+    """Draw the probabilities of the classes, one column per digit, the digits in the order of their labels."""
     order = np.argsort(found.labels, kind="stable")
     shares = softmax(found.logits)[order].T
     edges = np.searchsorted(found.labels[order], np.arange(11))

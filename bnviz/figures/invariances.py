@@ -6,8 +6,18 @@ import numpy as np
 import numpy.typing as npt
 
 from bnviz.figures.logarithmic import POWER_AXIS
-from bnviz.figures.normalization import AFTER, BEFORE, STILL, dot, outline
-from bnviz.figures.style import GUIDE, Figure, axis, layout, line, nice_ceiling
+from bnviz.figures.normalization import AFTER, BEFORE
+from bnviz.figures.style import (
+    GUIDE,
+    STILL,
+    Figure,
+    axis,
+    dot,
+    layout,
+    line,
+    nice_ceiling,
+    outline,
+)
 from bnviz.wording import decimals, significant
 
 Array = npt.NDArray[np.floating[Any]]
@@ -64,7 +74,7 @@ def runaway_bias(bias: Pair, loss: Pair) -> Figure:
             axes = {"xaxis": "x2", "yaxis": "y2"} if i else {}
             data.append(line(steps, series, color, f"{fit}, {name}", line=dash, hovertemplate=hover, **axes))
     words = [
-        f"{dot(color)} {name}: bias {_moved(values)}; loss {fit[0]:.4f} → {fit[-1]:.4f}"
+        dot(color, f"{name}: bias {_moved(values)}; loss {fit[0]:.4f} → {fit[-1]:.4f}")
         for color, name, values, fit in (
             (BEFORE, "statistics kept out of the gradient", bias[0], loss[0]),
             (AFTER, "gradient through the statistics", bias[1], loss[1]),

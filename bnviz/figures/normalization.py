@@ -6,18 +6,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.figures.style import ACCENTS, GUIDE, Figure, axis, faded, layout, line, nice_ceiling, note, typed
+from bnviz.figures.style import (
+    ACCENTS,
+    GUIDE,
+    STILL,
+    Figure,
+    axis,
+    dot,
+    layout,
+    line,
+    nice_ceiling,
+    note,
+    outline,
+    typed,
+)
 from bnviz.wording import decimals, listed
 
 Array = npt.NDArray[np.floating[Any]]
 
 BEFORE, AFTER = ACCENTS[1], ACCENTS[0]
 DIMENSION_BINS = 40
-STILL: Figure = {"dragmode": False}  # nothing to zoom into, and a finger scrolls the page
 
 
 def batch_points(x: Array, y: Array, *, names: Sequence[str], follow: int) -> Figure:
-    """Every point of a batch (N, 2) before and after, and a thread between the two; crosses: mean ± one deviation."""
+    """Draw every point of a batch (N, 2) before and after, and a thread between; crosses: mean ± one deviation."""
     limit = nice_ceiling(1.05 * max(np.abs(x).max(), np.abs(y).max()))
     gap = np.full(len(x), np.nan)
     across, up = (np.stack([x[:, i], y[:, i], gap], axis=1).ravel() for i in (0, 1))
@@ -34,7 +46,7 @@ def batch_points(x: Array, y: Array, *, names: Sequence[str], follow: int) -> Fi
         line(followed[:, 0], followed[:, 1], GUIDE, "followed", hoverinfo="skip") | {"mode": "markers", "marker": ring}
     )
     alt = f"{len(x)} points before batchnorm, {describe(x)}, and after it, {describe(y)}"
-    words = [f"{dot(BEFORE)} before: {describe(x)}", f"{dot(AFTER)} after: {describe(y)}"]
+    words = [dot(BEFORE, f"before: {describe(x)}"), dot(AFTER, f"after: {describe(y)}")]
     span = [-limit, limit]
     return {
         "data": data,
@@ -50,7 +62,7 @@ def batch_points(x: Array, y: Array, *, names: Sequence[str], follow: int) -> Fi
 
 
 def batch_histograms(x: Array, y: Array, *, names: Sequence[str]) -> Figure:
-    """How the values of each of the two dimensions are spread, before and after."""
+    """Draw how the values of each of the two dimensions are spread, before and after."""
     limit = nice_ceiling(1.05 * max(np.abs(x).max(), np.abs(y).max()))
     edges = np.linspace(-limit, limit, DIMENSION_BINS + 1)
     data, top = [], 1.0
@@ -72,48 +84,17 @@ def batch_histograms(x: Array, y: Array, *, names: Sequence[str]) -> Figure:
     }
 
 
-def outline(edges: Array, heights: npt.ArrayLike, color: str, name: str) -> Figure:
-    """A histogram as one filled outline."""
-    x, y = np.repeat(edges, 2)[1:-1], np.repeat(np.asarray(heights, dtype=float), 2)
-    filled = {"fill": "tozeroy", "fillcolor": faded(color, 0.25)}
-    hover = f"{name}: %{{y:.3g}} at %{{x:.2f}}<extra></extra>"
-    return line(x, y, color, name, line={"width": 1.5}, hovertemplate=hover) | filled
-
-
 def statistics_axes(dense: Array, convolutional: Array, *, channel: int) -> Figure:
-    """Which values share one mean: dense (N, C) over N; convolutional (N, C, H, W) over N, H and W.
+    """Draw which values share one mean: dense (N, C) over N; convolutional (N, C, H, W) over N, H and W.
 
     Both are drawn as N rows and C columns of blocks; the block of a convolutional input is an H × W map. What is
     outlined belongs to the one mean of `channel`.
     """
-    data: list[Figure] = []
-    shapes: list[Figure] = []
-    maps = [dense[:, :, None, None], convolutional]
-    for i, values in enumerate(maps):
-        gap = 0 if i == 0 else 1
-        count, _, height, width = values.shape
-        table, inside = _blocks(values, channel, gap)
-        for shown, opacity in ((~inside, 0.3), (inside, 1.0)):
-            data.append(
-                {
-                    "type": "heatmap",
-                    "z": typed(np.where(shown, table, np.nan)),
-                    "xaxis": "x" if i == 0 else "x2",
-                    "yaxis": "y" if i == 0 else "y2",
-                    "coloraxis": "coloraxis",
-                    "opacity": opacity,
-                    "hoverongaps": False,
-                    "xgap": 1,
-                    "ygap": 1,
-                    "hovertemplate": "%{z:.2f}<extra></extra>",
-                }
-            )
-        left = channel * (width + gap) - 0.5
-        for n in range(count) if gap else [0]:
-            top = n * (height + gap) - 0.5
-            bottom = top + (height if gap else count)
-            box = {"x0": left, "x1": left + width, "y0": top, "y1": bottom, "line": {"color": AFTER, "width": 3}}
-            shapes.append({"type": "rect", "xref": "x" if i == 0 else "x2", "yref": "y" if i == 0 else "y2"} | box)
+    left, right = {"x": "x", "y": "y"}, {"x": "x2", "y": "y2"}
+    data = _shaded_table(dense[:, :, None, None], channel, 0, left)
+    data += _shaded_table(convolutional, channel, 1, right)
+    shapes = _outlines(dense[:, :, None, None].shape, channel, 0, left)
+    shapes += _outlines(convolutional.shape, channel, 1, right)
     words = [_averaged("dense", dense, (0,), channel), _averaged("convolutional", convolutional, (0, 2, 3), channel)]
     hidden = {"visible": False, "constrain": "domain"}
     down = hidden | {"autorange": "reversed", "scaleratio": 1}
@@ -141,15 +122,31 @@ def statistics_axes(dense: Array, convolutional: Array, *, channel: int) -> Figu
     return {"data": data, "layout": figure_layout}
 
 
+def _shaded_table(values: Array, channel: int, gap: int, axes: dict[str, str]) -> list[Figure]:
+    """(N, C, H, W) as a table of blocks, `gap` cells apart: what is not of the channel is pale."""
+    table, inside = _blocks(values, channel, gap)
+    heat = {"type": "heatmap", "xaxis": axes["x"], "yaxis": axes["y"], "coloraxis": "coloraxis", "xgap": 1, "ygap": 1}
+    heat |= {"hoverongaps": False, "hovertemplate": "%{z:.2f}<extra></extra>"}
+    return [
+        heat | {"z": typed(np.where(shown, table, np.nan)), "opacity": opacity}
+        for shown, opacity in ((~inside, 0.3), (inside, 1.0))
+    ]
+
+
+def _outlines(shape: tuple[int, ...], channel: int, gap: int, axes: dict[str, str]) -> list[Figure]:
+    """A frame around the values of the channel: one for all rows, or one for each block if blocks are apart."""
+    count, _, height, width = shape
+    left = channel * (width + gap) - 0.5
+    tops = [n * (height + gap) - 0.5 for n in range(count if gap else 1)]
+    style = {"type": "rect", "xref": axes["x"], "yref": axes["y"], "line": {"color": AFTER, "width": 3}}
+    tall = height if gap else count
+    return [style | {"x0": left, "x1": left + width, "y0": top, "y1": top + tall} for top in tops]
+
+
 def describe(values: Array) -> str:
-    """'mean 5.01 and −2.03, deviation 1.98 and 0.81'."""
+    """Return 'mean 5.01 and −2.03, deviation 1.98 and 0.81'."""
     mean, deviation = (listed([decimals(v) for v in found]) for found in (values.mean(axis=0), values.std(axis=0)))
     return f"mean {mean}, deviation {deviation}"
-
-
-def dot(color: str) -> str:
-    """The mark that stands for a colour in words: words themselves are hard to read in colour."""
-    return f'<span style="color:{color}">●</span>'
 
 
 def _cross(values: Array) -> tuple[Array, Array]:

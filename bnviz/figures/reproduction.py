@@ -2,7 +2,14 @@
 
 import math
 
-from bnviz.figures.style import Figure, axis, color_of, layout, line
+from bnviz.figures.style import (
+    Figure,
+    axis,
+    color_of,
+    layout,
+    line,
+    swatch,
+)
 from bnviz.records.reproduction import Chart
 
 NAMED_POINTS = 8  # points on a logarithmic axis that are named each
@@ -18,8 +25,7 @@ def reproduction_chart(chart: Chart) -> Figure:
         width = {"width": 1 if curve.thin else 2}
         drawn = line(curve.x, y, color_of(normalized=curve.normalized), curve.name, hovertemplate=hover, line=width)
         data.append(drawn | ({"mode": "lines+markers", "marker": {"size": 5}} if points <= 4 * NAMED_POINTS else {}))
-    swatch = '<span class="bnviz-swatch" style="background:{}"></span> {}'
-    words = [" &ensp; ".join(swatch.format(color, name) for name, color in chart_legend(chart))]
+    words = [" &ensp; ".join(swatch(color, name) for name, color in chart_legend(chart))]
     x = axis(chart.x_title, tickformat=",", nticks=6)
     if chart.log_x:
         x = axis(chart.x_title, type="log", dtick=1, exponentformat="none")

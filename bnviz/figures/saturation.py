@@ -6,7 +6,16 @@ from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import Experiment
 from bnviz.experiment.naming import network_names
 from bnviz.figures.layer_rows import colored_name, networks_with, row_domain, words_for_others
-from bnviz.figures.style import Figure, axis, axis_suffix, layout, network_color, nice_ceiling, typed, unit_of
+from bnviz.figures.style import (
+    Figure,
+    axis,
+    axis_suffix,
+    layout,
+    network_color,
+    nice_ceiling,
+    typed,
+    unit_of,
+)
 from bnviz.records.frames import PROBED, Frame, LayerFrame
 
 BARS = {"sorted": "saturated, sorted", "saturated": "saturated, by unit", "mean": "mean output"}

@@ -6,10 +6,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.figures.initialization import dot
 from bnviz.figures.logarithmic import decades_around, drawable, log_axis
-from bnviz.figures.normalization import STILL, outline
-from bnviz.figures.style import ACCENTS, Figure, axis, layout, line, nice_ceiling, note, typed
+from bnviz.figures.style import (
+    ACCENTS,
+    STILL,
+    Figure,
+    axis,
+    dot,
+    layout,
+    line,
+    nice_ceiling,
+    note,
+    outline,
+    typed,
+)
 from bnviz.records.initialization import INPUT_KINDS, Propagated, SignAgreement, activation_edges
 from bnviz.wording import exact, significant
 

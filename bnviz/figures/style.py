@@ -29,6 +29,7 @@ WITH = ("#0B4A8F", "#1F77D0", "#6CB0F5", "#083263", "#A6CEF7", "#4A8FBF")
 ACCENTS = ("#009E73", "#CC5FA0", "#9A7A2E", "#6C6FD1")  # whatever is no network
 GUIDE = "#8A9099"  # reference lines and their words
 DOTTED: Figure = {"color": GUIDE, "width": 1, "dash": "dot"}
+STILL: Figure = {"dragmode": False}  # nothing to zoom into, and a finger scrolls the page
 
 
 def typed(values: npt.ArrayLike) -> dict[str, str]:
@@ -75,6 +76,24 @@ def steps_axis(**more: Any) -> Figure:
 def steps_until(end: float) -> Figure:
     """From step 0, with room for a line at both ends."""
     return steps_axis(range=[-0.01 * end, end * 1.01])
+
+
+def outline(edges: npt.ArrayLike, heights: npt.ArrayLike, color: str, name: str) -> Figure:
+    """Return a histogram as one filled outline: edges (n + 1,), heights (n,)."""
+    x, y = np.repeat(np.asarray(edges), 2)[1:-1], np.repeat(np.asarray(heights, dtype=float), 2)
+    filled = {"fill": "tozeroy", "fillcolor": faded(color, 0.25)}
+    hover = f"{name}: %{{y:.3g}} at %{{x:.2f}}<extra></extra>"
+    return line(x, y, color, name, line={"width": 1.5}, hovertemplate=hover) | filled
+
+
+def dot(color: str, text: str) -> str:
+    """Return HTML of words after a dot in a colour: words themselves are hard to read in colour."""
+    return f'<span style="color:{color}">●</span> {text}'
+
+
+def swatch(color: str, text: str) -> str:
+    """Return HTML of words of a legend after a small square in a colour."""
+    return f'<span class="bnviz-swatch" style="background:{color}"></span> {text}'
 
 
 def axis_suffix(place: int) -> str:

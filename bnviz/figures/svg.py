@@ -11,7 +11,11 @@ from itertools import groupby
 import numpy as np
 
 from bnviz.figures.reproduction import chart_legend
-from bnviz.figures.style import GUIDE, color_of, round_step
+from bnviz.figures.style import (
+    GUIDE,
+    color_of,
+    round_step,
+)
 from bnviz.records.reproduction import Chart, Line
 from bnviz.wording import exact
 

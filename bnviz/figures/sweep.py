@@ -1,13 +1,26 @@
-"""Results of a sweep: heat maps over two axes, lines over one. Sharpen while it runs."""
+"""Results of a sweep, which sharpen while it runs: heat maps over two axes, lines over one."""
 
 import math
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from bnviz.experiment.sweep import Axis, Sweep
-from bnviz.figures.style import GUIDE, Figure, axis, color_bar, color_of, faded, layout, line, nice_ceiling, typed
+from bnviz.figures.style import (
+    GUIDE,
+    Figure,
+    axis,
+    color_bar,
+    color_of,
+    faded,
+    layout,
+    line,
+    nice_ceiling,
+    swatch,
+    typed,
+)
 from bnviz.records.frames import Floats
 from bnviz.records.sweep import METRICS, Cells, Metric, SweepResults, batchnorm_gain, cells
 
@@ -22,12 +35,12 @@ _BAR = 0.9  # length of a colour bar, as a share of its narrow panel
 
 
 def sweep_panels(sweep: Sweep) -> list[Panel]:
-    """The heat maps that a sweep over two axes has."""
+    """Return the heat maps that a sweep over two axes has."""
     return ["off", "on", "gain"] if sweep.batchnorm == "both" else [sweep.batchnorm]
 
 
 def sweep_map(sweep: Sweep, found: SweepResults, metric: Metric, panel: Panel) -> Figure:
-    """Two axes: a cell a setting, with its mean over the seeds. Off and on share one scale; bright is good.
+    """Draw one cell per setting of two axes, with its mean over the seeds. Off and on share one scale; bright is good.
 
     A cross marks a cell with a network that diverged; a cell without colour has no value.
     """
@@ -62,69 +75,85 @@ def sweep_map(sweep: Sweep, found: SweepResults, metric: Metric, panel: Panel) -
 
 
 def sweep_lines(sweep: Sweep, found: SweepResults, metric: Metric) -> Figure:
-    """One axis: the mean over the seeds, in a band of one standard deviation; crosses where networks diverged."""
+    """Draw the mean over the seeds along one axis, in a band of one standard deviation; crosses for what diverged."""
     of = cells(sweep, found, metric)
     (x,) = sweep.axes
-    percent = 100 if metric == "test_accuracy" else 1
-    named = bool(x.setting.choices)
-    numbers = [] if named else [float(v) for v in x.values]
-    order = range(len(x.values)) if named else sorted(range(len(numbers)), key=numbers.__getitem__)
-    along: list[float] | list[str] = x.labels if named else sorted(numbers)
-    labels = [x.labels[i] for i in order]
-    y_range = {"range": [0, 100]} if percent > 1 else _loss_range(of)
-    top = 100 if percent > 1 else 10 ** y_range["range"][1]
+    is_accuracy = metric == "test_accuracy"
+    order = _order(x)
+    y_range = {"range": [0, 100]} if is_accuracy else _loss_range(of)
+    top = 100.0 if is_accuracy else 10 ** y_range["range"][1]
     data: list[Figure] = []
     for k, normalized in enumerate(sweep.normalized):
-        mean, spread = of.mean[order, k] * percent, of.deviation[order, k] * percent
-        color, name = color_of(normalized=normalized), PANELS["on" if normalized else "off"]
-        if sweep.seeds > 1:
-            data += _band(along, mean, spread, color, log=percent == 1)
-        seeds = f" ± %{{customdata[1]:.4f}} ({sweep.seeds} seeds)" if sweep.seeds > 1 else ""
-        hover = f"{x.setting.title} %{{text}}<br>{name}: %{{customdata[0]:.4f}}{seeds}<extra></extra>"
-        exact = {"customdata": typed(np.stack([mean, spread], 1)), "text": labels}
-        curve = line([], np.minimum(mean, top), color, name, hovertemplate=hover, **exact)
-        data.append(curve | {"mode": "lines+markers", "marker": {"size": 6}, "x": along})
-        places = np.flatnonzero(of.diverged[order, k])
-        lost = [along[i] for i in places]
-        hover = f"{x.setting.title} %{{text}}<br>{name}: diverged<extra></extra>"
-        data.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": lost,
-                "text": [labels[i] for i in places],
-                "y": [0.96 - 0.06 * k] * len(lost),
-                "yaxis": "y2",
-                "name": f"{name}, diverged",
-                "marker": {"symbol": "x", "size": 9, "color": color},
-                "hovertemplate": hover,
-            }
-        )
-    unit = " (%)" if percent > 1 else " (nats)"
-    y_axis = axis(METRICS[metric] + unit, **y_range)
-    words = " &ensp; ".join(
-        f'<span class="bnviz-swatch" style="background:{color_of(normalized=n)}"></span> {PANELS["on" if n else "off"]}'
-        for n in sweep.normalized
-    )
-    crosses = " &ensp; × diverged" if of.diverged.any() else ""
-    far = x.choices and numbers and 0 < min(numbers) * LOG_AXIS_FROM < max(numbers)
-    spacing = {"type": "log", "dtick": 1, "exponentformat": "none"} if far or x.scale == "log" else {"type": "linear"}
-    ticks = {"type": "category"} if named else spacing
+        mean, spread = ((100 if is_accuracy else 1) * values[order, k] for values in (of.mean, of.deviation))
+        data += _curve(sweep, x, mean, spread, top, normalized=normalized, log=not is_accuracy)
+        data.append(_lost(x, np.flatnonzero(of.diverged[order, k]), 0.96 - 0.06 * k, normalized=normalized))
+    names = [swatch(color_of(normalized=n), PANELS["on" if n else "off"]) for n in sweep.normalized]
+    legend = " &ensp; ".join([*names, *(["× diverged"] if of.diverged.any() else [])])
     return {
         "data": data,
         "layout": layout(
             _alt(sweep, of, metric, None),
             420,
-            [words + crosses],
-            xaxis=axis(x.setting.title.lower(), **ticks),
-            yaxis=y_axis,
+            [legend],
+            xaxis=axis(x.setting.title.lower(), **_spacing(x)),
+            yaxis=axis(METRICS[metric] + (" (%)" if is_accuracy else " (nats)"), **y_range),
             yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
         ),
     }
 
 
+def _order(x: Axis) -> list[int]:
+    """The places of the values from left to right: numbers by size, names as they come."""
+    places = list(range(len(x.values)))
+    return places if x.setting.choices else sorted(places, key=lambda place: float(x.values[place]))
+
+
+def _along(x: Axis) -> list[float] | list[str]:
+    """Numbers by size, or the labels of names."""
+    return x.labels if x.setting.choices else sorted(float(value) for value in x.values)
+
+
+def _spacing(x: Axis) -> Figure:
+    """Names stand side by side; numbers on a logarithmic axis if they were chosen so, or lie far apart."""
+    if x.setting.choices:
+        return {"type": "category"}
+    numbers = [float(value) for value in x.values]
+    far = x.choices and numbers and 0 < min(numbers) * LOG_AXIS_FROM < max(numbers)
+    return {"type": "log", "dtick": 1, "exponentformat": "none"} if far or x.scale == "log" else {"type": "linear"}
+
+
+def _curve(
+    sweep: Sweep, x: Axis, mean: Floats, spread: Floats, top: float, *, normalized: bool, log: bool
+) -> list[Figure]:
+    """The curve of the means, cut at `top`, and its band if there are several seeds."""
+    color, name, along = color_of(normalized=normalized), PANELS["on" if normalized else "off"], _along(x)
+    many = sweep.seeds > 1
+    seeds = f" ± %{{customdata[1]:.4f}} ({sweep.seeds} seeds)" if many else ""
+    hover = f"{x.setting.title} %{{text}}<br>{name}: %{{customdata[0]:.4f}}{seeds}<extra></extra>"
+    exact = {"customdata": typed(np.stack([mean, spread], 1)), "text": [x.labels[place] for place in _order(x)]}
+    curve = line([], np.minimum(mean, top), color, name, hovertemplate=hover, **exact)
+    curve |= {"mode": "lines+markers", "marker": {"size": 6}, "x": along}
+    return [*(_band(along, mean, spread, color, log=log) if many else []), curve]
+
+
+def _lost(x: Axis, places: npt.NDArray[np.intp], height: float, *, normalized: bool) -> Figure:
+    """Crosses near the top for networks that diverged, by their places from left to right."""
+    name, along, order = PANELS["on" if normalized else "off"], _along(x), _order(x)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [along[place] for place in places],
+        "text": [x.labels[order[place]] for place in places],
+        "y": [height] * len(places),
+        "yaxis": "y2",
+        "name": f"{name}, diverged",
+        "marker": {"symbol": "x", "size": 9, "color": color_of(normalized=normalized)},
+        "hovertemplate": f"{x.setting.title} %{{text}}<br>{name}: diverged<extra></extra>",
+    }
+
+
 def sweep_place(sweep: Sweep, x: object, y: object) -> tuple[int, ...] | None:
-    """Which place of the grid a click on one of the charts meant: a cell by its labels, else the nearest value."""
+    """Return which place of the grid a click on a chart meant: a cell by its labels, else the nearest value."""
     along = sweep.axes[0]
     if len(sweep.axes) == 2:
         labels = [axis.labels for axis in sweep.axes]
