@@ -2,11 +2,13 @@
 
 import streamlit as st
 
-from bnviz.experiment.config import Experiment
+from bnviz.experiment.config import LETTERS, BatchNormConfig, Experiment, Variant, replace
+from bnviz.experiment.inits import init_name
 from bnviz.experiment.naming import network_names
 from bnviz.experiment.settings import table
 from bnviz.figures.style import network_color
 from bnviz.ui.controls import choose_preset, control
+from bnviz.ui.settings_table import load
 
 CHANGES = {False: "restarts the network, same seed", True: "is made now, the weights stay"}
 
@@ -30,6 +32,8 @@ def network_bar(experiment: Experiment) -> bool:
             )
             with st.container(width=300, key="preset_place"):
                 choose_preset(experiment)
+            with st.popover("Add", icon=":material/add:", disabled=len(experiment.variants) == len(LETTERS)):
+                _offer_networks(experiment)
     return bool(keep)
 
 
@@ -46,3 +50,29 @@ def _row(letter: str, name: str, color: str) -> None:
         st.markdown("×", width="content")
         control(own[f"{prefix}_init_scale"], label_visibility="collapsed", width=120, help=None)
         st.html(f'<div class="bnviz-numbers bnviz-numbers-{prefix}"></div>', width="stretch")
+
+
+def _offer_networks(experiment: Experiment) -> None:
+    """Offer networks that differ from the first one in one thing, so that the comparison says something."""
+    st.markdown("Another network beside these: the first one, but")
+    for label, variant in added_networks(experiment.variants[0]).items():
+        st.button(label, key=f"add_{label}", on_click=_add, args=(experiment, variant))
+
+
+def added_networks(first: Variant) -> dict[str, Variant]:
+    """Return what a first network may be compared with, by the one thing that differs."""
+    network = first.network
+    found = {
+        "without batchnorm" if first.batchnorm else "with batchnorm": replace(
+            first, batchnorm=None if first.batchnorm else BatchNormConfig()
+        ),
+        f"with init {init_name('xavier_normal', 1.0)}": replace(
+            first, network=replace(network, init="xavier_normal", init_scale=1.0)
+        ),
+        "with weights × 0.01": replace(first, network=replace(network, init_scale=max(network.init_scale / 100, 1e-4))),
+    }
+    return {label: variant for label, variant in found.items() if variant != first}
+
+
+def _add(experiment: Experiment, variant: Variant) -> None:
+    load(replace(experiment, variants=(*experiment.variants, variant)))
