@@ -11,12 +11,13 @@ Network = tuple[TrainingConfig, Variant]
 
 
 def network_settings(training: TrainingConfig, variant: Variant) -> dict[str, str]:
-    """Return every setting of a network by its title: {'Batchnorm': 'no batchnorm', 'Init': 'U[0,1) × 0.01', ...}."""
+    """Return every setting of a network by its title: {'Normalization': 'no batchnorm', 'Init': ...}."""
     net, known = variant.network, table("A")
-    left_out = {COUNT.key, "a_init_scale", *(MLP_ONLY if net.architecture != "mlp" else ())}
+    told = {COUNT.key, "a_init", "a_init_scale", "a_batchnorm", "a_bn_noisy"}  # by init and normalization
+    left_out = told if net.architecture == "mlp" else told | {*MLP_ONLY}
     values = {k: v for k, v in flatten(Experiment(training, (variant,))).items() if k not in left_out}
     names = {known[key].title: known[key].name_of(value) for key, value in values.items()}
-    return names | {"Batchnorm": kind_of(variant), "Init": init_name(net.init, net.init_scale)}
+    return {"Init": init_name(net.init, net.init_scale), "Normalization": kind_of(variant)} | names
 
 
 def distinguishing_settings(networks: Sequence[Network], always: Collection[str] = ()) -> list[dict[str, str]]:

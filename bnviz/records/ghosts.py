@@ -4,8 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from bnviz.experiment.config import LETTERS, Experiment, Variant
-from bnviz.experiment.inits import init_name
-from bnviz.experiment.naming import kind_of, network_names
+from bnviz.experiment.naming import network_names
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import VariantHistory, View
 
@@ -25,12 +24,6 @@ class Ghost:
     def saturated(self) -> float:
         """The largest saturated share among its layers, 0 to 1."""
         return max((float(layer.saturated.mean()) for layer in self.last.layers), default=0.0)
-
-    @property
-    def setting(self) -> tuple[str, str]:
-        """Its init and its normalization, in words."""
-        network = self.variant.network
-        return init_name(network.init, network.init_scale), kind_of(self.variant)
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,12 @@ def test_titles_are_different_from_each_other() -> None:
 def test_every_setting_is_told_under_its_title() -> None:
     variant = Variant(NetworkConfig(init="rand", init_scale=0.01, activation="relu"), BatchNormConfig(affine=False))
     told = network_settings(TrainingConfig(learning_rate=0.5), variant)
-    assert {*told} == {s.title for s in (SHARED | VARIANT).values()} - {"Init scale"}
-    expected = {"Batchnorm": "batchnorm", "Init": "U[0,1) × 0.01", "Activation": "ReLU", "Learning rate": "0.5"}
+    assert {*told} == {s.title for s in (SHARED | VARIANT).values()} - {
+        "Init scale",
+        "Batchnorm",
+        "Noisy batchnorm",
+    } | {"Normalization"}
+    expected = {"Normalization": "batchnorm", "Init": "U[0,1) × 0.01", "Activation": "ReLU", "Learning rate": "0.5"}
     expected |= {"Learn γ and β": "off", "Place": "before the activation"}
     assert told | expected == told
 
@@ -36,8 +40,8 @@ def test_a_network_has_no_settings_of_what_it_lacks() -> None:
 def test_twins_differ_in_batchnorm_alone() -> None:
     plain, normalized = Variant(CARELESS), Variant(CARELESS, BatchNormConfig())
     assert distinguishing_settings([(TRAINING, plain), (TRAINING, normalized)]) == [
-        {"Batchnorm": "no batchnorm"},
-        {"Batchnorm": "batchnorm"},
+        {"Normalization": "no batchnorm"},
+        {"Normalization": "batchnorm"},
     ]
 
 
@@ -51,9 +55,9 @@ def test_what_is_always_wanted_is_told_also_where_all_agree() -> None:
 def test_options_of_batchnorm_count_only_among_networks_that_have_it() -> None:
     variants = (Variant(), Variant(batchnorm=BatchNormConfig()), Variant(batchnorm=BatchNormConfig(momentum=0.5)))
     assert distinguishing_settings([(TRAINING, variant) for variant in variants]) == [
-        {"Batchnorm": "no batchnorm"},
-        {"Batchnorm": "batchnorm", "Running momentum": "0.1"},
-        {"Batchnorm": "batchnorm", "Running momentum": "0.5"},
+        {"Normalization": "no batchnorm"},
+        {"Normalization": "batchnorm", "Running momentum": "0.1"},
+        {"Normalization": "batchnorm", "Running momentum": "0.5"},
     ]
 
 

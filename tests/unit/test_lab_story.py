@@ -9,9 +9,10 @@ from bnviz.experiment.config import Experiment, NetworkConfig, replace
 from bnviz.experiment.edits import plan
 from bnviz.findings.next_steps import next_steps
 from bnviz.findings.outcome import outcome
-from bnviz.records.ghosts import ghosts_of
+from bnviz.records.ghosts import Pin, ghosts_of
 from bnviz.records.history import View
 from bnviz.training.trainer import Trainer
+from bnviz.ui.sections.pins import pin_rows
 
 if TYPE_CHECKING:
     from bnviz.training.batches import Batches
@@ -85,7 +86,7 @@ class TestGhosts:
     def test_hold_the_curves_and_the_end_of_each_network(self, careless: View) -> None:
         plain, normalized = ghosts_of(careless, "{}, pin 1")
         assert (plain.name, normalized.name) == ("no batchnorm, pin 1", "batchnorm, pin 1")
-        assert plain.setting == ("U[0,1)", "no batchnorm")
+        assert (plain.variant, normalized.variant) == CARELESS.variants
         assert plain.saturated == 1.0
         assert normalized.saturated < 0.2
         assert len(plain.history.losses) == CARELESS.training.steps
@@ -93,3 +94,20 @@ class TestGhosts:
 
     def test_are_of_the_networks_that_were_asked_for(self, careless: View) -> None:
         assert [ghost.name for ghost in ghosts_of(careless, "{} before", {1})] == ["batchnorm before"]
+
+    def test_stand_in_a_table_with_what_is_special_about_each(self, careless: View) -> None:
+        training = replace(CARELESS.training, learning_rate=0.05)
+        slower = replace(careless, experiment=replace(CARELESS, training=training))
+        pins = [
+            Pin(number, view.experiment, ghosts_of(view, "{}")) for number, view in enumerate((careless, slower), 1)
+        ]
+        rows = pin_rows(pins)
+        assert [(row["Pin"], row["Normalization"], row["Learning rate"]) for row in rows] == [
+            ("1", "no batchnorm", "0.1"),
+            ("1", "batchnorm", "0.1"),
+            ("2", "no batchnorm", "0.05"),
+            ("2", "batchnorm", "0.05"),
+        ]
+        assert {row["Init"] for row in rows} == {"U[0,1)"}
+        assert "Batch size" not in rows[0]
+        assert (rows[0]["Saturated"], rows[0]["Steps"]) == ("100%", f"{CARELESS.training.steps:,}")

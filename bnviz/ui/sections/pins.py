@@ -1,9 +1,12 @@
-"""Runs that were pinned: a button, and a table of how their networks ended."""
+"""Runs that were pinned: a button, and a table of what is special about their networks and how they ended."""
+
+from collections.abc import Sequence
 
 import streamlit as st
 
 from bnviz.engine.run import Run
-from bnviz.records.ghosts import MOST_PINS, Ghost
+from bnviz.experiment.comparison import distinguishing_settings
+from bnviz.records.ghosts import MOST_PINS, Ghost, Pin
 
 
 def pin_button(run: Run) -> None:
@@ -18,21 +21,31 @@ def pin_button(run: Run) -> None:
 
 
 def pin_table(run: Run) -> None:
-    """Draw a row for each pinned network, and a button for each pin; nothing if there is none."""
+    """Draw a row for each pinned network, with the settings in which they differ, and a button for each pin."""
     if not run.pins:
         return
     st.markdown("**Pinned runs**")
-    st.table([{"Pin": str(pin.number), **_row(ghost)} for pin in run.pins for ghost in pin.ghosts])
+    st.table(pin_rows(run.pins))
     with st.container(horizontal=True):
         for pin in run.pins:
             st.button(f"Remove pin {pin.number}", key=f"unpin_{pin.number}", on_click=run.unpin, args=(pin.number,))
 
 
-def _row(ghost: Ghost) -> dict[str, str]:
-    init, normalization = ghost.setting
+def pin_rows(pins: Sequence[Pin]) -> list[dict[str, str]]:
+    """Return a row for each pinned network: init, normalization, other settings in which they differ, and its end."""
+    ghosts = [(pin, ghost) for pin in pins for ghost in pin.ghosts]
+    settings = distinguishing_settings(
+        [(pin.experiment.training, ghost.variant) for pin, ghost in ghosts], always=("Init", "Normalization")
+    )
+    titles = dict.fromkeys(title for own in settings for title in own)
+    return [
+        {"Pin": str(pin.number)} | {title: own.get(title, "–") for title in titles} | _outcome(ghost)
+        for (pin, ghost), own in zip(ghosts, settings, strict=True)
+    ]
+
+
+def _outcome(ghost: Ghost) -> dict[str, str]:
     return {
-        "Init": init,
-        "Normalization": normalization,
         "Steps": f"{ghost.last.step:,}",
         "Test loss": f"{ghost.last.test_loss:.3f}",
         "Accuracy": f"{ghost.last.test_accuracy:.1%}",
