@@ -5,10 +5,11 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.engine.in_worker.autograd_task import batchnorm_gradients
+from bnviz.experiment.naming import network_conditions, network_names
 from bnviz.figures.style import Figure
 from bnviz.records.questions import InputsOfLayer
 from bnviz.theory import walkthrough
-from bnviz.theory.walkthrough import COORDINATE_LIMIT, EPS, Array, Walk
+from bnviz.theory.walkthrough import COORDINATE_LIMIT, EPS, SHOWN_SCALES, Array, Walk
 from bnviz.ui import page, session
 from bnviz.ui.asking.at_once import ask
 from bnviz.ui.asking.tasks import inquiries, task
@@ -22,7 +23,6 @@ AFFINE = (("gamma", "beta"), ("gamma_2", "beta_2"))  # slider keys, a pair a dim
 NAMES = ("x₁", "x₂")
 SOURCES = ("my points", "the live run's layer")
 DIGITS, MOST_DIGITS = 64, 256  # of the live run, in a batch
-SCALES = np.geomspace(0.1, 10, 21)
 WAIT = 0.3  # seconds that a rerun waits for PyTorch's answer, so that most changes need only one
 
 CLOSED_FORM = r"""\begin{aligned}\frac{\partial L}{\partial x_i}=\frac{\gamma}{\sqrt{\sigma^2+\varepsilon}}\Big(
@@ -92,7 +92,10 @@ def layer_units() -> tuple[Array, tuple[str, str]] | None:
     first, second = st.columns(2)
     normalized = [place for place, variant in enumerate(experiment.variants) if variant.batchnorm]
     variant = first.selectbox(
-        "Network", range(len(experiment.variants)), [*normalized, 0][0], format_func=experiment.letters.__getitem__
+        "Network",
+        range(len(experiment.variants)),
+        [*normalized, 0][0],
+        format_func=network_names(experiment).__getitem__,
     )
     network = experiment.variants[variant].network
     layer = second.selectbox("Layer", range(len(network.hidden)), format_func=lambda number: f"{number + 1}")
@@ -115,8 +118,8 @@ def layer_units() -> tuple[Array, tuple[str, str]] | None:
         kept = st.session_state["layer_inputs"] = (wanted, inputs.values.astype(float), inputs.step)
     what = "What reaches batchnorm" if variant in normalized else "Pre-activations, which no batchnorm normalizes,"
     st.caption(
-        f"{what} in network {experiment.letters[variant]}, layer {layer + 1}, after {kept[2]:,} steps, for {digits} "
-        "training digits."
+        f"{what} in the network {network_conditions(experiment)[variant]}, layer {layer + 1}, after {kept[2]:,} steps, "
+        f"for {digits} training digits."
     )
     return kept[1], (f"unit {units[0] + 1}", f"unit {units[1] + 1}")
 
@@ -149,51 +152,56 @@ def batch() -> None:
         with st.container(key="batch_source"):  # what comes and goes in it must not mount the sliders below anew
             taken = layer_units() if source == SOURCES[1] else None
             x, names = taken or (edited_points(), NAMES)
-        chosen = []
-        for index, (gamma_key, beta_key) in zip("₁₂", AFFINE, strict=True):
-            scale, shift = st.columns(2)
-            with scale:
-                gamma = live_slider(f"γ{index}", -3, 5, 1, key=gamma_key, step=0.05)
-            with shift:
-                beta = live_slider(f"β{index}", -10, 10, 0, key=beta_key, step=0.1)
-            chosen.append((gamma, beta))
-        affine = np.array(chosen)
-        walk = walkthrough.walk(x, affine[:, 0], affine[:, 1])
+        walk = walkthrough.walk(x, *affine_sliders())
         buttons = st.container(horizontal=True)
         buttons.button("γ = σ, β = μ", key="identity", on_click=set_affine, args=walkthrough.undoing(x))
         buttons.button("γ = 1, β = 0", key="standard", on_click=set_affine, args=(np.ones(2), np.zeros(2)))
-        difference = float(np.abs(walk.y - x).max())
         st.markdown(
-            f"Largest difference between output and input: **{significant(difference)}**. With γ = √(σ² + ε) and "
-            "β = μ the layer gives back what it got, so normalizing takes nothing away that the network could not "
+            f"Largest difference between output and input: **{significant(walk.largest_change)}**. With γ = √(σ² + ε) "
+            "and β = μ the layer gives back what it got, so normalizing takes nothing away that the network could not "
             f"restore ({PAPER}, section 3)."
         )
     follow = min(round(slider_value("follow", 1)), len(x)) - 1
     with right:
         live_chart("chart_points", figures.batch_points(x, walk.y, names=names, follow=follow))
         live_chart("chart_histograms", figures.batch_histograms(x, walk.y, names=names))
+    steps(walk, follow)
 
+
+def affine_sliders() -> tuple[Array, Array]:
+    """γ and β of both dimensions."""
+    gammas, betas = [], []
+    for index, (gamma_key, beta_key) in zip("₁₂", AFFINE, strict=True):
+        scale, shift = st.columns(2)
+        with scale:
+            gammas.append(live_slider(f"γ{index}", -3, 5, 1, key=gamma_key, step=0.05))
+        with shift:
+            betas.append(live_slider(f"β{index}", -10, 10, 0, key=beta_key, step=0.1))
+    return np.array(gammas), np.array(betas)
+
+
+def steps(walk: Walk, follow: int) -> None:
+    """The layer's computational graph, forward or back, and the gradient in one formula."""
     st.subheader("Step by step, and back")
     left, right = st.columns(2, gap="large")
     with left:
         way = st.segmented_control("Show", ["forward", "backward"], default="forward", key="way", required=True)
-        live_slider("Follow the point in row", 1, len(x), 1, key="follow", step=1)
+        live_slider("Follow the point in row", 1, len(walk.x), 1, key="follow", step=1)
         nodes = walk.gradients if way == "backward" else walk.values
         live_chart("chart_graph", figures.computation_graph(nodes, backward=way == "backward", follow=follow))
         st.caption(
-            "Blue: a row for every point; shown is that of the followed one. Grey: one number for each dimension, "
+            "Violet: a row for every point; shown is that of the followed one. Grey: one number for each dimension, "
             "shared by the whole batch. Green: learned. Backward, ∂ stands for the gradient of L = ½ Σ (y − t)² "
             "with a random target t for every point; where two arrows meet, gradients add up."
         )
     with right:
-        st.markdown("**All steps put into one another**")
+        st.markdown("**The whole gradient in one formula**")
         st.latex(CLOSED_FORM)
         st.latex(LEARNED)
-        dx = walk.closed[0]
         st.markdown(
             "The two sums are there because every point moves μ and σ², and with them every other point. They take out "
             "of the gradient what would only shift or stretch the batch: over the points, ∂L/∂x sums to "
-            f"**{significant(float(np.abs(dx.sum(axis=0)).max()))}** ({PAPER}, the gradients below algorithm 1)."
+            f"**{significant(walk.gradient_sum)}** ({PAPER}, the gradients below algorithm 1)."
         )
         live_chart("chart_gradients_check", gradients_check(walk))
 
@@ -234,7 +242,7 @@ def bias() -> None:
             changed.after,
             bias=b,
             difference=changed.largest_difference,
-            gradient=float(changed.gradients[1][-1]),
+            gradient=changed.bias_gradient,
         )
         live_chart("chart_bias", figure)
 
@@ -255,14 +263,14 @@ def scale() -> None:
         )
         a = live_slider("Scale a of the weights", 0.1, 10, 3, key="scale", log=True)
         changed = walkthrough.change_weights(scale=a)
-    was, now = (float(np.linalg.norm(gradient[:-1])) for gradient in changed.gradients)
-    norms = walkthrough.gradient_norms(SCALES)
+    was, now = changed.weight_gradient_norms
+    norms = walkthrough.gradient_norms(SHOWN_SCALES)
     outputs, gradient = right.columns([3, 2])
     with outputs:
         figure = figures.scale_effect(changed.before, changed.after, scale=a, difference=changed.largest_difference)
         live_chart("chart_scale", figure)
     with gradient:
-        live_chart("chart_scale_gradient", figures.scale_gradient(SCALES, norms, scale=a, now=now, was=was))
+        live_chart("chart_scale_gradient", figures.scale_gradient(SHOWN_SCALES, norms, scale=a, now=now, was=was))
 
 
 @st.fragment

@@ -16,6 +16,7 @@ EPS = reference.EPS
 SAMPLE_POINTS = 20
 COORDINATE_LIMIT = 20.0  # a coordinate that is typed in lies between -COORDINATE_LIMIT and COORDINATE_LIMIT
 MOST_POINTS = 200
+SHOWN_SCALES = np.geomspace(0.1, 10, 21)  # of the weights, whose gradient norms make a curve
 LINEAR_BATCH = (64, 3)  # inputs of the linear unit of `change_weights`
 
 
@@ -35,6 +36,16 @@ class Walk:
     values: dict[str, Array]
     gradients: dict[str, Array]  # by the staged backward pass
     closed: tuple[Array, Array, Array]  # dx, dgamma, dbeta by the closed form
+
+    @property
+    def largest_change(self) -> float:
+        """The largest absolute difference between output and input."""
+        return float(np.abs(self.y - self.x).max())
+
+    @property
+    def gradient_sum(self) -> float:
+        """The largest absolute sum of dx over the points: 0 but for rounding, as a shift of the batch does nothing."""
+        return float(np.abs(self.closed[0].sum(axis=0)).max())
 
 
 def hashable(array: Array) -> tuple[Any, ...]:
@@ -105,6 +116,17 @@ class ChangedWeights:
     gradients: tuple[Array, Array]  # of the loss, with respect to all weights, then the bias: (4,)
 
     @property
+    def weight_gradient_norms(self) -> tuple[float, float]:
+        """The L2 norms of the gradient with respect to the weights alone: before and changed."""
+        before, changed = (float(np.linalg.norm(gradient[:-1])) for gradient in self.gradients)
+        return before, changed
+
+    @property
+    def bias_gradient(self) -> float:
+        """The gradient of the loss with respect to the changed bias."""
+        return float(self.gradients[1][-1])
+
+    @property
     def largest_difference(self) -> float:
         """The largest absolute difference of the outputs."""
         return float(np.abs(self.after[1] - self.after[0]).max())
@@ -127,7 +149,7 @@ def change_weights(*, bias: float = 0.0, scale: float = 1.0) -> ChangedWeights:
 
 def gradient_norms(scales: Array) -> Array:
     """Return the L2 norm of the gradient with respect to the weights a W, for every a."""
-    return np.array([np.linalg.norm(change_weights(scale=float(a)).gradients[1][:3]) for a in scales])
+    return np.array([change_weights(scale=float(a)).weight_gradient_norms[1] for a in scales])
 
 
 @dataclass(frozen=True)
