@@ -22,7 +22,7 @@ from bnviz.engine.remote import RemoteActor, WorkerLostError
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit, plan
 from bnviz.experiment.scenario import Change, Scenario
-from bnviz.records.frames import Frame
+from bnviz.records.frames import Focus, Frame
 from bnviz.records.ghosts import MOST_PINS, Ghost, Pin, ghosts_of
 from bnviz.records.history import History, View
 from bnviz.records.live import State, Status
@@ -57,6 +57,7 @@ class Run:
         self.ghosts: tuple[Ghost, ...] = ()  # what the last change replaced
         self.pins: tuple[Pin, ...] = ()
         self.speed = math.inf  # steps a second, as last asked for
+        self.focus = Focus()  # what frames show in detail, as last asked for
         self._messages: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._state: State = "starting"
         self._playing = self._held = False
@@ -115,6 +116,12 @@ class Run:
     def unpin(self, number: int) -> None:
         """Let go of one pin."""
         self.pins = tuple(pin for pin in self.pins if pin.number != number)
+
+    def focus_on(self, focus: Focus) -> None:
+        """Have the next frame show other layers in detail; if none is due, one comes at once."""
+        if self.focus != focus:
+            self.focus = focus
+            self._tell(self._refocus)
 
     def edit(self, experiment: Experiment, keep_weights: bool = False) -> None:
         """Go on with changed settings; while training, they take effect at the next step. Ends all planned changes."""
@@ -217,7 +224,7 @@ class Run:
     def _start(self, experiment: Experiment) -> Frame:
         self._before = 0.0
         self._trainer.start(lambda: self._engine.start(experiment, self.data, self.watch))
-        return self._ask("advance", 0, None, True)
+        return self._ask("advance", 0, None, True, self.focus)
 
     def _load(self, experiment: Experiment) -> None:
         """Start over with `experiment` from step 0; goes on playing if it was."""
@@ -243,7 +250,7 @@ class Run:
         if (change := self._next_change()) is not None:
             until = change.step - self._frame.step
             steps = until if steps is None else min(steps, until)
-        frame = self._ask("advance", steps, max(SLICE, self._looked * (1 / LOOKING - 1)), evaluate)
+        frame = self._ask("advance", steps, max(SLICE, self._looked * (1 / LOOKING - 1)), evaluate, self.focus)
         end = time.monotonic()
         self._looked = max(end - begin - (frame.seconds - self._frame.seconds), 0.0)
         if evaluate:
@@ -260,7 +267,7 @@ class Run:
             return
         self._recover()
         self._make_planned_change()
-        self._take(self._ask("advance", 1, None, True))
+        self._take(self._ask("advance", 1, None, True, self.focus))
 
     def _inspect(self, answer: "Future[A]", question: Question[A]) -> None:
         if answer.cancelled():  # the run failed while the question waited
@@ -300,7 +307,7 @@ class Run:
             return
         self._recover()
         self._playing |= self._state == "finished"  # a changed network goes on by itself, or catches up
-        frame = self._ask("edit", edit)
+        frame = self._ask("edit", edit, self.focus)
         self._log.append((self._frame.tick, edit))
         self._applied = experiment
         self.history.edit(edit, frame)
@@ -320,6 +327,13 @@ class Run:
         self.experiment = change.experiment
         self._made += 1  # only now: if the worker is lost on the way, it is made again
 
+    def _refocus(self) -> None:
+        trains = self._playing and not self._held
+        if self._frame is None or self._state == "failed" or trains or self._frame.shows(self.focus):
+            return
+        self._recover()
+        self._take(self._ask("advance", 0, None, False, self.focus))
+
     def _recover(self) -> None:
         """Where the trainer was lost, bring a new one to where it was; the history already holds what it repeats."""
         goal = self._frame
@@ -328,7 +342,7 @@ class Run:
         frame = self._start(self._base)
         for tick, edit in self._log:
             frame = self._repeat(frame, tick)
-            frame = self._ask("edit", edit)
+            frame = self._ask("edit", edit, Focus(()))
         frame = self._repeat(frame, goal.tick)
         self._before = goal.seconds - frame.seconds
         self._pace.rebase()
@@ -338,7 +352,7 @@ class Run:
 
     def _repeat(self, frame: Frame, tick: int) -> Frame:
         while frame.tick < tick:
-            frame = self._ask("advance", tick - frame.tick, SLICE * 4, False)
+            frame = self._ask("advance", tick - frame.tick, SLICE * 4, False, Focus(()))
         return frame
 
     def _lagging(self) -> bool:
@@ -361,7 +375,7 @@ class Run:
         frame = self._frame
         if not playing and frame and not frame.finished and any(v.tested < v.step for v in frame.variants):
             self._recover()
-            self._take(self._ask("advance", 0, None, True))  # what stays on the screen is of this very step
+            self._take(self._ask("advance", 0, None, True, self.focus))  # what stays on the screen is of this very step
 
     def _settle(self) -> None:
         finished = self._frame is not None and self._frame.finished

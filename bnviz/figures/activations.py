@@ -30,7 +30,9 @@ def activation_function(frame: Frame, experiment: Experiment, *, layer: int) -> 
         data.append(line(x, function.slope(x), GUIDE, f"slope of {kind}", yaxis="y2", line=dashed))
     told, highest = [], 5.0
     for i, found in networks_with(frame, layer):
-        counts = found.histograms[input_place(experiment, i)]
+        counts = found.histograms.get(input_place(experiment, i))
+        if counts is None:  # a layer that was not in focus when the frame was made
+            continue
         share = counts[1 : BINS + 1] / counts.sum() * 100
         begin, end = bin_range("pre_activation", "")
         share = np.where(np.abs(_centers(begin, end)) < INPUT_RANGE, share, 0.0)

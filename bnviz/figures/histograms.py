@@ -40,7 +40,7 @@ def activation_histograms(frame: Frame, experiment: Experiment, *, layer: int, p
     words += [
         f"{colored_name(experiment, i)} has no batchnorm: nothing here"
         for i, found in networks_with(frame, layer)
-        if place not in found.histograms
+        if found.histograms and place not in found.histograms
     ]
     name = PLACE_NAMES[place]
     bottom = axis_suffix(max(len(rows) - 1, 0))

@@ -114,12 +114,12 @@ class Linear:
         """dL/dW = x^T delta, (V, I, O); a dense layer's `update` does without it as a tensor of its own."""
         return torch.bmm(self.x.transpose(1, 2), self.delta)
 
-    def next_update(self, gradient: Tensor, sgd: Sgd) -> Tensor:
-        """What `update` would subtract from the weights, given `gradient()`."""
-        v = gradient.add(self.weight.value, alpha=sgd.weight_decay)
+    def direction(self, gradient: Tensor, sgd: Sgd) -> Tensor:
+        """Return what `update` would subtract from the weights, over the rate, given `gradient()`."""
+        v = gradient.add(self.weight.value, alpha=sgd.weight_decay) if sgd.weight_decay else gradient
         if sgd.moves and self.weight.velocity is not None:
-            v.add_(self.weight.velocity * sgd.momentum)
-        return v.mul_(sgd.rate)
+            v = v + self.weight.velocity * sgd.momentum
+        return v
 
     def update(self, sgd: Sgd) -> None:
         """The SGD step, fused into the product x^T delta: no gradient tensor is written and read again."""
@@ -150,7 +150,8 @@ class Activation:
     steepest: float = 1.0
 
     def slope(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.backward(torch.ones_like(y), x, y)
+        """Return f'(x) for y = f(x); not to be written to."""
+        return self.backward(y.new_ones(()).expand_as(y), x, y)
 
 
 ACTIVATION: dict[str, Activation] = {

@@ -213,14 +213,23 @@ class Stack:
         self.output.update(sgd)
 
     def trace(self, x: Tensor) -> list[list[Trace]]:
-        """A forward pass as in training that changes nothing: [place in the stack][hidden layer]."""
+        """Pass x forward as in training, but change nothing: [place in the stack][hidden layer]."""
         self.forward(x, "rehearsal")
-        return [[self._trace(layer, place) for layer in range(len(self.hidden))] for place in range(len(self))]
+        return [[self.trace_of(layer, place) for layer in range(len(self.hidden))] for place in range(len(self))]
 
-    def _trace(self, index: int, place: int) -> Trace:
+    def trace_of(self, index: int, place: int) -> Trace:
+        """Return what one hidden layer of one network computed in the last forward pass, as rows."""
         rows = {name: _rows(values) for name, values in self.places(index, place).items()}
         z, _ = self._saved[index]
         return Trace(_rows(z[place]), rows["post_activation"], rows)
+
+    def activations(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return input and output of one hidden layer's activation function in the last forward pass, of all networks.
+
+        Each (V, B, units); after a convolution (V, B, channels, H, W), of the first MAP_DIGITS digits.
+        """
+        z, y = self._saved[index]
+        return (z, y) if z.dim() == 3 else (z[:, :MAP_DIGITS], y[:, :MAP_DIGITS])
 
     def places(self, index: int, place: int) -> dict[str, Tensor]:
         """What one hidden layer of one network computed in the last forward pass: (B, units) or (B, C, H, W) each."""

@@ -127,6 +127,15 @@ class StackedBatchNorm:
             self.y.mul_(self.stretch).add_(offset)
         return self.y
 
+    def track(self) -> None:
+        """Count the batch of the last forward pass in the running statistics, if that was a pass in probe mode."""
+        self._track(self.mean, self.unbiased)
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether a pass in train mode gives other outputs than one in probe mode."""
+        return self.noise is not None or any(self.noisy)
+
     def forget(self) -> None:
         """Let go of what the last forward pass left, statistics excepted."""
         self.x_hat = self.clean = self.y = torch.empty(0)

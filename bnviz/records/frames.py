@@ -64,7 +64,8 @@ class LayerFrame:
 
     mean: (units,) mean post-activation. saturated: (units,) share of digits, 0 to 1, at which the unit is saturated.
     dead: units whose slope is nearly 0 at every digit. always_saturated: units saturated at every digit.
-    histograms: place -> (BINS + 3,) counts [below, the BINS bins, above, NaN or infinite].
+    histograms: place -> (BINS + 3,) counts [below, the BINS bins, above, NaN or infinite]; empty in a layer that was
+    not in focus when the frame was made.
     percentiles: (3, units) PERCENTILES of each unit's input to the activation function; summaries: place -> Summary.
     Both only in kept frames of a run that is not watched for anything else.
     """
@@ -76,6 +77,16 @@ class LayerFrame:
     histograms: dict[str, Counts]
     percentiles: Floats | None = None
     summaries: dict[str, Summary] | None = None
+
+
+@dataclass(frozen=True)
+class Focus:
+    """What is shown of a run while it moves. layers: the hidden layers whose histograms every frame holds; None: all.
+
+    Kept frames, and those in which a network diverged, hold everything whatever is shown.
+    """
+
+    layers: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +171,11 @@ class VariantFrame:
         """The step at which the test results were measured."""
         return self.step if self.tested_at is None else self.tested_at
 
+    def shows(self, focus: Focus) -> bool:
+        """Return whether the frame holds the histograms of every layer in focus that the network has."""
+        shown = (layer for k, layer in enumerate(self.layers) if focus.layers is None or k in focus.layers)
+        return all(layer.histograms for layer in shown)
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -174,3 +190,7 @@ class Frame:
     seconds: float
     finished: bool
     variants: tuple[VariantFrame, ...]
+
+    def shows(self, focus: Focus) -> bool:
+        """Return whether the frame holds the histograms of every layer in focus, in the networks that have it."""
+        return all(variant.shows(focus) for variant in self.variants)

@@ -2,9 +2,12 @@
 
 | watched     | test results                     | population | inference | summaries | smoothness |
 |-------------|----------------------------------|------------|-----------|-----------|------------|
-| nothing     | when asked, and in kept frames   | if used    | never     | if kept   | never      |
-| inference   | when asked, and in kept frames   | as tests   | as tests  | never     | never      |
+| nothing     | when asked, and in the history   | if used    | never     | if kept   | never      |
+| inference   | when asked, and in the history   | as tests   | as tests  | never     | never      |
 | landscape   | in every LANDSCAPE_LOOKSth kept  | if used    | never     | never     | if kept    |
+
+In the history are kept frames, and those in which a network diverged. They hold the histograms of all layers; others
+those of the layers in focus.
 """
 
 from dataclasses import dataclass
@@ -16,13 +19,15 @@ LANDSCAPE_LOOKS = 5  # kept frames from one look at the test digits to the next,
 
 @dataclass(frozen=True)
 class MeasurementPlan:
-    """What one look measures beside activations, histograms and gradients, which every look measures.
+    """What one look measures beside activations and gradients, which every look measures.
 
+    all_histograms: of every layer, and not only of those in focus.
     test_results: loss and accuracy on test digits; all_digits: on all of them and not on the first. population: the
     population statistics of every batchnorm layer, which test results may need. inference: what the modes of inference
     give. summaries: of the distribution in every place of a layer. smoothness: of the loss ahead of the next step.
     """
 
+    all_histograms: bool
     test_results: bool
     all_digits: bool
     population: bool
@@ -37,19 +42,28 @@ def is_kept(training: TrainingConfig, watch: Watch | None, step: int) -> bool:
 
 
 def measurement_plan(
-    training: TrainingConfig, watch: Watch | None, step: int, *, evaluate: bool, uses_population: bool
+    training: TrainingConfig,
+    watch: Watch | None,
+    step: int,
+    *,
+    evaluate: bool = False,
+    diverged: bool = False,
+    uses_population: bool = False,
 ) -> MeasurementPlan:
     """Return what to measure of networks at a step.
 
     evaluate: whether test results are asked for. A run whose landscape is watched does not listen to it, because its
-    history must not depend on the clock. uses_population: whether a network's eval mode uses population statistics.
+    history must not depend on the clock. diverged: whether one of them has. uses_population: whether a network's eval
+    mode uses population statistics.
     """
     kept, last = is_kept(training, watch, step), step >= training.steps
+    in_history = kept or diverged
     if watch == "landscape":
         tests = last or step % (LANDSCAPE_LOOKS * training.kept_every(watch)) == 0
     else:
-        tests = evaluate or kept
+        tests = evaluate or in_history
     return MeasurementPlan(
+        all_histograms=in_history,
         test_results=tests,
         all_digits=last,
         population=tests and (watch == "inference" or uses_population),

@@ -1,78 +1,110 @@
 """What is measured on a network: pure functions of tensors."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from bnviz.nn.layers import Activation
-from bnviz.records.frames import BINS, DEAD_SLOPE, FLAT_SLOPE, QUANTILES, Counts, Summary
+from bnviz.records.frames import BINS, DEAD_SLOPE, FLAT_SLOPE, QUANTILES, Counts, Floats, Summary
 
 
 def histogram(values: Tensor, low: float, high: float) -> Counts:
-    """Counts of `values` in BINS equal bins of [low, high], as (BINS + 3,): below, the bins, above, NaN or infinite.
+    """Count `values` in BINS equal bins of [low, high]: (BINS + 3,) below, the bins, above, NaN or infinite.
 
     Nothing is dropped: the counts add up to the number of values. A value equal to `high` is in the last bin.
     """
-    total = values.numel()
-    if not values.sum().isfinite():  # one cheap look; copying the finite values out is not
-        values = values[values.isfinite()]
-    # A third of the time of torch.histc. What lies outside is first counted in the outermost bins.
-    place = (values.flatten() - low).mul_(BINS / (high - low)).clamp_(0, BINS - 1).to(torch.uint8)
-    counts = torch.bincount(place, minlength=BINS).tolist()
-    below, above = int((values < low).sum()), int((values > high).sum())
-    counts[0] -= below
-    counts[-1] -= above
-    return np.array([below, *counts, above, total - values.numel()], dtype=np.int32)
+    return histogram_of_sorted(np.sort(values.flatten().numpy()), low, high)
+
+
+def histogram_of_sorted(x: Floats, low: float, high: float) -> Counts:
+    """Count sorted values (n,) as `histogram` does: NumPy sorts and looks edges up in half the time of any counting."""
+    finite = x[np.searchsorted(x, -np.inf, "right") : np.searchsorted(x, np.inf, "left")]  # NaN is sorted last
+    edges = _edges(low, high).astype(x.dtype)
+    before = [*np.searchsorted(finite, edges[:-1], "left"), np.searchsorted(finite, edges[-1], "right")]
+    return np.diff(before, prepend=0, append=[len(finite), len(x)]).astype(np.int32)
+
+
+@lru_cache
+def _edges(low: float, high: float) -> npt.NDArray[np.float64]:
+    return low + (high - low) * np.arange(BINS + 1) / BINS  # in this order zero is an edge to the last bit
 
 
 def summary(values: Tensor) -> Summary:
-    """Mean, variance and quantiles: part i is QUANTILES times the integral of the quantile function from i / QUANTILES
-    to (i + 1) / QUANTILES."""
-    x = np.sort(values.flatten().numpy()).astype(np.float64)
+    """Return mean, variance and quantiles of `values`."""
+    return summary_of_sorted(np.sort(values.flatten().numpy()))
+
+
+def summary_of_sorted(x: Floats) -> Summary:
+    """Return mean, variance and quantiles of sorted values (n,): part i of the quantiles is QUANTILES times the
+    integral of the quantile function from i / QUANTILES to (i + 1) / QUANTILES."""
     if not np.isfinite(x[[0, -1]]).all():  # NaN is sorted last
         return Summary(math.nan, math.nan, np.full(QUANTILES, math.nan, np.float32))
-    total = np.insert(np.cumsum(x), 0, 0)
-    edges = np.interp(np.linspace(0, len(x), QUANTILES + 1), np.arange(len(x) + 1), total)
-    parts = np.diff(edges) * QUANTILES / len(x)
-    return Summary(float(x.mean()), float(x.var()), parts.astype(np.float32))
+    if len(x) % QUANTILES == 0:
+        parts = x.reshape(QUANTILES, -1).mean(1, dtype=np.float64)
+    else:
+        total = np.insert(np.cumsum(x, dtype=np.float64), 0, 0)
+        edges = np.interp(np.linspace(0, len(x), QUANTILES + 1), np.arange(len(x) + 1), total)
+        parts = np.diff(edges) * QUANTILES / len(x)
+    return Summary(float(x.mean(dtype=np.float64)), float(x.var(dtype=np.float64)), parts.astype(np.float32))
 
 
 def saturated(activation: Activation, x: Tensor, y: Tensor) -> Tensor:
-    """Where y = f(x) is saturated: f's slope is below 5.9 % of its steepest, which for tanh is |y| > 0.97.
+    """Return at which entries y = f(x) is saturated: f's slope is below 5.9 % of its steepest, for tanh |y| > 0.97.
 
     A unit whose value is NaN counts as saturated: no gradient worth the name passes it.
     """
-    return ~(activation.slope(x, y).abs() >= FLAT_SLOPE * activation.steepest)
+    return responsive(activation, x, y) == 0
 
 
-def dead_units(activation: Activation, x: Tensor, y: Tensor) -> Tensor:
-    """Return which units, (units,) bool, have a slope of nearly 0 at every digit of x and y = f(x), (digits, units).
+def responsive(activation: Activation, x: Tensor, y: Tensor) -> Tensor:
+    """Return 1 at entries of y = f(x) that are not saturated, else 0; as numbers, in a third of the time of bool."""
+    return activation.slope(x, y).abs().ge_(FLAT_SLOPE * activation.steepest)
 
-    No gradient passes such a unit. One whose outputs are small is not dead: tanh is steepest around 0.
+
+def dead_units(activation: Activation, x: Tensor, y: Tensor, over: tuple[int, ...] = (0,)) -> Tensor:
+    """Return which units have a slope of nearly 0 at every entry of x and y = f(x), both (digits, units).
+
+    over: the dimensions of digits and positions, of tensors with more of them. No gradient passes a dead unit. A unit
+    whose outputs are small is not dead: tanh is steepest around 0.
     """
-    return ~(activation.slope(x, y).abs().amax(0) >= DEAD_SLOPE * activation.steepest)
+    return ~(activation.slope(x, y).abs().amax(over) >= DEAD_SLOPE * activation.steepest)
 
 
 def norms(matrices: Tensor) -> Tensor:
-    """L2 norm over one layer's weights or gradients, (V, I, O) -> (V,), float64."""
+    """Return the L2 norm over one layer's weights or gradients, (V, I, O) -> (V,), float64."""
     norm: Tensor = torch.linalg.vector_norm(matrices.flatten(1), dim=1)
     return norm.double()
 
 
 def standard_deviations(matrices: Tensor) -> Tensor:
-    """Standard deviation over one layer's entries, (V, I, O) -> (V,), float64.
+    """Return the standard deviation over one layer's entries, (V, I, O) -> (V,), float64."""
+    return spread(norms(matrices), means(matrices), matrices[0].numel())
 
-    From the norm and the mean, in a third of the time of torch.std; exact enough for entries whose mean is not many
-    times their spread.
+
+def means(matrices: Tensor) -> Tensor:
+    """Return the mean over one layer's entries, (V, I, O) -> (V,), float64."""
+    return matrices.flatten(1).mean(1).double()
+
+
+def spread(norm: Tensor, mean: Tensor, count: Tensor | int) -> Tensor:
+    """Return the standard deviation of `count` entries from their L2 norm and mean, of any shape.
+
+    In a third of the time of torch.std; exact enough for entries whose mean is not many times their spread.
     """
-    count = matrices[0].numel()
-    variance = (norms(matrices).square() - count * matrices.flatten(1).mean(1).double().square()) / max(count - 1, 1)
+    variance = (norm.square() - count * mean.square()) / (count - 1)
     return variance.clamp(min=0).sqrt()
 
 
 def update_to_data(update: Tensor, weight: Tensor) -> Tensor:
-    """log10 of std(update) / std(weights), (V, I, O) -> (V,); NaN where either does not vary (all zeros)."""
-    ratio = standard_deviations(update) / standard_deviations(weight)
+    """Return log10 of std(update) / std(weights), (V, I, O) -> (V,); NaN if either does not vary (all zeros)."""
+    return log10_ratio(standard_deviations(update), standard_deviations(weight))
+
+
+def log10_ratio(update: Tensor, weight: Tensor) -> Tensor:
+    """Return log10 of update / weight, of any shape; NaN if that is no finite number."""
+    ratio = update / weight
     return torch.where(ratio.isfinite() & (ratio > 0), ratio.log10(), torch.nan)

@@ -1,13 +1,14 @@
 """One look at a stack of networks: it reads activations, gradients and test results and leaves the stack as it was."""
 
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.nn.layers import Activation, Sgd
-from bnviz.nn.network import Stack, Trace
+from bnviz.nn.layers import Sgd
+from bnviz.nn.network import Stack
 from bnviz.nn.stacked import Mode, StackedBatchNorm
 from bnviz.records.frames import (
     BATCH_SIZES,
@@ -26,18 +27,31 @@ from bnviz.training import metrics
 class Gradients:
     """The step that is about to be taken, a row a network: loss (V,), norm and update ratio (V, linear layers)."""
 
-    loss: Floats
+    loss: Tensor
     norm: Floats
     update_ratio: Floats
 
 
 def gradients(stack: Stack, x: Tensor, labels: Tensor, sgd: Sgd) -> Gradients:
-    """Forward and backward on the next batch, without the update and without touching running statistics."""
+    """Pass the next batch forward and backward, without the update and without touching running statistics."""
     loss = stack.losses(x, labels, "probe")
-    found = [(li, li.gradient()) for li in stack.linears()]
-    norm = torch.stack([metrics.norms(gradient) for _, gradient in found], 1)
-    ratio = torch.stack([metrics.update_to_data(li.next_update(g, sgd), li.weight.value) for li, g in found], 1)
-    return Gradients(loss.numpy(), norm.numpy(), ratio.numpy())
+    linears = stack.linears()
+    gradients = [linear.gradient() for linear in linears]
+    directions = [linear.direction(g, sgd) for linear, g in zip(linears, gradients, strict=True)]
+    norm = _of_each(metrics.norms, gradients)
+    same = all(direction is gradient for direction, gradient in zip(directions, gradients, strict=True))
+    weights = [linear.weight.value for linear in linears]
+    count = torch.tensor([weight[0].numel() for weight in weights])
+    update = metrics.spread(
+        norm if same else _of_each(metrics.norms, directions), _of_each(metrics.means, directions), count
+    )
+    weight = metrics.spread(_of_each(metrics.norms, weights), _of_each(metrics.means, weights), count)
+    return Gradients(loss, norm.numpy(), metrics.log10_ratio(sgd.rate * update, weight).numpy())
+
+
+def _of_each(measure: Callable[[Tensor], Tensor], matrices: Sequence[Tensor]) -> Tensor:
+    """(V, layers) from a measure of one layer's matrices (V, I, O) -> (V,)."""
+    return torch.stack([measure(each) for each in matrices], 1)
 
 
 def evaluate(stack: Stack, images: Tensor, labels: Tensor, mode: Mode | int = "eval") -> tuple[Floats, Floats]:
@@ -70,30 +84,44 @@ def _statistics(norm: StackedBatchNorm, place: int) -> Statistics:
     return Statistics(*(tensor[place].flatten().numpy().copy() for tensor in six))
 
 
-def layers(stack: Stack, probe: Tensor, activation: str, *, summaries: bool = False) -> list[tuple[LayerFrame, ...]]:
+def layers(
+    stack: Stack, probe: Tensor, activation: str, *, histograms: Collection[int] | None = None, summaries: bool = False
+) -> list[tuple[LayerFrame, ...]]:
     """Measure activations over the probe digits, with the statistics of the probe batch: [place in the stack][layer].
 
-    summaries: also percentiles and summaries, which take as long as all the rest.
+    histograms: the hidden layers that get them; None: all. summaries: whether all get percentiles and summaries too.
     """
-    return [
-        tuple(_layer_frame(trace, stack.activation, activation, summaries) for trace in traces)
-        for traces in stack.trace(probe)
+    stack.forward(probe, "rehearsal")
+    found = [
+        _layer_frames(stack, layer, activation, counted=histograms is None or layer in histograms, summaries=summaries)
+        for layer in range(len(stack.hidden))
     ]
+    return list(zip(*found, strict=True))
 
 
-def _layer_frame(trace: Trace, activation: Activation, name: str, summaries: bool) -> LayerFrame:
-    saturated = metrics.saturated(activation, trace.activation_input, trace.post_activation)
-    return LayerFrame(
-        mean=trace.post_activation.mean(0).numpy(),
-        saturated=saturated.float().mean(0).numpy(),
-        dead=int(metrics.dead_units(activation, trace.activation_input, trace.post_activation).sum()),
-        always_saturated=int(saturated.all(0).sum()),
-        histograms={
-            place: metrics.histogram(values, *bin_range(place, name)) for place, values in trace.places.items()
-        },
-        percentiles=_percentiles(trace.activation_input) if summaries else None,
-        summaries={place: metrics.summary(values) for place, values in trace.places.items()} if summaries else None,
-    )
+def _layer_frames(stack: Stack, layer: int, activation: str, *, counted: bool, summaries: bool) -> list[LayerFrame]:
+    """One hidden layer of every network, in the order of their places."""
+    x, y = stack.activations(layer)
+    over = (1, *range(3, y.dim()))  # digits, and the positions of a feature map
+    responsive = metrics.responsive(stack.activation, x, y).mean(over)
+    saturated, mean, always = 1 - responsive, y.mean(over), (responsive == 0).sum(1).tolist()
+    dead = metrics.dead_units(stack.activation, x, y, over).sum(1).tolist()
+    frames = []
+    for place in range(len(stack)):
+        trace = stack.trace_of(layer, place) if counted else None
+        ordered = {name: np.sort(rows.flatten().numpy()) for name, rows in trace.places.items()} if trace else {}
+        frames.append(
+            LayerFrame(
+                mean=mean[place].numpy(),
+                saturated=saturated[place].numpy(),
+                dead=dead[place],
+                always_saturated=always[place],
+                histograms={n: metrics.histogram_of_sorted(v, *bin_range(n, activation)) for n, v in ordered.items()},
+                percentiles=_percentiles(trace.activation_input) if trace and summaries else None,
+                summaries={n: metrics.summary_of_sorted(v) for n, v in ordered.items()} if summaries else None,
+            )
+        )
+    return frames
 
 
 def _percentiles(values: Tensor) -> Floats:

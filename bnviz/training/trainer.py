@@ -20,6 +20,7 @@ from bnviz.records.frames import (
     PROBE_DIGITS,
     TEST_DIGITS,
     Floats,
+    Focus,
     Frame,
     Smoothness,
     VariantFrame,
@@ -29,6 +30,7 @@ from bnviz.training.batches import Batches
 from bnviz.training.measurement_plan import MeasurementPlan, edit_needs_tests, is_kept, measurement_plan
 from bnviz.training.smoothness import smoothness
 
+EVERYTHING = Focus()
 _UNSEEN = VariantFrame(0, np.empty(0), math.nan, math.nan, math.nan, (), np.empty(0), np.empty(0))
 
 
@@ -59,16 +61,25 @@ class Trainer:
         self._states = [NetworkState.fresh(v, training.seed) for v in variants]
         self._losses: list[list[float]] = [[] for _ in variants]  # since the last frame
         self._seen = [_UNSEEN for _ in variants]
+        self._rehearsed: dict[Stack, list[float]] = {}  # losses of the next batch, whose gradients a stack holds
         self._stacks: list[Stack] = []  # the variants that moved last; their states in `_states` are out of date
 
     @property
     def finished(self) -> bool:
         return not self._moving()
 
-    def advance(self, *, steps: int | None = None, seconds: float | None = None, evaluate: bool = True) -> Frame:
+    def advance(
+        self,
+        *,
+        steps: int | None = None,
+        seconds: float | None = None,
+        evaluate: bool = True,
+        focus: Focus = EVERYTHING,
+    ) -> Frame:
         """Train for so many steps or seconds, whichever ends first, but not past the next kept frame.
 
-        steps=0 looks without training. evaluate=False leaves the test results as they were, except in kept frames.
+        steps=0 looks without training. evaluate=False leaves the test results as they were, and layers out of focus
+        get no histograms, except in frames that belong to the history.
         """
         start = time.perf_counter()
         left = math.inf if steps is None else steps
@@ -80,9 +91,9 @@ class Trainer:
             if diverged or is_kept(self.training, self._watch, step) or time.perf_counter() >= until:
                 break
         self.seconds += time.perf_counter() - start
-        return self._frame(evaluate)
+        return self._frame(evaluate, focus)
 
-    def edit(self, edit: Edit) -> Frame:
+    def edit(self, edit: Edit, *, focus: Focus = EVERYTHING) -> Frame:
         """Apply a live change; it takes effect at the next step."""
         self._unstack()
         old = self.steps, self._diverged, self._states, self._seen
@@ -103,7 +114,7 @@ class Trainer:
                 self.paths[i] = path.Path()
         self._losses = [[] for _ in self.variants]
         fares_as_before = not (edit.restart or edit.redraw) and before == [at_inference(v) for v in self.variants]
-        return self._frame(evaluate=edit_needs_tests(self._watch, fares_as_before=fares_as_before))
+        return self._frame(edit_needs_tests(self._watch, fares_as_before=fares_as_before), focus)
 
     def copy_of(self, variant: int) -> Stack:
         """A copy of one network as it is now, as a stack of its own."""
@@ -134,7 +145,12 @@ class Trainer:
         x, labels = self._batch(step)
         sgd = self._sgd(step)
         for stack in self._stacks:
-            losses = stack.losses(x, labels, "train").tolist()
+            losses = self._rehearsed.pop(stack, None)
+            if losses is None:
+                losses = stack.losses(x, labels, "train").tolist()
+            else:  # the last look has passed this very batch forward and backward, in probe mode
+                for norm in stack.norms():
+                    norm.track()
             stack.update(sgd)
             for i, loss in zip(stack.members, losses, strict=True):
                 self._losses[i].append(loss)
@@ -166,13 +182,15 @@ class Trainer:
         for stack in self._stacks:
             for place, i in enumerate(stack.members):
                 self._states[i] = stack.state(place)
-        self._stacks = []
+        self._stacks, self._rehearsed = [], {}
 
     # -- what a frame shows -----------------------------------------------------------------------------------------
 
-    def _frame(self, evaluate: bool) -> Frame:
-        for stack in self._stacks or self._group(range(len(self.variants))):
-            self._look(stack, evaluate)
+    def _frame(self, evaluate: bool, focus: Focus) -> Frame:
+        moved = {i for stack in self._stacks for i in stack.members}
+        rest = [i for i, seen in enumerate(self._seen) if i not in moved and not (moved and seen.shows(focus))]
+        for stack in [*self._stacks, *self._group(rest)]:
+            self._look(stack, evaluate, focus)
         alive = [s for s, diverged in zip(self.steps, self._diverged, strict=True) if not diverged]
         frame = Frame(
             self.tick, min(alive) if alive else max(self.steps), self.seconds, self.finished, tuple(self._seen)
@@ -180,12 +198,19 @@ class Trainer:
         self._seen = [replace(v, losses=_UNSEEN.losses) for v in self._seen]  # each loss is told once
         return frame
 
-    def _look(self, stack: Stack, evaluate: bool) -> None:
+    def _look(self, stack: Stack, evaluate: bool, focus: Focus) -> None:
         step = self.steps[stack.members[0]]
         standardize = self.training.standardize
         norms = [self.variants[i].batchnorm for i in stack.members]
         uses_population = any(bn and bn.inference == "population" for bn in norms)
-        plan = measurement_plan(self.training, self._watch, step, evaluate=evaluate, uses_population=uses_population)
+        plan = measurement_plan(
+            self.training,
+            self._watch,
+            step,
+            evaluate=evaluate,
+            diverged=any(self._diverged[i] for i in stack.members),
+            uses_population=uses_population,
+        )
         seen = [self._seen[i] for i in stack.members]
         tested = np.array([v.test_loss for v in seen]), np.array([v.test_accuracy for v in seen])
         tested_at, on_all = [v.tested for v in seen], [v.tested_on_all for v in seen]
@@ -201,15 +226,22 @@ class Trainer:
             inference = probes.inference(stack, *few, self._batch(step)[0])
         activation = self.variants[stack.members[0]].network.activation
         layers = probes.layers(
-            stack, self.batches.probe(PROBE_DIGITS, standardize), activation, summaries=plan.summaries
+            stack,
+            self.batches.probe(PROBE_DIGITS, standardize),
+            activation,
+            histograms=None if plan.all_histograms else focus.layers,
+            summaries=plan.summaries,
         )
         gradients = probes.gradients(stack, *self._batch(step), self._sgd(step))
+        next_losses = gradients.loss.tolist()
+        if stack in self._stacks and not any(norm.has_noise for norm in stack.norms()):
+            self._rehearsed[stack] = next_losses
         smooth = self._ahead(stack, step, tested[0], plan) if plan.smoothness else None
         for place, i in enumerate(stack.members):
             self._seen[i] = VariantFrame(
                 step=step,
                 losses=np.array(self._losses[i]),
-                next_loss=float(gradients.loss[place]),
+                next_loss=next_losses[place],
                 test_loss=float(tested[0][place]),
                 test_accuracy=float(tested[1][place]),
                 layers=layers[place],

@@ -16,12 +16,8 @@ from bnviz.training.measurement_plan import (
 
 TRAINING = TrainingConfig(steps=300)  # keeps every 20th step; every 2nd of watched inference; every 15th of a landscape
 WATCHES: tuple[Watch | None, ...] = (None, *get_args(Watch))
-NOTHING, TESTS, POPULATION, INFERENCE = (
-    "",
-    "test_results",
-    "test_results population",
-    "test_results population inference",
-)
+NOTHING, ALL = "", "all_histograms"
+TESTS, INFERENCE = "test_results", "test_results population inference"
 
 
 def measured(plan: MeasurementPlan) -> str:
@@ -40,22 +36,22 @@ def measured(plan: MeasurementPlan) -> str:
         ("landscape", 7, False, NOTHING),
         ("landscape", 7, True, NOTHING),
         # kept frames, where the clock has no say
-        (None, 0, False, f"{TESTS} summaries"),
-        (None, 20, False, f"{TESTS} summaries"),
-        (None, 20, True, f"{TESTS} summaries"),
-        ("inference", 20, False, INFERENCE),
-        ("landscape", 0, False, f"{TESTS} smoothness"),
-        ("landscape", 15, False, "smoothness"),
-        ("landscape", 15, True, "smoothness"),
-        ("landscape", 15 * LANDSCAPE_LOOKS, False, f"{TESTS} smoothness"),
+        (None, 0, False, f"{ALL} {TESTS} summaries"),
+        (None, 20, False, f"{ALL} {TESTS} summaries"),
+        (None, 20, True, f"{ALL} {TESTS} summaries"),
+        ("inference", 20, False, f"{ALL} {INFERENCE}"),
+        ("landscape", 0, False, f"{ALL} {TESTS} smoothness"),
+        ("landscape", 15, False, f"{ALL} smoothness"),
+        ("landscape", 15, True, f"{ALL} smoothness"),
+        ("landscape", 15 * LANDSCAPE_LOOKS, False, f"{ALL} {TESTS} smoothness"),
         # the end, with all digits
-        (None, 300, False, "test_results all_digits summaries"),
-        ("inference", 300, False, "test_results all_digits population inference"),
-        ("landscape", 300, False, "test_results all_digits smoothness"),
+        (None, 300, False, f"{ALL} test_results all_digits summaries"),
+        ("inference", 300, False, f"{ALL} test_results all_digits population inference"),
+        ("landscape", 300, False, f"{ALL} test_results all_digits smoothness"),
     ],
 )
 def test_says_what_is_measured(watch: Watch | None, step: int, evaluate: bool, expected: str) -> None:
-    plan = measurement_plan(TRAINING, watch, step, evaluate=evaluate, uses_population=False)
+    plan = measurement_plan(TRAINING, watch, step, evaluate=evaluate)
     assert measured(plan) == expected
 
 
@@ -69,15 +65,21 @@ def test_measures_the_population_before_the_test_results_that_use_it(
     assert plan.population == plan.test_results
 
 
+@pytest.mark.parametrize(("watch", "expected"), [(None, TESTS), ("inference", INFERENCE), ("landscape", NOTHING)])
+@pytest.mark.parametrize("evaluate", [False, True])
+def test_a_network_that_diverged_is_told_of_in_full_whoever_asks(
+    watch: Watch | None, expected: str, evaluate: bool
+) -> None:
+    plan = measurement_plan(TRAINING, watch, 7, evaluate=evaluate, diverged=True)
+    assert measured(plan) == f"{ALL} {expected}".rstrip()
+
+
 @pytest.mark.parametrize("watch", WATCHES)
 def test_what_is_kept_does_not_depend_on_who_asks(watch: Watch | None) -> None:
     kept = [step for step in range(TRAINING.steps + 1) if is_kept(TRAINING, watch, step)]
     assert kept == list(range(0, TRAINING.steps + 1, TRAINING.kept_every(watch)))
     for step in kept:
-        asked, unasked = (
-            measurement_plan(TRAINING, watch, step, evaluate=evaluate, uses_population=False)
-            for evaluate in (True, False)
-        )
+        asked, unasked = (measurement_plan(TRAINING, watch, step, evaluate=evaluate) for evaluate in (True, False))
         assert asked == unasked
 
 

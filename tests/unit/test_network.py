@@ -255,7 +255,7 @@ class TestStochasticGradientDescent:
         stack = self.stack()
         for _ in range(3):
             stack.losses(*digits, "train")
-            shown = [li.next_update(li.gradient(), sgd) for li in stack.linears()]
+            shown = [sgd.rate * li.direction(li.gradient(), sgd) for li in stack.linears()]
             before = [li.weight.value.clone() for li in stack.linears()]
             stack.update(sgd)
             for li, update, old in zip(stack.linears(), shown, before, strict=True):

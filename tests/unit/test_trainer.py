@@ -20,7 +20,7 @@ from bnviz.data import Digits
 from bnviz.experiment.choices import Position, Schedule
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.edits import Edit, plan
-from bnviz.records.frames import PROBE_DIGITS, TEST_DIGITS, Frame
+from bnviz.records.frames import PROBE_DIGITS, TEST_DIGITS, Focus, Frame
 from bnviz.training import probes
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer, train
@@ -229,6 +229,36 @@ class TestFrames:
                 assert layer.summaries is not None
                 means = {place: values.double().mean().item() for place, values in trace.places.items()}
                 assert {place: each.mean for place, each in layer.summaries.items()} == pytest.approx(means, abs=1e-9)
+
+    def test_between_kept_ones_hold_histograms_of_the_layers_in_focus_alone(self, batches: Batches) -> None:
+        experiment = replace(THREE, training=replace(THREE.training, steps=300))  # keeps every 20th
+        whole, focused = trainer_of(experiment, batches), trainer_of(experiment, batches)
+        for steps, layers in ((7, (1,)), (5, ()), (3, (0, 1)), (2, (5,))):
+            frame, expected = focused.advance(steps=steps, focus=Focus(layers)), whole.advance(steps=steps)
+            for seen, full in zip(frame.variants, expected.variants, strict=True):
+                for number, (layer, all_of_it) in enumerate(zip(seen.layers, full.layers, strict=True)):
+                    counts = all_of_it.histograms if number in layers else {}
+                    assert plain(layer) == plain(replace(all_of_it, histograms=counts))
+            assert frame.shows(Focus(layers))
+            assert frame.shows(Focus((0,))) == (0 in layers)
+        assert focused.advance(steps=0, focus=Focus((0,))).shows(Focus((0,)))  # at once, without training
+
+    def test_that_are_kept_are_the_same_to_the_bit_whatever_is_in_focus(self, batches: Batches) -> None:
+        focused = trainer_of(THREE, batches)
+        found = [focused.advance(steps=0, focus=Focus(()))]
+        while not focused.finished:
+            found.append(focused.advance(focus=Focus(())))
+        assert_same_bits(found, frames_of(THREE, batches))
+
+    def test_in_which_a_network_diverges_hold_everything_whatever_is_in_focus(self, batches: Batches) -> None:
+        experiment = Experiment(TrainingConfig(steps=300), (DIVERGING, CALM))
+        whole, focused = trainer_of(experiment, batches), trainer_of(experiment, batches)
+        while not (found := focused.advance(evaluate=False, focus=Focus(()))).variants[0].diverged:
+            pass
+        while not (expected := whole.advance()).variants[0].diverged:
+            pass
+        assert found.step % experiment.training.keep_every  # between two kept frames
+        assert plain(found) == plain(expected)
 
     @pytest.mark.parametrize("strange", [math.nan, math.inf, -math.inf])
     @pytest.mark.parametrize("digits", [1, 2, 7, 256])

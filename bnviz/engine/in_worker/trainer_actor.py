@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bnviz.data import DataName, load
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
-from bnviz.records.frames import Frame
+from bnviz.records.frames import Focus, Frame
 from bnviz.records.questions import A, Question
 
 if TYPE_CHECKING:
@@ -46,15 +46,15 @@ class TrainerActor:
         digits = batches(data)
         self._trainer = Trainer(experiment.training, experiment.variants, digits, watch=watch)
 
-    def advance(self, steps: int | None, seconds: float | None, evaluate: bool) -> Frame:
+    def advance(self, steps: int | None, seconds: float | None, evaluate: bool, focus: Focus) -> Frame:
         global _trained
         try:
-            return self._trainer.advance(steps=steps, seconds=seconds, evaluate=evaluate)
+            return self._trainer.advance(steps=steps, seconds=seconds, evaluate=evaluate, focus=focus)
         finally:
             _trained = time.monotonic()
 
-    def edit(self, edit: Edit) -> Frame:
-        return self._trainer.edit(edit)
+    def edit(self, edit: Edit, focus: Focus) -> Frame:
+        return self._trainer.edit(edit, focus=focus)
 
     def inspect(self, question: Question[A]) -> A:
         """Return what `bnviz.training.questions.registry` says of the trainer, which stays as it was."""
