@@ -13,7 +13,7 @@ from bnviz.figures.shift import MEASURES
 from bnviz.figures.style import Figure
 from bnviz.findings.shift import shift_findings
 from bnviz.records.answers import GradientShift
-from bnviz.records.frames import PROBED, QUANTILES, Frame
+from bnviz.records.frames import PROBED, QUANTILES, Focus, Frame
 from bnviz.records.history import View
 from bnviz.records.questions import ShiftOfGradients
 from bnviz.ui import controls, page, session, settings_table
@@ -153,6 +153,7 @@ def findings(view: View) -> list[str]:
     return shift_findings(view, gradients(), layer=layer, place=place)
 
 
+run.focus_on(Focus((layer,)))
 with live_place:
     publish(past, shown_status, draw, findings, also=lambda: measured.count)
 settings_table.drawn()

@@ -12,7 +12,7 @@ from bnviz.experiment.presets import PRESETS
 from bnviz.figures.feature_maps import STAGES
 from bnviz.figures.style import Figure
 from bnviz.records.answers import Convolved
-from bnviz.records.frames import MAP_DIGITS, PROBE_DIGITS, Frame
+from bnviz.records.frames import MAP_DIGITS, PROBE_DIGITS, Focus, Frame
 from bnviz.records.history import View
 from bnviz.records.questions import MapsOfDigit
 from bnviz.ui import controls, page, session, settings_table
@@ -180,6 +180,7 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
     return drawn
 
 
+run.focus_on(Focus(()))
 with live_place:
     publish(run, shown_status, draw, also=lambda: maps.count)
 settings_table.drawn()

@@ -13,7 +13,7 @@ from bnviz.figures.style import Figure, fitted_to_window
 from bnviz.findings.live import live_findings
 from bnviz.findings.next_steps import next_steps
 from bnviz.findings.outcome import outcome
-from bnviz.records.frames import DEAD_SLOPE, PROBED, SATURATED, TEST_DIGITS, Frame
+from bnviz.records.frames import DEAD_SLOPE, PROBED, SATURATED, TEST_DIGITS, Focus, Frame
 from bnviz.records.history import View
 from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.components.live_plotly import live_chart
@@ -163,21 +163,24 @@ def make_figures(view: View, frame: Frame) -> dict[str, Figure]:
     here = min(layer, max(len(v.layers) for v in frame.variants) - 1)
     first = {
         "chart_loss": figures.training_loss(view, smoothing=smoothing, log=log_loss, x=x_axis, ghosts=ghosts),
-        "chart_activations": figures.activation_histograms(frame, shown, layer=here, place=place),
         "chart_saturation": figures.saturation_bars(frame, shown, layer=here, bars=bars),
     }
-    return {key: fitted_to_window(figure, *CHART_HEIGHT) for key, figure in first.items()} | {
+    rest = {
         "chart_accuracy": figures.accuracy_curves(view, x=x_axis, ghosts=ghosts),
         "chart_network": figures.network_map(frame, shown, quantity=quantity, layer=here),
-        "chart_function": figures.activation_function(frame, shown, layer=here),
         "chart_gradients": figures.layer_gradients(frame, shown),
     }
+    if frame.shows(Focus((here,))):  # else the layer was just chosen, and its histograms come with the next frame
+        first["chart_activations"] = figures.activation_histograms(frame, shown, layer=here, place=place)
+        rest["chart_function"] = figures.activation_function(frame, shown, layer=here)
+    return {key: fitted_to_window(figure, *CHART_HEIGHT) for key, figure in first.items()} | rest
 
 
 def what_happens(view: View) -> list[str]:
     return [*outcome(view), *live_findings(view)]
 
 
+run.focus_on(Focus((layer,)))
 with live_place:
     publish(cast(Run, past), shown_status, make_figures, findings=what_happens, html=STATUS)  # it only looks
 settings_table.drawn()

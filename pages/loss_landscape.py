@@ -12,7 +12,7 @@ from bnviz.figures.landscape import Shape
 from bnviz.figures.style import Figure
 from bnviz.findings.landscape import RATE_SEARCH
 from bnviz.findings.smoothness import effective_rate_findings, gap_findings, smoothness_findings
-from bnviz.records.frames import STEP_LENGTHS, TEST_DIGITS, Frame
+from bnviz.records.frames import STEP_LENGTHS, TEST_DIGITS, Focus, Frame
 from bnviz.records.history import View
 from bnviz.records.landscape import RESOLUTIONS, SEARCH_SEEDS, SLICE_DIGITS, Plane
 from bnviz.records.questions import (
@@ -227,6 +227,7 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
     } | measured.charts(run, look)
 
 
+run.focus_on(Focus(()))
 with live_place:
     publish(run, shown_status, draw, smoothness_findings, also=measured.changes)
 settings_table.drawn()

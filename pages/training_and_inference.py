@@ -12,7 +12,7 @@ from bnviz.experiment.settings import VARIANT
 from bnviz.figures.style import Figure
 from bnviz.findings.inference import inference_findings
 from bnviz.records.answers import LayerInputs
-from bnviz.records.frames import INFERENCE_DIGITS, POPULATION_DIGITS, Frame
+from bnviz.records.frames import INFERENCE_DIGITS, POPULATION_DIGITS, Focus, Frame
 from bnviz.records.history import View
 from bnviz.records.questions import InputsOfLayer
 from bnviz.ui import page, session
@@ -133,6 +133,7 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
     return drawn
 
 
+run.focus_on(Focus(()))
 with live_place:
     publish(
         run,

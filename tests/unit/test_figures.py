@@ -371,6 +371,14 @@ class TestTheHistograms:
         assert rows[0]["domain"][0] > rows[1]["domain"][1]
         assert "100 % ↑ at 0.98" in found["layout"]["meta"]["words"].split("<br>")[0]
 
+    @pytest.mark.parametrize("draw", [figures.activation_histograms, figures.activation_function])
+    def test_of_a_layer_that_was_not_in_focus_there_is_nothing_to_see_or_to_say(self, draw: Callable[..., Any]) -> None:
+        unseen = frame(*[variant_frame(layers=(layer_frame(places=()),)) for _ in range(2)])
+        told = {"place": "normalized"} if draw is figures.activation_histograms else {}
+        found = draw(unseen, twins(), layer=0, **told)
+        assert all(trace.get("fill") is None for trace in found["data"])
+        assert "batchnorm" not in "".join(found["layout"]["meta"]["words"])
+
     def test_say_so_where_a_network_has_no_batchnorm(self, batches: Batches) -> None:
         found = _latest(figures.activation_histograms, layer=0, place="normalized")(finished(twins(steps=1), batches))
         assert len(found["data"]) == 1
