@@ -140,11 +140,3 @@ PRESETS: dict[str, Preset] = {
     ),
 }
 OPENING = PRESETS["careless"].experiment  # what the live lab opens with
-
-
-def groups() -> dict[str, dict[str, Preset]]:
-    """Return the presets under their headings, in the order in which they are listed."""
-    return {
-        group: {key: preset for key, preset in PRESETS.items() if preset.group == group}
-        for group in dict.fromkeys(preset.group for preset in PRESETS.values())
-    }
