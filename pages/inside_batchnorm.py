@@ -259,7 +259,7 @@ def scale() -> None:
         st.markdown(
             "Weights a times as large give the same output, and a gradient a times as small: large weights take small "
             f"steps, which steadies their growth ({PAPER}, section 3.3). The equations hold for ε = 0; what is left of "
-            "the difference is the work of ε, most where a makes the variance small."
+            "the difference is the work of ε, largest if a makes the variance small."
         )
         a = live_slider("Scale a of the weights", 0.1, 10, 3, key="scale", log=True)
         changed = walkthrough.change_weights(scale=a)

@@ -139,8 +139,8 @@ with left:
 with right:
     page.heading(
         "Gradients",
-        "For the step about to be taken, a point a layer. Left: L2 norm of the gradient of the layer's weights. Right: "
-        "log₁₀ of the standard deviation of the update over that of the weights; about −3 is a common rule of thumb.",
+        "For the step about to be taken, one point per layer. Left: L2 norm of the gradient of the layer's weights. "
+        "Right: log₁₀ of the standard deviation of the update over that of the weights; about −3 is a usual value.",
     )
     live_chart("chart_gradients")
 

@@ -35,7 +35,7 @@ run = session.claim_run(tab, START, "inference")
 
 st.markdown(
     "In training, batchnorm normalizes every unit with the mean and variance of the **batch**. At inference there may "
-    "be one digit and no batch, and an answer must not depend on its company: so the layer uses averages that it has "
+    "be one digit and no batch, and an answer must not depend on other digits: so the layer uses averages that it has "
     "gathered **while training** (Ioffe and Szegedy 2015, section 3.1 and algorithm 2). "
     f"This network learns {run.data}."
 )
@@ -106,7 +106,7 @@ with right:
     page.heading(
         "Test loss by statistics",
         f"The same network on the same {INFERENCE_DIGITS} test digits: with its running statistics (eval mode), with "
-        "those of the population, and in training mode, where each batch of test digits is normalized by itself.",
+        "those of the population, and in training mode, in which each batch of test digits is normalized by itself.",
     )
     live_chart("chart_inference")
 
@@ -164,7 +164,7 @@ with picture:
 
 
 page.heading(
-    "One digit, in different company",
+    "One digit, different batches",
     "In training mode the other digits of the batch decide the mean and variance, so one digit gets many answers. In "
     "eval mode its answer is its own, unless the layer keeps no running statistics (track_running_stats=False in "
     "PyTorch, 'the batch at hand' above).",

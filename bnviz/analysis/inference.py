@@ -10,16 +10,19 @@ from bnviz.records.history import View
 ESTIMATED_BATCHES = 5000  # of each size, whose variance is estimated
 
 
-def watched(view: View) -> list[tuple[int, InferenceFrame]]:
-    """Step and inference frame of the first network, oldest first, last the newest look."""
+def inference_frames(view: View) -> list[tuple[int, InferenceFrame]]:
+    """Return step and inference frame of the first network, oldest first, last the newest look."""
     frames = [*view.variants[0].frames, *(view.latest.variants[:1] if view.latest else ())]
     found = {frame.step: frame.inference for frame in frames if frame.inference is not None}
     return sorted(found.items())
 
 
-def error(layer: Statistics, kind: str, what: str) -> float:
-    """Root mean square over the units: of the mean's error in population standard deviations, or of the variance's
-    relative error."""
+def statistic_error(layer: Statistics, kind: str, what: str) -> float:
+    """Return the root mean square over the units of an error of the statistics.
+
+    kind: "running" or "batch". what: "mean", whose error is in population standard deviations, or "var", whose error
+    is relative.
+    """
     truth = layer.population_var
     if what == "mean":
         off = (getattr(layer, f"{kind}_mean") - layer.population_mean) / np.sqrt(np.maximum(truth, 1e-12))

@@ -35,7 +35,7 @@ def logit_spread(logits: Array) -> LogitSpread:
 
 
 def softmax(logits: Array) -> Array:
-    """Probabilities (digits, classes) of logits of the same shape, in double precision: e^z_k / sum_j e^z_j."""
+    """Return probabilities (digits, classes) of logits of the same shape, in double precision: e^z_k / sum_j e^z_j."""
     values = logits.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         powers = np.exp(values - values.max(axis=1, keepdims=True))
@@ -44,7 +44,7 @@ def softmax(logits: Array) -> Array:
 
 
 def expected_propagation(setting: InitialSetting, found: InitialNetwork) -> Theory:
-    """What theory expects of the untrained network, given its inputs and the measured gradient at its logits.
+    """Return what theory expects of the untrained network, given its inputs and the measured gradient at its logits.
 
     The gradient of one digit's cross-entropy with respect to its logits is dL/dz = softmax(z) - one-hot(label).
     """

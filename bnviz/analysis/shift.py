@@ -46,7 +46,7 @@ class DistributionCourse:
 
     @property
     def outside(self) -> float:
-        """Share of the newest distribution that lies outside the bins."""
+        """The share of the newest distribution that lies outside the bins."""
         last = self.counts[-1]
         return float((last[0] + last[-2]) / max(last.sum(), 1))
 

@@ -43,7 +43,7 @@ class SmoothnessCourse:
 
     @property
     def effective_rate(self) -> Floats:
-        """Learning rate over the squared norm of layer 1's weights; NaN if that is zero."""
+        """The learning rate over the squared norm of layer 1's weights; NaN if that is zero."""
         squared = self.weights[:, 0] ** 2
         return np.divide(self.rate, squared, out=np.full_like(squared, np.nan), where=squared > 0)
 

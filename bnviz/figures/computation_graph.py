@@ -60,7 +60,7 @@ _COLUMNS = ((0.0, 0.45), (0.55, 1.0))
 
 
 def computation_graph(nodes: Mapping[str, Array], *, backward: bool, follow: int) -> Figure:
-    """Every node with its formula, shape and value; of a node with a row for each point, the row of point `follow`.
+    """Draw every node with its formula, shape and value; if it has a row for each point, the row of point `follow`.
 
     nodes: the values of the forward pass or, backward, the gradient of the loss at every node.
     """
@@ -109,7 +109,7 @@ def computation_graph(nodes: Mapping[str, Array], *, backward: bool, follow: int
 
 
 def gradient_check(closed: Gradients, staged: Gradients, autograd: Gradients | None, waiting: str = "") -> Figure:
-    """Closed form across, the other two up: what agrees lies on the diagonal. The largest differences are in words.
+    """Draw the closed form across, the other two up: what agrees lies on the diagonal. Words tell the differences.
 
     waiting: why there is no answer of PyTorch's autograd, in plain words.
     """

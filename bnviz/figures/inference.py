@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.analysis.inference import error, watched
+from bnviz.analysis.inference import inference_frames, statistic_error
 from bnviz.experiment.layers import LN_10
 from bnviz.figures.curves import KNOWS_NOTHING, marked, x_axis
 from bnviz.figures.style import (
@@ -32,7 +32,7 @@ _SIZES = dict(zip(BATCH_SIZES, ("#B8488A", "#D98CBE", ACCENTS[2], GUIDE), strict
 
 
 def running_statistics(view: View, *, layer: int, unit: int) -> Figure:
-    """Mean and variance of one unit: of the batch, of the running average, and of the population, over the steps."""
+    """Draw mean and variance of one unit over the steps: of the batch, the running average and the population."""
     steps, frames = _columns(view)
     data: list[Figure] = []
     axes: Figure = {}
@@ -63,13 +63,13 @@ def running_statistics(view: View, *, layer: int, unit: int) -> Figure:
 
 
 def statistics_error(view: View, *, layer: int) -> Figure:
-    """How far running average and batch are from the population, root mean square over the layer's units."""
+    """Draw how far running average and batch are from the population, root mean square over the layer's units."""
     steps, frames = _columns(view)
     data = []
     low, high = math.inf, 0.0
     for kind, color in (("batch", GUIDE), ("running", RUNNING)):
         for what, dash in (("mean", "solid"), ("var", "dot")):
-            values = np.array([error(f.layers[layer], kind, what) for f in frames])
+            values = np.array([statistic_error(f.layers[layer], kind, what) for f in frames])
             name = f"{'one batch' if kind == 'batch' else 'running'}, {'mean' if what == 'mean' else 'variance'}"
             hover = f"{name}<br>step %{{x:,.0f}}<br>error %{{y:.3g}}<extra></extra>"
             data.append(line(steps, values, color, name, hovertemplate=hover, line={"color": color, "dash": dash}))
@@ -91,7 +91,7 @@ def statistics_error(view: View, *, layer: int) -> Figure:
 
 
 def inference_losses(view: View) -> Figure:
-    """Test loss in eval mode, with population statistics, and in training mode in batches of several sizes."""
+    """Draw the test loss in eval mode, with population statistics, and in training mode in batches of several sizes."""
     steps, frames = _columns(view)
     styles = {str(size): (f"training mode, {size} digits", color, "solid") for size, color in _SIZES.items()}
     styles |= {"population": ("population statistics", POPULATION, "dash"), "eval": ("eval mode", RUNNING, "solid")}
@@ -115,7 +115,7 @@ def inference_losses(view: View) -> Figure:
 
 
 def bessel_correction(estimates: Mapping[int, tuple[Floats, Floats]], step: int) -> Figure:
-    """Distribution of both variance estimates over the batch size, of the network at `step`; the truth is 1."""
+    """Draw how both variance estimates are distributed, by batch size, for the network at `step`; the truth is 1."""
     data, names = [], ("biased, divided by B", "unbiased, divided by B − 1")
     colors = (ACCENTS[1], RUNNING)
     for which, (name, color) in enumerate(zip(names, colors, strict=True)):
@@ -162,7 +162,7 @@ def bessel_correction(estimates: Mapping[int, tuple[Floats, Floats]], step: int)
 
 
 def digit_answers(found: Answers, words: Sequence[str], step: int) -> Figure:
-    """Class probabilities of one digit, of the network at `step`: eval mode as bars, every training batch as a point.
+    """Draw the class probabilities of one digit at `step`: eval mode as bars, every training batch as a point.
 
     words: the same in sentences, which stand above.
     """
@@ -202,7 +202,7 @@ def digit_answers(found: Answers, words: Sequence[str], step: int) -> Figure:
 
 
 def digit_image(pixels: npt.ArrayLike, words: str) -> Figure:
-    """A digit as the network gets it, (784,) or (28, 28), 0 to 255. words: what is known of it."""
+    """Draw a digit as the network gets it, (784,) or (28, 28), 0 to 255. words: what is known of it."""
     image = np.asarray(pixels, dtype=np.float32).reshape(28, 28)
     heat = {
         "type": "heatmap",
@@ -228,5 +228,5 @@ def digit_image(pixels: npt.ArrayLike, words: str) -> Figure:
 
 
 def _columns(view: View) -> tuple[Floats, list[InferenceFrame]]:
-    found = watched(view)
+    found = inference_frames(view)
     return np.array([step for step, _ in found], dtype=np.float64), [frame for _, frame in found]

@@ -79,6 +79,7 @@ class _Panel:
 
     @property
     def drawn(self) -> tuple[Array, Array]:
+        """Measured and expected values, with gaps for what cannot be drawn."""
         return drawable(self.measured, self.log), drawable(self.expected, self.log)
 
 
@@ -209,7 +210,7 @@ def class_probabilities(found: InitialNetwork) -> Figure:
 
 
 def mean_probabilities(networks: Mapping[str, InitialNetwork]) -> Figure:
-    """What each network gives the ten classes on average over the digits: bars, a colour a network."""
+    """Draw the mean probability of each class over the digits: bars, one colour per network."""
     classes = list(range(10))
     data = []
     shares = {name: softmax(found.logits).mean(axis=0) * 100 for name, found in networks.items()}

@@ -28,7 +28,7 @@ INPUT_BINS = 60
 
 
 def bias_effect(before: Pair, after: Pair, *, bias: float, difference: float, gradient: float) -> Figure:
-    """Left the inputs of batchnorm, without the bias (dotted) and with it; right its outputs, which are the same."""
+    """Draw the inputs of batchnorm without the bias (dotted) and with it, and the outputs, which are the same."""
     words = [
         f"Largest difference of the outputs from b = 0: {significant(difference)}",
         f"Gradient of the loss with respect to b: {significant(gradient)}",
@@ -37,14 +37,14 @@ def bias_effect(before: Pair, after: Pair, *, bias: float, difference: float, gr
 
 
 def scale_effect(before: Pair, after: Pair, *, scale: float, difference: float) -> Figure:
-    """As bias_effect, for weights scaled by a."""
+    """Draw the same as bias_effect, for weights scaled by a."""
     words = [f"Largest difference of the outputs from a = 1: {significant(difference)}"]
     alt = f"Weights scaled by {scale:g} stretch the inputs, and hardly change the outputs"
     return _before_and_after(before, after, alt, words)
 
 
 def scale_gradient(scales: Array, norms: Array, *, scale: float, now: float, was: float) -> Figure:
-    """The norm of the weights' gradient for every scale a of the weights; marked: where a is now."""
+    """Draw the norm of the weights' gradient for every scale a of the weights, and mark the present a."""
     words = [f"{significant(now / was)} × that at a = 1; 1/a = {significant(1 / scale)}"]
     curve = line(scales, norms, GUIDE, "norm", hovertemplate="a = %{x:.2f}: %{y:.3g}<extra></extra>")
     here = line([scale], [now], AFTER, "here", hoverinfo="skip")
@@ -64,7 +64,7 @@ def scale_gradient(scales: Array, norms: Array, *, scale: float, now: float, was
 
 
 def runaway_bias(bias: Pair, loss: Pair) -> Figure:
-    """Bias and loss over the steps: statistics kept out of the gradient (orange), gradient through them (blue)."""
+    """Draw bias and loss over the steps, with statistics kept out of the gradient and with gradient through them."""
     steps = np.arange(len(bias[0]))
     data = []
     for i, (values, fit) in enumerate(((bias, "bias b"), (loss, "loss"))):

@@ -38,7 +38,7 @@ _FRAMES = 60  # moments of a path's appearance
 
 
 def ravine_contours(found: Descent, ratio: float, momentum: float, rate: float) -> Figure:
-    """Contours of the true loss, the minimum, and the path, which the browser draws step by step."""
+    """Draw contours of the true loss, the minimum, and the path, which the browser draws step by step."""
     across = np.linspace(-WEIGHT_REACH, WEIGHT_REACH, CONTOUR_POINTS)
     x, y = np.meshgrid(across, across)
     height = np.log10(np.clip(ravine.loss(found.kind, ratio, x, y), 10**LOWEST_CONTOUR, 10**HIGHEST_CONTOUR))
@@ -78,7 +78,7 @@ def ravine_contours(found: Descent, ratio: float, momentum: float, rate: float) 
 
 
 def ravine_losses(descents: list[Descent]) -> Figure:
-    """The three losses over the steps, down to the goal."""
+    """Draw the three losses over the steps, down to the goal."""
     data, longest = [], 10
     for found in descents:
         steps = np.arange(len(found.loss))

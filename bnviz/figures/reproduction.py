@@ -16,7 +16,7 @@ NAMED_POINTS = 8  # points on a logarithmic axis that are named each
 
 
 def reproduction_chart(chart: Chart) -> Figure:
-    """Without batchnorm orange, with it blue, as everywhere."""
+    """Draw the curves of one reproduced experiment: orange without batchnorm, blue with it."""
     data = []
     points = len(chart.lines[0].x)
     for curve in chart.lines:
@@ -35,5 +35,5 @@ def reproduction_chart(chart: Chart) -> Figure:
 
 
 def chart_legend(chart: Chart) -> list[tuple[str, str]]:
-    """Each name once, with its colour."""
+    """Return each name once, with its colour."""
     return list({curve.name: (curve.name, color_of(normalized=curve.normalized)) for curve in chart.lines}.values())

@@ -38,7 +38,7 @@ _PANEL_MARGIN = {"l": 44, "r": 8, "t": 26, "b": 40}
 
 
 def scheme_histograms(found: Mapping[str, Propagated], names: Mapping[str, str], activation: str) -> Figure:
-    """A panel a scheme, a column a hidden layer: how its activations are spread. names: scheme -> title."""
+    """Draw how activations are spread: one panel per scheme, one column per hidden layer. names: scheme -> title."""
     edges = activation_edges(activation)
     middles = (edges[:-1] + edges[1:]) / 2
     data: list[Figure] = []
@@ -90,7 +90,7 @@ def scheme_histograms(found: Mapping[str, Propagated], names: Mapping[str, str],
 def scheme_spreads(
     found: Mapping[str, Propagated], names: Mapping[str, str], everyone: Mapping[str, Propagated]
 ) -> Figure:
-    """A panel a scheme: standard deviation of the activations and size of the gradient; one scale for `everyone`."""
+    """Draw deviation of the activations and size of the gradient, one panel per scheme; one scale for `everyone`."""
     data: list[Figure] = []
     axes, heads, places = _panels(names)
     every = [drawable(values, True) for p in everyone.values() for values in (p.std, p.gradient)]
@@ -122,7 +122,7 @@ def scheme_spreads(
 
 
 def derived_scales(found: Mapping[float, Propagated], name: str) -> Figure:
-    """A derived scheme at its own scale and around it: activations forward, gradients back, by depth."""
+    """Draw a derived scheme at its own scale and around it: activations forward, gradients back, by depth."""
     data: list[Figure] = []
     shown = []
     for scale, p in found.items():
@@ -172,7 +172,7 @@ def derived_scales(found: Mapping[float, Propagated], name: str) -> Figure:
 
 
 def sign_agreement(found: SignAgreement, size: int) -> Figure:
-    """How many neurons have which share of gradients of one sign, for each way to feed the pixels."""
+    """Draw how many neurons have which share of gradients of one sign, for each way to feed the pixels."""
     data, words = [], []
     top = 1.0
     for kind in INPUT_KINDS:

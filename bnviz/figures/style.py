@@ -33,21 +33,23 @@ STILL: Figure = {"dragmode": False}  # nothing to zoom into, and a finger scroll
 
 
 def typed(values: npt.ArrayLike) -> dict[str, str]:
-    """An array as Plotly's typed-array spec: 4 bytes a number instead of its digits as text."""
+    """Return an array as Plotly's typed-array spec: 4 bytes for each number instead of its digits as text."""
     array = np.ascontiguousarray(values, dtype=np.float32)
     spec = {"dtype": "f4", "bdata": base64.b64encode(array.data).decode()}
     return spec if array.ndim == 1 else spec | {"shape": ", ".join(map(str, array.shape))}
 
 
 def line(x: npt.ArrayLike, y: npt.ArrayLike, color: str, name: str, **more: Any) -> Figure:
+    """Return a line; `line` among `more` changes its style."""
     style = {"color": color, "width": 2} | more.pop("line", {})
     return {"type": "scatter", "mode": "lines", "x": typed(x), "y": typed(y), "name": name, "line": style} | more
 
 
 def layout(alt: str, height: int, words: Sequence[str] = (), **more: Any) -> Figure:
-    """uirevision never changes, so that a zoom outlives every update. alt is what a screen reader says.
+    """Return a layout. alt: what a screen reader says. words: lines above the chart.
 
-    words stand above the chart, a line each: text that changes in every frame is dear inside a plot.
+    uirevision never changes, so that a zoom outlives every update. Words stand outside the plot, because text that
+    changes in every frame is slow inside it.
     """
     return {
         "height": height,
@@ -66,15 +68,17 @@ def fitted_to_window(figure: Figure, least: int, most: int, beside: int) -> Figu
 
 
 def axis(title: str, **more: Any) -> Figure:
+    """Return an axis with a title."""
     return {"title": {"text": title, "standoff": 8}, "zeroline": False} | more
 
 
 def steps_axis(**more: Any) -> Figure:
+    """Return an axis of steps."""
     return axis("step (batches)", tickformat=",", **more)
 
 
 def steps_until(end: float) -> Figure:
-    """From step 0, with room for a line at both ends."""
+    """Return an axis of steps from 0 on, with room for a line at both ends."""
     return steps_axis(range=[-0.01 * end, end * 1.01])
 
 
@@ -102,13 +106,13 @@ def axis_suffix(place: int) -> str:
 
 
 def note(text: str, x: float, y: float, **more: Any) -> Figure:
-    """Words at a place of the plot, in shares of its width and height."""
+    """Return words at a place of the plot, in shares of its width and height."""
     place = {"xref": "paper", "yref": "paper", "x": x, "y": y, "showarrow": False, "align": "left"}
     return {"text": text, "font": {"size": 12}, "xanchor": "left", "yanchor": "top"} | place | more
 
 
 def color_bar(title: str, length: float = 0.5, **more: Any) -> Figure:
-    """Below the picture, where it takes no width from it. length: its share of the picture's width."""
+    """Return a colour bar below the plot, which takes no width from it. length: its share of the plot's width."""
     return {
         "title": {"text": title, "side": "top"},
         "orientation": "h",
@@ -124,7 +128,7 @@ def color_bar(title: str, length: float = 0.5, **more: Any) -> Figure:
 
 
 def guide(value: float) -> list[Figure]:
-    """A dotted horizontal line across the plot, as a shape; what it means stands above, where it covers no curve."""
+    """Return a dotted horizontal line across the plot; what it means stands above the plot, so as to cover no curve."""
     ends = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value}
     return [ends | {"line": DOTTED}]
 
@@ -179,13 +183,13 @@ def title_of(experiment: Experiment, index: int) -> str:
 
 
 def unit_of(experiment: Experiment, layer: int) -> str:
-    """What a unit of one hidden layer, from 0, is: neuron, channel, or either where the variants differ."""
+    """Return what a unit of one hidden layer, from 0, is: neuron, channel, or either if the networks differ."""
     kinds = {v.network.hidden[layer].unit for v in experiment.variants if layer < len(v.network.hidden)}
     return " or ".join(sorted(kinds, reverse=True)) or "neuron"
 
 
 def nice_ceiling(value: float) -> float:
-    """The smallest round number that is not below `value`: axes that grow in calm steps."""
+    """Return the smallest round number that is not below `value`: axes then grow in calm steps."""
     if not value > 0 or math.isinf(value):
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -203,12 +207,13 @@ def calm_range(values: Floats) -> list[float]:
 
 
 def round_step(span: float, most: int) -> float:
-    """1, 2 or 5 times a power of ten: the distance of at most `most` ticks, and the one at 0, over a span."""
+    """Return 1, 2 or 5 times a power of ten: the distance of at most `most` ticks, and the one at 0, over a span."""
     step = span / most or 1.0
     power = 10.0 ** math.floor(math.log10(step))
     return next(digit * power for digit in (1, 2, 5, 10) if digit * power >= step * (1 - 1e-9))
 
 
 def faded(color: str, alpha: float) -> str:
+    """Return a colour "#rrggbb" with an opacity, 0 to 1."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"

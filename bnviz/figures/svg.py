@@ -26,7 +26,7 @@ TEXT, GRID = "#31333F", "#DDE0E4"
 
 
 def svg_chart(chart: Chart) -> str:
-    """One chart with its title, legend and axes, on white."""
+    """Return the SVG of one chart with its title, legend and axes, on white."""
     across = _Axis([x for line in chart.lines for x in line.x], LEFT, WIDTH - RIGHT, log=chart.log_x)
     values = [y for line in chart.lines for y in line.y if y is not None]
     up = _Axis([0.0, *values], HEIGHT - BOTTOM, TOP)

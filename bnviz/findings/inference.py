@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from bnviz.analysis.inference import error, watched
+from bnviz.analysis.inference import inference_frames, statistic_error
 from bnviz.records.answers import Answers
 from bnviz.records.frames import BATCH_SIZES
 from bnviz.records.history import View
@@ -13,11 +13,11 @@ from bnviz.wording import counted
 
 def inference_findings(view: View) -> list[str]:
     """Return what a watched network shows of batchnorm's two modes, over the units of its first layer."""
-    found = watched(view)
+    found = inference_frames(view)
     if not found:
         return []
     step, frame = found[-1]
-    running, batch = (error(frame.layers[0], kind, "mean") for kind in ("running", "batch"))
+    running, batch = (statistic_error(frame.layers[0], kind, "mean") for kind in ("running", "batch"))
     losses = frame.losses
     sentences = [
         f"After {counted(step, 'step')} the running means of layer 1 are {running:.2f} standard deviations off those "

@@ -16,7 +16,7 @@ CHANGED_SPREAD = 3.0  # times from the first layer to the last; a smaller change
 
 
 def initialization_findings(setting: InitialSetting, found: InitialNetwork) -> list[str]:
-    """Activations, gradients, loss: one sentence each."""
+    """Return what follows for activations, gradients and loss, one sentence each."""
     p = found.propagated
     return [_activations(setting, p), _gradients(p), _loss(found)]
 
@@ -89,7 +89,7 @@ def _loss(found: InitialNetwork) -> str:
 
 
 def sign_findings(setting: InitialSetting, found: SignAgreement, size: int) -> str:
-    """What the inputs' sign does to the gradients of a neuron."""
+    """Return what the sign of the inputs does to the gradients of a neuron."""
     shares = {kind: found.shares[kind, size] for kind in ("raw", "standardized", "centred")}
     if not all(map(len, shares.values())):
         return "No finite gradient but 0 reaches the first layer of this network, so there are no signs to compare."

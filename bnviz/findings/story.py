@@ -9,7 +9,7 @@ import numpy as np
 from bnviz.analysis import smoothness
 from bnviz.analysis import story as measured
 from bnviz.analysis.comparison import are_alike
-from bnviz.analysis.inference import error, watched
+from bnviz.analysis.inference import inference_frames, statistic_error
 from bnviz.analysis.initialization import softmax
 from bnviz.analysis.learning import UNINFORMED_WITHIN
 from bnviz.experiment.guesses import Answer, CurveGuess
@@ -276,8 +276,8 @@ def of_answers(view: View, found: Answers) -> Reveal:
         f"Eval mode says {answer} ({found.evaluated[0][answer]:.1%}), alone {company}; of {len(drawn)} batches of 2, "
         f"{agree} say {answer}, with a probability from {low:.1%} to {high:.1%}."
     )
-    if looked := watched(view):
-        running, batch = (error(looked[-1][1].layers[0], kind, "mean") for kind in ("running", "batch"))
+    if looked := inference_frames(view):
+        running, batch = (statistic_error(looked[-1][1].layers[0], kind, "mean") for kind in ("running", "batch"))
         sentence += (
             f" The running means of layer 1 are {running:.2f} standard deviations off the population's, those of one "
             f"batch of {view.experiment.training.batch_size} {batch:.2f}."

@@ -42,7 +42,7 @@ def _sigmoid(z: Array) -> Array:
 
 
 def normal_distribution(z: Array) -> Array:
-    """Phi(z), the standard normal distribution function, to 1e-7 (Abramowitz and Stegun 1964, 26.2.17)."""
+    """Return Phi(z), the standard normal distribution function, to 1e-7 (Abramowitz and Stegun 1964, 26.2.17)."""
     t = 1 / (1 + 0.2316419 * np.abs(z))
     series = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
     tail = normal_density(z) * series

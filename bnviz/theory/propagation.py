@@ -43,7 +43,7 @@ _EVEN = np.array([-GAUSSIAN_REACH, -5, -3, -2, -1, 0, 1, 2, 3, 5, GAUSSIAN_REACH
 
 @dataclass(frozen=True)
 class Moments:
-    """E[f], E[f^2], E[f'], E[f'^2] and the share of saturated units under N(mean, std^2), each of the same shape."""
+    """The moments E[f], E[f^2], E[f'], E[f'^2] and the share of saturated units under N(mean, std^2), of one shape."""
 
     f: Array
     f2: Array
@@ -84,8 +84,11 @@ def covariance(activation: str, std: float, correlation: float) -> float:
 
 @dataclass(frozen=True)
 class Theory:
-    """What a wide network does, over digits and units: mean, std and saturated share of the activations of every
-    hidden layer, and the root mean square of dL/dz of one digit at every linear layer, the logits last."""
+    """What theory says of a wide network, over digits and units.
+
+    mean, std, saturated: of the activations of every hidden layer, and their saturated share. gradient: root mean
+    square of dL/dz of one digit at every linear layer, the logits last.
+    """
 
     mean: Array
     std: Array

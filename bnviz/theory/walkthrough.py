@@ -154,7 +154,7 @@ def gradient_norms(scales: Array) -> Array:
 
 @dataclass(frozen=True)
 class Descent:
-    """Two units that differ in their gradient alone, step by step: (steps + 1,) each."""
+    """The course of two units that differ in their gradient alone: (steps + 1,) each."""
 
     bias: tuple[Array, Array]  # statistics kept out of the gradient; gradient through the statistics
     loss: tuple[Array, Array]

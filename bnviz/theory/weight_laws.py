@@ -18,7 +18,7 @@ DENSITY_POINTS = 201
 
 @dataclass(frozen=True)
 class WeightLaw:
-    """Mean and variance of a weight; low and high are where its density ends, or where little of it is left."""
+    """The mean and variance of a weight; low and high: its density ends there, or little of it lies beyond."""
 
     mean: float
     variance: float
@@ -27,7 +27,7 @@ class WeightLaw:
 
     @property
     def second_moment(self) -> float:
-        """E[w^2], what the variance of a layer's pre-activations is proportional to."""
+        """The mean square E[w^2], which the variance of a layer's pre-activations is proportional to."""
         return self.variance + self.mean**2
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bnviz import figures
-from bnviz.analysis.inference import error, variance_estimates
+from bnviz.analysis.inference import statistic_error, variance_estimates
 from bnviz.experiment.config import BatchNormConfig, Experiment, TrainingConfig, Variant
 from bnviz.findings.inference import answer_findings, inference_findings
 from bnviz.records.answers import Answers
@@ -64,9 +64,9 @@ def test_the_running_mean_is_drawn_beside_what_it_stands_for() -> None:
 
 def test_errors_are_told_in_standard_deviations_of_the_population() -> None:
     layer = inference(running=0.0, batch=1.0).layers[0]
-    assert error(layer, "running", "mean") == 1.0  # 2 off, with a standard deviation of 2
-    assert error(layer, "batch", "mean") == 0.5
-    assert error(layer, "running", "var") == 0.0
+    assert statistic_error(layer, "running", "mean") == 1.0  # 2 off, with a standard deviation of 2
+    assert statistic_error(layer, "batch", "mean") == 0.5
+    assert statistic_error(layer, "running", "var") == 0.0
 
 
 def test_a_unit_that_never_varies_breaks_no_figure() -> None:

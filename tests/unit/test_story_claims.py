@@ -13,7 +13,7 @@ import pytest
 from builders import frame, rehearsed, variant_frame, view_of
 
 from bnviz.analysis import story as measured
-from bnviz.analysis.inference import error, variance_estimates, watched
+from bnviz.analysis.inference import inference_frames, statistic_error, variance_estimates
 from bnviz.analysis.initialization import softmax
 from bnviz.experiment.chapter import Act, Untrained
 from bnviz.experiment.guesses import CURVE_POINTS
@@ -230,8 +230,8 @@ class TestChapter9:
 
     def test_the_running_means_are_closer_to_the_population_than_one_batch(self, asked: tuple[Answers, View]) -> None:
         found, view = asked
-        _, newest = watched(view)[-1]
-        running, batch = (error(newest.layers[0], kind, "mean") for kind in ("running", "batch"))
+        _, newest = inference_frames(view)[-1]
+        running, batch = (statistic_error(newest.layers[0], kind, "mean") for kind in ("running", "batch"))
         assert running < batch / 2
         assert_told(of_answers(view, found).sentence, f"{running:.2f} standard deviations", f"batch of 32 {batch:.2f}")
 

@@ -93,7 +93,7 @@ def training_buttons(setting: InitialSetting) -> None:
                 disabled=setting.steps >= MAX_TRAINED_STEPS,
             )
         st.button(
-            "Untrained again",
+            "Reset",
             key="initial_untrain",
             icon=":material/replay:",
             on_click=_train,

@@ -25,8 +25,8 @@ HEADINGS: dict[Chart, tuple[str, str]] = {
     ),
     "gradients": (
         "Gradients",
-        "For the step about to be taken, a point a layer. Left: L2 norm of the gradient of the layer's weights. Right: "
-        "log₁₀ of the standard deviation of the update over that of the weights.",
+        "For the step about to be taken, one point per layer. Left: L2 norm of the gradient of the layer's weights. "
+        "Right: log₁₀ of the standard deviation of the update over that of the weights.",
     ),
     "gradient_flow": (
         "Gradient by layer",
