@@ -8,6 +8,7 @@ import streamlit as st
 from bnviz import figures
 from bnviz.experiment import architecture
 from bnviz.experiment.config import Experiment
+from bnviz.experiment.naming import network_conditions, network_names
 from bnviz.experiment.presets import PRESETS
 from bnviz.figures.feature_maps import STAGES
 from bnviz.figures.style import Figure
@@ -92,9 +93,10 @@ page.heading(
     "After a convolution one mean and one variance belong to a channel, because its kernel is the same at every "
     "position (Ioffe and Szegedy 2015, section 3.2).",
 )
+names = network_names(experiment)
 for letters, layers in architecture.architectures_by_letters(experiment).items():
     if letters != experiment.letters:
-        st.caption(", ".join(letters))
+        st.caption(", ".join(names[experiment.letters.index(letter)] for letter in letters))
     st.table(architecture.layer_table(layers, experiment.training.batch_size))
 
 convolutions = max(sum(layer.kernel > 0 for layer in v.network.hidden) for v in experiment.variants)
@@ -165,8 +167,9 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
     }
     if (found := asked(view.experiment)) is not None:
         version = maps.count, place
-        guesses = ", ".join(f"{view.experiment.letters[i]} says {guess}" for i, guess in enumerate(found.guesses))
-        words = f"a {found.label}; at step {found.step:,} {guesses}"
+        conditions = network_conditions(view.experiment)
+        guesses = ", ".join(f"{guess} {condition}" for guess, condition in zip(found.guesses, conditions, strict=True))
+        words = f"a {found.label}; taken at step {found.step:,} for a {guesses}"
         shown = {
             "chart_map_digit": figures.digit_image(found.digit, words),
             "chart_channels": figures.channel_histograms(found, view.experiment, layer=layer),

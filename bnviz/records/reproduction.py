@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from bnviz.wording import counted
+
 RESULTS_FILE = Path(__file__).parents[2] / "docs" / "results.json"
 FIGURES_FOLDER = "figures"  # the folder of the pictures, beside it
 VERDICTS = {True: "agrees", False: "differs", None: "no clear difference"}
@@ -90,7 +92,7 @@ class Results:
         """Seeds, form and minutes of the run, in words."""
         seeds = "one seed" if self.seeds == 1 else f"mean ± standard deviation of {self.seeds} seeds"
         form = ", quick form with shorter runs" if self.quick else ""
-        return f"{seeds}{form}, {self.minutes:.0f} minute{'s' * (round(self.minutes) != 1)}"
+        return f"{seeds}{form}, {counted(round(self.minutes), 'minute')}"
 
 
 _RESULTS = TypeAdapter(Results)
