@@ -154,7 +154,7 @@ CHAPTERS: tuple[Chapter, ...] = (
         4,
         "Batchnorm takes the mean of the batch away and divides by its standard deviation, for each dimension on its "
         "own. Here is a batch of twenty points. Where does the ringed one go?",
-        PointGuess(Span("x₁", -10.0, 10.0), Span("x₂", -10.0, 10.0), (0.0, 0.0)),
+        PointGuess(Span("x₁", -4.0, 9.0), Span("x₂", -4.0, 4.0), (2.0, 2.0)),
         (Act(("points", "bias")),),
         "The learned scale γ and shift β let the network undo all of it, so normalizing takes nothing away that it "
         "could not get back. A bias before batchnorm does nothing: it moves the mean, which is taken away.",

@@ -1,13 +1,17 @@
 """Batchnorm by hand: a batch of twenty points, its scale and shift, and a bias before it."""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
 from bnviz import figures
+from bnviz.experiment.guesses import PointGuess
 from bnviz.findings.story import Reveal, of_batch
 from bnviz.theory import walkthrough
 from bnviz.theory.walkthrough import Array
 from bnviz.ui import page
+from bnviz.ui.components.guess import move_points
 from bnviz.ui.components.live_plotly import live_chart
 from bnviz.ui.components.live_slider import live_slider, set_slider
 from bnviz.ui.sections.story.charts import HEADINGS
@@ -24,20 +28,24 @@ def batch_of_points() -> Array:
 
 
 def show_batch(stage: Stage) -> Reveal:
-    """Draw the batch before and after, with sliders for γ, β and a bias. Returns what it showed."""
-    x = batch_of_points()
-    settings, picture, bias_place = st.columns([1, 2, 2], gap="medium")
-    with settings:
+    """Draw the batch before and after, to be moved about, with sliders for γ, β and a bias. Returns what it showed."""
+    guess, original = stage.chapter.guess, batch_of_points()
+    assert isinstance(guess, PointGuess)
+    hand, picture, bias_place = st.columns(3, gap="medium")
+    with hand:
+        page.heading("Your batch", "Move the points: mean and deviation are reckoned anew from where they are.")
+        handles = [(float(one), float(other)) for one, other in original]
+        x = np.array(move_points("story_points", guess.x, guess.y, handles, ringed=RINGED))
         gamma, beta = _affine(x)
-        bias = live_slider("Bias before batchnorm", -10, 10, 5, key="story_bias", step=0.1)
     walk = walkthrough.walk(x, gamma, beta)
     with picture:
         page.heading(*HEADINGS["points"])
         figure = figures.batch_points(x, walk.y, names=AXES, follow=RINGED)
         live_chart("chart_points", stage.guessed("points", figure))
-    changed = walkthrough.change_weights(bias=bias)
     with bias_place:
         page.heading(*HEADINGS["bias"])
+        bias = live_slider("Bias before batchnorm", -10, 10, 5, key="story_bias", step=0.1)
+        changed = walkthrough.change_weights(bias=bias)
         live_chart(
             "chart_bias",
             figures.bias_effect(
@@ -49,8 +57,13 @@ def show_batch(stage: Stage) -> Reveal:
             ),
         )
     undone = float(np.abs(walkthrough.walk(x, *walkthrough.undoing(x)).y - x).max())
-    normalized = walkthrough.walk(x, np.ones(2), np.zeros(2)).y
-    return of_batch(x[RINGED], normalized[RINGED], undone, bias, changed.largest_difference)
+    reveal = of_batch(x[RINGED], _normalized(x)[RINGED], undone, bias, changed.largest_difference)
+    asked = _normalized(original)[RINGED]  # the question was about the batch as it was at first
+    return replace(reveal, truth=(float(asked[0]), float(asked[1])))
+
+
+def _normalized(x: Array) -> Array:
+    return walkthrough.walk(x, np.ones(2), np.zeros(2)).y
 
 
 def _affine(x: Array) -> tuple[Array, Array]:

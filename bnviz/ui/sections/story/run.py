@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from bnviz import figures
@@ -11,7 +10,7 @@ from bnviz.analysis.inference import variance_estimates
 from bnviz.engine.run import Run
 from bnviz.experiment.chapter import Act, Chart
 from bnviz.experiment.scenario import Scenario
-from bnviz.figures.style import Figure
+from bnviz.figures.style import Figure, fitted_to_window
 from bnviz.findings.inference import answer_findings
 from bnviz.findings.story import Reveal, of_answers, of_run, of_variances
 from bnviz.records.frames import POPULATION_DIGITS, Frame
@@ -21,9 +20,11 @@ from bnviz.ui import session
 from bnviz.ui.asking.at_once import ask
 from bnviz.ui.news import STATUS, publish
 from bnviz.ui.sections.story.charts import run_figures
+from bnviz.ui.sections.story.digit import drawn_digit
 from bnviz.ui.sections.story.stage import Stage, chart_places
 
 RUN_SECONDS = 5.0  # a run is shown over about so long, if the machine can
+CHART_HEIGHT = (220, 330, 570)  # pixels: at least, at most, and what stands above and below, with what the run showed
 BESSEL_SIZES = (2, 4, 8, 16, 32, 64, 128)
 
 
@@ -50,7 +51,8 @@ def show_run(stage: Stage, run: Run) -> Reveal | None:
 
     def make(view: View, frame: Frame) -> dict[str, Figure]:
         found = run_figures(stage.act, view, frame)
-        return {f"chart_{name}": stage.guessed(name, figure) for name, figure in found.items()}
+        guessed = {name: stage.guessed(name, figure) for name, figure in found.items()}
+        return {f"chart_{name}": fitted_to_window(figure, *CHART_HEIGHT) for name, figure in guessed.items()}
 
     with news:
         publish(run, status, make, lambda _: [], html=STATUS)
@@ -83,13 +85,11 @@ def _variances(run: Run) -> _Asked:
 
 def _digit_answers(run: Run) -> _Asked:
     """The digit that the reader drew, or the first 7 of the test set, in eval mode and in company."""
-    drawn: np.ndarray[Any, Any] | None = st.session_state.get("story_digit")
-    if drawn is not None:
-        pixels, words = np.ravel(drawn), "drawn, then scaled and centred as MNIST's digits are"
-    elif (digit := _once(run, DigitOfTestSet(0))) is not None:
+    pixels, words = drawn_digit(), "drawn, then scaled and centred as MNIST's digits are"
+    if pixels is None:
+        if (digit := _once(run, DigitOfTestSet(0))) is None:
+            return _Asked(None, {})
         pixels, words = digit.pixels, f"test digit 1, labelled {digit.label}"
-    else:
-        return _Asked(None, {})
     charts: dict[Chart, Figure] = {"digit": figures.digit_image(pixels, words)}
     found = _once(run, AnswersInCompany(0, tuple(pixels.tolist()), seed=0))
     if found is None:
