@@ -1,9 +1,12 @@
-# make app     install what is needed into .venv (once) and serve the app on http://localhost:8501
-# make test    lint, then every test
-# make lint    style, format, types, import contracts
-# make bench   measure speed, as ratios
+# make app            install what is needed into .venv (once) and serve the app on http://localhost:8501
+# make dev            the same, and start it anew at every save; the workers stay
+# make test           lint, then every test
+# make test-fast      the tests that need neither workers nor a browser, less the slow ones
+# make test-browser   the tests in Chromium
+# make lint           style, format, types, import contracts
+# make bench          measure speed, as ratios
 # make bench-browser  measure how smoothly Chromium shows the app
-# make clean   remove .venv and every cache
+# make clean          remove .venv and every cache
 #
 # Settings: PYTHON=python3.12 (what .venv is made with), VENV=folder, PORT=8501, ADDRESS=localhost, PYTEST_ARGS="-k name".
 
@@ -19,16 +22,21 @@ pip := $(bin)/python -m pip --disable-pip-version-check --quiet install
 check_style = lint=0; for tool in "ruff check" "ruff format --check" mypy lint-imports; do \
 	echo "$$tool"; $(bin)/$$tool || lint=1; done
 
+# Only this machine can reach the app, unless ADDRESS says otherwise. Without the last flag, Streamlit's very first start
+# on a machine waits for an e-mail address to be typed.
+server_options = --server.address $(ADDRESS) --server.port $(PORT) --server.showEmailPrompt false
+
 .DEFAULT_GOAL := help
-.PHONY: help app test lint bench bench-browser clean
+.PHONY: help app dev test test-fast test-browser lint bench bench-browser clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
-# Only this machine can reach the app, unless ADDRESS says otherwise. Without the flag for it, Streamlit's very first
-# start on a machine waits for an e-mail address to be typed.
 app: $(VENV)/.installed-app
-	@$(bin)/python -m streamlit run app.py --server.address $(ADDRESS) --server.port $(PORT) --server.showEmailPrompt false
+	@$(bin)/python -m streamlit run app.py $(server_options)
+
+dev: $(VENV)/.installed-app
+	@$(bin)/python dev.py $(server_options)
 
 # The tests run also after a failed lint, so that one run tells everything; either one fails the target.
 # PYTEST_STATUS_FILE, where set, receives pytest's own exit code: make reports every failure as 2.
@@ -38,6 +46,13 @@ test: $(VENV)/.installed-dev
 	if [ -n "$$PYTEST_STATUS_FILE" ]; then echo $$tests > "$$PYTEST_STATUS_FILE"; fi; \
 	if [ $$lint -ne 0 ]; then echo "make test: lint failed (see above the tests)" >&2; fi; \
 	[ $$lint -eq 0 ] && [ $$tests -eq 0 ]
+
+# Two processes, of which each takes whole files or classes: a page's tests share the workers that the first one starts.
+test-fast: $(VENV)/.installed-dev
+	@$(bin)/python -m pytest -q -n 2 --dist loadscope -m "not slow" tests/unit tests/pages $(PYTEST_ARGS)
+
+test-browser: $(VENV)/.installed-dev
+	@BNVIZ_REQUIRE_BROWSER=1 $(bin)/python -m pytest tests/browser $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev
 	@$(check_style); exit $$lint
@@ -50,7 +65,7 @@ bench-browser: $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build ./*.egg-info
-	find app.py bnviz pages benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
+	find app.py dev.py bnviz pages benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are newer than the requirements they stand for, so a second call installs nothing.
 $(VENV)/.installed-app: requirements.txt | $(VENV)/.created

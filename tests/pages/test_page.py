@@ -11,8 +11,6 @@ from bnviz.experiment.presets import PRESETS
 from bnviz.ui.status_line import pace
 from bnviz.ui.web import server
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _engine_ends_with_the_tests() -> Iterator[None]:

@@ -63,6 +63,7 @@ class TestRealDigits:
     def test_have_their_centre_of_mass_at_14_14(self, sample: Ink) -> None:
         assert np.abs(centre_of_mass(sample) - 14).max() <= 0.5
 
+    @pytest.mark.slow
     def test_come_back_unchanged_from_five_times_their_size(self, sample: Ink) -> None:
         enlarged = sample.repeat(5, axis=1).repeat(5, axis=2)
         again = np.stack([digit_of(ink) for ink in enlarged])

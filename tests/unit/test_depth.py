@@ -50,6 +50,7 @@ class TestLeNet:
         ]
         assert sum((layer.fan_in + 1) * layer.units for layer in LENET.layers) == 61_706
 
+    @pytest.mark.slow
     def test_trains_to_the_same_bits_however_it_is_watched(self, batches: Batches) -> None:
         watched = frames_of(BOTH, batches)
         trainer = trainer_of(BOTH, batches)
@@ -57,6 +58,7 @@ class TestLeNet:
         for place in range(2):
             assert losses_of(watched, place).tobytes() == losses_of(one_by_one, place).tobytes()
 
+    @pytest.mark.slow
     def test_catches_up_after_a_change_to_the_bit(self, batches: Batches) -> None:
         changed = BOTH.with_variant(1, Variant(LENET, BatchNormConfig(eps=1e-3)))
         edited = trainer_of(BOTH, batches)

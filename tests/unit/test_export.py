@@ -205,6 +205,7 @@ def printed_losses(output: str, letter: str) -> list[tuple[int, float]]:
 
 
 class TestTheScript:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "experiment",
         [Experiment(TrainingConfig(steps=20)), EVERYTHING, OPTIONS, CONVOLUTIONS],
@@ -224,6 +225,7 @@ class TestTheScript:
             assert float(tested[0]) == pytest.approx(frames[-1].variants[i].test_loss, rel=1e-3)
             assert float(tested[1]) == pytest.approx(frames[-1].variants[i].test_accuracy, abs=2e-3)
 
+    @pytest.mark.slow
     def test_numbers_its_steps_as_the_csv_does(self, view: View, tmp_path: Path) -> None:
         output = run_script(view.experiment, tmp_path, SAMPLE_FILE)
         rows = [row for row in rows_of(export.to_csv(view)) if row["variant"] == "A" and row["train_loss"]]
@@ -231,6 +233,7 @@ class TestTheScript:
         assert [step for step, _ in printed] == [int(row["step"]) for row in rows]
         np.testing.assert_allclose([loss for _, loss in printed], [float(row["train_loss"]) for row in rows], rtol=1e-4)
 
+    @pytest.mark.slow
     def test_reads_the_digits_beside_it_without_torchvision_and_without_a_network(
         self, batches: Batches, tmp_path: Path
     ) -> None:
@@ -241,6 +244,7 @@ class TestTheScript:
         assert step == 1
         assert loss == pytest.approx(losses_of(frames_of(experiment, batches), 0)[0], rel=1e-5)
 
+    @pytest.mark.slow
     def test_begins_alike_and_parts_from_the_app_where_the_gradient_explodes(
         self, batches: Batches, tmp_path: Path
     ) -> None:

@@ -103,6 +103,7 @@ class TestTheKeptFrames:
         assert kept[-1] == steps
         assert kept[:-1] == list(range(0, steps, every))
 
+    @pytest.mark.slow
     def test_are_bounded_also_past_the_end_that_the_settings_name(self) -> None:
         short = Experiment(TrainingConfig(steps=30), (Variant(),))
         history = History(short)

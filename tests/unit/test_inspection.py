@@ -27,6 +27,7 @@ def pixels(batches: Batches, place: int = 0) -> tuple[float, ...]:
 
 
 class TestWatchingInference:
+    @pytest.mark.slow
     def test_changes_no_bit_of_the_training(self, batches: Batches) -> None:
         plain: list[Frame] = []
         seen: list[Frame] = []
@@ -55,6 +56,7 @@ class TestWatchingInference:
         within = np.mean([part.var(0, ddof=1) for part in np.split(whole, len(whole) // 32)], axis=0)
         np.testing.assert_allclose(found.layers[0].population_var, within, rtol=1e-3)
 
+    @pytest.mark.slow
     def test_sees_the_running_statistics_approach_the_population(self, batches: Batches) -> None:
         trainer = watched(batches)
         first = trainer.advance(steps=0).variants[0].inference

@@ -65,6 +65,7 @@ class TestACell:
         for k in (0, 1):
             np.testing.assert_array_equal(found.curves[k], losses_of(frames, k).astype(np.float32))
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("momentum", [0.0, 0.5])
     def test_is_the_same_to_tolerance_among_others_of_all_kinds(self, batches: Batches, momentum: float) -> None:
         axes = (Axis("learning_rate", choices=(0.05, 0.2)), Axis("momentum", choices=(momentum, 0.9)))
@@ -76,6 +77,7 @@ class TestACell:
             np.testing.assert_allclose(found.curves[k, :50], losses, rtol=2e-3, atol=1e-4)
             assert found.test_loss[k] == pytest.approx(last.test_loss, rel=0.02)
 
+    @pytest.mark.slow
     def test_may_be_a_lenet(self, batches: Batches) -> None:
         training = replace(STEPS, steps=8, batch_size=8)
         network = NetworkConfig(architecture="lenet", activation="tanh", init="xavier_normal")

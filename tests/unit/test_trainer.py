@@ -68,6 +68,7 @@ class TestTheSameExperiment:
         other = replace(THREE, training=replace(THREE.training, seed=1))
         assert not np.array_equal(losses_of(frames_of(THREE, batches), 0), losses_of(frames_of(other, batches), 0))
 
+    @pytest.mark.slow
     @settings(max_examples=15)
     @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=1))
     def test_gives_the_same_bits_however_it_is_cut_and_watched(
@@ -463,6 +464,7 @@ class TestEdits:
         assert len(found) > 15
         assert_same_bits(frames_of(self.experiment, batches, edits=edits), found)
 
+    @pytest.mark.slow
     @settings(max_examples=8)
     @given(st.integers(1, 9))
     def test_a_replay_ends_with_the_same_bits_however_it_is_cut(self, batches: Batches, at_most: int) -> None:
