@@ -4,7 +4,6 @@ from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
-from builders import frame, layer_frame, twins, variant_frame, view_of
 
 from bnviz.analysis import shift
 from bnviz.experiment.config import Experiment
@@ -12,6 +11,7 @@ from bnviz.records.answers import GradientShift
 from bnviz.records.frames import BINS, QUANTILES, Counts, LayerFrame, Summary
 from bnviz.records.history import View
 from bnviz.records.questions import ShiftOfGradients
+from tests.builders import frame, layer_frame, twins, variant_frame, view_of
 
 TWINS = twins(steps=1500)
 LOW, HIGH = -10.0, 10.0

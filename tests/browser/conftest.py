@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -198,7 +199,7 @@ def assert_accessible(page: Page) -> None:
 
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        wait_for(lambda scheme=scheme: page.evaluate(THEMED, scheme), f"the {scheme} theme")  # type: ignore[misc]
+        wait_for(partial(page.evaluate, THEMED, scheme), f"the {scheme} theme")
         end = time.monotonic() + START / 4
         while (found := serious()) and time.monotonic() < end:  # what Streamlit is about to replace is pale
             page.wait_for_timeout(500)
@@ -295,7 +296,10 @@ class Lab:
     def updates(self, key: str) -> int:
         return int(self.page.locator(f".st-key-{key} .bnviz-chart").get_attribute("data-updates") or 0)
 
-    def chart(self, key: str, expression: str) -> object:
+    def wait_for_updates(self, key: str, count: int) -> None:
+        wait_for(lambda: self.updates(key) >= count, f"{count} updates of {key}")
+
+    def chart(self, key: str, expression: str) -> Any:
         """A JavaScript expression of the chart's div, `div`."""
         return self.page.locator(f".st-key-{key} .bnviz-chart").evaluate(f"div => {expression}")
 

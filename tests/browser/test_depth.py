@@ -15,7 +15,7 @@ ADDRESS = "depth_and_architecture?architecture=lenet"
 def has_layers(lab: Lab, count: int) -> None:
     """Wait until every network has so many layers with weights on the axis."""
     ends = "div.calcdata.filter(c => c[0].trace.mode).map(c => c.at(-1).x)"
-    wait_for(lambda: set(lab.chart("chart_gradient_flow", ends)) == {count}, f"{count} layers")  # type: ignore[call-overload]
+    wait_for(lambda: set(lab.chart("chart_gradient_flow", ends)) == {count}, f"{count} layers")
 
 
 def test_from_twenty_layers_to_lenet_and_its_feature_maps(lab: Lab) -> None:

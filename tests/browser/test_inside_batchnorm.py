@@ -1,6 +1,7 @@
 """What a person does on the page "Inside batchnorm", in a real browser against the real server."""
 
 import re
+from functools import partial
 
 import pytest
 from playwright.sync_api import expect
@@ -61,12 +62,15 @@ def test_the_gamma_slider_stretches_one_dimension_in_place(inside: Lab) -> None:
 
 
 def test_the_pictures_follow_while_the_slider_is_dragged(inside: Lab) -> None:
+    def points_differ(shown: str) -> bool:
+        return inside.words("chart_points") != shown
+
     slider = inside.page.locator(".st-key-beta_2 input")
     grab(slider, 0.5, 0.5)
     for share in (0.6, 0.7, 0.8):
         shown = inside.words("chart_points")
         move(slider, share, 0.5)
-        wait_for(lambda shown=shown: inside.words("chart_points") != shown, f"the picture at {share}")
+        wait_for(partial(points_differ, shown), f"the picture at {share}")
     inside.page.mouse.up()
     told = float(inside.page.locator(".st-key-beta_2 .bnviz-slider-value").inner_text())
     assert told == pytest.approx(6, abs=1)  # the thumb was not grabbed at its very middle
@@ -151,7 +155,7 @@ def test_bias_scale_and_runaway_answer_their_sliders(inside: Lab) -> None:
     for key, chart, button in (("bias", "chart_bias", "Home"), ("scale", "chart_scale", "End")):
         outputs, seen = inside.chart(chart, out), inside.updates(chart)
         inside.press(key, button)
-        wait_for(lambda chart=chart, seen=seen: inside.updates(chart) > seen, f"an update of {chart}")
+        inside.wait_for_updates(chart, seen + 1)
         assert inside.chart(chart, out) == outputs
     bias = inside.page.locator(".st-key-chart_bias .bnviz-chart")
     expect(bias).to_have_attribute("aria-label", "A bias of -10 moves the inputs, not the outputs")

@@ -1,7 +1,9 @@
 """What a person does in the live lab, in a real browser against the real server."""
 
 import json
+import operator
 import re
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -53,7 +55,7 @@ def test_every_chart_moves_without_being_mounted_again(lab: Lab) -> None:
     before = {key: lab.updates(key) for key in CHARTS}
     lab.click("play")
     for key in CHARTS:
-        wait_for(lambda key=key: lab.updates(key) >= before[key] + 15, f"fifteen updates of {key}")
+        lab.wait_for_updates(key, before[key] + 15)
         assert lab.page.locator(f".st-key-{key} .js-plotly-plot").count() == 1
     assert mounted_again(lab) == []
     lab.pause()
@@ -108,31 +110,37 @@ def test_flipping_a_switch_again_and_again_changes_nothing_else(lab: Lab) -> Non
     lab.speed("max")
     lab.click("play")
     lab.wait_for_step(lambda step: step > 50)
-    title = "div.layout.annotations[1].text"
+
+    def title_says(word: str) -> bool:
+        return word in str(lab.chart("chart_network", "div.layout.annotations[1].text"))
+
     for flip in range(1, 13):
         lab.toggle("b_batchnorm")
         if flip % 3:  # and sometimes as fast as a hand, which cuts the rerun of the click before short
             word = "no batchnorm B<" if flip % 2 else ">batchnorm<"
-            wait_for(lambda word=word: word in str(lab.chart("chart_network", title)), f"flip {flip}")
+            wait_for(partial(title_says, word), f"flip {flip}")
         else:
             lab.page.wait_for_timeout(150)
     wait_for(lambda: lab.parameters() == settings, "the address of the settings before")
-    wait_for(lambda: ">batchnorm<" in str(lab.chart("chart_network", title)), "batchnorm")
+    wait_for(partial(title_says, ">batchnorm<"), "batchnorm")
     lab.plays()
     assert mounted_again(lab) == []
 
 
 def test_every_click_counts_once(lab: Lab) -> None:
+    def seed_is(seed: int) -> bool:
+        return lab.parameters().get("seed") == str(seed)
+
     lab.open("?steps=100000")
     for count in range(1, 11):  # one after the other: Streamlit makes one click of two within a rerun
         lab.click("step")
-        assert lab.wait_for_step(lambda step, count=count: step >= count) == count  # type: ignore[misc]
+        assert lab.wait_for_step(partial(operator.le, count)) == count
     lab.click("play")
     lab.wait_for_step(lambda step: step > 50)
     for seed in range(1, 6):
         script_has_run(lab.page)  # only then does the button know the next seed
         lab.click("new_seed")
-        wait_for(lambda seed=seed: lab.parameters().get("seed") == str(seed), "the next seed")
+        wait_for(partial(seed_is, seed), "the next seed")
     lab.plays()
 
 
@@ -184,6 +192,10 @@ def test_a_hostile_address_gets_a_message_and_the_defaults(lab: Lab) -> None:
 def test_reload_finds_the_run_and_every_other_tab_has_its_own(lab: Lab, context: BrowserContext) -> None:
     lab.open("?steps=100000")
     stored = lab.page.evaluate("sessionStorage.getItem('bnviz-tab')")
+
+    def has_another_id(tab: Lab) -> bool:
+        return bool(tab.page.evaluate("sessionStorage.getItem('bnviz-tab')") != stored)
+
     lab.click("play")
     lab.wait_for_step(lambda step: step > 100)
     other, copied = (Lab(context.new_page(), lab.server) for _ in range(2))
@@ -193,7 +205,7 @@ def test_reload_finds_the_run_and_every_other_tab_has_its_own(lab: Lab, context:
         tab.open("?steps=100000")
         assert tab.step() == 0
         tab.stands()
-        wait_for(lambda tab=tab: tab.page.evaluate("sessionStorage.getItem('bnviz-tab')") != stored, "an id of its own")
+        wait_for(partial(has_another_id, tab), "an id of its own")
     step = lab.step()
     lab.page.reload()
     lab.ready()
@@ -210,7 +222,7 @@ def test_zoom_outlives_the_updates(lab: Lab) -> None:
     lab.wait_for_step(lambda step: step > 5)
     panel = lab.page.locator(".st-key-chart_loss .nsewdrag").first
     drag(panel, (0.05, 0.2), (0.35, 0.6))
-    wait_for(lambda: lab.chart("chart_loss", "div.layout.xaxis.range[1]") != 1010, "the zoom")  # type: ignore[comparison-overlap]
+    wait_for(lambda: lab.chart("chart_loss", "div.layout.xaxis.range[1]") != 1010, "the zoom")
     zoomed, seen = lab.chart("chart_loss", "div._fullLayout.xaxis.range"), lab.updates("chart_loss")
     wait_for(lambda: lab.updates("chart_loss") > seen + 10, "ten updates")
     lab.wait_for_step(lambda step: step > 2500)
@@ -224,12 +236,12 @@ def test_zoom_outlives_the_updates(lab: Lab) -> None:
 def test_a_zoom_ends_with_the_axis_it_belongs_to(lab: Lab) -> None:
     lab.open("?variants=3&steps=100000")
     drag(lab.page.locator(".st-key-chart_network .nsewdrag").nth(2), (0.1, 0.5), (0.5, 0.5))
-    wait_for(lambda: lab.chart("chart_network", "div.bnvizZoomed.size") != 0, "the zoom")  # type: ignore[comparison-overlap]
+    wait_for(lambda: lab.chart("chart_network", "div.bnvizZoomed.size") != 0, "the zoom")
     lab.press("variants", "ArrowLeft")
     wait_for(lambda: lab.parameters().get("variants") is None, "two networks")
     lab.click("play")
     lab.wait_for_step(lambda step: step > 50)
-    wait_for(lambda: lab.chart("chart_network", "div.bnvizZoomed.size") == 0, "the end of the zoom")  # type: ignore[comparison-overlap]
+    wait_for(lambda: lab.chart("chart_network", "div.bnvizZoomed.size") == 0, "the end of the zoom")
 
 
 def test_a_message_above_the_charts_mounts_none_of_them_again(lab: Lab, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ ADDRESS = "loss_landscape?width=16&steps=300"
 
 def start(lab: Lab) -> list[float]:
     """Where the descent on raw inputs begins."""
-    found: list[float] = lab.chart("chart_ravine", "[div.calcdata[1][0].x, div.calcdata[1][0].y]")  # type: ignore[assignment]
+    found: list[float] = lab.chart("chart_ravine", "[div.calcdata[1][0].x, div.calcdata[1][0].y]")
     return found
 
 
@@ -65,7 +65,7 @@ def test_sliders_and_clicks_replay_the_descents(lab: Lab) -> None:
 
     contours = "div.querySelectorAll('.contourlayer path').length"
     for key in RAVINE[:3]:
-        assert lab.chart(key, contours) > 10  # type: ignore[operator]  # a number
+        assert lab.chart(key, contours) > 10  # a number
 
     before = start(lab)
 
@@ -124,7 +124,7 @@ def test_a_run_is_watched_scanned_and_saved(lab: Lab) -> None:
     lab.click("play")
     wait_for(lambda: "finished" in lab.page.locator(".st-key-status").inner_text(), "the end of the run")
     expect(lab.page.locator(".bnviz-findings")).to_contain_text("Effective β-smoothness over the newest quarter")
-    assert len(lab.chart("chart_smoothness", "div.calcdata[0].map(p => p.x)")) == 21  # type: ignore[arg-type]
+    assert len(lab.chart("chart_smoothness", "div.calcdata[0].map(p => p.x)")) == 21
     under_way = re.compile("Scanning|Lanczos iteration")
     for button, chart in ASK:
         expect(lab.page.locator(f".st-key-{chart}")).not_to_contain_text(under_way)

@@ -1,5 +1,8 @@
 """Links, Back and clicks while the page has something to tell the server."""
 
+import operator
+from functools import partial
+
 import pytest
 from playwright.sync_api import Locator
 
@@ -108,4 +111,4 @@ def test_a_click_is_not_overtaken_by_an_answer(lab: Lab) -> None:
         lab.page.locator(".st-key-step button").evaluate(
             "async button => { await asked(); button.click(); outdate(); }"
         )
-        lab.wait_for_step(lambda now, step=step: now == step)
+        lab.wait_for_step(partial(operator.eq, step))

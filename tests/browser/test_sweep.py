@@ -5,7 +5,7 @@ import io
 import json
 import math
 import re
-from itertools import chain
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,10 +39,14 @@ def shows(lab: Lab, words: str) -> None:
     expect(lab.page.locator(".st-key-sweep_progress")).to_contain_text(re.compile(words))
 
 
-def values(lab: Lab, key: str) -> list[list[float]]:
+def values(lab: Lab, key: str) -> list[list[float | None]]:
     found = lab.chart(key, "Array.from(div._fullData[0].z, row => Array.from(row))")
     assert isinstance(found, list)
     return found
+
+
+def filled(lab: Lab, key: str) -> bool:
+    return None not in [value for row in values(lab, key) for value in row]
 
 
 def saved(lab: Lab, button: str, name: str) -> bytes:
@@ -60,7 +64,7 @@ def test_a_grid_is_watched_learning_and_a_cell_opens_in_the_live_lab(lab: Lab) -
     lab.click("sweep_start")
     shows(lab, "finished")
     for key in MAPS:
-        wait_for(lambda key=key: None not in chain(*values(lab, key)), f"values in every cell of {key}")  # type: ignore[misc]
+        wait_for(partial(filled, lab, key), f"values in every cell of {key}")
     ends = "[div.layout.coloraxis.cmin, div.layout.coloraxis.cmax]"
     assert lab.chart("chart_sweep_off", ends) == lab.chart("chart_sweep_on", ends)
     lab.page.mouse.move(0, 0)  # a button under the mouse has another colour

@@ -35,7 +35,7 @@ def test_the_running_statistics_chase_the_population(here: Lab) -> None:
     here.wait_for_step(lambda step: step > 300)
     expect(here.page.locator(".bnviz-findings")).to_contain_text("standard deviations off those of the population")
     here.pause()
-    first, last = here.chart(  # type: ignore[misc]  # running minus population, at the first and the last step
+    first, last = here.chart(  # running minus population, at the first and the last step
         "chart_running_stats",
         "(() => { const y = name => div.calcdata.find(c => c[0].trace.name === name).map(p => p.y);"
         " const off = y('running').map((v, i) => Math.abs(v - y('population')[i])); return [off[0], off.at(-1)]; })()",

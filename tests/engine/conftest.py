@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from running import wait_until
 
 from bnviz.engine.cluster import Engine
+from tests.running import wait_until
 
 
 @pytest.fixture(scope="session")

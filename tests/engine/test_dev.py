@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from running import wait_until
 
 from dev import WEB_ONLY
+from tests.running import wait_until
 
 ROOT = Path(__file__).parents[2]
 MODULES_OF_A_WORKER = """

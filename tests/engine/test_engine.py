@@ -19,9 +19,17 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from builders import twins
 from distributed import Client
-from running import (
+
+from bnviz.data import DataName
+from bnviz.engine import cluster as cluster_module
+from bnviz.engine import run as run_module
+from bnviz.engine.cluster import Engine, EngineUnavailableError
+from bnviz.engine.run import Run
+from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, Variant, replace
+from bnviz.records.questions import InputsOfLayer
+from tests.builders import twins
+from tests.running import (
     ended,
     kill,
     played,
@@ -33,14 +41,6 @@ from running import (
     worker_at,
     worker_of,
 )
-
-from bnviz.data import DataName
-from bnviz.engine import cluster as cluster_module
-from bnviz.engine import run as run_module
-from bnviz.engine.cluster import Engine, EngineUnavailableError
-from bnviz.engine.run import Run
-from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, Variant, replace
-from bnviz.records.questions import InputsOfLayer
 
 ROOT = Path(__file__).parents[2]
 SAMPLE: DataName = "MNIST sample"
@@ -679,8 +679,8 @@ class TestTheEmbeddedCluster:
     def test_leaves_torch_out_of_the_web_process(self) -> None:
         script = (
             "import sys\n"
-            "from builders import twins\n"
-            "from running import played\n"
+            "from tests.builders import twins\n"
+            "from tests.running import played\n"
             "from bnviz.engine.cluster import Engine\n"
             "from bnviz.engine.run import Run\n"
             "engine = Engine()\n"
@@ -689,8 +689,7 @@ class TestTheEmbeddedCluster:
             "engine.close()\n"
             "print(run.status.step, [n for n in ('torch', 'torchvision', 'streamlit') if n in sys.modules])\n"
         )
-        path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-        environment = {**os.environ, "PYTHONPATH": path}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
         assert done.stdout == "50 []\n", done.stderr
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from builders import twins
-from running import played, reached, record, settled, stepped, wait_until
 
 from bnviz.data import DataName
 from bnviz.engine.cluster import Engine
 from bnviz.engine.run import Run
 from bnviz.experiment.config import NetworkConfig, replace
 from bnviz.records.frames import Focus
+from tests.builders import twins
+from tests.running import played, reached, record, settled, stepped, wait_until
 
 SAMPLE: DataName = "MNIST sample"
 DEEP = twins(NetworkConfig(hidden_layers=3, width=12), steps=300)

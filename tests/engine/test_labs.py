@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from builders import twins
-from running import played, reached, record, settled, stepped, wait_until
 
 from bnviz.engine import labs as labs_module
 from bnviz.engine.cluster import Engine
 from bnviz.engine.labs import GRACE, Labs, TooManyRunsError
 from bnviz.engine.run import Run
 from bnviz.experiment.config import replace
+from tests.builders import twins
+from tests.running import played, reached, record, settled, stepped, wait_until
 
 TWINS = twins(steps=300)
 LONG = twins(steps=100_000)

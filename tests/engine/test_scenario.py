@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from builders import rehearsed, twins
-from running import ended, kill, played, record, settled, stepped, wait_until, worker_of
 
 from bnviz.engine.cluster import Engine
 from bnviz.engine.labs import GRACE, Labs
 from bnviz.engine.run import Run
 from bnviz.experiment.config import BatchNormConfig, Experiment, Watch, replace
 from bnviz.experiment.scenario import Change, Scenario
+from tests.builders import rehearsed, twins
+from tests.running import ended, kill, played, record, settled, stepped, wait_until, worker_of
 
 if TYPE_CHECKING:
     from bnviz.training.batches import Batches

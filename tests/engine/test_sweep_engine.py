@@ -17,7 +17,6 @@ import psutil
 import pytest
 from dask import config
 from distributed import Client
-from running import kill, wait_until, worker_at
 
 from bnviz.engine import sweeps
 from bnviz.engine.cluster import Engine, EngineUnavailableError
@@ -27,6 +26,7 @@ from bnviz.engine.versions import versions
 from bnviz.experiment.config import NetworkConfig, TrainingConfig, replace
 from bnviz.experiment.sweep import Axis, Sweep, stacks
 from bnviz.records.sweep import SweepResults
+from tests.running import kill, wait_until, worker_at
 
 ROOT = Path(__file__).parents[2]
 SHORT = Sweep(

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from opening import ROOT, address, page
 
 from bnviz.experiment.settings import unflatten
 from bnviz.ui.web import server
+from tests.opening import ROOT, address, page
 
 pytestmark = pytest.mark.slow
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from opening import APP, ROOT, page
 
 from bnviz.ui.web import server
+from tests.opening import APP, ROOT, page
 
 PAGES = sorted((ROOT / "pages").glob("*.py"))
 CONTROLS = ("button", "button_group", "number_input", "selectbox", "slider", "toggle")

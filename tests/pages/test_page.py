@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 import streamlit as st
-from opening import ROOT, address, page
 
 from bnviz.experiment.addresses import address_of
 from bnviz.experiment.presets import PRESETS
-from bnviz.ui.status_line import pace
 from bnviz.ui.web import server
+from bnviz.wording import pace
+from tests.opening import ROOT, address, page
 
 
 @pytest.fixture(scope="module", autouse=True)

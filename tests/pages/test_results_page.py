@@ -1,11 +1,11 @@
 """The page Results, of claims that were made up."""
 
 import pytest
-from opening import ROOT
 from streamlit.testing.v1 import AppTest
 
 from bnviz.records import reproduction as results
 from bnviz.records.reproduction import Claim, Result, Results
+from tests.opening import ROOT
 
 FOUND = Results(
     "MNIST sample",

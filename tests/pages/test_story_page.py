@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from running import wait_until
 from streamlit.testing.v1 import AppTest
 
 from bnviz.experiment.guesses import Recorded
 from bnviz.experiment.story import CHAPTERS, LECTURE
 from bnviz.ui.web import server
+from tests.running import wait_until
 
 pytestmark = pytest.mark.slow
 

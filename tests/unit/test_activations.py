@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import torchs_activation
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -14,6 +13,7 @@ from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import ACTIVATIONS
 from bnviz.nn.layers import ACTIVATION
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
+from tests.builders import torchs_activation
 
 PRE_ACTIVATIONS = arrays("f8", 6, elements=st.floats(-30, 30).filter(lambda z: abs(z) > 1e-6))  # ReLU bends at 0
 FAR = np.array([-40.0, 40.0])

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import frames_of, losses_of
 
 import bnviz
 from bnviz.__main__ import main
@@ -27,6 +26,7 @@ from bnviz.experiment.config import (
 from bnviz.experiment.settings import SHARED, VARIANT
 from bnviz.records.frames import TRAINING_LOSS_STEPS
 from bnviz.training.batches import Batches
+from tests.builders import frames_of, losses_of
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -2,12 +2,12 @@
 
 from collections import Counter
 
-from builders import experiments
 from hypothesis import given
 
 from bnviz.experiment.comparison import changed_settings, distinguishing_settings, network_settings
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.experiment.settings import SHARED, VARIANT
+from tests.builders import experiments
 
 CARELESS = NetworkConfig(init="rand")
 TRAINING = TrainingConfig()

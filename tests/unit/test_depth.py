@@ -8,7 +8,6 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 import torch
-from builders import frame, frames_of, losses_of, trainer_of, twins, variant_frame, view_of
 from torch.nn import functional
 
 from bnviz import figures
@@ -22,6 +21,7 @@ from bnviz.records.questions import InputsOfLayer, MapsOfDigit, ShiftOfGradients
 from bnviz.training.batches import Batches
 from bnviz.training.questions.registry import answer
 from bnviz.training.trainer import Trainer
+from tests.builders import frame, frames_of, losses_of, trainer_of, twins, variant_frame, view_of
 
 LENET = NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")
 BOTH = Experiment(TrainingConfig(steps=12, batch_size=16), (Variant(LENET), Variant(LENET, BatchNormConfig())))

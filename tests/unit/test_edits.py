@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from builders import experiments, twins
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, Variant, replace
 from bnviz.experiment.edits import Edit, plan
+from tests.builders import experiments, twins
 
 OLD = twins(NetworkConfig(width=12))
 

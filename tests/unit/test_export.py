@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import experiments, frame, frames_of, history_of, losses_of, twins, variant_frame, variants, view_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +36,7 @@ from bnviz.export.script import DIGITS_FILES, to_script
 from bnviz.nn.network import NetworkState
 from bnviz.records.history import History, View
 from bnviz.training.batches import Batches
+from tests.builders import experiments, frame, frames_of, history_of, losses_of, twins, variant_frame, variants, view_of
 
 DIVERGED = view_of(
     twins(steps=30),

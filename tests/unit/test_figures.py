@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from builders import frame, frames_of, history_of, layer_frame, twins, variant_frame, view_of
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -39,6 +38,7 @@ from bnviz.records.frames import BINS, PLACES, VariantFrame
 from bnviz.records.ghosts import Ghost, ghosts_of
 from bnviz.records.history import History, View
 from bnviz.training.batches import Batches
+from tests.builders import frame, frames_of, history_of, layer_frame, twins, variant_frame, view_of
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ DRAWN = [
         for x in ("steps", "seconds")
         for log in (False, True)
     ),
-    *(Case(f"accuracy, {x}", lambda v, x=x: figures.accuracy_curves(v, x=x)) for x in ("steps", "seconds")),
+    *(Case(f"accuracy, {x}", partial(figures.accuracy_curves, x=x)) for x in ("steps", "seconds")),
     *(
         Case(f"map, {quantity}, layer {layer}", _latest(figures.network_map, quantity=quantity, layer=layer))
         for quantity in ("mean", "saturated")
@@ -402,7 +402,12 @@ class TestTheActivationFunction:
         assert input_place(Experiment(variants=(Variant(batchnorm=norm),)), 0) == place
 
     def test_shades_where_it_is_flat_and_nowhere_else(self) -> None:
-        for kind, zones in (("tanh", [(-6.5, -2.09), (2.09, 6.5)]), ("relu", [(-6.5, 0.0)]), ("none", [])):
+        flat: dict[Activation, list[tuple[float, float]]] = {
+            "tanh": [(-6.5, -2.09), (2.09, 6.5)],
+            "relu": [(-6.5, 0.0)],
+            "none": [],
+        }
+        for kind, zones in flat.items():
             experiment = twins(NetworkConfig(width=3, activation=kind))
             shapes = figures.activation_function(frame(variant_frame(), variant_frame()), experiment, layer=0)
             found = [(s["x0"], s["x1"]) for s in shapes["layout"]["shapes"]]

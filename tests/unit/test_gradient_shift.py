@@ -1,12 +1,12 @@
 """Shifts of the gradients are measured now and then, and kept."""
 
 import pytest
-from moving import StandIn, measurement, moving
 
 from bnviz.analysis.gradient_shift import MEASUREMENTS_KEPT, Measurements, measured_until, with_measurement
 from bnviz.records.answers import GradientShift
 from bnviz.records.questions import ShiftOfGradients
 from bnviz.ui.asking.repeated import LiveQuestion
+from tests.moving import StandIn, measurement, moving
 
 Question = LiveQuestion[list[GradientShift], Measurements]
 

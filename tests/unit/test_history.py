@@ -5,13 +5,13 @@ from threading import Event, Thread
 
 import numpy as np
 import pytest
-from builders import frame, twins, variant_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, TrainingConfig, Variant
 from bnviz.experiment.edits import Edit
 from bnviz.records.history import CURVE_POINTS, KEPT_FRAMES, History, Marker, VariantHistory
+from tests.builders import frame, twins, variant_frame
 
 ONE = Experiment(TrainingConfig(steps=100_000), (Variant(),))
 

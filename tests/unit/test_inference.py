@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import frame, variant_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from bnviz.findings.inference import answer_findings, inference_findings
 from bnviz.records.answers import Answers
 from bnviz.records.frames import BATCH_SIZES, InferenceFrame, Statistics
 from bnviz.records.history import History, View
+from tests.builders import frame, variant_frame
 
 ONE = Experiment(TrainingConfig(steps=1000), (Variant(batchnorm=BatchNormConfig()),))
 LOSSES = {"eval": 0.3, "population": 0.29, **{str(size): 1 / size for size in BATCH_SIZES}}

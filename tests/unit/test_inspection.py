@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from builders import losses_of, trainer_of
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.edits import Edit
@@ -13,6 +12,7 @@ from bnviz.training.batches import Batches
 from bnviz.training.questions.inference import BATCHES_OF_EACH_SIZE, COMPANIES
 from bnviz.training.questions.registry import answer
 from bnviz.training.trainer import Trainer
+from tests.builders import losses_of, trainer_of
 
 SMALL = NetworkConfig(hidden_layers=2, width=12)
 TWINS = Experiment(TrainingConfig(steps=60), (Variant(SMALL, BatchNormConfig()), Variant(SMALL)))

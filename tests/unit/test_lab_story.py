@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 import pytest
-from builders import frames_of, history_of, twins
 
 from bnviz.experiment.config import Experiment, NetworkConfig, replace
 from bnviz.experiment.edits import plan
@@ -13,6 +12,7 @@ from bnviz.records.ghosts import Pin, ghosts_of
 from bnviz.records.history import View
 from bnviz.training.trainer import Trainer
 from bnviz.ui.sections.pins import pin_rows
+from tests.builders import frames_of, history_of, twins
 
 if TYPE_CHECKING:
     from bnviz.training.batches import Batches

@@ -8,7 +8,6 @@ from typing import Any, TypeVar, get_args
 import numpy as np
 import pytest
 import torch
-from builders import losses_of, twins
 from torch.nn import functional
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
@@ -20,6 +19,7 @@ from bnviz.training.batches import Batches
 from bnviz.training.questions import gradual, plane, slices
 from bnviz.training.questions.registry import answer
 from bnviz.training.trainer import Trainer
+from tests.builders import losses_of, twins
 
 A = TypeVar("A")
 SMALL = NetworkConfig(hidden_layers=2, width=6)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import frame, twins, variant_frame
 
 from bnviz import figures
 from bnviz.analysis.smoothness import smoothness_course
@@ -39,6 +38,7 @@ from bnviz.records.landscape import (
     Slice,
 )
 from bnviz.theory import ravine
+from tests.builders import frame, twins, variant_frame
 
 TWINS = twins(steps=900)
 EVERY = 15  # steps between two looks

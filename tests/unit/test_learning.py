@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from builders import variant_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bnviz.analysis.learning import WINDOW, is_guessing, steps_without_learning, window_losses
 from bnviz.experiment.layers import LN_10
 from bnviz.records.history import VariantHistory
+from tests.builders import variant_frame
 
 
 def history_of(losses: Sequence[float] | np.ndarray, stride: int = 1) -> VariantHistory:

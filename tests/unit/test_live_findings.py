@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import frame, layer_frame, twins, variant_frame, view_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from bnviz.experiment.layers import LN_10
 from bnviz.findings.live import SHOWN_AT_ONCE, live_findings
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import History, View
+from tests.builders import frame, layer_frame, twins, variant_frame, view_of
 
 TANH = twins(NetworkConfig(width=10, hidden_layers=3))
 RELU = twins(NetworkConfig(width=10, hidden_layers=3, activation="relu"))

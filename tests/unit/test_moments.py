@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moving import StandIn, moving
 
 from bnviz.analysis.moments import as_of, kept_every, kept_steps, snapshots
 from bnviz.records.frames import VariantFrame
+from tests.moving import StandIn, moving
 
 
 class TestGoingBack:

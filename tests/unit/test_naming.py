@@ -1,10 +1,10 @@
 """Networks are called by what they are."""
 
-from builders import experiments
 from hypothesis import given
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, Variant, replace
 from bnviz.experiment.naming import network_names
+from tests.builders import experiments
 
 WITH = Variant(batchnorm=BatchNormConfig())
 

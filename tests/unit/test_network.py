@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from builders import torchs_activation
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -19,6 +18,7 @@ from bnviz.nn.network import NetworkState, Stack
 from bnviz.nn.stacked import Mode, StackedBatchNorm
 from bnviz.records.frames import MAP_DIGITS
 from bnviz.training import probes
+from tests.builders import torchs_activation
 
 Digits = tuple[Tensor, Tensor]
 

@@ -6,7 +6,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from builders import torchs_activation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from bnviz.nn.initialization import draw
 from bnviz.records.initialization import Inputs
 from bnviz.theory import propagation
 from bnviz.theory.weight_laws import density, law
+from tests.builders import torchs_activation
 
 DIGITS = 64
 

@@ -34,13 +34,13 @@ def test_every_question_has_one_answerer() -> None:
     assert len(answerers) > 10
 
 
-@pytest.mark.parametrize("kind", sorted(own(AT_ONCE), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(own(AT_ONCE), key=str))
 def test_an_answerer_takes_its_question_and_returns_what_that_promises(kind: type) -> None:
     hints = asked_and_answered(registry.ANSWERERS[kind])
     assert hints == (kind, answer_type(kind))
 
 
-@pytest.mark.parametrize("kind", sorted(own(GRADUAL), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(own(GRADUAL), key=str))
 def test_a_gradual_answerer_yields_shares_and_returns_what_its_question_promises(kind: type) -> None:
     asked, answered = asked_and_answered(gradual.ANSWERERS[kind])
     assert asked is kind
@@ -54,7 +54,7 @@ def asked_and_answered(answerer: Callable[..., Any]) -> tuple[Any, Any]:
     return getattr(question, "__origin__", question), answered
 
 
-@pytest.mark.parametrize("kind", sorted(own(AT_ONCE | GRADUAL), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(own(AT_ONCE | GRADUAL), key=str))
 def test_a_question_is_a_frozen_record(kind: type) -> None:
     assert is_dataclass(kind)
     assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]

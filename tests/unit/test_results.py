@@ -8,7 +8,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from builders import variant_frame
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +25,7 @@ from bnviz.training.reproduction import published_networks
 from bnviz.training.reproduction import trials as bench_module
 from bnviz.training.reproduction.claims import bias, reproduce
 from bnviz.training.reproduction.trials import Bench, Outcome, twins
+from tests.builders import variant_frame
 
 CHART = Chart("Accuracy", "rate", "accuracy (%)", (Line("with batchnorm", (0.1, 1.0), (90.0, None), True),), log_x=True)
 FOUND = Results(

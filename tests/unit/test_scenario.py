@@ -1,10 +1,10 @@
 """Which changes a scenario may plan."""
 
 import pytest
-from builders import twins
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, Variant, replace
 from bnviz.experiment.scenario import Change, Scenario
+from tests.builders import twins
 
 TWINS = twins(steps=300)
 SWITCHED = TWINS.with_variant(0, Variant(TWINS.variants[0].network, BatchNormConfig()))

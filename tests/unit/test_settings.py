@@ -7,7 +7,6 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from builders import experiments, twins
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -35,6 +34,7 @@ from bnviz.experiment.settings import (
     table,
     unflatten,
 )
+from tests.builders import experiments, twins
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_landscape import answered
 from torch import Tensor
 from torch.nn import functional
 
@@ -29,6 +28,7 @@ from bnviz.training.batches import Batches
 from bnviz.training.questions import learning_rates, scaling, sharpness, slices
 from bnviz.training.questions.sharpness import TOLERANCE, hessian, largest_eigenvalue
 from bnviz.training.trainer import Trainer
+from tests.unit.test_landscape import answered
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from builders import frame, layer_frame, twins, variant_frame, view_of
 from hypothesis import given
 from hypothesis import strategies as st
-from moving import HIGH, LOW, TWINS, counted, layer, moving, replace_layer
 from scipy.stats import wasserstein_distance
 
 from bnviz.analysis import shift
@@ -17,6 +15,8 @@ from bnviz.analysis.shift import ACTIVATION_INPUT
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.records.frames import BINS, PROBE_DIGITS, QUANTILES, Floats, Summary
 from bnviz.records.history import Marker, View
+from tests.builders import frame, layer_frame, twins, variant_frame, view_of
+from tests.moving import HIGH, LOW, TWINS, counted, layer, moving, replace_layer
 
 if TYPE_CHECKING:
     from bnviz.training.batches import Batches
@@ -89,7 +89,7 @@ class TestSummary:
 
 def test_distances_of_lenets_convolutions_are_scipys_of_all_their_values(batches: "Batches") -> None:
     """Values pile up at the background: in bins they would hop from one to the next."""
-    from builders import trainer_of
+    from tests.builders import trainer_of
 
     network = NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")
     experiment = twins(network, steps=4, batch_size=16)  # keeps every step

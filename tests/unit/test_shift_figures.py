@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import frame, variant_frame, view_of
-from moving import TWINS, counted, layer, measurement, moving, replace_layer
 
 from bnviz import figures
 from bnviz.analysis import shift
@@ -17,6 +15,8 @@ from bnviz.figures.shift import MEASURES, MOST_LAYERS
 from bnviz.findings.shift import shift_findings
 from bnviz.records.answers import GradientShift
 from bnviz.records.frames import BINS
+from tests.builders import frame, variant_frame, view_of
+from tests.moving import TWINS, counted, layer, measurement, moving, replace_layer
 
 
 def numbers(spec: dict[str, Any]) -> np.ndarray:

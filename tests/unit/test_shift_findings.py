@@ -1,13 +1,13 @@
 """What the page on covariate shift says."""
 
 import numpy as np
-from builders import frame, variant_frame, view_of
-from moving import TWINS, layer, measurement, moving
 
 from bnviz.analysis.shift import ACTIVATION_INPUT
 from bnviz.experiment.config import Experiment, replace
 from bnviz.findings.shift import shift_findings
 from bnviz.records.frames import QUANTILES, Summary
+from tests.builders import frame, variant_frame, view_of
+from tests.moving import TWINS, layer, measurement, moving
 
 
 class TestFindings:

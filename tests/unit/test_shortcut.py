@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from bnviz.figures.ravine import KEYS
+from bnviz.figures.ravine import CHART_KEYS
 from bnviz.figures.style import Figure
 from bnviz.ui.sections import ravine
 from bnviz.ui.web.shortcut import Shortcut, serve_figures
@@ -58,7 +58,7 @@ def words(charts: dict[str, Figure], key: str) -> str:
 
 def test_a_move_redraws_the_ravine_with_what_the_other_sliders_say() -> None:
     still, fast = ravine.ahead(VALUES, {}), ravine.ahead(VALUES, {"ravine_rate": 3.0})
-    assert set(fast) == {*KEYS.values(), "chart_ravine_loss"}
+    assert set(fast) == {*CHART_KEYS.values(), "chart_ravine_loss"}
     assert "diverges" not in words(still, "chart_ravine")
     assert "diverges" in words(fast, "chart_ravine")
     assert "condition number 25;" in words(fast, "chart_ravine")

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from builders import losses_of, twins
 from torch import Tensor, nn
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
@@ -17,6 +16,7 @@ from bnviz.training import path, weight_space
 from bnviz.training.batches import Batches
 from bnviz.training.smoothness import smoothness
 from bnviz.training.trainer import Trainer
+from tests.builders import losses_of, twins
 
 SMALL = NetworkConfig(hidden_layers=2, width=6)
 MIXED = (

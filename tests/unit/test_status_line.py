@@ -3,12 +3,12 @@
 import math
 
 import pytest
-from builders import frame, twins, variant_frame, view_of
 
 from bnviz.records.history import View
 from bnviz.records.live import Status
 from bnviz.ui.session import only_lasts_longer
 from bnviz.ui.status_line import network_numbers, status_line
+from tests.builders import frame, twins, variant_frame, view_of
 
 
 def view() -> View:

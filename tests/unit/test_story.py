@@ -4,7 +4,6 @@ import json
 import math
 
 import pytest
-from builders import frame, twins, variant_frame, view_of
 
 from bnviz.experiment.guesses import (
     CURVE_POINTS,
@@ -22,6 +21,7 @@ from bnviz.experiment.story import CHAPTERS, LECTURE, read_records, written_reco
 from bnviz.experiment.sweep import Sweep
 from bnviz.findings.guesses import comparison, told
 from bnviz.findings.story import of_run
+from tests.builders import frame, twins, variant_frame, view_of
 
 SPAN = Span("loss", 0.0, 5.0, "nats")
 NUMBER = NumberGuess(SPAN, 0.1, 1.0)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from builders import frame, rehearsed, variant_frame, view_of
 
 from bnviz.analysis import story as measured
 from bnviz.analysis.inference import inference_frames, statistic_error, variance_estimates
@@ -41,6 +40,7 @@ from bnviz.theory import walkthrough
 from bnviz.training.questions import initialization as initial
 from bnviz.training.questions.registry import answer
 from bnviz.wording import significant
+from tests.builders import frame, rehearsed, variant_frame, view_of
 
 if TYPE_CHECKING:
     from bnviz.training.batches import Batches
@@ -110,6 +110,8 @@ class TestChapter2:
         first, last = (
             frame.layers[0].percentiles for frame in view.variants[0].frames[:: len(view.variants[0].frames) - 1]
         )
+        assert first is not None
+        assert last is not None
         assert np.array_equal(first, last), "weights without a gradient stay as they were drawn"
 
 
@@ -134,6 +136,7 @@ class TestChapter4:
         own, xavier = untrained(CHAPTERS[4].acts[0], batches, yours)
         reveal = of_spreads(0, own, xavier)
         derived = math.sqrt(2 / (128 + 128))
+        assert isinstance(reveal.truth, float)
         assert reveal.truth == pytest.approx(derived, rel=0.03)
         kept, lost = (p.gradient[0] / p.gradient[-2] for p in (xavier.propagated, own.propagated))
         assert 0.1 < kept < 10

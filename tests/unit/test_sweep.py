@@ -5,7 +5,6 @@ import re
 from typing import Any
 
 import pytest
-from builders import values_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from bnviz.experiment import sweep_addresses as sweep_text
 from bnviz.experiment.addresses import from_query, to_query
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.sweep import AXES, MAX_NETWORKS, Axis, Sweep, stacks
+from tests.builders import values_of
 
 SCALES = Axis("init_scale", 1e-4, 1.0, 5, "log")
 INITS = Axis("init", choices=("rand", "xavier_normal"))

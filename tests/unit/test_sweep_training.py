@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import frames_of, losses_of
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.sweep import Axis, Sweep, stacks
@@ -17,6 +16,7 @@ from bnviz.training import device as device_module
 from bnviz.training.batches import Batches
 from bnviz.training.device import device, moved
 from bnviz.training.sweep import SweepStack, estimate
+from tests.builders import frames_of, losses_of
 
 NETWORK = NetworkConfig(width=16)
 STEPS = TrainingConfig(steps=60)

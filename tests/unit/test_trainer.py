@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from builders import frames_of, losses_of, trainer_of, twins
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from bnviz.records.frames import PROBE_DIGITS, TEST_DIGITS, Focus, Frame
 from bnviz.training import probes
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer, train
+from tests.builders import frames_of, losses_of, trainer_of, twins
 
 SMALL = NetworkConfig(hidden_layers=2, width=12, init="xavier_normal")
 DIVERGING = Variant(NetworkConfig(hidden_layers=6, width=32, activation="relu", init="normal", init_scale=30.0))
