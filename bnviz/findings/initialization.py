@@ -8,7 +8,7 @@ from bnviz.analysis.initialization import logit_spread
 from bnviz.analysis.learning import UNINFORMED_WITHIN
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.layers import LN_10
-from bnviz.findings.thresholds import FAR_GRADIENTS
+from bnviz.findings.thresholds import FAR_GRADIENTS, MOSTLY_SATURATED
 from bnviz.records.initialization import InitialNetwork, InitialSetting, Propagated, SignAgreement
 from bnviz.wording import counted, significant, times
 
@@ -24,7 +24,7 @@ def initialization_findings(setting: InitialSetting, found: InitialNetwork) -> l
 def _activations(setting: InitialSetting, p: Propagated) -> str:
     name = setting.network.activation
     worst = int(np.nanargmax(p.saturated))
-    if name in BOUNDED_OUTPUTS and p.saturated[worst] > 0.5:
+    if name in BOUNDED_OUTPUTS and p.saturated[worst] > MOSTLY_SATURATED:
         return (
             f"{p.saturated[worst]:.0%} of the {name} outputs in layer {worst + 1} are saturated: there its slope is "
             "nearly 0, and little gradient passes."
