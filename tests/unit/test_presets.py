@@ -40,6 +40,7 @@ def trained(experiment: Experiment, batches: Batches, step: int) -> tuple[Frame,
     return first, last
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", [pytest.param(k, marks=[pytest.mark.slow] if k in SLOW else []) for k in PRESETS])
 def test_its_accuracies_are_those_that_it_promises(key: str, batches: Batches) -> None:
     preset = PRESETS[key]

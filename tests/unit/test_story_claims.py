@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from bnviz.training.batches import Batches
     from bnviz.training.trainer import Trainer
 
+pytestmark = pytest.mark.slow  # trains networks to their end
+
 BESSEL_SIZES = (2, 4, 8, 16, 32, 64, 128)
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from bnviz.training.batches import Batches
 
 
+pytestmark = pytest.mark.slow  # trains networks to their end
+
+
 def views(experiment: Experiment, batches: "Batches") -> list[View]:
     """The run as it was at each kept frame."""
     history, found = History(experiment), []
