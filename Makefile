@@ -18,9 +18,13 @@ PYTEST_ARGS ?=
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check --quiet install
-# Runs all four, whatever the first ones say. A variable and not `$(MAKE) lint`, which `make -n test` would really run.
+npm := $(shell command -v npm)
+# Runs all of them, whatever the first ones say. A variable and not `$(MAKE) lint`, which `make -n test` would really run.
 check_style = lint=0; for tool in "ruff check" "ruff format --check" mypy lint-imports; do \
-	echo "$$tool"; $(bin)/$$tool || lint=1; done
+	echo "$$tool"; $(bin)/$$tool || lint=1; done; $(if $(npm),$(check_scripts),$(no_npm))
+check_scripts = for tool in tsc "biome check --error-on-warnings"; do \
+	echo "$$tool"; node_modules/.bin/$$tool || lint=1; done
+no_npm = echo "JavaScript is not checked: npm is not installed." >&2; [ -z "$$BNVIZ_REQUIRE_BROWSER" ] || lint=1
 
 # Only this machine can reach the app, unless ADDRESS says otherwise. Without the last flag, Streamlit's very first start
 # on a machine waits for an e-mail address to be typed.
@@ -40,7 +44,7 @@ dev: $(VENV)/.installed-app
 
 # The tests run also after a failed lint, so that one run tells everything; either one fails the target.
 # PYTEST_STATUS_FILE, where set, receives pytest's own exit code: make reports every failure as 2.
-test: $(VENV)/.installed-dev
+test: $(VENV)/.installed-dev $(if $(npm),node_modules/.installed)
 	@$(check_style); \
 	$(bin)/python -m pytest $(PYTEST_ARGS); tests=$$?; \
 	if [ -n "$$PYTEST_STATUS_FILE" ]; then echo $$tests > "$$PYTEST_STATUS_FILE"; fi; \
@@ -54,7 +58,7 @@ test-fast: $(VENV)/.installed-dev
 test-browser: $(VENV)/.installed-dev
 	@BNVIZ_REQUIRE_BROWSER=1 $(bin)/python -m pytest tests/browser $(PYTEST_ARGS)
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev $(if $(npm),node_modules/.installed)
 	@$(check_style); exit $$lint
 
 bench: $(VENV)/.installed-app
@@ -64,7 +68,7 @@ bench-browser: $(VENV)/.installed-dev
 	@$(bin)/python -m benchmarks.browser
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build ./*.egg-info
+	rm -rf $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build ./*.egg-info
 	find app.py dev.py bnviz pages benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are newer than the requirements they stand for, so a second call installs nothing.
@@ -77,6 +81,11 @@ $(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(VENV)/.created
 	@echo "Installing the app and its test tools into $(VENV) (PyTorch is large: this takes minutes, once)"
 	@$(pip) -r requirements-dev.txt
 	@touch $@ $(VENV)/.installed-app
+
+# What checks JavaScript; nothing of it is served.
+node_modules/.installed: package.json package-lock.json
+	@npm ci --no-audit --no-fund --silent
+	@touch $@
 
 # A stamp and not bin/python, because a venv that failed half-way has that file too (Debian without python3-venv).
 $(VENV)/.created:

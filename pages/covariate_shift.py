@@ -18,10 +18,10 @@ from bnviz.records.history import View
 from bnviz.records.questions import ShiftOfGradients
 from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.asking.repeated import LiveQuestion
-from bnviz.ui.components.live_plotly import live_chart
-from bnviz.ui.components.scrubber import rewound, scrubber
+from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.news import publish
 from bnviz.ui.sections.networks import network_bar
+from bnviz.ui.sections.rewind import history_slider, rewound
 from bnviz.ui.transport import transport
 
 KINDS = {"ridges": "ridges", "overlay": "snapshots", "heat": "heat map"}
@@ -42,7 +42,7 @@ st.markdown(
 shown_status = transport(run, partial(settings_table.set_value, "seed"))
 live_place = st.container(key="status")
 with st.container(key="scrubber_bar"):
-    scrubber(past)
+    history_slider(past)
 
 deepest = max(len(v.network.hidden) for v in experiment.variants)
 if st.session_state.get("shift_layer", 1) > deepest:

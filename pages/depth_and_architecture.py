@@ -18,7 +18,7 @@ from bnviz.records.history import View
 from bnviz.records.questions import MapsOfDigit
 from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.asking.repeated import LiveQuestion, newest
-from bnviz.ui.components.live_plotly import live_chart, unchanged
+from bnviz.ui.components.live_chart import live_chart, unchanged
 from bnviz.ui.news import publish
 from bnviz.ui.sections.networks import network_bar
 from bnviz.ui.transport import transport

@@ -24,7 +24,7 @@ from bnviz.records.initialization import (
 from bnviz.theory.weight_laws import density
 from bnviz.ui import page
 from bnviz.ui.asking.tasks import Task, inquiries, task
-from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.components.live_slider import live_slider
 from bnviz.ui.sections import initialization as initial_settings
 from bnviz.wording import counted

@@ -13,7 +13,7 @@ from bnviz.theory.walkthrough import COORDINATE_LIMIT, EPS, SHOWN_SCALES, Array,
 from bnviz.ui import page, session
 from bnviz.ui.asking.at_once import ask
 from bnviz.ui.asking.tasks import inquiries, task
-from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.components.live_slider import live_slider, set_slider, slider_value
 from bnviz.ui.components.tab import tab_id
 from bnviz.wording import significant

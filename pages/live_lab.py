@@ -16,14 +16,14 @@ from bnviz.findings.outcome import outcome
 from bnviz.records.frames import DEAD_SLOPE, PROBED, SATURATED, TEST_DIGITS, Focus, Frame
 from bnviz.records.history import View
 from bnviz.ui import controls, page, session, settings_table
-from bnviz.ui.components.live_plotly import live_chart
-from bnviz.ui.components.scrubber import rewound, scrubber
+from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.news import FINDINGS, STATUS, publish
 from bnviz.ui.sections import sharing
 from bnviz.ui.sections.networks import network_bar
 from bnviz.ui.sections.next_steps import next_step_buttons
 from bnviz.ui.sections.pins import pin_button, pin_table
 from bnviz.ui.sections.presenting import present_button
+from bnviz.ui.sections.rewind import history_slider, rewound
 from bnviz.ui.transport import transport
 
 CHART_HEIGHT = (220, 430, 490)  # pixels: at least, at most, and what stands above and below on the first screen
@@ -117,7 +117,7 @@ with first_screen:
         )
         live_chart("chart_saturation")
     with st.container(key="scrubber_bar"):
-        scrubber(past)
+        history_slider(past)
     with st.container(horizontal=True, key="findings_bar", vertical_alignment="center", wrap=False):
         st.html(FINDINGS)
         next_step_buttons(next_steps(past.view()))

@@ -23,7 +23,7 @@ from bnviz.records.questions import (
     SharpnessAlongPath,
 )
 from bnviz.ui import controls, page, session, settings_table
-from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.news import publish
 from bnviz.ui.sections.landscape import Look, landscape
 from bnviz.ui.sections.networks import network_bar

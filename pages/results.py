@@ -7,7 +7,7 @@ from bnviz.experiment.addresses import from_query
 from bnviz.records import reproduction as results
 from bnviz.records.reproduction import Result
 from bnviz.ui import page, settings_table
-from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.components.live_chart import live_chart
 
 page.open_page("Results")
 try:

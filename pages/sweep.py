@@ -10,7 +10,7 @@ from bnviz.figures.style import Figure
 from bnviz.records.frames import TEST_DIGITS, TRAINING_LOSS_STEPS
 from bnviz.records.sweep import SweepResults
 from bnviz.ui import page, settings_table
-from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.sections import sweep_form
 from bnviz.ui.sections import sweep_run as sweeping
 

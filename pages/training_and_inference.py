@@ -17,7 +17,7 @@ from bnviz.records.history import View
 from bnviz.records.questions import InputsOfLayer
 from bnviz.ui import page, session
 from bnviz.ui.asking.repeated import LiveQuestion
-from bnviz.ui.components.live_plotly import live_chart, unchanged
+from bnviz.ui.components.live_chart import live_chart, unchanged
 from bnviz.ui.components.live_slider import live_slider
 from bnviz.ui.components.tab import tab_id
 from bnviz.ui.news import publish

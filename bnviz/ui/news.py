@@ -10,7 +10,7 @@ from bnviz.findings.live import live_findings
 from bnviz.records.frames import Frame
 from bnviz.records.history import View
 from bnviz.records.live import ObservedRun, Status
-from bnviz.ui.components import live_plotly
+from bnviz.ui.components.feed_reader import read_feed
 from bnviz.ui.session import present
 from bnviz.ui.status_line import has_notice, network_numbers, notice, status_line
 
@@ -52,4 +52,4 @@ def publish(
 
     presence = present()
     presence.feed.show(state, news)
-    live_plotly.follow(presence.feed.token, html)
+    read_feed(presence.feed.token, html)

@@ -1,7 +1,6 @@
 """What every page has: its style sheet, its title, an address that holds the experiment, and what was refused."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -9,14 +8,14 @@ from streamlit.delta_generator import DeltaGenerator
 from bnviz.experiment.config import Experiment
 from bnviz.ui import controls, settings_table
 from bnviz.ui.components.skip_links import skip_links
+from bnviz.ui.stylesheet import use_stylesheet
 
 PROBLEMS = 12  # shown at once
-_STYLE = Path(__file__).with_name("style.css")
 
 
 def style(skip_to: Mapping[str, str] | None = None) -> None:
     """Begin a page: its style sheet, and the links that skip to its places, by default to its title."""
-    st.html(_STYLE)
+    use_stylesheet(__file__)
     with st.container(key="skipping"):
         skip_links(skip_to or {"Skip to the page": "h1"})
 

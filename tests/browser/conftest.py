@@ -54,6 +54,9 @@ CUT_OFF = """keys => {
   ];
 }"""
 
+# The page's own copy of one of its scripts, by its path without the ending: with what the script knows.
+SCRIPT = "(await import(performance.getEntriesByType('resource').find(e => e.name.endsWith('/{}.js')).name))"
+
 T = TypeVar("T")
 OpenContext = Callable[..., BrowserContext]  # (width, height, **options)
 
@@ -301,7 +304,7 @@ class Lab:
 
     def chart(self, key: str, expression: str) -> Any:
         """A JavaScript expression of the chart's div, `div`."""
-        return self.page.locator(f".st-key-{key} .bnviz-chart").evaluate(f"div => {expression}")
+        return self.page.locator(f".st-key-{key} .bnviz-chart").evaluate(f"async div => {expression}")
 
     def parameters(self) -> dict[str, str]:
         found: dict[str, str] = self.page.evaluate("Object.fromEntries(new URLSearchParams(location.search))")

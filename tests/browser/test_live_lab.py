@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.conftest import (
     CHARTS,
+    SCRIPT,
     START,
     Lab,
     OpenContext,
@@ -236,12 +237,13 @@ def test_zoom_outlives_the_updates(lab: Lab) -> None:
 def test_a_zoom_ends_with_the_axis_it_belongs_to(lab: Lab) -> None:
     lab.open("?variants=3&steps=100000")
     drag(lab.page.locator(".st-key-chart_network .nsewdrag").nth(2), (0.1, 0.5), (0.5, 0.5))
-    wait_for(lambda: lab.chart("chart_network", "div.bnvizZoomed.size") != 0, "the zoom")
+    zoomed = SCRIPT.format("chart/charts") + ".chartOf(div).zoom.axes.size"
+    wait_for(lambda: lab.chart("chart_network", zoomed) != 0, "the zoom")
     lab.press("variants", "ArrowLeft")
     wait_for(lambda: lab.parameters().get("variants") is None, "two networks")
     lab.click("play")
     lab.wait_for_step(lambda step: step > 50)
-    wait_for(lambda: lab.chart("chart_network", "div.bnvizZoomed.size") == 0, "the end of the zoom")
+    wait_for(lambda: lab.chart("chart_network", zoomed) == 0, "the end of the zoom")
 
 
 def test_a_message_above_the_charts_mounts_none_of_them_again(lab: Lab, tmp_path: Path) -> None:

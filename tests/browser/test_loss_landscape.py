@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import Lab, assert_accessible, assert_one_column, at_rest, wait_for
+from tests.browser.conftest import SCRIPT, Lab, assert_accessible, assert_one_column, at_rest, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -41,12 +41,12 @@ def choose_the_plane_of_the_path(lab: Lab) -> None:
     expect(lab.page.locator(".st-key-scan_reach input")).to_be_disabled()
 
 
-SLIDER = "document.querySelector('.st-key-ravine_{} .bnviz-slider').bnvizSlider"
+UNANSWERED = f"{SCRIPT.format('live_slider')}.movesOf('ravine_{{}}').unanswered"
 
 
 def rests(lab: Lab, slider: str) -> None:
     """Until Streamlit has answered what the slider told."""
-    lab.page.wait_for_function(f"{SLIDER.format(slider)}.wanted === undefined")
+    lab.page.wait_for_function(f"async () => {UNANSWERED.format(slider)} === undefined")
 
 
 def test_sliders_and_clicks_replay_the_descents(lab: Lab) -> None:

@@ -106,7 +106,7 @@ def test_a_fragments_later_question_is_answered_by_a_rerun_too(
     workers: _Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = Inquiries()
-    monkeypatch.setattr("bnviz.ui.components.live_plotly.follow", lambda *_, **__: None)
+    monkeypatch.setattr("bnviz.ui.asking.tasks.read_feed", lambda *_, **__: None)
     found.follow()
     assert not news(found)["rerun"]
     assert found.ask("twice", task(double, 2), haste=True) is None  # the page itself does not run

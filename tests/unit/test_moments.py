@@ -51,7 +51,7 @@ class TestSnapshots:
 
 class TestRewound:
     def test_shows_a_kept_moment_until_told_otherwise_or_the_run_starts_over(self) -> None:
-        from bnviz.ui.components.scrubber import Rewound
+        from bnviz.ui.sections.rewind import Rewound
 
         run = StandIn(moving((30, 30), (31, 30), (33, 31)))
         past = Rewound(run)  # type: ignore[arg-type]

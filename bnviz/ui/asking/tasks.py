@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple
 import streamlit as st
 
 from bnviz.engine.cluster import EngineUnavailableError, settled
-from bnviz.ui.components import live_plotly
+from bnviz.ui.components.feed_reader import read_feed
 from bnviz.ui.web.feed import Feed
 from bnviz.ui.web.server import labs
 
@@ -107,7 +107,7 @@ class Inquiries:
             return {"html": {}, "figures": {}, "rerun": outdated}
 
         self.feed.show(lambda: self._arrived, news)
-        live_plotly.follow(self.feed.token, key="inquiries_follower")
+        read_feed(self.feed.token, key="inquiries_follower")
 
     def _work(self, kind: str, haste: bool) -> None:
         while True:

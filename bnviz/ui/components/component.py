@@ -1,11 +1,13 @@
-"""Components that scripts of this folder draw in the browser."""
+"""How a component is made: its script, its style sheet and its HTML, drawn by Streamlit in the browser."""
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from bnviz.ui.stylesheet import stylesheet
 from bnviz.ui.web.server import script_url
 
 # The glue travels with every message, the scripts it loads only once.
@@ -18,14 +20,15 @@ export default async (component) => {{
 
 
 @cache
-def component(
-    name: str, script: str, function: str, html: str, css: str | None = None, *, isolate_styles: bool = False
-) -> Callable[..., Any]:
-    """The component `name`: `function` of the script with that stem, which is given the component's data and place.
+def component(name: str, module: str, function: str, html: str, *, isolate_styles: bool = False) -> Callable[..., Any]:
+    """Return the component `name`, drawn by a function of the script beside `module`, the __file__ of its Python.
 
-    Streamlit knows a component by its name alone: one with other HTML must have another name.
+    The function is given the component's data and place (component.d.ts). A style sheet beside the module belongs to
+    it too. Streamlit knows a component by its name alone: one with other HTML must have another name.
     """
-    js = _JS.format(script=script_url(script), messages=script_url("messages"), function=function)
+    script = script_url(Path(module).stem)
+    js = _JS.format(script=script, messages=script_url("messages"), function=function)
+    css = sheet.read_text() if (sheet := stylesheet(module)) else None
     renderer: Callable[..., Any] = st.components.v2.component(
         f"bnviz_{name}", html=html, css=css, js=js, isolate_styles=isolate_styles
     )
@@ -33,4 +36,4 @@ def component(
 
 
 def ignore() -> None:
-    """A message that is read in the run that its arrival causes."""
+    """Do nothing about a message that is read in the run that its arrival causes."""

@@ -18,42 +18,20 @@ _HTML = """
 </div>
 <p>Draw one digit with mouse, finger or pen.</p>
 """
-_CSS = """
-.pad {
-  box-sizing: border-box; width: 100%; max-width: 280px; overflow: hidden; border-radius: var(--st-base-radius);
-  border: 1px solid color-mix(in srgb, var(--st-text-color) 60%, transparent);
-  background: var(--st-secondary-background-color); color: var(--st-text-color);
-}
-svg {
-  display: block; width: 100%; aspect-ratio: 1; cursor: crosshair;
-  touch-action: none; user-select: none; -webkit-user-select: none; -webkit-touch-callout: none;
-}
-path { fill: none; stroke: currentColor; stroke-linecap: round; stroke-linejoin: round; }
-.buttons { display: flex; gap: 0.5rem; max-width: 280px; margin-top: 0.5rem; }
-button {
-  flex: 1; min-height: 2.5rem; font: inherit; cursor: pointer; border-radius: var(--st-button-radius);
-  border: 1px solid color-mix(in srgb, var(--st-text-color) 60%, transparent);
-  background: var(--st-background-color); color: var(--st-text-color);
-}
-button:disabled { opacity: 0.45; cursor: not-allowed; }
-button:enabled:hover { border-color: var(--st-primary-color); }
-button:focus-visible { outline: 3px solid var(--st-primary-color); outline-offset: 2px; }
-p { margin: 0.5rem 0 0; font-size: 0.875em; color: color-mix(in srgb, var(--st-text-color) 80%, transparent); }
-"""
 
 
 def draw_pad(key: str = "draw_pad") -> NDArray[np.uint8] | None:
-    """The digit on the pad, made like one of MNIST: uint8 of shape (28, 28), 0 paper to 255 ink; None when empty.
+    """Place a pad and return its digit, made like one of MNIST: uint8 (28, 28), 0 paper to 255 ink; None when empty.
 
     The page runs again after every finished stroke. The strokes themselves stay in the browser until it loads anew.
     """
-    pad = component("draw_pad", "draw_pad", "drawPad", _HTML, _CSS, isolate_styles=True)
+    pad = component("draw_pad", __file__, "drawPad", _HTML, isolate_styles=True)
     ink = read_ink(pad(data={"key": key, "side": SIDE}, key=key, on_ink_change=ignore).ink)
     return None if ink is None else as_mnist(ink)
 
 
 def read_ink(sent: object) -> NDArray[np.uint8] | None:
-    """The (SIDE, SIDE) grey levels, 255 ink, that a browser has sent in base64; None for anything else."""
+    """Return the (SIDE, SIDE) grey levels, 255 ink, that a browser has sent in base64; None for anything else."""
     if not isinstance(sent, str) or len(sent) != 4 * -(-SIDE * SIDE // 3):
         return None
     try:

@@ -24,4 +24,4 @@ MEANINGS = {
 
 def listen(*, active: bool) -> None:
     """Press what a key stands for, while active; never while somebody types into a field."""
-    component("keys", "keys", "keys", "")(data={"active": active, "keys": SELECTORS}, key="key_listener")
+    component("keys", __file__, "keys", "")(data={"active": active, "keys": SELECTORS}, key="key_listener")

@@ -1,10 +1,9 @@
 """A slider that the page follows while it is being moved; st.slider tells its value only when it is let go."""
 
-import math
-
 import streamlit as st
 
 from bnviz.ui.components.component import component
+from bnviz.ui.components.newest import last_told, newest_move
 from bnviz.ui.web.server import script_url, shortcut_url
 from bnviz.ui.web.shortcut import Shortcut
 
@@ -24,7 +23,7 @@ def live_slider(
     log: bool = False,
     shortcut: Shortcut | None = None,
 ) -> float:
-    """The value of the slider `key`. It outlives a visit to another page.
+    """Place a slider and return its value, which outlives a visit to another page.
 
     A value that was set with set_slider may lie between two steps or beyond the ends; a hand reaches steps alone.
     log: the way along the slider is the value's logarithm. shortcut: asked for figures while the slider is moved; the
@@ -33,16 +32,11 @@ def live_slider(
     value = slider_value(key, default)
 
     def moved() -> None:
-        told = st.session_state.get(key, {}).get("moved") or {}  # nothing where the page is just being left
-        at, to = told.get("at", 0.0), told.get("value")
-        if at < st.session_state.get(f"{key}_told", 0.0):
-            return
-        st.session_state[f"{key}_told"] = at  # not the value: that of two messages may be the same
-        overruled = shortcut is not None and not shortcut.hears(key, at)
-        if isinstance(to, int | float) and math.isfinite(to) and not overruled:
-            set_slider(key, min(max(float(to), low), high))
+        move = newest_move(key)
+        if move and (shortcut is None or shortcut.hears(key, move.at)):
+            set_slider(key, min(max(move.value, low), high))
 
-    component("slider", "live_slider", "liveSlider", _HTML)(
+    component("slider", __file__, "liveSlider", _HTML)(
         data={
             "key": key,
             "label": label,
@@ -51,8 +45,8 @@ def live_slider(
             "value": value,
             "step": step,
             "log": log,
-            "told": st.session_state.get(f"{key}_told"),
-            "shortcut": shortcut and _places(shortcut),
+            "told": last_told(key),
+            "shortcut": shortcut and {"url": shortcut_url(shortcut.token), "plotly": script_url("plotly")},
         },
         key=key,
         on_moved_change=moved,
@@ -60,16 +54,12 @@ def live_slider(
     return value
 
 
-def _places(shortcut: Shortcut) -> dict[str, str]:
-    scripts = {"charts": script_url("live_plotly"), "plotly": script_url("plotly")}
-    return {"url": shortcut_url(shortcut.token)} | scripts
-
-
 def slider_value(key: str, default: float) -> float:
+    """Return where a slider stands, also before it is placed."""
     value: float = st.session_state.setdefault(f"{key}_value", default)
     return value
 
 
 def set_slider(key: str, value: float) -> None:
-    """Only in a callback or before the slider is drawn."""
+    """Move a slider; only in a callback or before it is placed."""
     st.session_state[f"{key}_value"] = value

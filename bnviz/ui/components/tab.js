@@ -1,9 +1,18 @@
+// @ts-check
 // The tab's own id, which its session storage keeps.
+
+/** @import { PatientComponent } from "./component.d.ts" */
+
+const NAME = "bnviz-tab";
+
+/**
+ * @param {PatientComponent<{ known: string | null, assigned: string | null }>} component known: the id that Python has;
+ *   assigned: another that the tab must take
+ */
 export function tab({ data, setStateValue }) {
-  const name = "bnviz-tab";
-  if (data.assigned) sessionStorage.setItem(name, data.assigned);
-  const known = sessionStorage.getItem(name) ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
-  sessionStorage.setItem(name, known);
-  if (known !== data.known) setStateValue("tab", known);
+  if (data.assigned) sessionStorage.setItem(NAME, data.assigned);
+  const id = sessionStorage.getItem(NAME) ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+  sessionStorage.setItem(NAME, id);
+  if (id !== data.known) setStateValue("tab", id);
   return () => {};
 }

@@ -12,11 +12,11 @@ from bnviz.ui.components.component import component, ignore
 
 
 def tab_id() -> str | None:
-    """The tab's id; None in the first run of a session, before the browser has answered."""
+    """Return the tab's id; None in the first run of a session, before the browser has answered."""
     known = st.session_state.get("tab")
     # Not in the page's flow: an element without height still takes the gap between two elements.
     with st.container(key="tab_id"):
-        answer = component("tab", "tab", "tab", "")(
+        answer = component("tab", __file__, "tab", "")(
             data={"known": known, "assigned": st.session_state.pop("assigned_tab", None)},
             key="tab_storage",
             on_tab_change=ignore,

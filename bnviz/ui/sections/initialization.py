@@ -1,6 +1,5 @@
 """The controls of the page on initialization; they hold what they were set to while other pages are looked at."""
 
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -9,15 +8,15 @@ from bnviz.experiment.config import ACTIVATIONS, INITS, NetworkConfig, replace
 from bnviz.experiment.settings import SHARED, VARIANT
 from bnviz.records.initialization import MAX_TRAINED_STEPS, MAX_UNITS, InitialSetting
 from bnviz.ui.components.live_slider import live_slider, set_slider, slider_value
+from bnviz.ui.stylesheet import use_stylesheet
 
 START = InitialSetting(NetworkConfig(8, 128, "tanh", "xavier_normal"), batchnorm=False, standardize=True, seed=0)
 _SETTINGS = SHARED | VARIANT
-_STYLE = Path(__file__).with_suffix(".css")
 _PREFIX = "initial_"  # of the keys of this page's widgets
 
 
 def style() -> None:
-    st.html(_STYLE)
+    use_stylesheet(__file__)
 
 
 def controls() -> tuple[InitialSetting, list[str]]:

@@ -30,7 +30,7 @@ from bnviz.records.landscape import (
 )
 from bnviz.records.questions import EffectOfScale, LossSlices, NoiseOfBatches
 from bnviz.ui.asking.repeated import LiveQuestion, newest
-from bnviz.ui.components.live_plotly import unchanged
+from bnviz.ui.components.live_chart import unchanged
 
 
 @dataclass(frozen=True)

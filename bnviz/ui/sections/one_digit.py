@@ -15,7 +15,7 @@ from bnviz.records.live import AskedRun
 from bnviz.records.questions import AnswersInCompany, DigitOfTestSet
 from bnviz.ui.asking.repeated import LiveQuestion, newest
 from bnviz.ui.components.draw_pad import draw_pad
-from bnviz.ui.components.live_plotly import live_chart, unchanged
+from bnviz.ui.components.live_chart import live_chart, unchanged
 
 _SOURCES = {"pick": "from the test set", "draw": "draw it"}
 

@@ -10,9 +10,10 @@ from bnviz.figures.ravine import CHART_KEYS, WEIGHT_REACH
 from bnviz.figures.style import Figure
 from bnviz.theory import ravine
 from bnviz.theory.ravine import Descent
-from bnviz.ui.components.live_plotly import live_chart, unchanged
+from bnviz.ui.components.live_chart import live_chart, unchanged
 from bnviz.ui.components.live_slider import live_slider, set_slider
 from bnviz.ui.page import csv_button
+from bnviz.ui.stylesheet import use_stylesheet
 from bnviz.ui.web.shortcut import Shortcut
 
 # Label, lowest, highest and first value, and whether the slider is logarithmic; by its key.
@@ -64,8 +65,14 @@ def ahead(known: Values, moved: Values) -> dict[str, Figure]:
     return _drawn(_descents(values), values)
 
 
-@st.fragment
 def ravine_and_bowl() -> None:
+    """Place the sliders and the charts."""
+    use_stylesheet(__file__)
+    _sliders_and_charts()
+
+
+@st.fragment
+def _sliders_and_charts() -> None:
     """A fragment, so that a slider moves these charts alone."""
     shortcut, values = _shortcut(), {}
     with st.container(horizontal=True, key="ravine_settings"):

@@ -21,7 +21,7 @@ from bnviz.export.sweep import to_csv, to_parquet
 from bnviz.figures.style import Figure
 from bnviz.records.sweep import SweepResults
 from bnviz.ui import session, settings_table
-from bnviz.ui.components import live_plotly
+from bnviz.ui.components.feed_reader import read_feed
 from bnviz.ui.components.tab import assign_tab_id, tab_id
 from bnviz.ui.sections import sweep_form
 from bnviz.wording import clock
@@ -187,7 +187,7 @@ def follow(
 
     presence = session.present()
     presence.feed.show(state, news)
-    live_plotly.follow(presence.feed.token, _LIVE)
+    read_feed(presence.feed.token, _LIVE)
 
 
 def _status(run: SweepRun) -> str:

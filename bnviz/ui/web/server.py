@@ -26,6 +26,8 @@ from bnviz.ui.web.shortcut import serve_figures
 STOP_TIMEOUT = 5.0  # seconds
 SENDING = 0.03  # seconds of the server's loop: Streamlit sends what waits every 5 ms
 
+_COMPONENTS = Path(__file__).parents[1] / "components"
+
 _lock = Lock()
 _loops: list[asyncio.AbstractEventLoop] = []  # none or one: the loop that sends messages to browsers
 _labs: list[Labs] = []  # none or one; an engine that could not start is tried again by the next visitor
@@ -86,18 +88,23 @@ def wait_until_sent() -> None:
 
 @cache
 def _scripts() -> dict[str, Path]:
-    """Served files by versioned name, so that a browser may keep them for ever."""
+    """Return the served files by their versioned paths, so that a browser may keep them for ever.
+
+    Components import one another by relative paths, so one version stands for all of them.
+    """
+    own = {script.relative_to(_COMPONENTS).as_posix(): script for script in sorted(_COMPONENTS.rglob("*.js"))}
+    content = hashlib.sha256()
+    for name, script in own.items():
+        content.update(f"{name}\0".encode() + script.read_bytes())
+    folder = f"scripts-{content.hexdigest()[:12]}"
     plotly = Path(str(files("plotly"))) / "package_data" / "plotly.min.js"
-    own = {
-        f"{script.stem}-{hashlib.sha256(script.read_bytes()).hexdigest()[:12]}.js": script
-        for script in (Path(__file__).parents[1] / "components").glob("*.js")
-    }
-    return {f"plotly-{version('plotly')}.min.js": plotly} | own
+    return {f"{folder}/{name}": script for name, script in own.items()} | {f"plotly-{version('plotly')}.min.js": plotly}
 
 
 def script_url(name: str) -> str:
-    """Where the browser finds 'plotly', or a script of this folder by its stem."""
-    return _url(next(served for served in _scripts() if served.startswith(f"{name}-")))
+    """Return where the browser finds 'plotly', or a script of the components by its path without the ending."""
+    start, end = ("plotly-", ".js") if name == "plotly" else ("scripts-", f"/{name}.js")
+    return _url(next(served for served in _scripts() if served.startswith(start) and served.endswith(end)))
 
 
 def feed_url(token: str) -> str:
@@ -121,7 +128,7 @@ def _url(path: str) -> str:
 
 
 async def _serve_script(request: Request) -> Response:
-    path = _scripts().get(request.path_params["name"])
+    path = _scripts().get(request.path_params["path"])
     if path is None:
         return Response(status_code=404)
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
@@ -130,8 +137,8 @@ async def _serve_script(request: Request) -> Response:
 
 def routes() -> list[BaseRoute]:
     return [
-        Route(_url("{name}"), _serve_script),
         Route(_url("news/{token}"), serve_news),
         Route(_url("figures/{token}"), serve_figures),
+        Route(_url("{path:path}"), _serve_script),
         Route(page_url("story/{chapter}"), serve_chapter),
     ]

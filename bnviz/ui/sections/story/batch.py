@@ -12,7 +12,7 @@ from bnviz.theory import walkthrough
 from bnviz.theory.walkthrough import Array
 from bnviz.ui import page
 from bnviz.ui.components.guess import move_points
-from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.components.live_slider import live_slider, set_slider
 from bnviz.ui.sections.story.charts import HEADINGS
 from bnviz.ui.sections.story.stage import Stage

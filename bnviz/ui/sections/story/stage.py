@@ -10,7 +10,7 @@ from bnviz.experiment.guesses import Answer
 from bnviz.figures.story import with_guess
 from bnviz.figures.style import Figure
 from bnviz.ui import page
-from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.sections.story.charts import HEADINGS
 
 

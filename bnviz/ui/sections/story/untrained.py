@@ -15,7 +15,7 @@ from bnviz.findings.story import Reveal, of_first_losses, of_spreads
 from bnviz.records.initialization import InitialNetwork, InitialSetting
 from bnviz.ui import page
 from bnviz.ui.asking.tasks import inquiries, task
-from bnviz.ui.components.live_plotly import live_chart
+from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.sections.story.charts import HEADINGS
 from bnviz.ui.sections.story.stage import Stage, chart_places
 

@@ -5,25 +5,24 @@ lasting place on the page; its figures come with a rerun, or with the news that 
 """
 
 from collections.abc import Callable
-from zlib import crc32
 
 from bnviz.figures.style import Figure
 from bnviz.ui.components.component import component, ignore
-from bnviz.ui.web.server import feed_url, script_url
+from bnviz.ui.web.server import script_url
 
-_CHART = """<div class="bnviz-notes"></div><div class="bnviz-chart" role="figure"></div>
+_HTML = """<div class="bnviz-notes"></div><div class="bnviz-chart" role="figure"></div>
 <button type="button" class="bnviz-save" hidden>Save as PNG</button>"""
 
 
 def live_chart(
     key: str, figure: Figure | None = None, *, on_click: Callable[[], None] | None = None, savable: bool = False
 ) -> None:
-    """The chart `key`, empty until it is given a figure here or by the news; savable: with a button for an image file.
+    """Place the chart `key`, empty until it is given a figure here or by the news.
 
-    on_click is called before the rerun that a click causes; st.session_state[key]["click"] is then {curve, x, y, at},
-    with the browser's time in milliseconds.
+    savable: with a button for an image file. on_click is called before the rerun that a click causes;
+    st.session_state[key]["click"] is then {curve, x, y, at}, with the browser's time in milliseconds.
     """
-    component("chart", "live_plotly", "chart", _CHART)(
+    component("chart", __file__, "liveChart", _HTML)(
         data={
             "key": key,
             "url": script_url("plotly"),
@@ -37,19 +36,9 @@ def live_chart(
 
 
 def unchanged(figure: Figure, version: object, after: float = 0.0) -> Figure:
-    """A figure that the browser need not draw again while its chart shows this version.
+    """Return a figure that the browser need not draw again while its chart shows this version.
 
     after: the time of the newest move of a slider that is in it; a chart that shows a newer one keeps that.
     """
     meta = figure["layout"]["meta"] | {"same": str(version), "after": after}
     return figure | {"layout": figure["layout"] | {"meta": meta}}
-
-
-def follow(token: str, html: str = "", *, key: str = "news") -> None:
-    """Follow the news of a feed: figures by the key of their chart, and inner HTML by the class of its part of `html`.
-
-    News may also say "rerun": the page then runs again, once.
-    """
-    component(f"follow_{crc32(html.encode()):08x}", "live_plotly", "follow", html)(
-        data={"url": feed_url(token), "plotly": script_url("plotly")}, key=key, on_rerun_change=ignore
-    )

@@ -1,0 +1,201 @@
+// @ts-check
+// One chart: a div in which every new figure is drawn, so that zoom, hover and the div itself outlive every update.
+
+/** @import { Figure, Trace } from "./figure.d.ts" */
+/** @import { Plotly, PlotlyDiv } from "./plotly_api.d.ts" */
+
+import { savePicture } from "./picture.js";
+import { loadPlotly } from "./plotly.js";
+import { themeOf } from "./theme.js";
+import { unroll } from "./trail.js";
+import { Zoom } from "./zoom.js";
+
+const CONFIG = { displayModeBar: false, scrollZoom: false }; // the bar covers what it belongs to, and uploads charts
+const AT_ONCE = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: false } };
+const WHOLE = new Set(["heatmap", "contour", "surface", "scatter3d"]); // know no update of their data alone
+
+/** @typedef {{ figure: Figure, url: string }} Delivery a figure, and where Plotly is found */
+/** @typedef {{ curve: number, x: number, y: number }} Point */
+
+const phone = matchMedia("(max-width: 640px)");
+
+/**
+ * The figure as this screen wants it: as high as fits the window, and on a phone laid out in another way; its meta says
+ * how.
+ *
+ * @param {Figure} figure
+ * @returns {Figure}
+ */
+function fitting({ data, layout }) {
+  const { fit, narrow } = layout.meta;
+  const height = fit ? Math.min(fit[1], Math.max(fit[0], innerHeight - fit[2])) : layout.height;
+  return { data, layout: { ...layout, height, ...(phone.matches && narrow) } };
+}
+
+/**
+ * What a chart must be drawn anew for: Plotly's quick way moves data, and leaves colours as they were.
+ *
+ * @param {Trace} trace
+ */
+function look({ type, name, line, marker }) {
+  const colors = [line?.color, line?.dash, marker?.color].filter((part) => typeof part === "string");
+  return [type, name, ...colors].join();
+}
+
+export class Chart {
+  zoom = new Zoom();
+  /** @type {((point: Point) => void) | undefined} */
+  onClick;
+  /** @type {Delivery | undefined} */
+  #shown;
+  /** @type {Delivery | undefined} */
+  #next;
+  #isDrawing = false;
+  /** Time of the newest move of a slider in a figure that came here. */
+  #after = 0;
+  /** @type {string | undefined} what Plotly has drawn, less what may move */
+  #shape;
+  /** @type {string | undefined} */
+  #still;
+
+  /**
+   * @param {HTMLElement} div
+   * @param {HTMLElement} words the place above it
+   * @param {HTMLButtonElement} saveButton
+   */
+  constructor(div, words, saveButton) {
+    this.div = /** @type {PlotlyDiv} */ (div);
+    this.words = words;
+    this.saveButton = saveButton;
+    this.resizing = new ResizeObserver(() => {
+      if (this.isReady && div.clientWidth) window.Plotly.Plots.resize(div);
+    });
+    this.resizing.observe(div);
+    phone.addEventListener("change", this.#fitPhone);
+    addEventListener("resize", this.#fitWindow);
+  }
+
+  /** Whether anything has been drawn. */
+  get isReady() {
+    return Boolean(this.div.dataset.ready);
+  }
+
+  /** Whether Plotly has drawn it in the colours of the theme as it is now. */
+  get isInTheme() {
+    return Boolean(this.#shape?.startsWith(themeOf(this.div).key));
+  }
+
+  /**
+   * Only the newest figure is drawn; those that came while the browser was busy are skipped.
+   *
+   * @param {Delivery} delivery
+   * @returns {Promise<void>} until it is drawn
+   */
+  async deliver(delivery) {
+    const { same, after = 0 } = delivery.figure.layout.meta;
+    if (after && after < this.#after) return; // a slider has been moved since
+    this.#after = after;
+    if (same && same === (this.#next ?? this.#shown)?.figure.layout.meta.same) return;
+    this.#next = delivery;
+    await this.#draw();
+  }
+
+  /** Draw the last figure once more, axes and all. */
+  async redraw() {
+    this.#shape = undefined;
+    this.#next ??= this.#shown;
+    await this.#draw();
+  }
+
+  /** @param {string} name of the file */
+  async save(name) {
+    if (this.isReady) await savePicture(this.div, this.words.innerHTML, themeOf(this.div).paper, name);
+  }
+
+  /** The chart has left the page. */
+  remove() {
+    this.resizing.disconnect();
+    phone.removeEventListener("change", this.#fitPhone);
+    removeEventListener("resize", this.#fitWindow);
+    window.Plotly?.purge(this.div);
+  }
+
+  #fitPhone = () => {
+    if (this.#shown?.figure.layout.meta.narrow) this.redraw();
+  };
+
+  #fitWindow = () => {
+    if (this.#shown?.figure.layout.meta.fit) this.redraw();
+  };
+
+  async #draw() {
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    try {
+      while (this.#next) {
+        const { figure, url } = this.#next;
+        this.#shown = this.#next;
+        this.#next = undefined;
+        const plotly = await loadPlotly(url);
+        if (!this.div.isConnected) return;
+        await this.#show(plotly, fitting(figure));
+      }
+    } finally {
+      this.#isDrawing = false;
+    }
+  }
+
+  /**
+   * @param {Plotly} plotly
+   * @param {Figure} figure
+   */
+  async #show(plotly, figure) {
+    const { div } = this;
+    const { alt, words = "", trail } = figure.layout.meta;
+    div.style.height = `${figure.layout.height}px`;
+    div.setAttribute("aria-label", alt);
+    if (this.words.innerHTML !== words) this.words.innerHTML = words;
+    await this.#plot(plotly, figure);
+    if (trail) unroll(div, trail);
+    this.saveButton.disabled = !figure.data.length; // there is nothing to save
+    if (!this.isReady) {
+      div.dataset.ready = "true";
+      this.#listen();
+    }
+    div.dataset.updates = String(Number(div.dataset.updates ?? 0) + 1);
+  }
+
+  /**
+   * Where only data moved, the axes need not be drawn again: that halves the time. Nor what a figure says stands still.
+   *
+   * @param {Plotly} plotly
+   * @param {Figure} figure
+   */
+  async #plot(plotly, { data, layout }) {
+    const { div } = this;
+    const { key, template, scales } = themeOf(div);
+    const { meta, ...rest } = layout;
+    const shape = key + JSON.stringify(rest) + data.map(look);
+    const moving = data.flatMap((trace, index) => (WHOLE.has(trace.type) ? [] : [index]));
+    const rests = moving.length === data.length || (meta.still && meta.still === this.#still);
+    if (shape === this.#shape && rests) {
+      const resting = [...div.querySelectorAll(".contourlayer")].map((layer) => ({ layer, plot: layer.parentElement }));
+      const moved = data.filter((trace) => !WHOLE.has(trace.type));
+      await plotly.animate(div, { data: moved, traces: moving }, AT_ONCE);
+      for (const { layer, plot } of resting) plot?.prepend(layer); // Plotly takes it away: contours cannot be animated
+      return;
+    }
+    const coloraxis = meta.scale && { coloraxis: { ...layout.coloraxis, colorscale: scales[meta.scale] } };
+    const zoomed = this.zoom.keep(div, layout);
+    await plotly.react(div, data, { ...layout, ...zoomed, ...coloraxis, template, autosize: true }, CONFIG);
+    this.#shape = shape;
+    this.#still = meta.still;
+  }
+
+  #listen() {
+    this.zoom.watch(this.div, () => this.redraw());
+    this.div.on("plotly_click", ({ points: [point] }) => {
+      if (point) this.onClick?.({ curve: point.curveNumber, x: point.x, y: point.y });
+    });
+  }
+}

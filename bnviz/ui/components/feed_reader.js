@@ -1,0 +1,106 @@
+// @ts-check
+// Whatever moves on the page: news that the server is asked for, one question after the other.
+
+/** @import { Figures } from "./chart/figure.d.ts" */
+/** @import { PatientComponent } from "./component.d.ts" */
+
+import { deliverAll } from "./chart/charts.js";
+
+/**
+ * @typedef {object} News
+ * @property {string} version
+ * @property {number | string} page the state of the page that they belong to
+ * @property {Record<string, string>} html inner HTML by the class of its place
+ * @property {Figures} figures
+ * @property {boolean} rerun whether the page is out of date
+ */
+
+/** @typedef {{ url: string, plotly: string }} Feed where news are asked for, and Plotly's own script */
+
+/** @param {number} seconds */
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+/** The next frame: it comes late where the browser is busy, and never in a hidden tab. */
+const nextFrame = () => new Promise(requestAnimationFrame);
+
+/** Shows the news of one feed in one place until it is stopped. */
+class FeedReader {
+  #stopping = new AbortController();
+  #seen = "";
+  /** @type {number | string | undefined} the state of the page that is known to be out of date */
+  #outdated;
+  /** @type {Map<string, string>} HTML by class */
+  #shown = new Map();
+
+  /**
+   * @param {Feed} feed
+   * @param {ParentNode} place
+   * @param {(page: unknown) => void} rerun
+   */
+  constructor(feed, place, rerun) {
+    this.feed = feed;
+    this.place = place;
+    this.rerun = rerun;
+  }
+
+  stop() {
+    this.#stopping.abort();
+  }
+
+  async read() {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        await this.#ask(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        console.warn(error);
+        await pause(1); // the server is away for a moment, or a figure could not be drawn
+      }
+      await nextFrame();
+    }
+  }
+
+  /** @param {AbortSignal} signal */
+  async #ask(signal) {
+    const answer = await fetch(`${this.feed.url}?seen=${this.#seen}`, { signal });
+    if (answer.status === 200) return this.#show(await answer.json());
+    if (answer.status === 204) return;
+    if (answer.status !== 205) throw new Error(`news: ${answer.status}`);
+    // The connection was lost, and with it what the server knew of this page; a rerun brings another address.
+    await pause(0.5);
+    if (!signal.aborted) this.rerun(performance.now());
+    await pause(0.5);
+  }
+
+  /** @param {News} news */
+  async #show({ version, page, html, figures, rerun }) {
+    for (const [name, text] of Object.entries(html)) {
+      const part = this.place.querySelector(`.${name}`) ?? document.querySelector(`.${name}`);
+      if (part && (this.#shown.get(name) !== text || !part.childNodes.length)) part.innerHTML = text;
+      this.#shown.set(name, text);
+    }
+    if (rerun && this.#outdated !== page) {
+      this.#outdated = page;
+      this.rerun(page);
+    }
+    await deliverAll(figures, this.feed.plotly);
+    this.#seen = version;
+  }
+}
+
+/** @type {FeedReader | undefined} the page's only one */
+let reader;
+
+/** @param {PatientComponent<Feed>} component */
+export function readFeed({ data, parentElement, triggerInPassing }) {
+  if (reader?.feed.url !== data.url || reader.place !== parentElement) {
+    reader?.stop();
+    reader = new FeedReader(data, parentElement, (page) => triggerInPassing("rerun", page));
+    reader.read();
+  }
+  return () => {
+    if (parentElement.isConnected || reader?.place !== parentElement) return;
+    reader.stop();
+    reader = undefined;
+  };
+}
