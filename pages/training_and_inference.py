@@ -7,8 +7,9 @@ import streamlit as st
 from bnviz import figures
 from bnviz.analysis.inference import ESTIMATED_BATCHES, variance_estimates
 from bnviz.experiment.choices import Inference
-from bnviz.experiment.config import BatchNormConfig, Experiment, TrainingConfig, Variant, replace
+from bnviz.experiment.config import BatchNormConfig, Experiment, replace
 from bnviz.experiment.settings import VARIANT
+from bnviz.experiment.watched import differences, network_in_words, watched_network
 from bnviz.figures.style import Figure
 from bnviz.findings.inference import inference_findings
 from bnviz.records.answers import LayerInputs
@@ -18,26 +19,26 @@ from bnviz.records.questions import InputsOfLayer
 from bnviz.ui import page, session
 from bnviz.ui.asking.repeated import LiveQuestion
 from bnviz.ui.components.live_chart import live_chart, unchanged
-from bnviz.ui.components.live_slider import live_slider
+from bnviz.ui.components.live_slider import live_slider, set_slider
 from bnviz.ui.components.tab import tab_id
 from bnviz.ui.news import publish
 from bnviz.ui.sections.one_digit import one_digit, show_one_digit
+from bnviz.ui.sections.train_here import train_here_button
 from bnviz.ui.transport import transport
+from bnviz.wording import listed
 
 SIZES = (2, 4, 8, 16, 32, 64, 128)
-START = Experiment(TrainingConfig(), (Variant(batchnorm=BatchNormConfig()),))
 
-page.open_page("Training and inference")
+lab_network = watched_network(page.open_page("Training and inference"))
 tab = tab_id()
 if tab is None:  # the browser answers within the blink of an eye, and the page runs again
     st.stop()
-run = session.claim_run(tab, START, "inference")
+run = session.claim_run(tab, lab_network, "inference")
 
 st.markdown(
     "In training, batchnorm normalizes every unit with the mean and variance of the **batch**. At inference there may "
     "be one digit and no batch, and an answer must not depend on other digits: so the layer uses averages that it has "
-    "gathered **while training** (Ioffe and Szegedy 2015, section 3.1 and algorithm 2). "
-    f"This network learns {run.data}."
+    "gathered **while training** (Ioffe and Szegedy 2015, section 3.1 and algorithm 2)."
 )
 
 
@@ -45,6 +46,24 @@ def choose_seed(seed: int) -> None:
     run.edit(replace(run.experiment, training=replace(run.experiment.training, seed=seed)))
 
 
+def show_settings(experiment: Experiment) -> None:
+    """Set the controls of this page to what an experiment says; only in a callback."""
+    norm = experiment.variants[0].batchnorm or BatchNormConfig()
+    set_slider("bn_momentum", norm.momentum)
+    st.session_state["bn_cumulative"] = norm.cumulative
+    st.session_state["bn_batch_size"] = experiment.training.batch_size
+    st.session_state["bn_inference"] = norm.inference
+
+
+with st.container(horizontal=True, key="watched_network", vertical_alignment="center"):
+    different = differences(run.experiment, lab_network)
+    st.markdown(
+        f"Shown: **{network_in_words(run.experiment.variants[0])}**, on the {run.data}. "
+        + (f"The live lab's network has {listed(different)}. " if different else "It is the live lab's network. ")
+        + "This page measures more than the lab, so it trains the network itself.",
+        width="stretch",
+    )
+    train_here_button(run, lab_network, show_settings)
 shown_status = transport(run, choose_seed)
 live_place = st.container(key="status")
 
@@ -58,7 +77,8 @@ def settings() -> None:
         with st.container(width=250):
             momentum = live_slider("Running momentum m", 0.001, 1.0, bn.momentum, key="bn_momentum", log=True)
         cumulative = st.toggle("Cumulative average", bn.cumulative, key="bn_cumulative")
-        batch_size = st.select_slider("Batch size", SIZES, training.batch_size, key="bn_batch_size", width=200)
+        sizes = sorted({*SIZES, training.batch_size})
+        batch_size = st.select_slider("Batch size", sizes, training.batch_size, key="bn_batch_size", width=200)
         inference = st.selectbox(
             "Eval mode uses",
             VARIANT["bn_inference"].choices,

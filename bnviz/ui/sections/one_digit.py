@@ -90,7 +90,7 @@ def show_one_digit(run: AskedRun) -> None:
             st.info("Draw a digit to ask the network about it.", icon=":material/draw:")
         else:
             live_chart("chart_answers")
-            st.button("Ask again, in other company", key="ask_again", on_click=_ask_again, args=(digit.draws + 1,))
+            st.button("Ask again, in other batches", key="ask_again", on_click=_ask_again, args=(digit.draws + 1,))
 
 
 def _ask_again(draws: int) -> None:
