@@ -55,24 +55,12 @@ def show_settings(experiment: Experiment) -> None:
     st.session_state["bn_inference"] = norm.inference
 
 
-with st.container(horizontal=True, key="watched_network", vertical_alignment="center"):
-    different = differences(run.experiment, lab_network)
-    st.markdown(
-        f"Shown: **{network_in_words(run.experiment.variants[0])}**, on the {run.data}. "
-        + (f"The live lab's network has {listed(different)}. " if different else "It is the live lab's network. ")
-        + "This page measures more than the lab, so it trains the network itself.",
-        width="stretch",
-    )
-    train_here_button(run, lab_network, show_settings)
-shown_status = transport(run, choose_seed)
-live_place = st.container(key="status")
-
-
 @st.fragment
 def settings() -> None:
     """What may change while the network trains; a fragment, so that a slider need not wait for the whole page."""
     training, (now,) = run.experiment.training, run.experiment.variants
     bn = now.batchnorm or BatchNormConfig()
+    shown_network = st.container(horizontal=True, key="watched_network", vertical_alignment="center", wrap=False)
     with st.container(horizontal=True, key="inference_settings", vertical_alignment="bottom"):
         with st.container(width=250):
             momentum = live_slider("Running momentum m", 0.001, 1.0, bn.momentum, key="bn_momentum", log=True)
@@ -91,9 +79,25 @@ def settings() -> None:
     experiment = Experiment(replace(training, batch_size=batch_size), (replace(now, batchnorm=changed),))
     if experiment != run.experiment:
         run.edit(experiment, keep_weights=True)
+    with shown_network:
+        name_network()
+
+
+def name_network() -> None:
+    different = differences(run.experiment, lab_network)
+    st.markdown(
+        f"Shown: **{network_in_words(run.experiment.variants[0])}**, on the {run.data}. "
+        + (f"The live lab's network has {listed(different)}. " if different else "It is the live lab's network. ")
+        + "This page measures more than the lab, so it trains the network itself.",
+        width="stretch",
+    )
+    if train_here_button(run, lab_network, show_settings):
+        st.rerun()  # the whole page: its speed has changed
 
 
 settings()
+shown_status = transport(run, choose_seed)
+live_place = st.container(key="status")
 
 page.heading(
     "Running statistics",

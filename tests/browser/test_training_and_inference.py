@@ -111,3 +111,19 @@ def test_accessibility_scan_finds_nothing_serious(here: Lab) -> None:
 
 def test_a_phone_gets_one_column_and_no_sideways_scrolling(phone: Lab) -> None:
     assert_one_column(phone.open("training_and_inference", CHARTS), MOVING)
+
+
+def test_the_network_of_the_lab_is_named_and_trained_here_with_one_click(lab: Lab) -> None:
+    lab.open("training_and_inference?steps=200&width=16&b_init=normal&b_bn_momentum=0.5", CHARTS)
+    watched = lab.page.locator(".st-key-watched_network")
+    expect(watched).to_contain_text(
+        "1 hidden layer of 16 tanh neurons, init N(0,1), batchnorm (running momentum 0.5), on the MNIST sample. "
+        "It is the live lab's network."
+    )
+    lab.press("bn_momentum", "ArrowLeft", 5)
+    expect(watched).to_contain_text("The live lab's network has running momentum 0.5.")
+    lab.click("train_here")
+    expect(watched).to_contain_text("Trained here")
+    assert lab.step() == 200
+    expect(watched).to_contain_text("It is the live lab's network.")
+    expect(lab.page.locator(".st-key-bn_momentum .bnviz-slider-value")).to_have_text("0.5")

@@ -9,13 +9,13 @@ from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment
 
 
-def train_here_button(run: Run, wanted: Experiment, show_settings: Callable[[Experiment], None] | None = None) -> None:
-    """Draw the button that gives a page's run the networks `wanted` and plays it.
+def train_here_button(run: Run, wanted: Experiment, show_settings: Callable[[Experiment], None] | None = None) -> bool:
+    """Draw the button that gives a page's run the networks `wanted` and plays it. Returns whether it was clicked.
 
     show_settings: called with `wanted` before that, to set the page's own controls.
     """
     done = run.experiment == wanted and run.status.state == "finished"
-    st.button(
+    return st.button(
         "Trained here" if done else "Train it here at full speed",
         key="train_here",
         icon=":material/check:" if done else ":material/fast_forward:",
