@@ -17,7 +17,10 @@ const within = (value, low, high) => Math.min(Math.max(value, low), high);
 
 /** @param {number} value */
 const told = (value) =>
-  (Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toFixed(2)))).replace("-", "−");
+  (Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : String(Number(value.toFixed(2)))).replace(
+    "-",
+    "−",
+  );
 
 /** @param {string} name @param {Record<string, string | number>} attributes */
 function svgElement(name, attributes) {
@@ -37,8 +40,7 @@ function drawAxes(root, { x, y }) {
   const across = (/** @type {number} */ value) => (value - x.low) / (x.high - x.low);
   const down = (/** @type {number} */ value) => (y.high - value) / (y.high - y.low);
   /** @param {readonly Place[]} places */
-  const path = (places) =>
-    places.map((p, i) => `${i ? "L" : "M"}${UNITS * across(p.x)},${UNITS * down(p.y)}`).join("");
+  const path = (places) => places.map((p, i) => `${i ? "L" : "M"}${UNITS * across(p.x)},${UNITS * down(p.y)}`).join("");
 
   svg.setAttribute("viewBox", `0 0 ${UNITS} ${UNITS}`);
   svg.replaceChildren(
@@ -55,7 +57,8 @@ function drawAxes(root, { x, y }) {
         return span;
       }),
     );
-  const say = (/** @type {string} */ what, /** @type {number} */ value) => plot.setAttribute(`aria-value${what}`, `${value}`);
+  const say = (/** @type {string} */ what, /** @type {number} */ value) =>
+    plot.setAttribute(`aria-value${what}`, `${value}`);
   label("across", x.ticks, across);
   label("down", y.ticks, down);
   const name = (/** @type {Axis} */ axis) => (axis.unit ? `${axis.name} (${axis.unit})` : axis.name);
@@ -158,17 +161,18 @@ export function stroke(heights, from, to) {
   }
 }
 
+/** @type {WeakMap<Element, (heights: Heights) => void>} how the curve at a place is told; set anew by every rerun */
+const curveTellers = new WeakMap();
+
 /**
  * @param {{ data: CurveData, parentElement: HTMLElement, setStateValue: (name: string, value: number[] | null) => void }} component
  */
 export function guessCurve({ data, parentElement, setStateValue }) {
-  const root = /** @type {HTMLElement & { bnvizTell?: (heights: Heights) => void }} */ (
-    parentElement.querySelector(".bnviz-guess")
-  );
+  const root = /** @type {HTMLElement} */ (parentElement.querySelector(".bnviz-guess"));
   const { key, x, y, start, points, guide } = data;
   const drawn = (/** @type {Heights} */ heights) => heights.some((height) => height !== null);
-  const mounted = root.bnvizTell !== undefined;
-  root.bnvizTell = (heights) => setStateValue("curve", drawn(heights) ? completed(heights, start) : null);
+  const mounted = curveTellers.has(root);
+  curveTellers.set(root, (heights) => setStateValue("curve", drawn(heights) ? completed(heights, start) : null));
   if (mounted) return; // called again by a rerun, or for a change of the theme
 
   const heights = drawings.get(key) ?? Array.from({ length: points }, () => null);
@@ -176,7 +180,10 @@ export function guessCurve({ data, parentElement, setStateValue }) {
   const axes = drawAxes(root, { x, y });
   const across = (/** @type {number} */ i) => x.low + ((x.high - x.low) * i) / (points - 1);
   const index = (/** @type {number} */ at) => ((at - x.low) / (x.high - x.low)) * (points - 1);
-  axes.line("guide").move([{ x: x.low, y: guide.at }, { x: x.high, y: guide.at }]);
+  axes.line("guide").move([
+    { x: x.low, y: guide.at },
+    { x: x.high, y: guide.at },
+  ]);
   const curve = axes.line("curve");
   const [handle, begin, note, clear] = /** @type {HTMLElement[]} */ (
     [".handle", ".begin", ".guide-name", ".clear"].map((name) => parentElement.querySelector(name))
@@ -193,13 +200,13 @@ export function guessCurve({ data, parentElement, setStateValue }) {
     const whole = completed(heights, start);
     curve.move(drawn(heights) ? whole.map((height, i) => ({ x: across(i), y: height })) : []);
     const here = whole[cursor] ?? start;
-    axes.put(handle, { x: across(cursor), y: here });
+    axes.put(/** @type {HTMLElement} */ (handle), { x: across(cursor), y: here });
     axes.say("now", Number(here.toFixed(2)));
     const state = drawn(heights) ? "" : ", nothing drawn yet";
     axes.plot.setAttribute("aria-valuetext", `${x.name} ${told(across(cursor))}: ${told(here)} ${y.unit}${state}`);
     /** @type {HTMLButtonElement} */ (clear).disabled = !drawn(heights);
   }
-  const tell = () => root.bnvizTell?.(heights);
+  const tell = () => curveTellers.get(root)?.(heights);
 
   /** @type {{ i: number, y: number }} */
   let last;
@@ -275,14 +282,20 @@ export function heightAt(curve, x) {
   return before[1] + ((after[1] - before[1]) * (x - before[0])) / (after[0] - before[0]);
 }
 
+/** @type {WeakMap<Element, (places: Place[]) => void>} how the points at a place are told; set anew by every rerun */
+const pointTellers = new WeakMap();
+
 /** @param {{ data: PointData, parentElement: HTMLElement, setStateValue: (name: string, value: Pair[]) => void }} component */
 export function guessPoint({ data, parentElement, setStateValue }) {
-  const root = /** @type {HTMLElement & { bnvizTell?: (places: Place[]) => void }} */ (
-    parentElement.querySelector(".bnviz-guess")
-  );
+  const root = /** @type {HTMLElement} */ (parentElement.querySelector(".bnviz-guess"));
   const { key, x, y, along, dots, ringed } = data;
-  const mounted = root.bnvizTell !== undefined;
-  root.bnvizTell = (places) => setStateValue("points", places.map((one) => [one.x, one.y]));
+  const mounted = pointTellers.has(root);
+  pointTellers.set(root, (places) =>
+    setStateValue(
+      "points",
+      places.map((one) => [one.x, one.y]),
+    ),
+  );
   if (mounted) return; // called again by a rerun, or for a change of the theme
 
   const moved = placed.has(key);
@@ -300,7 +313,7 @@ export function guessPoint({ data, parentElement, setStateValue }) {
   const others = dots.map((_, i) => mark("dot", i === ringed));
   const handles = places.map((_, i) => mark("handle", !dots.length && i === ringed));
   marks.replaceChildren(...others, ...handles);
-  dots.forEach((dot, i) => axes.put(/** @type {HTMLElement} */ (others[i]), place(dot)));
+  for (const [i, dot] of dots.entries()) axes.put(/** @type {HTMLElement} */ (others[i]), place(dot));
   let held = 0; // the point that is moved
   axes.say("min", x.low);
   axes.say("max", x.high);
@@ -312,14 +325,14 @@ export function guessPoint({ data, parentElement, setStateValue }) {
     show();
   }
   function show() {
-    places.forEach((one, i) => axes.put(/** @type {HTMLElement} */ (handles[i]), one));
-    handles.forEach((handle, i) => handle.classList.toggle("held", i === held && handles.length > 1));
+    for (const [i, one] of places.entries()) axes.put(/** @type {HTMLElement} */ (handles[i]), one);
+    for (const [i, handle] of handles.entries()) handle.classList.toggle("held", i === held && handles.length > 1);
     const { x: left, y: top } = places[held] ?? { x: 0, y: 0 };
     const which = places.length > 1 ? `point ${held + 1} of ${places.length}: ` : "";
     axes.say("now", Number(left.toFixed(2)));
     axes.plot.setAttribute("aria-valuetext", `${which}${x.name} ${told(left)}, ${y.name} ${told(top)}`);
   }
-  const tell = () => root.bnvizTell?.(places);
+  const tell = () => pointTellers.get(root)?.(places);
 
   /** @param {PointerEvent} event */
   function nearest(event) {
@@ -342,7 +355,8 @@ export function guessPoint({ data, parentElement, setStateValue }) {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let rest;
   axes.plot.onkeydown = (event) => {
-    const [right, up] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [];
+    const [right, up] =
+      { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [];
     const other = { PageDown: 1, PageUp: -1 }[event.key];
     const here = places[held];
     if (!here || (right === undefined && (other === undefined || places.length < 2))) return;

@@ -1,7 +1,6 @@
 """A guess by hand: a curve that is drawn, and points that are put somewhere; both also by keyboard."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from bnviz.experiment.guesses import CURVE_POINTS, CurveGuess, PointGuess, Span
@@ -21,7 +20,6 @@ _CURVE_HELP = (
 )
 _POINT_HELP = "Click, or drag the point. By keyboard: the arrow keys, with Shift for larger steps."
 _POINTS_HELP = "Drag the points. By keyboard: the arrow keys; Page Down and Page Up choose another point."
-_CSS = Path(__file__).with_suffix(".css").read_text()
 
 
 def draw_curve(guess: CurveGuess, key: str, guide: tuple[float, str]) -> tuple[float, ...] | None:
@@ -31,7 +29,7 @@ def draw_curve(guess: CurveGuess, key: str, guide: tuple[float, str]) -> tuple[f
     """
     inside = '<span class="guide-name"></span><span class="begin"></span><span class="handle"></span>'
     html = _html("Your curve", inside, _CURVE_HELP, '<button type="button" class="clear">Clear</button>')
-    curve = component("guess_curve", "guess", "guessCurve", html, _CSS)
+    curve = component("guess_curve", __file__, "guessCurve", html)
     axes = {"x": _axis(guess.x), "y": _axis(guess.y)}
     data = {"key": key, "start": guess.start, "points": CURVE_POINTS, "guide": {"at": guide[0], "text": guide[1]}}
     return guess.read(curve(data=axes | data, key=key, on_curve_change=ignore).curve)
@@ -71,7 +69,7 @@ def _points(
     label = "Your point" if len(handles) == 1 else "The points of the batch"
     square = "" if along else " square"
     html = _html(label, '<div class="marks"></div>', help, kind=square)
-    place = component(f"guess_{kind}{square.strip()}", "guess", "guessPoint", html, _CSS)
+    place = component(f"guess_{kind}{square.strip()}", __file__, "guessPoint", html)
     data = {"handles": handles, "dots": dots, "along": along, "ringed": ringed}
     return place(data={"key": key, "x": _axis(x), "y": _axis(y)} | data, key=key, on_points_change=ignore).points
 

@@ -42,7 +42,7 @@ def draw_store() -> None:
     """Draw the component, which has no height; once a run, when nothing more will be recorded in it."""
     known = recorded()
     with st.container(key="guess_store_place"):
-        component("guess_store", "guess_store", "guessStore", "")(
+        component("guess_store", __file__, "guessStore", "")(
             data={"guesses": None if known is None else json.dumps(written_records(known))},
             key="guess_store",
             on_kept_change=ignore,

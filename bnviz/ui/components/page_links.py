@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from bnviz.ui.components.component import component
 
 _HTML = '<nav class="bnviz-links"></nav>'
-_CSS = Path(__file__).with_suffix(".css").read_text()
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,6 @@ class PageLink:
 
 def page_links(key: str, label: str, links: Sequence[PageLink]) -> None:
     """Draw links in a row; `label` is the name of the row for a screen reader."""
-    component("page_links", "page_links", "pageLinks", _HTML, _CSS)(
+    component("page_links", __file__, "pageLinks", _HTML)(
         data={"label": label, "links": [asdict(link) for link in links]}, key=key
     )

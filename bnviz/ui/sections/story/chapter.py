@@ -1,7 +1,6 @@
 """One chapter of the story: question, guess, run, what it showed beside the guess, next."""
 
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 
@@ -24,14 +23,13 @@ from bnviz.ui.sections.story.run import play, show_run, stage_run
 from bnviz.ui.sections.story.stage import Stage
 from bnviz.ui.sections.story.sweep import show_sweep, start_sweep
 from bnviz.ui.sections.story.untrained import show_untrained
-
-_STYLE = Path(__file__).with_name("story.css")
+from bnviz.ui.stylesheet import use_stylesheet
 
 
 def style() -> None:
     """Add the story's own style sheet to that of every page."""
     page.style()
-    st.html(_STYLE)
+    use_stylesheet(__file__)
 
 
 def show_chapter(number: int) -> None:
