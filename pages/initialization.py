@@ -7,7 +7,7 @@ import streamlit as st
 from bnviz import figures
 from bnviz.analysis.initialization import expected_propagation
 from bnviz.data import status
-from bnviz.engine.in_worker import initialization_tasks as initial_tasks
+from bnviz.engine.in_worker import initialization_tasks
 from bnviz.experiment.config import NetworkConfig, replace
 from bnviz.experiment.inits import SCHEMES
 from bnviz.figures.style import color_of
@@ -26,7 +26,7 @@ from bnviz.ui import page
 from bnviz.ui.asking.tasks import Task, inquiries, task
 from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.components.live_slider import live_slider
-from bnviz.ui.sections import initialization as initial_settings
+from bnviz.ui.sections import initialization
 from bnviz.wording import counted
 
 A = TypeVar("A")
@@ -58,25 +58,25 @@ DERIVATIONS = {
     ),
 }
 
-initial_settings.style()
+initialization.style()
 page.open_page("Initialization")
 st.markdown(
     "Before the first step, a network's weights are drawn at random. How large they are decides whether a signal gets "
     "through all layers, and whether a gradient finds its way back: **from weights to saturation**. Everything is "
     f"measured on {PROBE_DIGITS} digits while you look at it."
 )
-setting, refused = initial_settings.controls()
+setting, refused = initialization.controls()
 with st.container(key="initial_problems"):  # always there: what comes and goes above the charts would mount them anew
     if refused:
         st.warning("  \n".join(refused), icon=":material/warning:")
         st.caption("The pictures show the last settings that were in order.")
-setting = initial_settings.trained(setting)
+setting = initialization.trained(setting)
 untrained = replace(setting, steps=0)
 color = color_of(normalized=setting.batchnorm)
 questions = inquiries()
-initial_settings.training_buttons(setting)
+initialization.training_buttons(setting)
 data = status().in_use
-found = questions.ask("measure", task(initial_tasks.measure, setting, data), wait=WAIT, haste=True)
+found = questions.ask("measure", task(initialization_tasks.measure, setting, data), wait=WAIT, haste=True)
 
 
 def ask_later(kind: str, question: Task[A]) -> A | None:
@@ -180,7 +180,7 @@ def show_loss(found: InitialNetwork | None) -> None:
 def show_schemes(untrained: InitialSetting) -> None:
     st.subheader("All schemes")
     network = replace(untrained.network, init="zeros")  # whatever the init is, the question stays the same
-    found = ask_later("schemes", task(initial_tasks.schemes, replace(untrained, network=network), data))
+    found = ask_later("schemes", task(initialization_tasks.schemes, replace(untrained, network=network), data))
     view = st.segmented_control("Show", list(READ_AS), default="activations", key="initial_view", required=True)
     say(
         "schemes",
@@ -206,7 +206,7 @@ def show_derivations(untrained: InitialSetting) -> None:
     # Of the settings only these count: the two networks have a scheme, an activation and a depth of their own.
     network = NetworkConfig(width=untrained.network.width)
     asked = InitialSetting(network, batchnorm=False, standardize=untrained.standardize, seed=untrained.seed)
-    found = ask_later("scales", task(initial_tasks.scales, asked, data))
+    found = ask_later("scales", task(initialization_tasks.scales, asked, data))
     say(
         "scales",
         f"{DERIVED_DEPTH} hidden layers of width {network.width}, without batchnorm. Each scheme as derived, and "
@@ -227,7 +227,7 @@ def show_derivations(untrained: InitialSetting) -> None:
 
 def show_signs(untrained: InitialSetting) -> None:
     st.subheader("Inputs that are all positive make the gradient zig-zag")
-    found = ask_later("signs", task(initial_tasks.signs, untrained, data))
+    found = ask_later("signs", task(initialization_tasks.signs, untrained, data))
     left, right = st.columns([1, 2], gap="large")
     with left:
         st.latex(r"\frac{\partial L}{\partial w_i}=\sum_{\text{digits}}\delta\,x_i")

@@ -7,7 +7,7 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.experiment.presets import PRESETS
-from bnviz.export import landscape as landscape_files
+from bnviz.export.landscape import noise_csv, rates_csv, scaling_csv, sharpness_csv, slices_csv, smoothness_csv
 from bnviz.figures.landscape import Shape
 from bnviz.figures.style import Figure
 from bnviz.findings.landscape import RATE_SEARCH
@@ -86,7 +86,7 @@ options = page.heading(
     "not notice.",
 )
 log = options.toggle("Logarithmic", True, key="smooth_log")
-page.csv_button("smoothness_csv", "smoothness", lambda: landscape_files.smoothness_csv(run.view()), options)
+page.csv_button("smoothness_csv", "smoothness", lambda: smoothness_csv(run.view()), options)
 left, middle, right = st.columns(3)
 with left:
     live_chart("chart_loss_band", savable=True)
@@ -129,7 +129,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", key="scan_settin
     st.button("Cancel", key="scan_cancel", on_click=measured.slices.cancel)
     shape = st.segmented_control("Shown as", ["contour", "surface"], default="contour", key="scan_shape", required=True)
     scan_log = st.toggle("Logarithmic", True, key="scan_log")
-    page.csv_button("scan_csv", "landscape", lambda: landscape_files.slices_csv(measured.slices.answer or ()))
+    page.csv_button("scan_csv", "landscape", lambda: slices_csv(measured.slices.answer or ()))
 live_chart("chart_landscape", savable=True)
 
 left, right = st.columns(2, gap="large")
@@ -149,9 +149,7 @@ with left:
             on_click=measure_sharpness,
         )
         st.button("Cancel", key="sharpness_cancel", on_click=measured.sharpness.cancel)
-        page.csv_button(
-            "sharpness_csv", "sharpness", lambda: landscape_files.sharpness_csv(measured.sharpness.answer or ())
-        )
+        page.csv_button("sharpness_csv", "sharpness", lambda: sharpness_csv(measured.sharpness.answer or ()))
     live_chart("chart_sharpness", savable=True)
 with right:
     page.heading(
@@ -162,7 +160,7 @@ with right:
     with st.container(horizontal=True, key="rates_settings"):
         st.button("Search", key="rates", type="primary", on_click=search_rates)
         st.button("Cancel", key="rates_cancel", on_click=measured.rates.cancel)
-        page.csv_button("rates_csv", "largest_rates", lambda: landscape_files.rates_csv(measured.rates.answer))
+        page.csv_button("rates_csv", "largest_rates", lambda: rates_csv(measured.rates.answer))
     live_chart("chart_largest_rate", savable=True)
 
 deepest = max(len(v.network.hidden) for v in experiment.variants)
@@ -179,7 +177,7 @@ with left:
         "Layer", range(1, deepest + 1), key="scaled_layer", width=90, label_visibility="collapsed"
     )
     scaled = partial(measured.scaling.of, run, EffectOfScale(layer - 1))
-    page.csv_button("scaling_csv", "scaling", lambda: landscape_files.scaling_csv(scaled() or ()), options)
+    page.csv_button("scaling_csv", "scaling", lambda: scaling_csv(scaled() or ()), options)
     live_chart("chart_scaling", savable=True)
     st.latex(
         r"\mathrm{BN}(aWx) = \mathrm{BN}(Wx), \qquad "
@@ -204,7 +202,7 @@ with left:
     )
     if normalized is not None:
         drawn_batches = partial(measured.noise.of, run, NoiseOfBatches(normalized))
-        page.csv_button("noise_csv", "batch_noise", lambda: landscape_files.noise_csv(drawn_batches()), options)
+        page.csv_button("noise_csv", "batch_noise", lambda: noise_csv(drawn_batches()), options)
     live_chart("chart_batch_noise", savable=True)
 with right:
     page.heading(

@@ -4,16 +4,16 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.experiment.addresses import from_query
-from bnviz.records import reproduction as results
+from bnviz.records import reproduction
 from bnviz.records.reproduction import Result
 from bnviz.ui import page, settings_table
 from bnviz.ui.components.live_chart import live_chart
 
 page.open_page("Results")
 try:
-    found = results.read_results()
+    found = reproduction.read_results()
 except (FileNotFoundError, ValueError) as error:
-    broken = "" if isinstance(error, FileNotFoundError) else f" ({results.RESULTS_FILE.name} cannot be read)"
+    broken = "" if isinstance(error, FileNotFoundError) else f" ({reproduction.RESULTS_FILE.name} cannot be read)"
     st.info(f"Nothing has been measured here yet{broken}. Run `python -m bnviz reproduce`.", icon=":material/science:")
     st.stop()
 

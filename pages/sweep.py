@@ -11,8 +11,7 @@ from bnviz.records.frames import TEST_DIGITS, TRAINING_LOSS_STEPS
 from bnviz.records.sweep import SweepResults
 from bnviz.ui import page, settings_table
 from bnviz.ui.components.live_chart import live_chart
-from bnviz.ui.sections import sweep_form
-from bnviz.ui.sections import sweep_run as sweeping
+from bnviz.ui.sections import sweep_form, sweep_run
 
 page.style()
 st.title("Sweep")
@@ -20,10 +19,10 @@ st.markdown(
     "For which inits, learning rates, depths or batch sizes does batchnorm help, and where does it lose? Choose one or "
     "two settings to vary and watch the whole grid learn at the same time."
 )
-run = sweeping.current()
+run = sweep_run.current()
 sweep = sweep_form.definition()
 page.show_problems()
-shown = sweeping.transport(run, sweep)
+shown = sweep_run.transport(run, sweep)
 place = st.container(key="sweep_progress")
 
 pictured = run.sweep if run else sweep
@@ -62,7 +61,7 @@ def draw(sweep: Sweep, found: SweepResults) -> dict[str, Figure]:
 
 
 with place:
-    sweeping.follow(run, shown, sweeping.estimated(sweep) if sweep else None, draw)
+    sweep_run.follow(run, shown, sweep_run.estimated(sweep) if sweep else None, draw)
 settings_table.drawn()
 if st.session_state.pop("sweep_opens", False):
     st.switch_page("pages/live_lab.py")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from bnviz.records import reproduction as results
+from bnviz.records import reproduction
 from tests.browser.conftest import Lab, assert_accessible, assert_one_column, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -12,7 +12,7 @@ CHARTS = ("chart_results",)
 
 
 def test_every_claim_is_shown_and_an_experiment_opens_in_the_live_lab(lab: Lab) -> None:
-    found = results.read_results()
+    found = reproduction.read_results()
     lab.open().go("Results", CHARTS)
     for result in found.results:
         for claim in result.claims:

@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 from playwright.sync_api import expect
 
-from bnviz.experiment import sweep_addresses as sweep_text
+from bnviz.experiment import sweep_addresses
 from bnviz.experiment.addresses import to_query
 from bnviz.experiment.config import NetworkConfig, TrainingConfig
 from bnviz.experiment.sweep import Axis, Sweep
@@ -31,7 +31,7 @@ MAPS = ("chart_sweep_off", "chart_sweep_on", "chart_sweep_gain")
 
 
 def opened(lab: Lab, sweep: Sweep) -> Lab:
-    query = "&".join(f"{k}={v}" for k, v in sweep_text.to_query(sweep).items())
+    query = "&".join(f"{k}={v}" for k, v in sweep_addresses.to_query(sweep).items())
     return lab.open(f"sweep?{query}", MAPS if len(sweep.axes) == 2 else ("chart_sweep_lines",))
 
 
@@ -85,7 +85,7 @@ def test_a_grid_is_watched_learning_and_a_cell_opens_in_the_live_lab(lab: Lab) -
     assert losses == pytest.approx(np.array(before).T.flatten().tolist(), abs=1e-4)  # what the colours stand for
     parquet = pyarrow.parquet.read_table(io.BytesIO(saved(lab, "sweep_parquet", "sweep.parquet"))).to_pylist()
     assert [row["test_accuracy"] for row in parquet] == pytest.approx([float(row["test_accuracy"]) for row in table])
-    assert sweep_text.from_json(saved(lab, "sweep_json", "sweep.json")) == SMALL
+    assert sweep_addresses.from_json(saved(lab, "sweep_json", "sweep.json")) == SMALL
     lab.page.keyboard.press("Escape")
 
     box = at_rest(lab.page.locator(".st-key-chart_sweep_on .nsewdrag"))
@@ -127,7 +127,7 @@ def test_a_mistake_is_named_and_a_file_brings_a_definition(lab: Lab) -> None:
     page.locator(".st-key-sweep_upload input[type=file]").set_input_files(
         {"name": "sweep.json", "mimeType": "application/json", "buffer": definition.encode()}
     )
-    wanted = sweep_text.to_query(sweep_text.from_json(definition))
+    wanted = sweep_addresses.to_query(sweep_addresses.from_json(definition))
     wait_for(lambda: lab.parameters() == wanted, "the definition's address")
 
 

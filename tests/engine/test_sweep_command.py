@@ -11,7 +11,7 @@ import pytest
 
 from bnviz.__main__ import main
 from bnviz.engine.cluster import Engine
-from bnviz.experiment import sweep_addresses as definitions
+from bnviz.experiment import sweep_addresses
 from bnviz.experiment.config import NetworkConfig, TrainingConfig
 from bnviz.experiment.sweep import Axis, Sweep
 
@@ -31,14 +31,14 @@ def test_writes_the_table_that_the_page_exports(
     monkeypatch.setenv("BNVIZ_DATA_DIR", str(tmp_path))
     monkeypatch.setattr(Engine, "from_environment", lambda: engine)
     monkeypatch.setattr(engine, "close", lambda: None)
-    (tmp_path / "sweep.json").write_text(definitions.to_json(SWEEP))
+    (tmp_path / "sweep.json").write_text(sweep_addresses.to_json(SWEEP))
     assert main(["sweep", str(tmp_path / "sweep.json"), "--out", str(tmp_path / "results.parquet")]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "32 networks, 20 steps, MNIST sample" in captured.err
     table = pq.read_table(tmp_path / "results.parquet")
     assert table.num_rows == 32
-    assert definitions.from_json(table.schema.metadata[b"bnviz_sweep"]) == SWEEP
+    assert sweep_addresses.from_json(table.schema.metadata[b"bnviz_sweep"]) == SWEEP
     row = table.to_pylist()[-1]
     assert (row["learning_rate"], row["width"], row["batchnorm"], row["seed"]) == (1.0, 16, True, 0)
     assert len(row["train_losses"]) == row["steps"] == 20

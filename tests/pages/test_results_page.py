@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from bnviz.records import reproduction as results
+from bnviz.records import reproduction
 from bnviz.records.reproduction import Claim, Result, Results
 from tests.opening import ROOT
 
@@ -31,7 +31,7 @@ FOUND = Results(
 def test_the_page_says_that_a_run_was_quick_and_shows_each_verdict_in_its_colour(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(results, "read", lambda: FOUND)
+    monkeypatch.setattr(reproduction, "read_results", lambda: FOUND)
     page = AppTest.from_file(str(ROOT / "pages" / "results.py"), default_timeout=60).run()
     assert not page.exception
     words = "\n".join(text.value for text in page.markdown)

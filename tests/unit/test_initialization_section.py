@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bnviz.records.initialization import MAX_UNITS
-from bnviz.ui.sections import initialization as initial_settings
+from bnviz.ui.sections import initialization
 
 
 @pytest.mark.parametrize(
@@ -19,13 +19,13 @@ from bnviz.ui.sections import initialization as initial_settings
     ],
 )
 def test_settings_out_of_range_are_refused_with_the_limit(given: tuple[Any, ...], said: str) -> None:
-    assert initial_settings.check(*given) == [said]
+    assert initialization.check(*given) == [said]
 
 
 def test_too_many_units_are_refused_with_the_width_that_would_do() -> None:
-    (said,) = initial_settings.check(20, 512, 1.0, 0)
+    (said,) = initialization.check(20, 512, 1.0, 0)
     assert "10,240 units" in said
     assert f"at most {MAX_UNITS:,}" in said
     assert said.endswith("a width up to 256.")
-    assert initial_settings.check(20, 256, 1.0, 0) == []
-    assert initial_settings.check(10, 512, 1e-4, 2**31 - 1) == []
+    assert initialization.check(20, 256, 1.0, 0) == []
+    assert initialization.check(10, 512, 1e-4, 2**31 - 1) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnviz.experiment import sweep_addresses as sweep_text
+from bnviz.experiment import sweep_addresses
 from bnviz.experiment.addresses import from_query, to_query
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.sweep import AXES, MAX_NETWORKS, Axis, Sweep, stacks
@@ -181,7 +181,7 @@ class TestBadInput:
     )
     def test_is_refused_with_the_field_and_what_is_allowed(self, document: object, words: str) -> None:
         with pytest.raises(ValueError, match=re.escape(words)):
-            sweep_text.from_json(json.dumps(document))
+            sweep_addresses.from_json(json.dumps(document))
 
     @pytest.mark.parametrize(
         ("text", "words"),
@@ -191,11 +191,11 @@ class TestBadInput:
         ],
     )
     def test_in_an_address_is_named_too(self, text: str, words: str) -> None:
-        assert words in sweep_text.from_query({"x": text})[1][0]
+        assert words in sweep_addresses.from_query({"x": text})[1][0]
 
     def test_may_be_no_json_at_all(self) -> None:
         with pytest.raises(ValueError, match="This is not a JSON document"):
-            sweep_text.from_json("{")
+            sweep_addresses.from_json("{")
 
     def test_may_be_the_largest_grid_and_no_network_more(self) -> None:
         assert Sweep((Axis("learning_rate", 1e-3, 1.0, MAX_NETWORKS // 4, "log"),), seeds=2).count == MAX_NETWORKS
@@ -203,7 +203,9 @@ class TestBadInput:
             Sweep((Axis("learning_rate", 1e-3, 1.0, MAX_NETWORKS // 4 + 1, "log"),), seeds=2)
 
     def test_in_an_address_is_told_and_replaced_by_the_default(self) -> None:
-        found, problems = sweep_text.from_query({"x": "init_scale:0..1:5:log", "seeds": "99", "width": "64", "z": "1"})
+        found, problems = sweep_addresses.from_query(
+            {"x": "init_scale:0..1:5:log", "seeds": "99", "width": "64", "z": "1"}
+        )
         assert found == Sweep(network=NetworkConfig(width=64))
         assert len(problems) == 3
         assert any("a log range cannot start at 0" in p for p in problems)
@@ -212,7 +214,7 @@ class TestBadInput:
 
     @given(st.dictionaries(st.sampled_from(["x", "y", "batchnorm", "seeds", "batch_size", "a_bn_eps"]), st.text()))
     def test_in_an_address_never_fails(self, parameters: dict[str, str]) -> None:
-        found, _ = sweep_text.from_query(parameters)
+        found, _ = sweep_addresses.from_query(parameters)
         assert isinstance(found, Sweep)
 
 
@@ -220,15 +222,15 @@ class TestBadInput:
 def test_a_sweep_survives_files_and_addresses(parts: tuple[Any, ...]) -> None:
     if (sweep := made(parts)) is None:
         return
-    assert sweep_text.from_json(sweep_text.to_json(sweep)) == sweep
-    assert sweep_text.from_query(sweep_text.to_query(sweep)) == (sweep, [])
+    assert sweep_addresses.from_json(sweep_addresses.to_json(sweep)) == sweep
+    assert sweep_addresses.from_query(sweep_addresses.to_query(sweep)) == (sweep, [])
 
 
 def test_a_range_survives_as_a_range() -> None:
     sweep = Sweep(
         (SCALES, INITS), "on", 2, TrainingConfig(learning_rate=0.5), NetworkConfig(width=32), BatchNormConfig(eps=0.1)
     )
-    assert sweep_text.to_query(sweep) == {
+    assert sweep_addresses.to_query(sweep) == {
         "x": "init_scale:0.0001..1:5:log",
         "y": "init:rand,xavier_normal",
         "batchnorm": "on",
@@ -237,7 +239,7 @@ def test_a_range_survives_as_a_range() -> None:
         "width": "32",
         "a_bn_eps": "0.1",
     }
-    assert sweep_text.from_query(sweep_text.to_query(sweep)) == (sweep, [])
+    assert sweep_addresses.from_query(sweep_addresses.to_query(sweep)) == (sweep, [])
 
 
 def test_every_network_is_an_experiment_of_its_own() -> None:
@@ -249,7 +251,7 @@ def test_values_that_are_close_have_labels_of_their_own_and_an_address() -> None
     assert len(set(close.axes[0].labels)) == 2
     long = Sweep((Axis("init_scale", 0.00012345678901234567, 1.0, 3, "log"),))
     for sweep in (close, long):
-        assert sweep_text.from_query(sweep_text.to_query(sweep)) == (sweep, [])
+        assert sweep_addresses.from_query(sweep_addresses.to_query(sweep)) == (sweep, [])
 
 
 def test_the_rest_of_a_sweep_has_the_defaults_of_what_it_varies() -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import streamlit as st
 from pydantic import ValidationError
 
-from bnviz.experiment import sweep_addresses as sweep_text
+from bnviz.experiment import sweep_addresses
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.experiment.settings import Setting, Value, as_text
 from bnviz.experiment.sweep import AXES, MAX_NETWORKS, MAX_SEEDS, Axis, Sweep
@@ -49,9 +49,9 @@ def definition() -> Sweep | None:
         axes = tuple(Axis(**fields) for fields in (x, y) if fields)
         found = Sweep(axes, compared, int(seeds), training, network, options)  # type: ignore[arg-type]  # one of _COMPARED
     except ValidationError as error:
-        refused.error(f"{sweep_text.explain(error).rstrip('.')}.", icon=":material/error:")
+        refused.error(f"{sweep_addresses.explain(error).rstrip('.')}.", icon=":material/error:")
         return None
-    if dict(st.query_params) != (query := sweep_text.to_query(found)):
+    if dict(st.query_params) != (query := sweep_addresses.to_query(found)):
         st.query_params.from_dict(query)
     return found
 
@@ -89,7 +89,7 @@ def read_address_once() -> None:
     if "settings" in st.session_state:  # the visitor comes from another page, and keeps the settings of the live lab
         st.session_state["sweep_form"] = {"batchnorm": "both", "seeds": 1, "x": "init_scale", "y": NONE}
         return
-    sweep, found = sweep_text.from_query(dict(st.query_params))
+    sweep, found = sweep_addresses.from_query(dict(st.query_params))
     load(sweep)
     settings_table.problems().extend(found)
 

@@ -15,7 +15,7 @@ from bnviz.engine.cluster import Engine
 from bnviz.engine.in_worker.sweep_actor import estimate
 from bnviz.engine.labs import TooManyRunsError
 from bnviz.engine.sweeps import OVER, SweepRun, SweepStatus
-from bnviz.experiment import sweep_addresses as sweep_text
+from bnviz.experiment import sweep_addresses
 from bnviz.experiment.sweep import Sweep
 from bnviz.export.sweep import to_csv, to_parquet
 from bnviz.figures.style import Figure
@@ -105,7 +105,7 @@ def _files(run: SweepRun | None, sweep: Sweep | None) -> None:
 
 
 def _definition(label: str, sweep: Sweep, key: str) -> None:
-    text = sweep_text.to_json(sweep)
+    text = sweep_addresses.to_json(sweep)
     st.download_button(label, text, "sweep.json", "application/json", key=key, on_click="ignore")
 
 
@@ -117,7 +117,7 @@ def _written(run: SweepRun, write: Callable[[Sweep, SweepResults], str | bytes])
 def _opened() -> None:
     if (file := st.session_state.get("sweep_upload")) is not None:
         try:
-            sweep_form.load(sweep_text.from_json(file.getvalue()))
+            sweep_form.load(sweep_addresses.from_json(file.getvalue()))
         except ValueError as error:
             settings_table.problems().append(f"{error} The definition stays as it is.")
 
