@@ -1,12 +1,10 @@
 """The live lab: the same network with and without batch normalization, learning side by side."""
 
 from functools import partial
-from typing import cast
 
 import streamlit as st
 
 from bnviz import figures
-from bnviz.engine.run import Run
 from bnviz.figures.histograms import PLACE_NAMES
 from bnviz.figures.saturation import BARS
 from bnviz.figures.style import Figure, fitted_to_window
@@ -182,5 +180,5 @@ def what_happens(view: View) -> list[str]:
 
 run.focus_on(Focus((layer,)))
 with live_place:
-    publish(cast(Run, past), shown_status, make_figures, findings=what_happens, html=STATUS)  # it only looks
+    publish(past, shown_status, make_figures, findings=what_happens, html=STATUS)
 settings_table.drawn()

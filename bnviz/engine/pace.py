@@ -3,11 +3,9 @@
 import math
 import time
 
-LEAST_WAIT = 0.04  # seconds: at 200 steps a second some twenty frames of ten steps, more than the page asks for
-
 
 class Pace:
-    """How many steps are due at a given speed, counted from the last change."""
+    """Counts how many steps are due at a given speed, from the last change on."""
 
     def __init__(self) -> None:
         self._speed = math.inf
@@ -24,7 +22,7 @@ class Pace:
         self._done += steps
 
     def due(self) -> int | None:
-        """Steps to take now; None at full speed. A pace that cannot be held is not made up for later."""
+        """Return the steps to take now; None at full speed. A pace that cannot be held is not made up for later."""
         if math.isinf(self._speed):
             return None
         due = int((time.monotonic() - self._begin) * self._speed) + 1 - self._done
@@ -34,8 +32,8 @@ class Pace:
         return max(due, 0)
 
     def until_due(self) -> float:
-        """Seconds to wait: until the next step is due, and at least LEAST_WAIT."""
-        return max(self._begin + self._done / self._speed - time.monotonic(), LEAST_WAIT)
+        """Return the seconds until the next step is due."""
+        return max(self._begin + self._done / self._speed - time.monotonic(), 0.0)
 
 
 class Rate:

@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Any
@@ -18,9 +17,11 @@ from weakref import WeakSet
 from bnviz.data import DataName
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.pace import Pace, Rate
-from bnviz.engine.remote import RemoteActor, WorkerLostError
+from bnviz.engine.remote import WorkerLostError
+from bnviz.engine.replayed_trainer import ReplayedTrainer
+from bnviz.engine.rhythm import Rhythm
 from bnviz.experiment.config import Experiment, Watch
-from bnviz.experiment.edits import Edit, plan
+from bnviz.experiment.edits import plan
 from bnviz.experiment.scenario import Change, Scenario
 from bnviz.records.frames import Focus, Frame
 from bnviz.records.ghosts import MOST_PINS, Ghost, Pin, ghosts_of
@@ -30,9 +31,6 @@ from bnviz.records.questions import A, Question
 
 logger = logging.getLogger(__name__)
 
-SLICE = 0.08  # seconds of training in one frame: twelve frames a second
-EVALUATE_EVERY = 1.0  # seconds between two looks at the test digits, beside those of the kept frames
-LOOKING = 0.5  # share of the time that frames of a large network may take; evaluations may take a tenth
 RETRIES = 5  # workers lost in a row, without a step in between, before a run gives up
 RETRY_PAUSE = 1.0  # seconds until a lost worker is likely to be back
 SPEEDS: dict[str, float] = {"1": 1, "10": 10, "50": 50, "200": 200, "max": math.inf}  # steps a second
@@ -62,15 +60,11 @@ class Run:
         self._state: State = "starting"
         self._playing = self._held = False
         self._notice, self._noticed = "", 0.0
-        self._engine = engine
-        self._trainer = RemoteActor(engine)
-        self._before = 0.0  # seconds of training that a replayed trainer does not count
-        self._base = self._applied = experiment  # what the trainer began with, and what it runs now
+        self._trainer = ReplayedTrainer(engine, data, watch)
+        self._applied = experiment  # what the trainer runs now
         self._made = 0  # of the planned changes
-        self._log: list[tuple[int, Edit]] = []  # (tick, edit): with `_base` all it takes to replay the run
         self._frame: Frame | None = None
-        self._evaluate_at = 0.0  # monotonic time from which the next frame looks at the test digits
-        self._looked = 0.0  # seconds that the last frame took beside training
+        self._rhythm = Rhythm()
         self._pace = Pace()
         self._rate = Rate()
         self._closing = Event()
@@ -93,11 +87,11 @@ class Run:
         self._tell(lambda: self._set_held(held))
 
     def step(self) -> None:
-        """One batch."""
+        """Train on one batch."""
         self._tell(self._single_step)
 
     def reset(self) -> None:
-        """Back to the same initial weights; planned changes are made once more."""
+        """Go back to the same initial weights; planned changes are made once more."""
         if self.scenario.changes:
             self.experiment = self.scenario.experiment
         experiment = self.experiment
@@ -116,6 +110,10 @@ class Run:
     def unpin(self, number: int) -> None:
         """Let go of one pin."""
         self.pins = tuple(pin for pin in self.pins if pin.number != number)
+
+    def refresh_every(self, seconds: float) -> None:
+        """Say how far apart frames may be for whoever looks; forgotten after a second."""
+        self._rhythm.wish(seconds)
 
     def focus_on(self, focus: Focus) -> None:
         """Have the next frame show other layers in detail; if none is due, one comes at once."""
@@ -195,13 +193,15 @@ class Run:
                 self._fail(f"Training stopped: {type(error).__name__}: {error}")
 
     def _patience(self) -> float | None:
-        """Seconds to wait for a message; None: as long as it takes."""
+        """Return the seconds to wait for a message; None: as long as it takes."""
         if not self._playing or self._held:
             return None
-        return 0.0 if self._lagging() or self._pace.due() != 0 else self._pace.until_due()
+        if self._lagging() or self._pace.due() is None:
+            return 0.0
+        return max(self._pace.until_due(), self._rhythm.until_next())
 
     def _insist(self, action: Callable[[], None]) -> None:
-        """Carry out `action`, once more on another worker where its own is lost under it."""
+        """Carry out `action`, once more on another worker if its own is lost under it."""
         losses = 0
         while not self._closing.is_set():
             try:
@@ -217,22 +217,15 @@ class Run:
                 self._say("A training worker stopped. The run is replayed on another one …")
                 self._closing.wait(RETRY_PAUSE * (losses - 1))
 
-    def _ask(self, method: str, *args: object) -> Frame:
-        frame: Frame = self._trainer.call(method, *args)
-        return replace(frame, seconds=frame.seconds + self._before)
-
-    def _start(self, experiment: Experiment) -> Frame:
-        self._before = 0.0
-        self._trainer.start(lambda: self._engine.start(experiment, self.data, self.watch))
-        return self._ask("advance", 0, None, True, self.focus)
+    def _ask(self, steps: int, *, evaluate: bool = True) -> Frame:
+        return self._trainer.advance(steps, None, evaluate=evaluate, focus=self.focus)
 
     def _load(self, experiment: Experiment) -> None:
         """Start over with `experiment` from step 0; goes on playing if it was."""
-        frame = self._start(experiment)
+        frame = self._trainer.start(experiment, self.focus)
         history = History(experiment, watch=self.watch)
         history.add(frame)
-        self._base = self._applied = experiment
-        self._log, self._made = [], 0
+        self._applied, self._made = experiment, 0
         self.history, self._frame, self.ghosts = history, frame, ()
         self._pace.rebase()
         self._rate.clear()
@@ -245,17 +238,12 @@ class Run:
         steps = None if self._lagging() else self._pace.due()
         if steps == 0:
             return
-        begin = time.monotonic()
-        evaluate = begin >= self._evaluate_at
         if (change := self._next_change()) is not None:
             until = change.step - self._frame.step
             steps = until if steps is None else min(steps, until)
-        frame = self._ask("advance", steps, max(SLICE, self._looked * (1 / LOOKING - 1)), evaluate, self.focus)
-        end = time.monotonic()
-        self._looked = max(end - begin - (frame.seconds - self._frame.seconds), 0.0)
-        if evaluate:
-            self._evaluate_at = end + max(EVALUATE_EVERY, 9 * self._looked)
-            self._looked = min(self._looked, SLICE)
+        evaluate = self._rhythm.begin()
+        frame = self._trainer.advance(steps, self._rhythm.interval, evaluate=evaluate, focus=self.focus)
+        self._rhythm.end(frame.seconds - self._frame.seconds, evaluated=evaluate)
         done = frame.tick - self._frame.tick
         self._rate.add(done)
         if steps is not None:
@@ -267,7 +255,7 @@ class Run:
             return
         self._recover()
         self._make_planned_change()
-        self._take(self._ask("advance", 1, None, True, self.focus))
+        self._take(self._ask(1))
 
     def _inspect(self, answer: "Future[A]", question: Question[A]) -> None:
         if answer.cancelled():  # the run failed while the question waited
@@ -277,7 +265,7 @@ class Run:
             return
         self._recover()
         try:
-            answer.set_result(self._trainer.call("inspect", question))
+            answer.set_result(self._trainer.inspect(question))
         except (WorkerLostError, EngineUnavailableError):
             raise  # matters of the run: it is replayed, and the question is asked once more
         except ValueError as error:
@@ -307,8 +295,7 @@ class Run:
             return
         self._recover()
         self._playing |= self._state == "finished"  # a changed network goes on by itself, or catches up
-        frame = self._ask("edit", edit, self.focus)
-        self._log.append((self._frame.tick, edit))
+        frame = self._trainer.edit(self._frame.tick, edit, self.focus)
         self._applied = experiment
         self.history.edit(edit, frame)
         self.ghosts = before
@@ -332,31 +319,20 @@ class Run:
         if self._frame is None or self._state == "failed" or trains or self._frame.shows(self.focus):
             return
         self._recover()
-        self._take(self._ask("advance", 0, None, False, self.focus))
+        self._take(self._ask(0))
 
     def _recover(self) -> None:
-        """Where the trainer was lost, bring a new one to where it was; the history already holds what it repeats."""
-        goal = self._frame
-        if not self._trainer.lost or goal is None:
+        """If the trainer was lost, bring a new one to where it was; the history already holds what it repeats."""
+        if not self._trainer.lost or self._frame is None:
             return
-        frame = self._start(self._base)
-        for tick, edit in self._log:
-            frame = self._repeat(frame, tick)
-            frame = self._ask("edit", edit, Focus(()))
-        frame = self._repeat(frame, goal.tick)
-        self._before = goal.seconds - frame.seconds
+        frame = self._trainer.recover(self._frame)
         self._pace.rebase()
         self._rate.clear()
         why = "" if self._state == "failed" else "A training worker stopped. "
         self._say(f"{why}The run was replayed to step {frame.step:,} and goes on.")
 
-    def _repeat(self, frame: Frame, tick: int) -> Frame:
-        while frame.tick < tick:
-            frame = self._ask("advance", tick - frame.tick, SLICE * 4, False, Focus(()))
-        return frame
-
     def _lagging(self) -> bool:
-        """A variant that restarted catches up at full speed."""
+        """Return whether a variant that restarted still catches up, which it does at full speed."""
         assert self._frame is not None
         return any(v.step > self._frame.step and not v.diverged for v in self._frame.variants)
 
@@ -375,7 +351,7 @@ class Run:
         frame = self._frame
         if not playing and frame and not frame.finished and any(v.tested < v.step for v in frame.variants):
             self._recover()
-            self._take(self._ask("advance", 0, None, True, self.focus))  # what stays on the screen is of this very step
+            self._take(self._ask(0))  # what stays on the screen is of this very step
 
     def _settle(self) -> None:
         finished = self._frame is not None and self._frame.finished

@@ -46,6 +46,9 @@ class ObservedRun(Protocol):
 
     def view(self) -> View: ...
 
+    def refresh_every(self, seconds: float) -> None:
+        """Say how far apart frames may be for whoever looks."""
+
 
 class AskedRun(ObservedRun, Protocol):
     """A run whose networks answer questions. Another `history` means that it has started over."""

@@ -51,5 +51,5 @@ def publish(
         }
 
     presence = present()
-    presence.feed.show(state, news)
+    presence.feed.show(state, news, run.refresh_every)
     read_feed(presence.feed.token, html)

@@ -23,6 +23,7 @@ from distributed import Client
 
 from bnviz.data import DataName
 from bnviz.engine import cluster as cluster_module
+from bnviz.engine import rhythm
 from bnviz.engine import run as run_module
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.run import Run
@@ -268,11 +269,11 @@ class TestEdits:
         settled(run)
         assert record(run) == before
 
-    def test_a_finished_run_goes_on_with_a_changed_variant(self, start: Start) -> None:
+    def test_a_finished_run_goes_on_by_itself_with_a_changed_variant(self, start: Start) -> None:
         run = played(start())
         run.edit(XAVIER)
-        assert settled(run).status.state == "paused"
-        assert len(losses(played(run), 0)) == 300
+        assert settled(run).status.step < 300
+        assert len(losses(ended(run), 0)) == 300
 
     def test_a_reset_after_an_edit_has_the_edited_settings(self, start: Start) -> None:
         run = stepped(start(), 5)
@@ -413,7 +414,7 @@ class TestALostWorker:
         expected = undisturbed()
         run = stepped(start(), 30)
         lost: list[int] = []
-        repeat = run._repeat
+        repeat = run._trainer._repeat
 
         def lose_one_more(frame: Any, tick: int) -> Any:
             if len(lost) == 1:
@@ -421,7 +422,7 @@ class TestALostWorker:
                 kill(lost[-1])
             return repeat(frame, tick)
 
-        run._repeat = lose_one_more  # type: ignore[method-assign]
+        run._trainer._repeat = lose_one_more  # type: ignore[method-assign]
         lost.append(worker_of(engine))
         kill(lost[0])
         stepped(run, 1)
@@ -453,7 +454,7 @@ class TestALostWorker:
             run._recover()
             killed.append(worker_of(engine))
             kill(killed[-1])
-            run._ask("advance", 1, None, True)
+            run._ask(1)
 
         run._tell(deadly)
         settled(run)
@@ -560,7 +561,7 @@ class TestARealError:
 
 class TestManyRuns:
     def test_ten_share_two_workers_evenly(self, start: Start, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(run_module, "SLICE", 0.02)  # many turns each in a few seconds
+        monkeypatch.setattr(rhythm, "UNWATCHED_INTERVAL", 0.02)  # many turns each in a few seconds
         runs = [start(LONG) for _ in range(10)]
         assert list(engine.load().values()) == [5, 5]
         for run in runs:

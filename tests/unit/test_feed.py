@@ -72,6 +72,16 @@ def test_a_rerun_of_the_page_is_news_even_where_the_run_stands_still(feed: Feed)
     assert after["page"] == before["page"] + 1
 
 
+def test_the_seconds_from_an_answer_to_the_next_question_are_told(feed: Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, wishes = [100.0], list[float]()
+    monkeypatch.setattr("bnviz.ui.web.feed.time.monotonic", lambda: now[0])
+    feed.show(lambda: 1, lambda: {"step": 1}, wishes.append)
+    ask(feed.token)
+    now[0] += 0.04
+    ask(feed.token)
+    assert wishes[1:] == pytest.approx([0.04])
+
+
 def test_nobody_answers_for_an_unknown_or_closed_feed(feed: Feed) -> None:
     assert ask("0" * 32) == (205, None)
     feed.close()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bnviz.training.sweep import SweepStack
 
 SLICE = 0.2  # seconds of training in one call
-LIVE_SLICE = 0.02  # while a live run trains on this worker in slices of 0.08 s: it keeps most of its speed
+LIVE_SLICE = 0.02  # while a live run trains on this worker in slices of at most 0.1 s: it keeps most of its speed
 LIVE = 0.5  # seconds without a live run's training after which there is none
 _actors: "WeakSet[SweepActor]" = WeakSet()  # of several sweeps, who share what live runs leave
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bnviz.data import DataName, load
+from bnviz.engine.rhythm import training_seconds
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
 from bnviz.records.frames import Focus, Frame
@@ -45,13 +46,21 @@ class TrainerActor:
         torch.set_num_threads(1)  # the setting belongs to the calling thread, and actors have one of their own
         digits = batches(data)
         self._trainer = Trainer(experiment.training, experiment.variants, digits, watch=watch)
+        self._cost = 0.0  # seconds that a frame takes beside training
 
-    def advance(self, steps: int | None, seconds: float | None, evaluate: bool, focus: Focus) -> Frame:
+    def advance(self, steps: int | None, interval: float | None, evaluate: bool, focus: Focus) -> Frame:
+        """Train so many steps, or as many as fit between two frames that are `interval` seconds apart."""
         global _trained
+        seconds = None if interval is None else training_seconds(interval, self._cost)
+        begin, before = time.perf_counter(), self._trainer.seconds
         try:
-            return self._trainer.advance(steps=steps, seconds=seconds, evaluate=evaluate, focus=focus)
+            frame = self._trainer.advance(steps=steps, seconds=seconds, evaluate=evaluate, focus=focus)
         finally:
             _trained = time.monotonic()
+        if not evaluate:
+            cost = time.perf_counter() - begin - (self._trainer.seconds - before)
+            self._cost += 0.3 * (min(cost, 2 * self._cost + 0.01) - self._cost)  # one slow moment counts little
+        return frame
 
     def edit(self, edit: Edit, focus: Focus) -> Frame:
         return self._trainer.edit(edit, focus=focus)

@@ -45,6 +45,10 @@ class Rewound:
     def status(self) -> Status:
         return self.run.status
 
+    def refresh_every(self, seconds: float) -> None:
+        """Say how far apart frames may be for whoever looks."""
+        self.run.refresh_every(seconds)
+
     @property
     def step(self) -> int | None:
         """The step that is shown; None for now. A run that starts over is shown as it is now."""

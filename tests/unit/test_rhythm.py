@@ -1,0 +1,100 @@
+"""How far apart frames are: as a viewer can take them, and as they can be afforded."""
+
+import pytest
+
+from bnviz.engine import rhythm
+from bnviz.engine.rhythm import (
+    EVALUATE_EVERY,
+    EVALUATION_SHARE,
+    LOOKING_SHARE,
+    SHORTEST_INTERVAL,
+    SHORTEST_TRAINING,
+    SLOWEST_INTERVAL,
+    UNWATCHED_INTERVAL,
+    WISH_LASTS,
+    Rhythm,
+    training_seconds,
+)
+
+
+class Clock:
+    """In place of time.monotonic."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(rhythm, "time", found)
+    return found
+
+
+@pytest.mark.parametrize("interval", [SHORTEST_INTERVAL, 0.05, UNWATCHED_INTERVAL])
+@pytest.mark.parametrize("cost", [0.0, 0.001, 0.005])
+def test_cheap_frames_come_as_they_are_wished(interval: float, cost: float) -> None:
+    assert training_seconds(interval, cost) + cost == pytest.approx(interval)
+
+
+@pytest.mark.parametrize("cost", [0.01, 0.02, 0.025])
+def test_dearer_frames_take_no_more_than_their_share_of_the_time(cost: float) -> None:
+    trained = training_seconds(SHORTEST_INTERVAL, cost)
+    assert cost / (cost + trained) == pytest.approx(LOOKING_SHARE)
+
+
+@pytest.mark.parametrize("cost", [0.03, 0.06, 0.09])
+def test_the_dearest_still_come_ten_times_a_second(cost: float) -> None:
+    assert training_seconds(SHORTEST_INTERVAL, cost) + cost == pytest.approx(SLOWEST_INTERVAL)
+    assert pytest.approx(0.1) == SLOWEST_INTERVAL
+
+
+def test_there_is_some_training_whatever_a_frame_costs() -> None:
+    assert training_seconds(SHORTEST_INTERVAL, 5.0) == SHORTEST_TRAINING
+
+
+def test_a_viewer_that_asks_fast_can_have_forty_frames_a_second(clock: Clock) -> None:
+    beat = Rhythm()
+    assert beat.interval == UNWATCHED_INTERVAL
+    beat.wish(0.0)
+    assert beat.interval <= 1 / 40
+    beat.wish(0.05)
+    assert beat.interval == 0.05
+    beat.wish(3.0)
+    assert beat.interval == UNWATCHED_INTERVAL
+
+
+def test_a_wish_is_forgotten_when_nobody_asks_any_more(clock: Clock) -> None:
+    beat = Rhythm()
+    beat.wish(0.03)
+    clock.now += WISH_LASTS / 2
+    assert beat.interval == 0.03
+    clock.now += WISH_LASTS
+    assert beat.interval == UNWATCHED_INTERVAL
+
+
+def test_the_next_frame_is_awaited_from_the_last_one_on(clock: Clock) -> None:
+    beat = Rhythm()
+    beat.begin()
+    assert beat.until_next() == pytest.approx(UNWATCHED_INTERVAL)
+    clock.now += UNWATCHED_INTERVAL
+    assert beat.until_next() == 0
+
+
+def test_test_digits_are_looked_at_now_and_then_and_less_often_if_that_takes_long(clock: Clock) -> None:
+    beat = Rhythm()
+    assert beat.begin()
+    clock.now += 0.11
+    beat.end(0.1, evaluated=True)  # ten milliseconds
+    assert not beat.begin()
+    clock.now += EVALUATE_EVERY
+    assert beat.begin()
+    clock.now += 0.4
+    beat.end(0.1, evaluated=True)
+    clock.now += 0.3 / EVALUATION_SHARE - 0.01
+    assert not beat.begin()
+    clock.now += 0.02
+    assert beat.begin()
