@@ -227,9 +227,10 @@ def of_first_losses(knows_nothing: InitialNetwork, careless: InitialNetwork) -> 
     return Reveal(sentence + verdict, losses[0])
 
 
-def of_spreads(act: int, first: InitialNetwork, second: InitialNetwork) -> Reveal:
+def of_spreads(act: int, first: InitialNetwork, second: InitialNetwork, *, guessed: bool) -> Reveal:
     """Chapter 4: what is left of activations and gradients at the end of their way through two networks."""
-    names = ("Your σ", "Xavier's σ") if act == 0 else ("With Xavier's σ", "With He's σ")
+    yours = "Your σ" if guessed else "Without a guess, σ"
+    names = (yours, "Xavier's σ") if act == 0 else ("With Xavier's σ", "With He's σ")
     told = []
     for name, found in zip(names, (first, second), strict=True):
         p, sigma = found.propagated, found.weights[1].std

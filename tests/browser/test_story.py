@@ -3,8 +3,9 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 
-from browser.conftest import Lab, assert_accessible, drag, expect, script_has_run, wait_for
+from tests.browser.conftest import Lab, assert_accessible, drag, script_has_run, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 

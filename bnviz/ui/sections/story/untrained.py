@@ -63,7 +63,9 @@ def _show_first_losses(
 def _show_spreads(
     stage: Stage, settings: Sequence[InitialSetting], first: InitialNetwork | None, second: InitialNetwork | None
 ) -> Reveal | None:
-    names = ("Your σ", "Xavier's σ") if stage.number == 0 else ("ReLU with Xavier's σ", "ReLU with He's σ")
+    guessed = stage.answer is not None
+    yours = "Your σ" if guessed else "N(0,1)"
+    names = (yours, "Xavier's σ") if stage.number == 0 else ("ReLU with Xavier's σ", "ReLU with He's σ")
     columns = st.columns(2, gap="medium")
     for k, (name, setting, found) in enumerate(zip(names, settings, (first, second), strict=True)):
         with columns[k]:
@@ -73,4 +75,6 @@ def _show_spreads(
                 theory = expected_propagation(setting, found)
                 figure = figures.layer_propagation(found.propagated, theory, color=ACCENTS[k], steps=0)
             live_chart(f"chart_propagation_{k}", figure)
-    return of_spreads(stage.number, first, second) if first is not None and second is not None else None
+    return (
+        of_spreads(stage.number, first, second, guessed=guessed) if first is not None and second is not None else None
+    )
