@@ -29,14 +29,14 @@ def _with_guessed_curve(figure: Figure, guess: CurveGuess, answer: Answer) -> Fi
     assert isinstance(answer, tuple)
     hover = "your guess<br>step %{x:,.0f}<br>%{y:.2f} nats<extra></extra>"
     ghost = line(guess.places, answer, GUIDE, "your guess", line=_DASHED, hovertemplate=hover)
-    return _with_words({"data": [*figure["data"], ghost], "layout": figure["layout"]}, _CURVE_WORDS)
+    return with_words({"data": [*figure["data"], ghost], "layout": figure["layout"]}, _CURVE_WORDS)
 
 
 def _with_guessed_height(figure: Figure, answer: Answer) -> Figure:
     assert isinstance(answer, float)
     across = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": answer, "y1": answer, "line": _DASHED}
     shapes = [*figure["layout"].get("shapes", []), across]
-    return _with_words(figure | {"layout": figure["layout"] | {"shapes": shapes}}, _CURVE_WORDS)
+    return with_words(figure | {"layout": figure["layout"] | {"shapes": shapes}}, _CURVE_WORDS)
 
 
 def _with_guessed_input(figure: Figure, answer: Answer) -> Figure:
@@ -47,7 +47,7 @@ def _with_guessed_input(figure: Figure, answer: Answer) -> Figure:
     down = {"type": "line", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1, "line": _DASHED}
     shapes = [*figure["layout"].get("shapes", []), down]
     beyond = "" if low <= answer[0] <= high else f", at {answer[0]:.0f} beyond this edge"
-    return _with_words(figure | {"layout": figure["layout"] | {"shapes": shapes}}, f"{_CURVE_WORDS}{beyond}")
+    return with_words(figure | {"layout": figure["layout"] | {"shapes": shapes}}, f"{_CURVE_WORDS}{beyond}")
 
 
 def _with_guessed_point(figure: Figure, answer: Answer) -> Figure:
@@ -56,11 +56,12 @@ def _with_guessed_point(figure: Figure, answer: Answer) -> Figure:
     hover = "your guess: %{x:.2f}, %{y:.2f}<extra></extra>"
     placed = line(np.array(answer[:1]), np.array(answer[1:]), GUIDE, "your guess", hovertemplate=hover)
     data = [*figure["data"], placed | {"mode": "markers", "marker": marker}]
-    return _with_words({"data": data, "layout": figure["layout"]}, "grey diamond: your guess")
+    return with_words({"data": data, "layout": figure["layout"]}, "grey diamond: your guess")
 
 
-def _with_words(figure: Figure, words: str) -> Figure:
+def with_words(figure: Figure, words: str) -> Figure:
+    """Return a chart with one more line of words above it."""
     meta = figure["layout"]["meta"]
     told = "<br>".join(part for part in (meta["words"], words) if part)
-    alt = f"{meta['alt']}; with your guess"
+    alt = f"{meta['alt']}; {words}"
     return figure | {"layout": figure["layout"] | {"meta": meta | {"words": told, "alt": alt}}}

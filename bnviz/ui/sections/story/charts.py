@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bnviz import figures
 from bnviz.experiment.chapter import Act, Chart
+from bnviz.figures.story import with_words
 from bnviz.figures.style import Figure
 from bnviz.records.frames import SATURATED, TEST_DIGITS, Frame
 from bnviz.records.history import View
@@ -85,4 +86,7 @@ def run_figures(act: Act, view: View, frame: Frame) -> dict[Chart, Figure]:
         "predictiveness": lambda: figures.gradient_predictiveness(view, log=True),
         "smoothness": lambda: figures.effective_smoothness(view, log=True),
     }
-    return {name: makers[name]() for name in act.charts if name in makers}
+    found = {name: makers[name]() for name in act.charts if name in makers}
+    if view.markers and "loss" in found:
+        found["loss"] = with_words(found["loss"], "at the line both were switched; the colours say what they are now")
+    return found

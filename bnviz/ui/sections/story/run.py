@@ -11,7 +11,6 @@ from bnviz.engine.run import Run
 from bnviz.experiment.chapter import Act, Chart
 from bnviz.experiment.scenario import Scenario
 from bnviz.figures.style import Figure, fitted_to_window
-from bnviz.findings.inference import answer_findings
 from bnviz.findings.story import Reveal, of_answers, of_run, of_variances
 from bnviz.records.frames import POPULATION_DIGITS, Frame
 from bnviz.records.history import View
@@ -94,7 +93,7 @@ def _digit_answers(run: Run) -> _Asked:
     found = _once(run, AnswersInCompany(0, tuple(pixels.tolist()), seed=0))
     if found is None:
         return _Asked(None, charts)
-    charts["answers"] = figures.digit_answers(found, answer_findings(found), found.step)
+    charts["answers"] = figures.digit_answers(found, [], found.step)
     return _Asked(of_answers(run.view(), found), charts)
 
 
