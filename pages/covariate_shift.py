@@ -8,6 +8,7 @@ import streamlit as st
 from bnviz import figures
 from bnviz.analysis import shift
 from bnviz.analysis.gradient_shift import Measurements, measured_until, with_measurement
+from bnviz.experiment.presets import PRESETS
 from bnviz.figures.distributions import Kind
 from bnviz.figures.shift import MEASURES
 from bnviz.figures.style import Figure
@@ -25,6 +26,7 @@ from bnviz.ui.sections.rewind import history_slider, rewound
 from bnviz.ui.transport import transport
 
 KINDS = {"ridges": "ridges", "overlay": "snapshots", "heat": "heat map"}
+DEEP = PRESETS["deep"]
 SINCE = {"start": "the first frame", "before": "the kept frame before"}
 
 experiment = page.open_page("Covariate shift")
@@ -39,6 +41,15 @@ st.markdown(
     "Santurkar et al. (2018, section 2.2) measured it another way, by gradients, and found no such reduction. Here is "
     "what the live lab's networks show."
 )
+with st.container(key="shallow"):
+    if max(len(v.network.hidden) for v in experiment.variants) == 1:
+        with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+            st.markdown(
+                "These networks have **one hidden layer**: only the pixels come before it, and they never change, so "
+                "no layer that learns moves its inputs. The question begins with two.",
+                width="stretch",
+            )
+            st.button(f"Show {DEEP.title.lower()}", key="deepen", on_click=settings_table.load, args=(DEEP.experiment,))
 shown_status = transport(run, partial(settings_table.set_value, "seed"))
 live_place = st.container(key="status")
 with st.container(key="scrubber_bar"):

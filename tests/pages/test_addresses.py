@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bnviz.experiment.addresses import to_query
+from bnviz.experiment.presets import PRESETS
 from bnviz.experiment.settings import unflatten
 from bnviz.ui.web import server
 from tests.opening import ROOT, address, page
@@ -45,3 +47,13 @@ def test_a_page_writes_the_experiment_that_was_chosen_on_another_page_into_its_a
 def test_a_page_says_what_its_address_was_refused(script: Path) -> None:
     app = page(script, steps="-1")
     assert any("steps" in warning.value for warning in app.warning)
+
+
+def test_with_one_hidden_layer_the_page_on_covariate_shift_says_so_and_offers_five() -> None:
+    script = ROOT / "pages" / "covariate_shift.py"
+    app = page(script)
+    said = [text.value for text in app.markdown if "one hidden layer" in text.value]
+    assert len(said) == 1
+    app.button(key="deepen").click().run()
+    assert address(app) == to_query(PRESETS["deep"].experiment)
+    assert [text.value for text in app.markdown if "one hidden layer" in text.value] == []
