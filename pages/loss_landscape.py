@@ -14,11 +14,10 @@ from bnviz.findings.landscape import RATE_SEARCH
 from bnviz.findings.smoothness import effective_rate_findings, gap_findings, smoothness_findings
 from bnviz.records.frames import STEP_LENGTHS, TEST_DIGITS, Focus, Frame
 from bnviz.records.history import View
-from bnviz.records.landscape import RESOLUTIONS, SEARCH_SEEDS, SLICE_DIGITS, Plane
+from bnviz.records.landscape import SEARCH_SEEDS
 from bnviz.records.questions import (
     EffectOfScale,
     LargestLearningRates,
-    LossSlices,
     NoiseOfBatches,
     SharpnessAlongPath,
 )
@@ -26,16 +25,13 @@ from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.news import publish
 from bnviz.ui.sections.landscape import Look, landscape
+from bnviz.ui.sections.landscape_questions import asked_chart, choose_slices, chosen_slices
 from bnviz.ui.sections.networks import network_bar
 from bnviz.ui.sections.ravine import ravine_and_bowl
+from bnviz.ui.sections.train_here import train_here_button
 from bnviz.ui.transport import transport
 
 NETWORKS = ("start", "xavier_batchnorm", "noisy", "deep", "fast")  # presets
-PLANES: dict[Plane, str] = {
-    "random": "random directions",
-    "path": "the plane of the path",
-    "line": "the line from the start",
-}
 
 experiment = page.open_page("Loss landscape")
 controls.sidebar()
@@ -48,22 +44,6 @@ st.markdown(
     "goes where the gradient points (Santurkar et al. 2018, section 3). Here the second is measured on networks of "
     "your own, and may turn out either way."
 )
-page.heading(
-    "Ravine and bowl",
-    "A linear unit with two weights learns t = (u₁ + u₂)/√2 from two features u of mean 0 and variance 1, one of which "
-    "comes in small and the other large: x = (u₁/√r, u₂√r). Contours: the loss, over all data. Click a chart, or move "
-    "the sliders, to start elsewhere. Dashed: all minima of the loss with batchnorm.",
-)
-ravine_and_bowl()
-st.caption(
-    "Raw inputs make a ravine, whose steep walls limit the learning rate, 2(1 + momentum)/$\\lambda_{max}$, and whose "
-    "flat floor makes it slow. Standardizing makes a bowl, and a batchnorm layer does the same for the inputs of the "
-    "layer that comes after it. For the weights before it the picture on the right holds: the loss depends on their "
-    "direction alone, every gradient is at right angles to them, and a step that is too long only ends further out, "
-    "where the next one turns less. So no rate diverges; but the scales of the inputs are still there."
-)
-
-st.subheader("A run of your own")
 with st.container(horizontal=True, vertical_alignment="center", key="networks"):
     st.markdown("Networks", width="content")
     for name in NETWORKS:
@@ -75,7 +55,20 @@ with st.container(horizontal=True, vertical_alignment="center", key="networks"):
             type="primary" if chosen else "secondary",
             on_click=partial(settings_table.load, preset.experiment),
         )
-shown_status = transport(run, partial(settings_table.set_value, "seed"))
+measured = landscape(run)
+with st.container(horizontal=True, key="landscape_bar", vertical_alignment="bottom"):
+    shown_status = transport(run, partial(settings_table.set_value, "seed"))
+    train_here_button(run, experiment)
+    st.button(
+        "Scan, measure and search",
+        key="measure_all",
+        icon=":material/query_stats:",
+        on_click=partial(measured.ask_all, run, chosen_slices()),
+    )
+st.caption(
+    "This page measures more than the live lab, so it trains the lab's networks itself. *Scan, measure and search* "
+    "asks for the pictures, the sharpness and the largest learning rate below, of the networks as they are now."
+)
 live_place = st.container(key="status")
 
 options = page.heading(
@@ -107,7 +100,6 @@ st.caption(
     "for each unit and batch, after the layer: its covariate shift, on the page *Covariate shift*, is worse on purpose."
 )
 
-measured = landscape(run)
 page.heading(
     "Pictures of the landscape",
     "The loss over a plane through the weights as they are now. Random directions are filter-normalized: as long as "
@@ -117,20 +109,13 @@ page.heading(
     "Scanned on copies by the run's worker, between its steps.",
 )
 with st.container(horizontal=True, vertical_alignment="bottom", key="scan_settings"):
-    kind = st.selectbox("Along", list(PLANES), format_func=PLANES.__getitem__, key="scan_kind", width=230)
-    resolution = st.selectbox(
-        "Points", RESOLUTIONS, format_func=lambda n: f"{n} × {n}", key="scan_resolution", width=120
-    )
-    digits = st.selectbox("Digits", SLICE_DIGITS, 1, key="scan_digits", width=100)
-    reach = st.selectbox("Reach", (0.25, 0.5, 1.0, 2.0), 2, key="scan_reach", width=90, disabled=kind != "random")
-    seed = st.number_input("Directions", 0, 999, 0, key="scan_seed", width=120, disabled=kind != "random")
-    asked = LossSlices(kind, resolution, digits, half_width=reach, seed=seed)
-    st.button("Scan", key="scan", type="primary", on_click=partial(measured.slices.ask, run, asked))
+    choose_slices()
+    st.button("Scan", key="scan", type="primary", on_click=partial(measured.slices.ask, run, chosen_slices()))
     st.button("Cancel", key="scan_cancel", on_click=measured.slices.cancel)
     shape = st.segmented_control("Shown as", ["contour", "surface"], default="contour", key="scan_shape", required=True)
     scan_log = st.toggle("Logarithmic", True, key="scan_log")
     page.csv_button("scan_csv", "landscape", lambda: slices_csv(measured.slices.answer or ()))
-live_chart("chart_landscape", savable=True)
+asked_chart("chart_landscape", measured.slices, "Nothing scanned yet: press Scan.")
 
 left, right = st.columns(2, gap="large")
 with left:
@@ -150,18 +135,18 @@ with left:
         )
         st.button("Cancel", key="sharpness_cancel", on_click=measured.sharpness.cancel)
         page.csv_button("sharpness_csv", "sharpness", lambda: sharpness_csv(measured.sharpness.answer or ()))
-    live_chart("chart_sharpness", savable=True)
+    asked_chart("chart_sharpness", measured.sharpness, "Nothing measured yet: press Measure.")
 with right:
     page.heading(
         "Largest learning rate that still trains",
-        f"By bisection, from {SEARCH_SEEDS} seeds, for the networks as they are set on the left. " + RATE_SEARCH,
+        f"By bisection, from {SEARCH_SEEDS} seeds, for the networks as they are set above. " + RATE_SEARCH,
     )
     search_rates = partial(measured.rates.ask, run, LargestLearningRates())
     with st.container(horizontal=True, key="rates_settings"):
         st.button("Search", key="rates", type="primary", on_click=search_rates)
         st.button("Cancel", key="rates_cancel", on_click=measured.rates.cancel)
         page.csv_button("rates_csv", "largest_rates", lambda: rates_csv(measured.rates.answer))
-    live_chart("chart_largest_rate", savable=True)
+    asked_chart("chart_largest_rate", measured.rates, "Nothing searched yet: press Search.")
 
 deepest = max(len(v.network.hidden) for v in experiment.variants)
 if st.session_state.get("scaled_layer", 1) > deepest:
@@ -226,6 +211,21 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
 
 
 run.focus_on(Focus(()))
+page.heading(
+    "Ravine and bowl",
+    "A linear unit with two weights learns t = (u₁ + u₂)/√2 from two features u of mean 0 and variance 1, one of which "
+    "comes in small and the other large: x = (u₁/√r, u₂√r). Contours: the loss, over all data. Click a chart, or move "
+    "the sliders, to start elsewhere. Dashed: all minima of the loss with batchnorm.",
+)
+ravine_and_bowl()
+st.caption(
+    "Raw inputs make a ravine, whose steep walls limit the learning rate, 2(1 + momentum)/$\\lambda_{max}$, and whose "
+    "flat floor makes it slow. Standardizing makes a bowl, and a batchnorm layer does the same for the inputs of the "
+    "layer that comes after it. For the weights before it the picture on the right holds: the loss depends on their "
+    "direction alone, every gradient is at right angles to them, and a step that is too long only ends further out, "
+    "where the next one turns less. So no rate diverges; but the scales of the inputs are still there."
+)
+
 with live_place:
     publish(run, shown_status, draw, smoothness_findings, also=measured.changes)
 settings_table.drawn()

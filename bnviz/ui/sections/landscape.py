@@ -28,7 +28,13 @@ from bnviz.records.landscape import (
     Slice,
     Slices,
 )
-from bnviz.records.questions import EffectOfScale, LossSlices, NoiseOfBatches
+from bnviz.records.questions import (
+    EffectOfScale,
+    LargestLearningRates,
+    LossSlices,
+    NoiseOfBatches,
+    SharpnessAlongPath,
+)
 from bnviz.ui.asking.repeated import LiveQuestion, newest
 from bnviz.ui.components.live_chart import unchanged
 
@@ -54,6 +60,12 @@ class Landscape:
     scaling: LiveQuestion[list[Scaling], list[Scaling]] = field(default_factory=lambda: LiveQuestion(newest))
     noise: LiveQuestion[BatchNoise, BatchNoise] = field(default_factory=lambda: LiveQuestion(newest))
     _drawn: dict[str, tuple[object, Figure]] = field(default_factory=dict)
+
+    def ask_all(self, run: Run, slices: LossSlices) -> None:
+        """Ask for slices, sharpness and largest learning rates at once."""
+        self.slices.ask(run, slices)
+        self.sharpness.ask(run, SharpnessAlongPath())
+        self.rates.ask(run, LargestLearningRates())
 
     def changes(self) -> tuple[int, ...]:
         """What the news depend on beside the run."""
