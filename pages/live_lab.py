@@ -15,7 +15,7 @@ from bnviz.records.frames import DEAD_SLOPE, PROBED, SATURATED, TEST_DIGITS, Foc
 from bnviz.records.history import View
 from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.components.live_chart import live_chart
-from bnviz.ui.news import FINDINGS, STATUS, publish
+from bnviz.ui.news import FINDINGS, NOTICE, STATUS, publish
 from bnviz.ui.sections import sharing
 from bnviz.ui.sections.networks import network_bar
 from bnviz.ui.sections.next_steps import next_step_buttons
@@ -26,7 +26,7 @@ from bnviz.ui.transport import transport
 
 CHART_HEIGHT = (220, 430, 490)  # pixels: at least, at most, and what stands above and below on the first screen
 
-page.style({"Skip to the controls": ".st-key-lab_bar", "Skip to the charts": ".st-key-heading_loss"})
+page.begin({"Skip to the controls": ".st-key-lab_bar", "Skip to the charts": ".st-key-heading_loss"})
 experiment = controls.chosen_experiment()
 controls.sidebar()
 first_screen = st.container(key="lab", gap=None)
@@ -117,7 +117,7 @@ with first_screen:
     with st.container(key="scrubber_bar"):
         history_slider(past)
     with st.container(horizontal=True, key="findings_bar", vertical_alignment="center", wrap=False):
-        st.html(FINDINGS)
+        st.html(NOTICE + FINDINGS)
         next_step_buttons(next_steps(past.view()))
 pin_table(run)
 

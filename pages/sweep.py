@@ -13,7 +13,7 @@ from bnviz.ui import page, settings_table
 from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.sections import sweep_form, sweep_run
 
-page.style()
+page.begin()
 st.title("Sweep")
 st.markdown(
     "For which inits, learning rates, depths or batch sizes does batchnorm help, and where does it lose? Choose one or "

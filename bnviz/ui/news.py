@@ -14,7 +14,8 @@ from bnviz.ui.components.feed_reader import read_feed
 from bnviz.ui.session import present
 from bnviz.ui.status_line import has_notice, network_numbers, notice, status_line
 
-STATUS = '<div class="bnviz-status"></div><div class="bnviz-notice" role="status"></div>'
+STATUS = '<div class="bnviz-status"></div>'
+NOTICE = '<div class="bnviz-notice" role="status"></div>'
 FINDINGS = '<ul class="bnviz-findings" aria-label="Findings"></ul>'
 
 
@@ -24,7 +25,7 @@ def publish(
     make_figures: Callable[[View, Frame], dict[str, Figure]],
     findings: Callable[[View], list[str]] = live_findings,
     also: Callable[[], object] = lambda: None,
-    html: str = STATUS + FINDINGS,
+    html: str = STATUS + NOTICE + FINDINGS,
 ) -> None:
     """Send the run to the browser, now and whenever it moves; `watched` is its status in the rest of the page.
 

@@ -8,14 +8,12 @@ from streamlit.delta_generator import DeltaGenerator
 from bnviz.experiment.config import Experiment
 from bnviz.ui import controls, settings_table
 from bnviz.ui.components.skip_links import skip_links
-from bnviz.ui.stylesheet import use_stylesheet
 
 PROBLEMS = 12  # shown at once
 
 
-def style(skip_to: Mapping[str, str] | None = None) -> None:
-    """Begin a page: its style sheet, and the links that skip to its places, by default to its title."""
-    use_stylesheet(__file__)
+def begin(skip_to: Mapping[str, str] | None = None) -> None:
+    """Begin a page with the links that skip to its places, by default to its title."""
     with st.container(key="skipping"):
         skip_links(skip_to or {"Skip to the page": "h1"})
 
@@ -26,7 +24,7 @@ def open_page(title: str) -> Experiment:
     Pages about something else keep the experiment in their address too: a reload on any page, and a return to the live
     lab from there, find it again.
     """
-    style()
+    begin()
     st.title(title)
     experiment = controls.chosen_experiment()
     show_problems()

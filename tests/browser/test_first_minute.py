@@ -187,5 +187,7 @@ def test_every_control_is_a_few_tabs_from_a_skip_link(lab: Lab) -> None:
     controls = {"play", "reset", "new_seed", "speed", "keep_weights"}
     controls |= {f"{letter}_{name}" for letter in "ab" for name in ("batchnorm", "init", "init_scale")}
     assert reached_from("Skip to the controls") >= controls
+    lab.click("step")  # an untrained run has no history to go back in
+    lab.wait_for_step(lambda step: step == 1)
     charts = {"layer", "place", "bars", "scrubber", "next_step_0", "next_step_1", "next_step_2"}
     assert reached_from("Skip to the charts") >= charts

@@ -7,8 +7,8 @@ _SPEEDS = {str(place): f".st-key-speed button:nth-of-type({place})" for place in
 SELECTORS = {
     " ": ".st-key-play button",
     "ArrowRight": ".st-key-step button",
-    "a": ".st-key-a_batchnorm label",
-    "b": ".st-key-b_batchnorm label",
+    "a": ".st-key-a_batchnorm input",
+    "b": ".st-key-b_batchnorm input",
     "r": ".st-key-reset button",
     "?": ".st-key-keys_help button",
 } | _SPEEDS

@@ -10,21 +10,18 @@ from bnviz.records.ghosts import MOST_PINS, Ghost, Pin
 
 
 def pin_button(run: Run) -> None:
-    """Draw the button that keeps the run's curves as ghosts."""
-    st.button(
-        "Pin run",
-        key="pin",
-        icon=":material/push_pin:",
-        on_click=run.pin,
-        help=f"Keeps the curves as they are now for comparison: up to {MOST_PINS} runs, until you remove them.",
-    )
+    """Draw the button that keeps the run's curves as ghosts, until they are let go.
+
+    It has no help of its own: Streamlit doubles a button that has, for small screens.
+    """
+    st.button("Pin run", key="pin", icon=":material/push_pin:", on_click=run.pin)
 
 
 def pin_table(run: Run) -> None:
     """Draw a row for each pinned network, with the settings in which they differ, and a button for each pin."""
     if not run.pins:
         return
-    st.markdown("**Pinned runs**")
+    st.markdown(f"**Pinned runs** (up to {MOST_PINS})")
     st.table(pin_rows(run.pins))
     with st.container(horizontal=True):
         for pin in run.pins:

@@ -19,14 +19,15 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs
-from bnviz.ui.web.chapter_page import serve_chapter
 from bnviz.ui.web.feed import serve_news
+from bnviz.ui.web.page_html import serve_chapter, serve_page
 from bnviz.ui.web.shortcut import serve_figures
 
 STOP_TIMEOUT = 5.0  # seconds
 SENDING = 0.03  # seconds of the server's loop: Streamlit sends what waits every 5 ms
 
 _COMPONENTS = Path(__file__).parents[1] / "components"
+_PAGES = Path(__file__).parents[3] / "pages"
 
 _lock = Lock()
 _loops: list[asyncio.AbstractEventLoop] = []  # none or one: the loop that sends messages to browsers
@@ -136,7 +137,10 @@ async def _serve_script(request: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
+    """Return the routes beside Streamlit's own: its page with our style sheet, scripts, news and figures."""
+    pages = ["", *sorted(page.stem for page in _PAGES.glob("*.py") if page.stem != "live_lab")]
     return [
+        *(Route(page_url(page), serve_page) for page in pages),
         Route(_url("news/{token}"), serve_news),
         Route(_url("figures/{token}"), serve_figures),
         Route(_url("{path:path}"), _serve_script),

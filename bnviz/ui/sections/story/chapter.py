@@ -28,7 +28,7 @@ from bnviz.ui.stylesheet import use_stylesheet
 
 def style() -> None:
     """Add the story's own style sheet to that of every page."""
-    page.style()
+    page.begin()
     use_stylesheet(__file__)
 
 

@@ -11,7 +11,7 @@ from bnviz.ui.sections.story.chapter import show_chapter
 
 
 class ChapterPage(StreamlitPage):
-    """A page whose address has two parts, which st.Page refuses; `bnviz.ui.web.chapter_page` serves it there."""
+    """A page whose address has two parts, which st.Page refuses; `bnviz.ui.web.page_html` serves it there."""
 
     def __init__(self, chapter: Chapter) -> None:
         super().__init__(

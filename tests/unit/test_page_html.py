@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from bnviz.experiment.story import CHAPTERS
 from bnviz.ui.sections.story.pages import ChapterPage
-from bnviz.ui.web.chapter_page import serve_chapter
+from bnviz.ui.web.page_html import _page, _page_of_a_chapter, serve_chapter
 from bnviz.ui.web.server import routes
 
 
@@ -44,3 +44,10 @@ def test_routes_are_below_the_path_that_the_app_lives_at(base: str, path: str, m
 
 def test_the_navigation_knows_a_chapter_by_its_address() -> None:
     assert ChapterPage(CHAPTERS[3]).url_path == "story/3"
+
+
+def test_the_style_of_all_pages_is_in_the_page_itself_before_its_script_runs() -> None:
+    for served in (_page(), _page_of_a_chapter()):
+        head = served.partition("</head>")[0]
+        assert ".block-container" in head
+        assert served.count("</head>") == 1

@@ -1,0 +1,47 @@
+"""Streamlit's page as this server gives it: with the style sheet of all pages, and also at the address of a chapter.
+
+The style sheet stands in the page itself, because one that comes with the first run of the script comes after the first
+paint, and moves everything. Streamlit serves addresses of one part alone; at /story/3 its HTML looks for its scripts,
+and for the server, one folder up.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from streamlit.file_util import get_static_dir
+
+from bnviz.experiment.story import CHAPTERS
+
+_STYLE = Path(__file__).parents[1] / "page.css"
+_NUMBERS = {str(chapter.number) for chapter in CHAPTERS}
+_SERVER = """<script>
+      const up = new URL("..", location.href).href;
+      window.__streamlit = { BACKEND_BASE_URL: up, MAIN_PAGE_BASE_URL: up };
+    </script>
+    <script"""
+_FRESH = {"Cache-Control": "no-cache"}
+
+
+@cache
+def _page() -> str:
+    html = (Path(get_static_dir()) / "index.html").read_text(encoding="utf-8")
+    return html.replace("</head>", f"<style>\n{_STYLE.read_text(encoding='utf-8')}</style>\n  </head>", 1)
+
+
+@cache
+def _page_of_a_chapter() -> str:
+    return _page().replace('="./', '="../').replace("<script", _SERVER, 1)
+
+
+async def serve_page(_: Request) -> Response:
+    """GET / or /sweep: the page, whose script is told which one it is by its address."""
+    return HTMLResponse(_page(), headers=_FRESH)
+
+
+async def serve_chapter(request: Request) -> Response:
+    """GET /story/{chapter}: the page of a chapter; of one that there is not, the story's first page."""
+    if request.path_params["chapter"] not in _NUMBERS:
+        return RedirectResponse("../story", status_code=303)
+    return HTMLResponse(_page_of_a_chapter(), headers=_FRESH)
