@@ -211,7 +211,7 @@ def axes() -> None:
     st.subheader("Over which axes")
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.latex(r"\mu_c=\frac1N\sum_n x_{nc}\qquad\mu_c=\frac{1}{NHW}\sum_{n,h,w}x_{nchw}")
+        st.latex(r"\begin{gathered}\mu_c=\frac1N\sum_n x_{nc}\\ \mu_c=\frac{1}{NHW}\sum_{n,h,w}x_{nchw}\end{gathered}")
         st.markdown(
             "A dense layer has a mean and a variance for every unit. A convolution uses the same weights at every "
             "place of the map, so a channel has one mean over all places of all images: a batch of N maps counts as "
