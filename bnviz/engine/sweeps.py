@@ -8,7 +8,6 @@ more than its share, waits for another one together with its last checkpoint.
 import logging
 import math
 import time
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -16,8 +15,6 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 from distributed.comm.core import CommClosedError
 
 from bnviz.data import DataName
@@ -25,6 +22,7 @@ from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.in_worker.sweep_actor import News, SweepActor, abilities
 from bnviz.engine.pace import Rate
 from bnviz.engine.remote import RemoteActor, WorkerLostError
+from bnviz.engine.stack_pool import PooledStack, StackPool
 from bnviz.experiment.sweep import Sweep, stacks
 from bnviz.records.sweep import SweepResults
 
@@ -33,24 +31,12 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 0.5  # seconds between two looks who is there to work
 TELL_EVERY = 0.2  # seconds between two pictures of what was found
 SAVE_EVERY = 10.0  # seconds of training that a lost worker may cost
-KEPT = 128 * 2**20  # bytes of checkpoints in this process; stacks beyond that begin anew
-ROOM = 400 * 2**20  # bytes of stacks on one worker; others wait
+WORKER_BYTES = 400 * 2**20  # of stacks on one worker; others wait
 RETRIES = 5  # workers lost with one stack before the sweep stops
 PATIENCE = 20.0  # seconds that a lost cluster may take to come back
 
 State = Literal["starting", "running", "paused", "finished", "cancelled", "stopped"]
 OVER = ("finished", "cancelled")
-
-
-@dataclass
-class _Stack:
-    """members: places in the sweep. saved: its last checkpoint. lost: workers that were lost with it."""
-
-    number: int
-    members: npt.NDArray[np.intp]
-    saved: bytes | None = None
-    progress: float = 0.0
-    lost: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,8 +62,7 @@ class SweepRun:
         self._state: State = "starting"
         self._held = False
         self._notice = ""
-        self._stacks: list[_Stack] = []
-        self._waiting: deque[_Stack] = deque()
+        self._pool = StackPool()
         self._working: set[str] = set()  # addresses of workers with a thread
         self._workers = 1
         self._rate = Rate(window=5.0)
@@ -88,19 +73,21 @@ class SweepRun:
 
     @property
     def status(self) -> SweepStatus:
+        """How far the sweep is, and what the user should know."""
         with self._changed:
-            done = sum(s.progress * len(s.members) for s in self._stacks) / self.sweep.count
+            done = self._pool.networks_done / self.sweep.count
             steps = self.sweep.count * self.sweep.training.steps
             rate = self._rate.value if self._state == "running" else 0.0
             left = (1 - done) * steps / rate if rate else math.nan
             return SweepStatus(self._state, done, rate, left, len(self._working), self._notice)
 
     def found(self) -> SweepResults:
-        """A copy of all that has been found so far."""
+        """Return a copy of all that has been found so far."""
         with self._changed:
             return self._found.copy()
 
     def pause(self) -> None:
+        """Train no further until `resume`."""
         self._set(("starting", "running"), "paused")
 
     def resume(self) -> None:
@@ -108,8 +95,7 @@ class SweepRun:
         with self._changed:
             if self._state in ("paused", "stopped"):
                 self._notice = ""
-                for stack in self._stacks:
-                    stack.lost = 0
+                self._pool.forgive()
                 self._become("running")
                 self._director = self._begin(self._director)  # it may just be ending, or go on
 
@@ -129,7 +115,7 @@ class SweepRun:
     close = cancel
 
     def wait(self, seconds: float) -> bool:
-        """Wait until nothing more happens by itself, at most so long; whether that is so."""
+        """Wait until nothing more happens by itself, at most so long. Returns whether that is so."""
         with self._changed:
             return self._changed.wait_for(lambda: self._state in (*OVER, "stopped"), seconds)
 
@@ -148,7 +134,7 @@ class SweepRun:
             try:
                 workers = self._engine.workers()
                 if workers:
-                    if not self._stacks:
+                    if not self._pool:
                         self._cut(workers)
                     self._employ(workers)
                     answered = time.monotonic()
@@ -161,25 +147,22 @@ class SweepRun:
                     self._stop(f"The cluster was lost: {why}. What is finished is kept; Resume trains the rest.")
                     return
                 self._say("The cluster does not answer. What is finished is kept; the rest waits for it …")
-            except ValueError as error:
-                self._stop(f"The sweep stopped: {error}")
-                return
             except Exception as error:  # whatever a worker raises, the user must hear of it
-                logger.exception("sweep failed")
+                if not isinstance(error, ValueError):  # which is a worker's own word for settings that are wrong
+                    logger.exception("sweep failed")
                 self._stop(f"The sweep stopped: {error}")
                 return
             with self._changed:
                 self._changed.wait_for(lambda: not self._goes_on(), LOOK_EVERY)
 
     def _cut(self, workers: list[str]) -> None:
-        """Into stacks of the size that is fastest on the least of the workers."""
+        """Cut the networks into stacks of the size that is fastest on the least of the workers."""
         able = self._engine.client.run(abilities, workers=workers)
         if problem := next((a.problem for a in able.values() if a.problem), ""):
             raise ValueError(problem)
         parts = stacks(self._experiments, min(a.networks for a in able.values()), len(workers))
         with self._changed:
-            self._stacks = [_Stack(k, np.array(members)) for k, members in enumerate(parts)]
-            self._waiting.extend(self._stacks)
+            self._pool.fill(parts)
             if self._state == "starting":
                 self._become("running")
 
@@ -193,7 +176,7 @@ class SweepRun:
     # -- a thread for each worker -----------------------------------------------------------------------------------
 
     def _work(self, worker: str) -> None:
-        mine: dict[int, _Stack] = {}
+        mine: dict[int, PooledStack] = {}
         actor = RemoteActor(self._engine)
         try:
             with self._returning(mine):
@@ -213,26 +196,26 @@ class SweepRun:
                 self._changed.notify_all()
 
     @contextmanager
-    def _returning(self, mine: dict[int, _Stack]) -> Iterator[None]:
-        """Stacks that are left behind wait for another worker, as they were last saved."""
+    def _returning(self, mine: dict[int, PooledStack]) -> Iterator[None]:
+        """Let stacks that are left behind wait for another worker, as they were last saved."""
         try:
             yield
         finally:
             with self._changed:
                 for stack in mine.values():
                     stack.lost += 1
-                    self._waiting.append(stack)
+                    self._pool.put_back(stack)
                 worst = max((stack.lost for stack in mine.values()), default=0)
             if worst > RETRIES and self._goes_on():
                 self._stop(f"The sweep stopped: a stack of networks was lost with its worker {worst} times.")
 
-    def _train(self, actor: RemoteActor, mine: dict[int, _Stack]) -> None:
+    def _train(self, actor: RemoteActor, mine: dict[int, PooledStack]) -> None:
         saved: dict[int, float] = {}  # monotonic time at which each was last saved, or taken
         full = False
         while self._wait_for_work(mine):
             while not full and (stack := self._take(mine)) is not None:
                 members = [self._experiments[i] for i in stack.members]
-                full = actor.call("add", stack.number, members, stack.saved) > ROOM
+                full = actor.call("add", stack.number, members, stack.saved) > WORKER_BYTES
                 saved[stack.number] = time.monotonic()
             for news in actor.call("advance") if mine else ():
                 self._record(mine[news.number], news)
@@ -245,51 +228,45 @@ class SweepRun:
                 full = False
             self._save_one(actor, mine, saved)
 
-    def _wait_for_work(self, mine: dict[int, _Stack]) -> bool:
-        """Until there is something to do; False at the end."""
+    def _wait_for_work(self, mine: dict[int, PooledStack]) -> bool:
+        """Wait until there is something to do; returns False at the end."""
         with self._changed:
             while self._goes_on():
-                if self._state == "running" and not self._held and (mine or self._waiting):
+                if self._state == "running" and not self._held and (mine or self._pool.waits):
                     return True
                 self._changed.wait(LOOK_EVERY)
             return False
 
-    def _share(self) -> int:
-        """Stacks that one worker may have of those that are not finished."""
-        return math.ceil(sum(s.progress < 1 for s in self._stacks) / self._workers)
-
-    def _take(self, mine: dict[int, _Stack]) -> _Stack | None:
+    def _take(self, mine: dict[int, PooledStack]) -> PooledStack | None:
         with self._changed:
-            if not self._waiting or (mine and len(mine) >= self._share()):
-                return None
-            stack = self._waiting.popleft()
-            mine[stack.number] = stack
+            stack = self._pool.take(mine, self._workers)
+            if stack is not None:
+                mine[stack.number] = stack
             return stack
 
-    def _surplus(self, mine: dict[int, _Stack]) -> list[_Stack]:
+    def _surplus(self, mine: dict[int, PooledStack]) -> list[PooledStack]:
         with self._changed:
-            return sorted(mine.values(), key=lambda s: s.progress)[: max(len(mine) - self._share(), 0)]
+            return self._pool.surplus(mine, self._workers)
 
-    def _hand_over(self, stack: _Stack) -> None:
+    def _hand_over(self, stack: PooledStack) -> None:
         with self._changed:
-            self._waiting.append(stack)
+            self._pool.put_back(stack)
             self._changed.notify_all()
 
-    def _save_one(self, actor: RemoteActor, mine: dict[int, _Stack], saved: dict[int, float]) -> None:
-        """One a slice, so that live runs on the same worker do not wait for long."""
+    def _save_one(self, actor: RemoteActor, mine: dict[int, PooledStack], saved: dict[int, float]) -> None:
+        """Save one stack a slice, so that live runs on the same worker do not wait for long."""
         oldest = min(mine.values(), key=lambda s: saved[s.number], default=None)
         if oldest is None or time.monotonic() - saved[oldest.number] < SAVE_EVERY:
             return
         saved[oldest.number] = time.monotonic()
         with self._changed:
-            kept = sum(len(s.saved or b"") for s in self._stacks)
-            size = max((len(s.saved or b"") for s in self._stacks), default=0)
-        if oldest.saved is not None or kept + size <= KEPT:
+            may_save = self._pool.may_save(oldest)
+        if may_save:
             oldest.saved = actor.call("save", oldest.number)
 
     # -- what changes -----------------------------------------------------------------------------------------------
 
-    def _record(self, stack: _Stack, news: News) -> None:
+    def _record(self, stack: PooledStack, news: News) -> None:
         with self._changed:
             if self._state in OVER:
                 return
@@ -299,7 +276,7 @@ class SweepRun:
             self._rate.add(round(gone * len(stack.members) * self.sweep.training.steps))
             if news.progress >= 1:
                 stack.saved = None
-                if all(s.progress >= 1 for s in self._stacks):
+                if self._pool.finished:
                     self._become("finished")
             if time.monotonic() - self._told >= TELL_EVERY:
                 self._told = time.monotonic()
