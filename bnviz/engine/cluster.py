@@ -42,7 +42,7 @@ class Engine:
     def __init__(self, address: str | None = None) -> None:
         """Connect to the scheduler at `address`, or start a cluster of our own.
 
-        Raises EngineUnavailableError where nobody answers there.
+        Raises EngineUnavailableError if nobody answers there.
         """
         self._lock = Lock()
         self._address = address
@@ -72,9 +72,9 @@ class Engine:
         return Engine(os.environ.get(SCHEDULER) or None)
 
     def start(self, experiment: Experiment, data: DataName, watch: Watch | None = None) -> "Future[Any]":
-        """A new TrainerActor on the worker that holds the fewest; the future's result is Dask's proxy for it.
+        """Make a TrainerActor on the worker that holds the fewest; the future's result is Dask's proxy for it.
 
-        Where every worker was lost, waits for one. Raises EngineUnavailableError where none comes back.
+        If every worker was lost, waits for one. Raises EngineUnavailableError if none comes back.
         """
         with self._lock:  # two runs that start at once must not count the same free worker
             self._ensure_open()
@@ -83,7 +83,7 @@ class Engine:
                     return future
 
     def place(self, worker: str, kind: type, *arguments: object) -> "Future[Any]":
-        """A new actor on one worker. Raises EngineUnavailableError where that is gone."""
+        """Make an actor on one worker. Raises EngineUnavailableError if that is gone."""
         if (future := self._place(worker, kind, *arguments)) is None:
             raise EngineUnavailableError(f"The worker {worker} is gone.")
         return future
@@ -101,9 +101,9 @@ class Engine:
                 self.stop(future)
 
     def workers(self) -> list[str]:
-        """Addresses of the workers that answer now; where the scheduler was lost, of another one.
+        """Return the addresses of the workers that answer now; if the scheduler was lost, those of another one.
 
-        Raises EngineUnavailableError where there is none.
+        Raises EngineUnavailableError if there is none.
         """
         with self._lock:
             self._ensure_open()
@@ -126,9 +126,9 @@ class Engine:
                 self.client.cancel([trainer], force=True)
 
     def submit(self, task: Callable[..., Any], *arguments: object, priority: int = 0) -> "Future[Any]":
-        """A single question to whichever worker has time for it; where the scheduler was lost, of another one.
+        """Ask whichever worker has time for it a single question; if the scheduler was lost, a worker of another one.
 
-        Raises EngineUnavailableError where there is none.
+        Raises EngineUnavailableError if there is none.
         """
         if self.client.status != "running":  # else without the lock, which is held while trainers are placed
             with self._lock:
@@ -137,9 +137,9 @@ class Engine:
         return self.client.submit(task, *arguments, pure=False, priority=priority, workers=only)
 
     def load(self) -> dict[str, int]:
-        """Actors on each worker that may be used, by the worker's address; notes in `refused` why others may not.
+        """Count the actors of each worker that may be used, by its address; notes in `refused` why others may not.
 
-        Raises CommClosedError where the scheduler is lost.
+        Raises CommClosedError if the scheduler is lost.
         """
         if self.client.scheduler is None:
             raise CommClosedError("the scheduler was lost")
@@ -163,8 +163,8 @@ class Engine:
                 self.client.close(timeout=CLOSE_TIMEOUT)
         if self._cluster is not None:
             processes = [worker.process for worker in self._cluster.workers.values() if worker.process is not None]
-            # Too late, as where its scheduler was killed, who would have told the workers; a KeyError comes at the very
-            # end of it, where Dask was told of a lost worker that it did not know (any more).
+            # It times out if its scheduler was killed, which would have told the workers to end. A KeyError comes at
+            # the very end of it, if Dask is told of a lost worker that it does not know (any more).
             with suppress(TimeoutError, KeyError):
                 self._cluster.close(timeout=CLOSE_TIMEOUT)
             for process in processes:
@@ -198,7 +198,7 @@ class Engine:
 
 
 def settled(future: "Future[Any]") -> Event:
-    """Set once a future has an answer or an error, so that `result` need not be given a timeout.
+    """Return an event that is set once a future has an answer or an error, so that `result` needs no timeout.
 
     One that runs out while Dask fetches the answer leaves its client with a cancelled transfer, to which every later
     answer is attached: none would ever come again.
@@ -209,13 +209,13 @@ def settled(future: "Future[Any]") -> Event:
 
 
 def _look_at_workers(dask_scheduler: Any = None) -> dict[str, tuple[int, Any]]:
-    """Actors, and the versions that the worker told."""
+    """Return for each worker its actors, and the versions that it told."""
     return {address: (len(w.actors), w.extra.get(KEY)) for address, w in dask_scheduler.workers.items()}
 
 
 async def _call(address: str) -> None:
-    """Raises OSError or ValueError where no scheduler answers. So would a Client, but it waits for ever for one that
-    says nothing; and where it gives up it stays behind, and blocks for seconds the thread that comes to collect it."""
+    """Call a scheduler; raises OSError or ValueError if none answers. So would a Client, but it waits for ever for one
+    that says nothing; one that gives up stays behind, and blocks for seconds the thread that comes to collect it."""
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT):  # connect's own timeout does not count the handshake
             comm = await connect(address, **Security().get_connection_args("client"))

@@ -15,7 +15,7 @@ from bnviz.experiment.sweep import Sweep
 
 FIRST_SPEED = "200"  # smooth to watch: a run of 1,500 steps takes some eight seconds
 GRACE = 120.0  # seconds a run outlives its tab, so that a reload or a broken connection finds it again
-MOST = 64  # runs at once: each holds its networks and its history in memory
+MOST_RUNS = 64  # runs at once: each holds its networks and its history in memory
 
 
 Page = Literal["live", "inference", "landscape"]  # a tab has a run on each of these pages, once it has been there
@@ -47,9 +47,9 @@ class Labs:
         return len(self._labs)
 
     def claim(self, tab: str, owner: str, experiment: Experiment, page: Page = "live") -> tuple[str, Run]:
-        """The run of a tab's page, for the session `owner`: the one it left, or a new one of `experiment`.
+        """Return the run of a tab's page, for the session `owner`: the one it left, or a new one of `experiment`.
 
-        Returns the tab's id with it: another one where a living session already holds that tab, as happens when a
+        Returns the tab's id with it: another one if a living session already holds that tab, as happens when a
         browser duplicates a tab together with its storage. Raises TooManyRunsError.
         """
         with self._lock:
@@ -65,7 +65,7 @@ class Labs:
         return tab, cast(Run, self._take(tab, owner, page))
 
     def start_sweep(self, tab: str, owner: str, sweep: Sweep, place: SweepPlace = "sweep") -> tuple[str, SweepRun]:
-        """A new sweep in place of the one that the tab may have. Returns as `claim` does; raises TooManyRunsError."""
+        """Start a sweep in place of the one that the tab may have. Returns as `claim` does; raises TooManyRunsError."""
         with self._lock:
             tab = self._own(tab, owner)
             self._clear(tab, place)
@@ -94,16 +94,16 @@ class Labs:
         self._make_room()
 
     def _own(self, tab: str, owner: str) -> str:
-        """The tab's id for this session: another one where a living session already holds it."""
+        """Return the tab's id for this session: another one if a living session already holds it."""
         if any(lab.owner not in (None, owner) for (other, _), lab in self._labs.items() if other == tab):
             mine = (other for (other, _), lab in self._labs.items() if lab.owner == owner)
             return next(mine, uuid.uuid4().hex)
         return tab
 
     def _make_room(self) -> None:
-        if len(self._labs) >= MOST:
+        if len(self._labs) >= MOST_RUNS:
             raise TooManyRunsError(
-                f"This server already trains {MOST} experiments. Close a tab, or try again in a few minutes."
+                f"This server already trains {MOST_RUNS} experiments. Close a tab, or try again in a few minutes."
             )
 
     def _take(self, tab: str, owner: str, page: Place) -> Run | SweepRun:
@@ -116,11 +116,11 @@ class Labs:
         return lab.run
 
     def find(self, tab: str, owner: str, page: Page = "live") -> Run | None:
-        """The run that a tab's page has already, for the session `owner`; None where there is none, or not for it."""
+        """Return the run that a tab's page has already, for the session `owner`; None if it may have none."""
         return cast("Run | None", self._find(tab, owner, page))
 
     def find_sweep(self, tab: str, owner: str, place: SweepPlace = "sweep") -> SweepRun | None:
-        """The same for its sweep."""
+        """Return the sweep that a tab has already; None as in `find`."""
         return cast("SweepRun | None", self._find(tab, owner, place))
 
     def _find(self, tab: str, owner: str, page: Place) -> Run | SweepRun | None:
@@ -129,7 +129,7 @@ class Labs:
             return self._take(tab, owner, page) if lab is not None and lab.owner in (None, owner) else None
 
     def leave(self, owner: str) -> None:
-        """The session is gone, perhaps only for a moment: its runs wait for it, and end after the grace period."""
+        """Let the runs of a session that is gone, perhaps for a moment, wait for it, and end after the grace period."""
         with self._lock:
             for key, lab in self._labs.items():
                 if lab.owner == owner:

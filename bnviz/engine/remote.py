@@ -17,7 +17,7 @@ class WorkerLostError(ConnectionError):
 
 
 class RemoteActor:
-    """An actor on a worker, called from one thread. Every call raises WorkerLostError where its worker is gone."""
+    """An actor on a worker, called from one thread. Every call raises WorkerLostError if its worker is gone."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -26,7 +26,7 @@ class RemoteActor:
         self.lost = True
 
     def start(self, make: Callable[[], "Future[Any]"]) -> None:
-        """A new actor in place of the one there was."""
+        """Make an actor in place of the one there was."""
         self.stop()
         try:
             self._future = make()
@@ -54,7 +54,7 @@ class RemoteActor:
             self._engine.stop(future)
 
     def _answer(self, answer: "BaseActorFuture[Any]") -> Any:
-        """What the actor says. Dask alone looks for half a minute for a worker that is lost in a bad moment."""
+        """Return what the actor says. Dask alone looks for half a minute for a worker that is lost in a bad moment."""
         while True:
             try:
                 return answer.result(timeout=LOOK_EVERY)

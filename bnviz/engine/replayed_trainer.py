@@ -15,7 +15,7 @@ NOTHING = Focus(())
 
 
 class ReplayedTrainer:
-    """Called from one thread. A call raises WorkerLostError if the worker is gone; `recover` then brings it back."""
+    """A trainer, called from one thread. A call raises WorkerLostError if its worker is gone; then `recover` it."""
 
     def __init__(self, engine: Engine, data: DataName, watch: Watch | None) -> None:
         self._engine, self._data, self._watch = engine, data, watch

@@ -13,7 +13,7 @@ CHECKPOINT_BYTES = 128 * 2**20  # of all checkpoints together; stacks beyond tha
 
 @dataclass
 class PooledStack:
-    """members: places in the sweep. saved: its last checkpoint. lost: workers that were lost with it."""
+    """One stack. members: places in the sweep. saved: its last checkpoint. lost: workers that were lost with it."""
 
     number: int
     members: npt.NDArray[np.intp]
@@ -39,7 +39,7 @@ class StackPool:
 
     @property
     def finished(self) -> bool:
-        """Whether every stack is."""
+        """Whether every stack is trained."""
         return all(stack.progress >= 1 for stack in self._stacks)
 
     @property

@@ -41,7 +41,7 @@ OVER = ("finished", "cancelled")
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """progress from 0 to 1; rate in network-steps a second; left in seconds, NaN while nothing is known."""
+    """How far a sweep is: progress from 0 to 1; rate in network-steps a second; left in seconds, NaN if not known."""
 
     state: State
     progress: float
@@ -91,7 +91,7 @@ class SweepRun:
         self._set(("starting", "running"), "paused")
 
     def resume(self) -> None:
-        """Go on after a pause, or try again where the sweep had to stop; what is finished stays."""
+        """Go on after a pause, or try again if the sweep had to stop; what is finished stays."""
         with self._changed:
             if self._state in ("paused", "stopped"):
                 self._notice = ""

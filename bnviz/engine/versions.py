@@ -10,12 +10,12 @@ KEY = "bnviz"  # under which a worker tells its scheduler
 
 @cache  # asked for at every look at the workers; reading a package's metadata takes milliseconds
 def versions() -> dict[str, str]:
-    """Of this process; a build such as +cpu or +cu128 is no difference."""
+    """Return the versions of this process; a build such as +cpu or +cu128 is no difference."""
     return {"bnviz": __version__, "torch": version("torch").partition("+")[0]}
 
 
 def why_refused(theirs: dict[str, str] | None) -> str:
-    """What is wrong with a worker that told these versions; empty where nothing is."""
+    """Return what is wrong with a worker that told these versions; empty if nothing is."""
     if theirs is None:
         return "it was started without --preload bnviz.engine.worker"
     ours = versions()

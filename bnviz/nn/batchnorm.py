@@ -97,7 +97,7 @@ class BatchNorm(nn.Module):
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
-        """Mean 0, variance 1, no batches tracked; unfreezes."""
+        """Go back to mean 0, variance 1 and no batches tracked; unfreezes."""
         self.unfreeze()
         if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
             self.running_mean.zero_()
@@ -105,7 +105,7 @@ class BatchNorm(nn.Module):
             self.num_batches_tracked.zero_()
 
     def reset_parameters(self) -> None:
-        """gamma 1, beta 0, and the running statistics as at first."""
+        """Set gamma to 1, beta to 0, and the running statistics as at first."""
         self.reset_running_stats()
         if self.weight is not None and self.bias is not None:
             nn.init.ones_(self.weight)
@@ -136,7 +136,7 @@ class BatchNorm(nn.Module):
         self.frozen = False
 
     def extra_repr(self) -> str:
-        """As of torch's layer, and the options that differ from it."""
+        """Say what torch's layer says, and the options that differ from it."""
         always = ["eps", "momentum", "affine", "track_running_stats"]
         options = {
             "bessel": False,
@@ -150,7 +150,7 @@ class BatchNorm(nn.Module):
         return ", ".join([str(self.num_features), *(f"{name}={getattr(self, name)!r}" for name in shown)])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalized x, of its shape and dtype."""
+        """Return normalized x, of its shape and dtype."""
         of_batch = self.training or self.running_mean is None or self._collected is not None
         self._check_input(x, of_batch)
         y = self._fused(x, of_batch) if self._is_standard(of_batch) else self._written_out(x, of_batch)

@@ -39,7 +39,7 @@ class Convolution(Linear):
         return torch.stack([functional.conv_transpose2d(d, w, padding=self.padding) for d, w in each])
 
     def gradient(self) -> Tensor:
-        """dL/dW, (V, C k k, O): the convolution of a layer's input with `delta`, digits taken for channels; for
+        """Return dL/dW, (V, C k k, O): the convolution of a layer's input with `delta`, digits taken for channels; for
         LeNet's two layers in four fifths of the time of PyTorch's own backward pass."""
         if self._is_shared(self.x):
             found = self._correlated(self.x[0], self.delta.transpose(0, 1).flatten(1, 2))
@@ -70,12 +70,12 @@ class Convolution(Linear):
 
 
 def pool(x: Tensor) -> Tensor:
-    """The mean of each 2 × 2 values, (..., H, W) -> (..., H / 2, W / 2); an eighth of the time of avg_pool2d."""
+    """Return the mean of each 2 × 2 values, (..., H, W) -> (..., H / 2, W / 2); an eighth of the time of avg_pool2d."""
     rows = x[..., 0::2, :] + x[..., 1::2, :]
     return (rows[..., 0::2] + rows[..., 1::2]).mul_(0.25)
 
 
 def pool_backward(delta: Tensor) -> Tensor:
-    """dL/dx from dL/dy for y = pool(x)."""
+    """Return dL/dx from dL/dy for y = pool(x)."""
     row = (delta * 0.25).repeat_interleave(2, -1)
     return torch.cat([row, row], -1).view(*delta.shape[:-2], 2 * delta.shape[-2], 2 * delta.shape[-1])

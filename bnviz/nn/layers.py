@@ -21,8 +21,8 @@ class Sgd:
 
     v <- momentum * v + gradient + weight_decay * w;  w <- w - rate * v
 
-    rate and momentum are numbers where all networks share them, so that the rate is a factor inside the product that
-    updates the weights; where they differ, columns (V, 1, 1).
+    rate and momentum are numbers if all networks share them, so that the rate is a factor inside the product that
+    updates the weights; if they differ, columns (V, 1, 1).
     """
 
     rate: float | Tensor
@@ -30,7 +30,7 @@ class Sgd:
     weight_decay: float = 0.0
 
     def of(self, group: slice) -> "Sgd":
-        """The same step for some of the networks."""
+        """Return the same step for some of the networks."""
 
         def own(value: float | Tensor) -> float | Tensor:
             return value[group] if isinstance(value, Tensor) else value
@@ -43,7 +43,7 @@ class Sgd:
         return isinstance(self.momentum, Tensor) or self.momentum > 0
 
     def subtract(self, value: Tensor, direction: Tensor) -> None:
-        """value <- value - rate * direction"""
+        """Take the step: value <- value - rate * direction"""
         if isinstance(self.rate, Tensor):
             value.addcmul_(_column(self.rate, value), direction, value=-1)
         else:
@@ -68,7 +68,7 @@ class Parameter:
         return self.velocity
 
     def descend(self, gradient: Tensor, sgd: Sgd) -> None:
-        """A step without weight decay, which biases, gamma and beta do not get."""
+        """Take a step without weight decay, which biases, gamma and beta do not get."""
         if sgd.moves:
             momentum = _column(sgd.momentum, gradient) if isinstance(sgd.momentum, Tensor) else sgd.momentum
             gradient = self.moving().mul_(momentum).add_(gradient)
@@ -82,7 +82,7 @@ class Parameter:
         return Parameter(torch.stack([p.value for p in parameters]), velocity)
 
     def take(self, index: int) -> "Parameter":
-        """A copy of one network's own values."""
+        """Return a copy of one network's own values."""
         return Parameter(self.value[index].clone(), None if self.velocity is None else self.velocity[index].clone())
 
 
@@ -106,12 +106,12 @@ class Linear:
         self.x = self.y = self.delta = torch.empty(0)
 
     def backward(self, delta: Tensor, *, to_input: bool = True) -> Tensor | None:
-        """dL/dx = delta W^T; None for the first layer, where nobody asks for it."""
+        """Return dL/dx = delta W^T; None for the first layer, of which nobody asks for it."""
         self.delta = delta
         return torch.bmm(delta, self.weight.value.transpose(1, 2)) if to_input else None
 
     def gradient(self) -> Tensor:
-        """dL/dW = x^T delta, (V, I, O); a dense layer's `update` does without it as a tensor of its own."""
+        """Return dL/dW = x^T delta, (V, I, O); a dense layer's `update` does without it as a tensor of its own."""
         return torch.bmm(self.x.transpose(1, 2), self.delta)
 
     def direction(self, gradient: Tensor, sgd: Sgd) -> Tensor:
@@ -122,7 +122,7 @@ class Linear:
         return v
 
     def update(self, sgd: Sgd) -> None:
-        """The SGD step, fused into the product x^T delta: no gradient tensor is written and read again."""
+        """Take the SGD step, fused into the product x^T delta: no gradient tensor is written and read again."""
         x_t, w = self.x.transpose(1, 2), self.weight
         if sgd.moves:
             if isinstance(sgd.momentum, Tensor):
@@ -167,7 +167,7 @@ ACTIVATION: dict[str, Activation] = {
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean softmax cross-entropy of every network, in nats, and its gradient.
+    """Return the mean softmax cross-entropy of every network, in nats, and its gradient.
 
     logits (V, B, 10), labels (B,) or (V, B) -> loss (V,), dL/dlogits (V, B, 10) = (softmax - one-hot) / B
     """

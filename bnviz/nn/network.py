@@ -33,7 +33,7 @@ class NetworkState:
 
     @staticmethod
     def fresh(variant: Variant, seed: int) -> "NetworkState":
-        """Weights drawn from the seed alone: two variants with one init start from the same weights."""
+        """Draw the weights from the seed alone: two variants with one init start from the same weights."""
         generator = torch.Generator().manual_seed(seed)
         net = variant.network
         state = NetworkState(
@@ -116,7 +116,7 @@ class Stack:
         return len(self.members)
 
     def state(self, place: int) -> NetworkState:
-        """A copy of the network at one place of the stack."""
+        """Return a copy of the network at one place of the stack."""
         linears, norms = self.linears(), [norm.take(k) for norm, k in self.norms_of(place)]
         return NetworkState(
             [li.weight.take(place) for li in linears], [li.bias.take(place) for li in linears], norms or None
@@ -129,7 +129,7 @@ class Stack:
         return [norm for h in self.hidden for norm in (h.before, h.after) if norm is not None]
 
     def norms_of(self, place: int) -> list[tuple[StackedBatchNorm, int]]:
-        """The batchnorm layers of the network at one place of the stack, each with the network's place in it."""
+        """Return the batchnorm layers of the network at one place, each with the network's place in that layer."""
         if place < self.before.stop:
             return [(h.before, place) for h in self.hidden if h.before]
         if place < self.after.stop:
@@ -154,7 +154,7 @@ class Stack:
             norm.population = mean, var
 
     def forward(self, x: Tensor, mode: Mode | int) -> Tensor:
-        """x (B, 784), or (V, B, 784) where each network has a batch of its own -> logits (V, B, 10).
+        """Map x (B, 784), or (V, B, 784) if each network has a batch of its own, to logits (V, B, 10).
 
         A number as mode: in batches of that size, each with its own statistics.
         """
@@ -184,7 +184,7 @@ class Stack:
             norm.forget()
 
     def backward(self, delta: Tensor) -> None:
-        """From the gradient at the logits to the gradient at every linear layer's output."""
+        """Go back from the gradient at the logits to that at every linear layer's output."""
         d = self.output.backward(delta)
         for i in reversed(range(len(self.hidden))):
             layer, (z, y) = self.hidden[i], self._saved[i]
@@ -199,7 +199,7 @@ class Stack:
             d = layer.linear.backward(d, to_input=i > 0)
 
     def losses(self, x: Tensor, labels: Tensor, mode: Mode) -> Tensor:
-        """Forward and backward, but no update: the loss of every network, (V,)."""
+        """Pass x forward and backward without an update. Returns the loss of every network, (V,)."""
         loss, delta = cross_entropy(self.forward(x, mode), labels)
         self.backward(delta)
         return loss
@@ -232,7 +232,7 @@ class Stack:
         return (z, y) if z.dim() == 3 else (z[:, :MAP_DIGITS], y[:, :MAP_DIGITS])
 
     def places(self, index: int, place: int) -> dict[str, Tensor]:
-        """What one hidden layer of one network computed in the last forward pass: (B, units) or (B, C, H, W) each."""
+        """Return what one hidden layer of one network computed in the last pass: (B, units) or (B, C, H, W) each."""
         layer, (_, y) = self.hidden[index], self._saved[index]
         found = {"pre_activation": layer.linear.y[place], "post_activation": y[place]}
         for norm, k in self.norms_of(place)[index : index + 1]:

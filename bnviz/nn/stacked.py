@@ -47,7 +47,7 @@ class BatchNormState:
 
     @staticmethod
     def fresh(units: int, seed: tuple[int, ...] = (0,), *, maps: bool = False) -> "BatchNormState":
-        """maps: the layer normalizes feature maps, and its units are channels."""
+        """Return the state of a new layer. maps: it normalizes feature maps, and its units are channels."""
         one, zero = (full(1, units, *[1, 1] if maps else []) for full in (torch.ones, torch.zeros))
         return BatchNormState(Parameter(one), Parameter(zero), zero.clone(), one.clone(), seed=seed)
 
@@ -87,7 +87,7 @@ class StackedBatchNorm:
         self.population: tuple[Tensor, Tensor] | None = None  # mean and variance, once measured
 
     def take(self, index: int) -> BatchNormState:
-        """A copy of one network's state."""
+        """Return a copy of one network's state."""
         return BatchNormState(
             self.gamma.take(index),
             self.beta.take(index),
@@ -98,7 +98,7 @@ class StackedBatchNorm:
         )
 
     def forward(self, x: Tensor, mode: Mode) -> Tensor:
-        """x -> y of the same shape. Raises ValueError for a batch of one in train or probe mode."""
+        """Map x to y of the same shape. Raises ValueError for a batch of one in train or probe mode."""
         if mode in ("eval", "population"):
             measured = self.population if mode == "population" else None
             mean, var = measured or self._at_inference(x)

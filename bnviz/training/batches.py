@@ -29,12 +29,12 @@ class Batches:
         self.test_labels = torch.tensor(digits.test_labels).long().to(device)
 
     def at(self, step: int, *, seed: int, size: int, standardize: bool) -> tuple[Tensor, Tensor]:
-        """The batch of one step, (size, 784) and (size,). An epoch's last, incomplete batch is left out."""
+        """Return the batch of one step, (size, 784) and (size,). An epoch's last, incomplete batch is left out."""
         index = self._index(step, seed, size)
         return scaled(self.train_images.index_select(0, index), standardize), self.train_labels[index]
 
     def at_each(self, step: int, *, seeds: Sequence[int], size: int, standardize: bool) -> tuple[Tensor, Tensor]:
-        """The batches of one step of several seeds, (seeds, size, 784) and (seeds, size)."""
+        """Return the batches of one step of several seeds, (seeds, size, 784) and (seeds, size)."""
         index = torch.cat([self._index(step, seed, size) for seed in seeds])
         images = scaled(self.train_images.index_select(0, index), standardize)
         return images.view(len(seeds), size, -1), self.train_labels[index].view(len(seeds), size)
@@ -44,7 +44,7 @@ class Batches:
         return _order(seed, epoch, len(self.train_labels))[place * size : (place + 1) * size].to(self.device)
 
     def population(self, count: int | None, *, size: int, standardize: bool) -> Iterator[Tensor]:
-        """The first `count` training digits, or all, in batches (size, 784); a last, incomplete one is left out."""
+        """Yield the first `count` training digits, or all, in batches (size, 784), without a last, incomplete one."""
         images = self.train_images[:count]
         for batch in images[: len(images) // size * size].split(size):
             yield scaled(batch, standardize)
@@ -53,7 +53,7 @@ class Batches:
         return scaled(self.train_images[:count], standardize)
 
     def train_sample(self, count: int, standardize: bool) -> tuple[Tensor, Tensor]:
-        """The first training digits with their labels."""
+        """Return the first training digits with their labels."""
         return scaled(self.train_images[:count], standardize), self.train_labels[:count]
 
     def test(self, count: int | None, standardize: bool) -> tuple[Tensor, Tensor]:
@@ -61,5 +61,5 @@ class Batches:
 
 
 def scaled(images: Tensor, standardize: bool) -> Tensor:
-    """Pixels in [0, 1] as the networks get them."""
+    """Return pixels in [0, 1] as the networks get them."""
     return images.sub(MEAN_PIXEL).div_(STD_PIXEL) if standardize else images

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def device() -> str:
-    """The device that BNVIZ_DEVICE asks for. Raises ValueError where it is none, or not on this machine."""
+    """Return the device that BNVIZ_DEVICE asks for. Raises ValueError if it is none, or not on this machine."""
     asked = os.environ.get(DEVICE) or "auto"
     here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if asked not in CHOICES:
@@ -29,7 +29,7 @@ def device() -> str:
 
 
 def moved(state: T, to: str) -> T:
-    """A state, however nested, with every tensor on another device."""
+    """Return a state, however nested, with every tensor on another device."""
     found: T = _moved(state, to)
     return found
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-MOST = 52  # points of one network's way
-LEAST = 3  # that span a plane
-MEMORY = 64.0  # MiB of one run's ways together
+MOST_POINTS = 52  # points of one network's way
+PLANE_POINTS = 3  # that span a plane
+PATHS_MIB = 64.0  # MiB of one run's ways together
 
 
 @dataclass
@@ -19,9 +19,9 @@ class Path:
     _seen: int = 0
 
     def add(self, step: int, point: Tensor, room: int) -> None:
-        """Past `room` points every second one goes. Of a network that was rebuilt, as by a batchnorm layer, the way
-        starts anew; where there is room for two points or fewer, none is kept."""
-        if room < LEAST:
+        """Add a point; past `room` points every second one goes. The path of a network that was rebuilt, as by a
+        batchnorm layer, starts anew; if there is room for two points or fewer, none is kept."""
+        if room < PLANE_POINTS:
             return
         if self.points and self.points[0].shape != point.shape:
             self.steps, self.points, self._stride, self._seen = [], [], 1, 0
@@ -37,5 +37,5 @@ class Path:
 
 
 def room(network: float, count: int) -> int:
-    """Points that a run with `count` networks of so many MiB may keep of each."""
-    return min(MOST, int(MEMORY / max(network * count, 1e-9)))
+    """Return how many points a run with `count` networks of so many MiB may keep of each."""
+    return min(MOST_POINTS, int(PATHS_MIB / max(network * count, 1e-9)))

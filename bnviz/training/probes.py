@@ -55,7 +55,7 @@ def _of_each(measure: Callable[[Tensor], Tensor], matrices: Sequence[Tensor]) ->
 
 
 def evaluate(stack: Stack, images: Tensor, labels: Tensor, mode: Mode | int = "eval") -> tuple[Floats, Floats]:
-    """Loss and accuracy, each (V,)."""
+    """Return loss and accuracy, each (V,)."""
     loss, right = images.new_zeros(2, len(stack))
     for x, y in zip(images.split(EVALUATION_CHUNK), labels.split(EVALUATION_CHUNK), strict=True):
         logits = stack.forward(x, mode)
@@ -66,7 +66,7 @@ def evaluate(stack: Stack, images: Tensor, labels: Tensor, mode: Mode | int = "e
 
 
 def inference(stack: Stack, images: Tensor, labels: Tensor, next_batch: Tensor) -> list[InferenceFrame | None]:
-    """Where each network with batchnorm stands at inference, by place; its population must have been measured."""
+    """Measure how each network with batchnorm fares at inference, by place; its population must have been measured."""
     modes: dict[str, Mode | int] = {"eval": "eval", "population": "population", **{str(k): k for k in BATCH_SIZES}}
     found = {name: evaluate(stack, images, labels, mode)[0] for name, mode in modes.items()}
     stack.forward(next_batch, "probe")

@@ -8,13 +8,13 @@ from bnviz.nn.network import Stack
 from bnviz.records.frames import STEP_LENGTHS, Smoothness
 from bnviz.training.weight_space import copies, gradients, megabytes, norms, parameters
 
-MEMORY = 128.0  # MiB that the weights of the points ahead may take at once
+COPIES_MIB = 128.0  # MiB that the weights of the points ahead may take at once
 
 
 def smoothness(
     stack: Stack, variants: tuple[Variant, ...], x: Tensor, labels: Tensor, rate: float, gaps: list[float]
 ) -> list[Smoothness]:
-    """Every network of the stack at STEP_LENGTHS times the rate along its own gradient; by place.
+    """Look from every network of the stack at STEP_LENGTHS times the rate along its own gradient; by place.
 
     (Santurkar et al. 2018, section 3.2 and figure 4.) From the weights as they are, on the one batch: not from
     networks that were trained with other learning rates. All points of all networks are one stack, as many at a time
@@ -23,7 +23,7 @@ def smoothness(
     losses = stack.losses(x, labels, "probe")
     here = gradients(stack)
     size = norms(stack, here)
-    at_once = max(1, min(len(STEP_LENGTHS), int(MEMORY / max(megabytes(stack), 1e-9))))
+    at_once = max(1, min(len(STEP_LENGTHS), int(COPIES_MIB / max(megabytes(stack), 1e-9))))
     found = [
         _ahead(stack, variants, here, x, labels, torch.tensor(STEP_LENGTHS[i : i + at_once]) * rate)
         for i in range(0, len(STEP_LENGTHS), at_once)

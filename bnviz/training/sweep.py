@@ -23,7 +23,7 @@ from bnviz.training import probes
 from bnviz.training.batches import Batches
 from bnviz.training.device import NETWORKS, moved
 
-CHUNK = 10  # steps between two looks at the losses: whoever diverged leaves then, and a pause or an end comes then
+STEPS_BETWEEN_LOOKS = 10  # at the losses: networks that diverged leave then, and a pause or an end comes then
 
 
 class SweepStack:
@@ -53,7 +53,7 @@ class SweepStack:
 
     @property
     def found(self) -> SweepResults:
-        """A row a network."""
+        """What was found so far, a row a network."""
         found = self._found.copy()
         if self._recent:
             losses = torch.stack(list(self._recent)).double().numpy()
@@ -62,17 +62,17 @@ class SweepStack:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the weights, with room for their velocities."""
+        """The bytes of the weights, with room for their velocities."""
         if self._stack is None:
             return 0
         return sum(2 * li.weight.value.numel() * li.weight.value.element_size() for li in self._stack.linears())
 
     def advance(self) -> None:
-        """CHUNK steps, or fewer where a point of a curve or a look at the test digits comes first."""
+        """Train STEPS_BETWEEN_LOOKS steps, or fewer if a point of a curve or a look at the test digits comes first."""
         if self._stack is None or self.finished:
             return
         every, end = steps_per_point(self.training), self.step + 1
-        while end % CHUNK and end % every and not is_tested_at(self.training, end):
+        while end % STEPS_BETWEEN_LOOKS and end % every and not is_tested_at(self.training, end):
             end += 1
         begin, stack = self.step, self._stack
         rates = self._steps(begin, end)
@@ -91,7 +91,7 @@ class SweepStack:
             self._stack.forget()  # dozens of stacks wait for their turn
 
     def save(self) -> bytes:
-        """All there is to go on with, in another process."""
+        """Return all there is to go on with, in another process."""
         states = {}
         if self._stack is not None:
             states = {i: moved(self._stack.state(k), "cpu") for k, i in enumerate(self._stack.members)}
@@ -166,7 +166,7 @@ class SweepStack:
 
 
 def estimate(sweep: Sweep, batches: Batches, seconds: float = 0.1) -> float:
-    """Seconds that a worker like this one needs for a sweep: some of its stacks are tried for a moment each."""
+    """Return the seconds that a worker like this one needs for a sweep, by trying some of its stacks for a moment."""
     experiments = sweep.experiments()
     found = stacks(experiments, NETWORKS[batches.device])
     tried = sorted({round(k * (len(found) - 1) / 3) for k in range(4)})

@@ -117,7 +117,7 @@ class Trainer:
         return self._frame(edit_needs_tests(self._watch, fares_as_before=fares_as_before), focus)
 
     def copy_of(self, variant: int) -> Stack:
-        """A copy of one network as it is now, as a stack of its own."""
+        """Return a copy of one network as it is now, as a stack of its own."""
         state = self._states[variant]
         for stack in self._stacks:
             if variant in stack.members:
@@ -125,7 +125,7 @@ class Trainer:
         return Stack([0], [self.variants[variant]], [state])
 
     def next_step(self, variant: int) -> tuple[Tensor, Tensor, Sgd]:
-        """Images and labels of the batch that a network trains on next, and the step it takes."""
+        """Return images and labels of the batch that a network trains on next, and the step it takes."""
         step = self.steps[variant]
         return *self._batch(step), self._sgd(step)
 
@@ -164,7 +164,7 @@ class Trainer:
         return self.batches.at(step, seed=t.seed, size=t.batch_size, standardize=t.standardize)
 
     def population(self, count: int | None) -> Iterator[Tensor]:
-        """The first training digits in batches of the size that is trained on."""
+        """Yield the first training digits in batches of the size that is trained on."""
         return self.batches.population(count, size=self.training.batch_size, standardize=self.training.standardize)
 
     def _sgd(self, step: int) -> Sgd:

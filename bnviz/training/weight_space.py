@@ -13,7 +13,7 @@ from bnviz.nn.stacked import StackedBatchNorm
 
 
 def parameters(stack: Stack) -> list[tuple[slice, Parameter]]:
-    """Weight and bias of every linear layer, then gamma and beta of every batchnorm layer, as training moves them.
+    """Return weight and bias of every linear layer, then gamma and beta of every batchnorm layer: what training moves.
 
     Each with the places of the stack whose networks have it.
     """
@@ -22,7 +22,7 @@ def parameters(stack: Stack) -> list[tuple[slice, Parameter]]:
 
 
 def gradients(stack: Stack) -> list[Tensor]:
-    """The loss gradient of every parameter, in their order, after `Stack.losses`; zero for what is not trained."""
+    """Return the loss gradient of every parameter, in order, after `Stack.losses`; zero for what is not trained."""
     found = []
     for layer in stack.linears():
         over = (1, *range(3, layer.delta.dim()))  # digits, and the places of a feature map
@@ -34,13 +34,13 @@ def gradients(stack: Stack) -> list[Tensor]:
 
 
 def trained(stack: Stack) -> list[bool]:
-    """Whether training moves each parameter: not gamma and beta where no network of the stack learns them."""
+    """Return whether training moves each parameter: not gamma and beta where no network of the stack learns them."""
     learned = [norm.affine is None or bool(norm.affine.any()) for _, norm in _norms(stack)]
     return [True] * (2 * len(stack.linears())) + [each for each in learned for _ in range(2)]
 
 
 def norms(stack: Stack, tensors: Sequence[Tensor]) -> Tensor:
-    """(V,) the Euclidean length of each network's part of tensors in the order of its parameters."""
+    """Return (V,) the Euclidean length of each network's part of tensors in the order of its parameters."""
     total = torch.zeros(len(stack), dtype=torch.float64)
     for (of, _), tensor in zip(parameters(stack), tensors, strict=True):
         total[of] += torch.linalg.vector_norm(tensor.flatten(1), dim=1).double().square()
@@ -48,13 +48,13 @@ def norms(stack: Stack, tensors: Sequence[Tensor]) -> Tensor:
 
 
 def flat(stack: Stack, place: int = 0) -> Tensor:
-    """The coordinates of the network at one place, (D,): a copy."""
+    """Return the coordinates of the network at one place, (D,): a copy."""
     mine = [(of, p) for of, p in parameters(stack) if of.start <= place < of.stop]
     return torch.cat([p.value[place - of.start].flatten() for of, p in mine])
 
 
 def split(stack: Stack, point: Tensor) -> list[Tensor]:
-    """`flat` undone for a stack of equal networks: a view of each parameter, (1, ...)."""
+    """Undo `flat` for a stack of equal networks: a view of each parameter, (1, ...)."""
     shapes = [p.value.shape[1:] for _, p in parameters(stack)]
     parts = point.split([math.prod(shape) for shape in shapes])
     return [part.view(1, *shape) for part, shape in zip(parts, shapes, strict=True)]
@@ -67,7 +67,7 @@ def place_at(stack: Stack, point: Tensor) -> None:
 
 
 def copies(stack: Stack, variants: Sequence[Variant], count: int) -> Stack:
-    """A stack with `count` copies of every network of another, side by side in the same order."""
+    """Return a stack with `count` copies of every network of another, side by side in the same order."""
     states: list[NetworkState] = [stack.state(0)] * len(variants)
     for place, i in enumerate(stack.members):
         states[i] = stack.state(place)
@@ -75,7 +75,7 @@ def copies(stack: Stack, variants: Sequence[Variant], count: int) -> Stack:
 
 
 def megabytes(stack: Stack) -> float:
-    """Of all parameters, in MiB."""
+    """Return the MiB of all parameters."""
     return sum(p.value.numel() * p.value.element_size() for _, p in parameters(stack)) / 2**20
 
 

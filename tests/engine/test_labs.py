@@ -104,7 +104,7 @@ class TestClaiming:
         assert (run.status.step, settled(copied).status.step) == (3, 0)
 
     def test_beyond_the_most_runs_is_refused(self, labs: Labs, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(labs_module, "MOST", 2)
+        monkeypatch.setattr(labs_module, "MOST_RUNS", 2)
         _, run = labs.claim("one", "owner of one", TWINS)
         labs.claim("two", "owner of two", TWINS)
         with pytest.raises(TooManyRunsError, match="already trains 2 experiments"):
@@ -167,7 +167,7 @@ class TestLeaving:
         assert stepped(stays, 1).status.step == 1
 
     def test_makes_room_for_others(self, make_labs: MakeLabs, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(labs_module, "MOST", 1)
+        monkeypatch.setattr(labs_module, "MOST_RUNS", 1)
         labs = make_labs(0.2)
         labs.claim("one", "owner of one", TWINS)
         labs.leave("owner of one")
@@ -180,7 +180,7 @@ class TestRenewing:
     def test_exchanges_the_run_and_frees_the_old_one(
         self, labs: Labs, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(labs_module, "MOST", 1)
+        monkeypatch.setattr(labs_module, "MOST_RUNS", 1)
         _, old = labs.claim("tab", "owner", TWINS)
         settled(old)
         tab, new = labs.renew("tab", "owner", OTHER)

@@ -187,7 +187,7 @@ class TestWhatCannotBeSeen:
         assert "its weights have not moved" in self.said(trainer, "path")
 
     def test_too_much_memory_is_refused_by_name(self, batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(slices, "MEMORY", 0.01)
+        monkeypatch.setattr(slices, "SCAN_MIB", 0.01)
         assert "and the limit is 0 MiB: choose fewer digits, layers or neurons" in self.said(trained(batches))
 
     @pytest.mark.parametrize(

@@ -94,12 +94,12 @@ def outcomes(*accuracies: float, watched: tuple[float, ...] = ()) -> list[Outcom
 def test_a_difference_is_clear_only_beyond_what_the_seeds_bring_about(
     these: tuple[float, ...], those: tuple[float, ...], verdict: bool | None
 ) -> None:
-    assert bench_module.higher(outcomes(*these), outcomes(*those), "test_accuracy") is verdict
+    assert bench_module.clearly_higher(outcomes(*these), outcomes(*those), "test_accuracy") is verdict
 
 
 def test_the_spread_over_the_seeds_is_the_samples_standard_deviation() -> None:
-    assert bench_module.shown(outcomes(0.94, 0.95, 0.96), "test_accuracy") == "95.0 ± 1.0%"
-    assert bench_module.shown(outcomes(0.94), "test_accuracy") == "94.0%"
+    assert bench_module.mean_and_spread(outcomes(0.94, 0.95, 0.96), "test_accuracy") == "95.0 ± 1.0%"
+    assert bench_module.mean_and_spread(outcomes(0.94), "test_accuracy") == "94.0%"
 
 
 def test_a_goal_is_reached_on_the_watched_digits_and_not_at_the_last_step() -> None:

@@ -66,7 +66,7 @@ class TestSmoothness:
     def test_is_what_autograd_finds_at_every_step_length(
         self, batches: Batches, at_once: float, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("bnviz.training.smoothness.MEMORY", at_once)
+        monkeypatch.setattr("bnviz.training.smoothness.COPIES_MIB", at_once)
         stack = Stack(range(4), MIXED, [NetworkState.fresh(v, 1) for v in MIXED])
         x, labels = batches.at(0, seed=0, size=32, standardize=False)
         found = smoothness(stack, MIXED, x, labels, 0.3, [math.nan] * 4)
@@ -164,7 +164,7 @@ class TestAPath:
         for step in range(5):
             way.add(step, torch.zeros(1), path.room(network=30.0, count=2))
         assert way.points == []
-        assert path.room(network=0.4, count=2) == path.MOST
+        assert path.room(network=0.4, count=2) == path.MOST_POINTS
 
     def test_starts_anew_where_a_network_does(self, batches: Batches) -> None:
         trainer = watched(twins(steps=90), batches)

@@ -9,7 +9,7 @@ Rows = tuple[Row, ...]
 
 
 def batchnorm_gradients(x: Rows, gamma: Row, beta: Row, dout: Rows, eps: float) -> tuple[Array, Array, Array]:
-    """What PyTorch's autograd says of its own batchnorm in train mode: dL/dx (N, D), dL/dgamma and dL/dbeta (D,).
+    """Return what autograd says of PyTorch's own batchnorm in train mode: dL/dx (N, D), dL/dgamma and dL/dbeta (D,).
 
     x, dout (N, D); gamma, beta (D,), in double precision; as tuples, which a page may keep the answer by.
     """

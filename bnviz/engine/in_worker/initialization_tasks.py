@@ -6,28 +6,28 @@ from bnviz.records.initialization import InitialNetwork, InitialSetting, Propaga
 
 
 def measure(setting: InitialSetting, data: DataName) -> InitialNetwork:
-    """One network, trained for as many steps as the setting says."""
+    """Measure one network, trained for as many steps as the setting says."""
     from bnviz.training.questions import initialization as initial
 
     return initial.measure(setting, batches(data))
 
 
 def schemes(setting: InitialSetting, data: DataName) -> dict[str, Propagated]:
-    """The same network drawn by every scheme."""
+    """Measure the same network drawn by every scheme."""
     from bnviz.training.questions import initialization as initial
 
     return initial.schemes(setting, batches(data))
 
 
 def scales(setting: InitialSetting, data: DataName) -> dict[tuple[str, float], Propagated]:
-    """The derived schemes at and around their scale."""
+    """Measure the derived schemes at and around their scale."""
     from bnviz.training.questions import initialization as initial
 
     return initial.scales(setting, batches(data))
 
 
 def signs(setting: InitialSetting, data: DataName) -> SignAgreement:
-    """Sign agreement of the first layer's gradients."""
+    """Measure the sign agreement of the first layer's gradients."""
     from bnviz.training.questions import initialization as initial
 
     return initial.signs(setting, batches(data))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SLICE = 0.2  # seconds of training in one call
 LIVE_SLICE = 0.02  # while a live run trains on this worker in slices of at most 0.1 s: it keeps most of its speed
 LIVE = 0.5  # seconds without a live run's training after which there is none
-_actors: "WeakSet[SweepActor]" = WeakSet()  # of several sweeps, who share what live runs leave
+_actors: "WeakSet[SweepActor]" = WeakSet()  # of several sweeps, which share what live runs leave
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class News:
 
 @dataclass(frozen=True)
 class Abilities:
-    """networks: in a stack of the size that is fastest on the worker's device. problem: why it can train none."""
+    """What a worker can train. networks: in a stack of the size that is fastest on its device. problem: why none."""
 
     networks: int
     problem: str = ""
@@ -81,11 +81,11 @@ class SweepActor:
         return news
 
     def save(self, number: int) -> bytes:
-        """All that another worker needs to go on with a stack."""
+        """Return all that another worker needs to go on with a stack."""
         return self._stacks[number].save()
 
     def give(self, number: int) -> bytes:
-        """The same, and forget it here."""
+        """Return the same as `save`, and forget the stack here."""
         saved = self.save(number)
         del self._stacks[number]
         return saved
@@ -96,7 +96,7 @@ class SweepActor:
 
 
 def abilities() -> Abilities:
-    """Of the worker that is asked."""
+    """Return the abilities of the worker that is asked."""
     from bnviz.training.device import NETWORKS, device
 
     try:
@@ -106,7 +106,7 @@ def abilities() -> Abilities:
 
 
 def estimate(sweep: Sweep, data: DataName) -> float:
-    """Seconds that this worker alone would need for a sweep."""
+    """Return the seconds that this worker alone would need for a sweep."""
     from bnviz.training import sweep as training
     from bnviz.training.device import device
 

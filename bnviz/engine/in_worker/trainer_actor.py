@@ -20,7 +20,7 @@ _trained = -math.inf  # monotonic time at which a live run last trained in this 
 
 
 def since_live() -> float:
-    """Seconds since a live run trained in this process: a sweep gives way to it."""
+    """Return the seconds since a live run trained in this process: a sweep gives way to it."""
     return time.monotonic() - _trained
 
 

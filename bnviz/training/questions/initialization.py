@@ -47,12 +47,12 @@ def measure(setting: InitialSetting, batches: Batches) -> InitialNetwork:
 
 
 def schemes(setting: InitialSetting, batches: Batches) -> dict[str, Propagated]:
-    """The same network drawn by each scheme, untrained."""
+    """Measure the same network drawn by each scheme, untrained."""
     return {init: _untrained(replace(setting, network=replace(setting.network, init=init)), batches) for init in INITS}
 
 
 def scales(setting: InitialSetting, batches: Batches) -> dict[tuple[str, float], Propagated]:
-    """The derived schemes with the activation they were derived for, at their own scale and around it."""
+    """Measure the derived schemes with the activation they were derived for, at their own scale and around it."""
     found: dict[tuple[str, float], Propagated] = {}
     for init, activation in DERIVED.items():
         for scale in DERIVED_SCALES:
@@ -62,7 +62,7 @@ def scales(setting: InitialSetting, batches: Batches) -> dict[tuple[str, float],
 
 
 def signs(setting: InitialSetting, batches: Batches) -> SignAgreement:
-    """How often the gradients of a first-layer neuron's weights agree in sign, for three ways to feed the same digits.
+    """Measure how often the gradients of a first-layer neuron's weights agree in sign, for three ways to feed digits.
 
     dL/dw_i = sum over the digits of delta x_i: for one digit whose inputs are all positive, every sign is delta's.
     """
@@ -82,7 +82,8 @@ def signs(setting: InitialSetting, batches: Batches) -> SignAgreement:
 
 
 def sign_agreement(gradient: Tensor) -> Floats:
-    """(inputs, units) -> share of a unit's nonzero entries that have the commoner sign; units without any are out."""
+    """Return the share of a unit's nonzero entries that have the commoner sign, from (inputs, units); units without any
+    are left out."""
     positive, negative = (gradient > 0).sum(0), (gradient < 0).sum(0)
     counted = positive + negative
     shares: Floats = (torch.maximum(positive, negative)[counted > 0] / counted[counted > 0]).numpy()

@@ -68,8 +68,11 @@ def _largest(variant: Variant, training: TrainingConfig, batches: Batches, seed:
 def trains(
     variant: Variant, training: TrainingConfig, batches: Batches, seed: int, rate: float
 ) -> Generator[float, None, bool]:
-    """Whether a fresh network learns with a constant rate: its loss stays finite for SEARCH_STEPS steps, and is below
-    LEARNED_BELOW on average over the last fifth of them."""
+    """Return whether a fresh network learns with a constant rate.
+
+    It does if its loss stays finite for SEARCH_STEPS steps and is, on average over their last fifth, below
+    LEARNED_BELOW.
+    """
     stack = Stack([0], [variant], [NetworkState.fresh(variant, seed)])
     sgd = Sgd(rate, training.momentum, training.weight_decay)
     losses: list[float] = []

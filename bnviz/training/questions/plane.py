@@ -10,10 +10,10 @@ from bnviz.nn.network import Stack
 from bnviz.records.frames import Floats
 from bnviz.records.landscape import Plane
 from bnviz.training import weight_space
-from bnviz.training.path import LEAST
+from bnviz.training.path import PLANE_POINTS
 
-MARGIN = 0.25  # of a path's extent, around it
-LINE = (-1.25, 0.25)  # from beyond the first weights, -1, to beyond those now, 0
+PATH_MARGIN = 0.25  # of a path's extent, around it
+LINE_ENDS = (-1.25, 0.25)  # from beyond the first weights, -1, to beyond those now, 0
 
 Way = list[tuple[int, Tensor]]  # steps and points (D,), the oldest first
 
@@ -56,8 +56,8 @@ def grid(
     if kind == "line":
         if len(points) < 2 or torch.equal(points[0][1], here):
             raise ValueError("there is one point of its path so far: train some steps first.")
-        return Grid(here, (here - points[0][1],), _with_zero(*LINE, resolution), np.zeros(1), np.zeros((0, 2)))
-    if len(points) < LEAST:
+        return Grid(here, (here - points[0][1],), _with_zero(*LINE_ENDS, resolution), np.zeros(1), np.zeros((0, 2)))
+    if len(points) < PLANE_POINTS:
         many = "is one point" if len(points) == 1 else "are two points"
         raise ValueError(f"there {many} of its path so far, and a plane needs three: train some steps first.")
     directions, path, explained = principal(torch.stack([point for _, point in points]), here)
@@ -66,7 +66,7 @@ def grid(
 
 
 def filter_normalized(stack: Stack, generator: torch.Generator) -> Tensor:
-    """A random direction (D,) whose every filter is as long as the network's own (Li et al. 2018, section 4).
+    """Return a random direction (D,) whose every filter is as long as the network's own (Li et al. 2018, section 4).
 
     d_j <- d_j / ||d_j|| ||w_j|| for the weights w_j into one neuron or one feature map; biases, gamma and beta stay.
     """
@@ -83,9 +83,10 @@ def filter_normalized(stack: Stack, generator: torch.Generator) -> Tensor:
 
 
 def principal(points: Tensor, origin: Tensor) -> tuple[tuple[Tensor, Tensor], Floats, tuple[float, float]]:
-    """The first two principal directions of points (k, D) seen from an origin, each (D,) and of length 1; the points'
-    coordinates along them (k, 2); and the shares of the squared distances that they explain (Li et al. 2018, section 7:
-    of the matrix of differences from the last weights).
+    """Return the first two principal directions of points (k, D) seen from an origin, each (D,) and of length 1.
+
+    Also the points' coordinates along them (k, 2), and the shares of the squared distances that they explain (Li et al.
+    2018, section 7: of the matrix of differences from the last weights).
 
     By the eigenvectors of the k x k matrix of scalar products, which has the singular values squared.
     """
@@ -108,7 +109,7 @@ def principal(points: Tensor, origin: Tensor) -> tuple[tuple[Tensor, Tensor], Fl
 
 def _around(values: Floats) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
-    margin = MARGIN * (high - low) or 1e-3
+    margin = PATH_MARGIN * (high - low) or 1e-3
     return low - margin, high + margin
 
 

@@ -11,26 +11,26 @@ from bnviz.nn.network import Stack
 from bnviz.records.landscape import SHARPNESS_DIGITS, Sharpness
 from bnviz.records.questions import SharpnessAlongPath
 from bnviz.training import weight_space
-from bnviz.training.questions.slices import MEMORY, activations
+from bnviz.training.questions.slices import SCAN_MIB, activations
 from bnviz.training.trainer import Trainer
 
 ITERATIONS = 40  # Hessian-vector products for one eigenvalue, at most
 TOLERANCE = 1e-3  # of the eigenvalue
-STILL = 3  # products
-TINY = 1e-12  # a learning rate below this is 0, but for rounding
-POINTS = 18  # moments of a path that are measured
+CONVERGED_AFTER = 3  # products
+ZERO_RATE = 1e-12  # a learning rate below this is 0, but for rounding
+PATH_MOMENTS = 18  # moments of a path that are measured
 
 Product = Callable[[Tensor], Tensor]
 
 
 def along_the_path(trainer: Trainer, asked: SharpnessAlongPath) -> Generator[float, None, tuple[Sharpness | str, ...]]:
-    """Measure how sharp every network is at up to POINTS moments of its path and now; yields the share that is done."""
+    """Measure how sharp every network is now and at moments of its path; yields the share that is done."""
     t, (images, labels) = trainer.training, trainer.batches.train_sample(SHARPNESS_DIGITS, trainer.training.standardize)
     now = []
     for i, way in enumerate(trainer.paths):
         stack = trainer.copy_of(i)
         points = list(zip(way.steps, way.points, strict=True))
-        points = points[:: max(1, -(-len(points) // POINTS))]
+        points = points[:: max(1, -(-len(points) // PATH_MOMENTS))]
         if not points or points[-1][0] < trainer.steps[i]:
             points.append((trainer.steps[i], weight_space.flat(stack)))
         now.append((stack, points))
@@ -40,8 +40,8 @@ def along_the_path(trainer: Trainer, asked: SharpnessAlongPath) -> Generator[flo
         if not known:
             found.append("it has diverged, and its weights are no numbers.")
             continue
-        if (needed := 4 * activations(stack, images) + weight_space.megabytes(stack) * (ITERATIONS + 8)) > MEMORY:
-            found.append(f"this takes {needed:,.0f} MiB, and the limit is {MEMORY:,.0f} MiB.")
+        if (needed := 4 * activations(stack, images) + weight_space.megabytes(stack) * (ITERATIONS + 8)) > SCAN_MIB:
+            found.append(f"this takes {needed:,.0f} MiB, and the limit is {SCAN_MIB:,.0f} MiB.")
             continue
         values = []
         for k, (_, point) in enumerate(known):
@@ -55,13 +55,13 @@ def along_the_path(trainer: Trainer, asked: SharpnessAlongPath) -> Generator[flo
                 values.append(end.value)
         steps = np.array([step for step, _ in known])
         rates = np.array([t.rate(min(step, t.steps - 1)) for step in steps.tolist()])
-        limit = np.divide(2 * (1 + t.momentum), rates, out=np.full(len(rates), np.inf), where=rates > TINY)
+        limit = np.divide(2 * (1 + t.momentum), rates, out=np.full(len(rates), np.inf), where=rates > ZERO_RATE)
         found.append(Sharpness(steps, np.array(values), limit))
     return tuple(found)
 
 
 def hessian(stack: Stack, images: Tensor, labels: Tensor) -> tuple[Product, int]:
-    """v -> H v, and the length D of v, for the loss of the only network of a stack on these digits with their
+    """Return v -> H v, and the length D of v, for the loss of the only network of a stack on these digits with their
     statistics; H is its second derivative with respect to all parameters that are trained.
 
     Two passes of autograd: H v is the gradient of the scalar product of v with the gradient.
@@ -89,11 +89,12 @@ def hessian(stack: Stack, images: Tensor, labels: Tensor) -> tuple[Product, int]
 
 
 def largest_eigenvalue(product: Product, size: int, *, seed: int = 0) -> Generator[float, None, float]:
-    """The algebraically largest eigenvalue of a symmetric matrix, to TOLERANCE, from its products with vectors.
+    """Find the algebraically largest eigenvalue of a symmetric matrix, to TOLERANCE, from its products with vectors.
 
     Lanczos iteration with full reorthogonalization, from a random start: the largest eigenvalue of the tridiagonal
     matrix is within |beta s| of one of the matrix, where s is the last entry of its eigenvector. That may still be
-    another than the largest: it must have stood still for STILL products. Yields after each, at most ITERATIONS.
+    another than the largest: it must have stood still for CONVERGED_AFTER products. Yields after each of at most
+    ITERATIONS.
     """
     generator = torch.Generator().manual_seed(seed)
     v = torch.randn(size, generator=generator)
@@ -112,7 +113,7 @@ def largest_eigenvalue(product: Product, size: int, *, seed: int = 0) -> Generat
         yield (k + 1) / ITERATIONS
         near = beside[-1] * abs(vectors[-1, -1]) <= TOLERANCE * abs(value)
         still = still + 1 if near and abs(value - before) <= TOLERANCE * abs(value) else 0
-        if still >= STILL or not np.isfinite(value) or beside[-1] <= 1e-6 * max(map(abs, diagonal)):
+        if still >= CONVERGED_AFTER or not np.isfinite(value) or beside[-1] <= 1e-6 * max(map(abs, diagonal)):
             break
         basis.append(w / beside[-1])
     return value

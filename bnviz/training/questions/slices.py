@@ -16,8 +16,8 @@ from bnviz.training import weight_space
 from bnviz.training.questions.plane import Grid, grid
 from bnviz.training.trainer import Trainer
 
-MEMORY = 512.0  # MiB that a scan may take
-AT_ONCE = 8.0  # MiB of activations in one stack of points: those of many more leave the processor's cache
+SCAN_MIB = 512.0  # MiB that a scan may take
+STACK_MIB = 8.0  # MiB of activations in one stack of points: those of many more leave the processor's cache
 
 
 def loss_slices(trainer: Trainer, question: LossSlices) -> Generator[float, None, Slices]:
@@ -83,7 +83,7 @@ class Points:
         self._images, self._labels, self._grid = images, labels, where
         across, up = np.meshgrid(where.x, where.y)
         self._at = torch.tensor(np.stack([across.ravel(), up.ravel()][: len(where.directions)], 1), dtype=torch.float32)
-        self._count = max(1, min(len(self._at), int(AT_ONCE / activations(stack, images))))
+        self._count = max(1, min(len(self._at), int(STACK_MIB / activations(stack, images))))
         self._many = weight_space.copies(stack, [variant], self._count)
         self._parts = [weight_space.split(stack, part) for part in (where.origin, *where.directions)]
         # The first layer is linear in its weights, and all points show it the same digits: one product for each
@@ -91,7 +91,7 @@ class Points:
         self._first = [_first(stack, parts, images) for parts in self._parts]
 
     def losses(self) -> Iterator[Floats]:
-        """The points' losses, x running first, some points at a time."""
+        """Yield the points' losses, x running first, some points at a time."""
         first = self._many.linears()[0]
         rest = weight_space.parameters(self._many)[2:]
         for at in self._at.split(self._count):
@@ -106,7 +106,7 @@ class Points:
 
 
 def activations(stack: Stack, images: Tensor) -> float:
-    """MiB that a forward pass of one network keeps of these digits, and needs on its way, about."""
+    """Estimate the MiB that a forward pass of one network keeps of these digits, and needs on its way."""
     stack.forward(images[:2], "probe")
     values = sum(layer.y[0, 0].numel() for layer in stack.linears())
     return 6 * values * len(images) * 4 / 2**20
@@ -117,9 +117,10 @@ def _check(stack: Stack, images: Tensor, kept: int) -> None:
     if not torch.isfinite(weight_space.flat(stack)).all():
         raise ValueError("it has diverged, and there is no landscape around weights that are no numbers.")
     needed = activations(stack, images) + weight_space.megabytes(stack) * (kept + 6)
-    if needed > MEMORY:
+    if needed > SCAN_MIB:
         raise ValueError(
-            f"this takes {needed:,.0f} MiB, and the limit is {MEMORY:,.0f} MiB: choose fewer digits, layers or neurons."
+            f"this takes {needed:,.0f} MiB, and the limit is {SCAN_MIB:,.0f} MiB: "
+            "choose fewer digits, layers or neurons."
         )
 
 

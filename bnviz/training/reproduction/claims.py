@@ -13,7 +13,7 @@ from bnviz.experiment.layers import LN_10
 from bnviz.records.reproduction import Chart, Claim, Result, Results, Table
 from bnviz.training.batches import Batches
 from bnviz.training.reproduction.published_networks import lenet, sigmoid
-from bnviz.training.reproduction.trials import STUDENT_T, Bench, higher, lines, mean, shown, twins
+from bnviz.training.reproduction.trials import STUDENT_T, Bench, clearly_higher, lines, mean, mean_and_spread, twins
 from bnviz.training.trainer import Trainer
 from bnviz.wording import points, with_minus_signs
 
@@ -41,7 +41,7 @@ def inits(bench: Bench) -> Result:
     by = {key: found[2 * i : 2 * i + 2] for i, key in enumerate(networks)}
     losses = ("train_loss", "test_loss", "test_accuracy", "initial_loss")
     rows = tuple(
-        (str(layers), init_name(init, scale), side, *(shown(o, name) for name in losses))
+        (str(layers), init_name(init, scale), side, *(mean_and_spread(o, name) for name in losses))
         for (layers, init, scale), pair in by.items()
         for side, o in zip(("without", "with"), pair, strict=True)
     )
@@ -59,7 +59,8 @@ def inits(bench: Bench) -> Result:
             Claim(
                 "Weights U[0,1) as they come leave the network at ln 10 = 2.303",
                 "a saturated tanh has slope zero, so no gradient reaches the weights before it",
-                f"training loss {shown(stuck, 'train_loss')}, test accuracy {shown(stuck, 'test_accuracy')}",
+                f"training loss {mean_and_spread(stuck, 'train_loss')}, "
+                f"test accuracy {mean_and_spread(stuck, 'test_accuracy')}",
                 abs(mean(stuck, "train_loss") - LN_10) < 0.06,
                 with_minus_signs(f"{mean(stuck, 'train_loss') - LN_10:+.3f} from ln 10"),
             ),
@@ -193,8 +194,9 @@ def positions(bench: Bench) -> Result:
             Claim(
                 "Normalizing before the activation is the better place",
                 f"{IOFFE}, section 3.2",
-                f"test accuracy {shown(before, 'test_accuracy')} before, {shown(after, 'test_accuracy')} after",
-                higher(before, after, "test_accuracy"),
+                f"test accuracy {mean_and_spread(before, 'test_accuracy')} before, "
+                f"{mean_and_spread(after, 'test_accuracy')} after",
+                clearly_higher(before, after, "test_accuracy"),
                 f"{points(gain)} before",
             ),
         ),

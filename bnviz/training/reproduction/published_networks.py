@@ -14,7 +14,7 @@ from bnviz.wording import points
 PAPER = "Ioffe and Szegedy 2015, section 4.1 and figure 1"
 BOOK = "Zhang et al., Dive into Deep Learning, section on batch normalization"
 UNIT = 0  # of the last hidden layer: the first is as typical as any
-GOAL = 0.9  # the test accuracy that LeNet is timed to
+LENET_GOAL = 0.9  # the test accuracy that LeNet is timed to
 ROUNDING = 1e-6  # 900 of 1,000 digits are a little less than 0.9 in float32
 WATCHED = f"Test accuracy: on the first {TEST_DIGITS:,} test digits, at the last step on all of them."
 
@@ -91,14 +91,14 @@ def lenet(bench: Bench) -> Result:
     training = TrainingConfig(steps=3_000 if bench.quick else 10_000, schedule="constant")
     one = replace(bench, seeds=bench.seeds[:1])
     pair = [outcomes[0] for outcomes in one.train(training, twins(network))]
-    slow, fast = (reached(outcome, GOAL) for outcome in pair)
+    slow, fast = (reached(outcome, LENET_GOAL) for outcome in pair)
     told = [f"after {step:,} steps" if step else f"not within {training.steps:,} steps" for step in (slow, fast)]
     return Result(
         "lenet",
         "LeNet",
         "6@5×5, pool, 16@5×5, pool, 120, 84, 10, sigmoid, as in Dive into Deep Learning, after LeCun et al. 1998; "
         f"Xavier's uniform init, batch 32, constant learning rate 0.1, {training.steps:,} steps, one seed. {WATCHED} "
-        f"The goal is {GOAL:.0%} before the last step.",
+        f"The goal is {LENET_GOAL:.0%} before the last step.",
         (
             Claim(
                 "Batchnorm accelerates the convergence of LeNet",
@@ -122,7 +122,7 @@ def _watched(outcome: Outcome) -> Sequence[VariantFrame]:
 
 
 def reached(outcome: Outcome, accuracy: float) -> int | None:
-    """The first watched step at which a test accuracy was had."""
+    """Return the first watched step at which a test accuracy was had."""
     return next((frame.step for frame in _watched(outcome) if frame.test_accuracy >= accuracy - ROUNDING), None)
 
 

@@ -16,7 +16,7 @@ from bnviz.training.trainer import Trainer
 from bnviz.wording import mean_and_deviation
 
 STUDENT_T = 2.776  # Student's t, 95 %, two-sided, 4 degrees of freedom: two sides of three seeds each
-SIDES = ("without batchnorm", "with batchnorm")
+TWIN_NAMES = ("without batchnorm", "with batchnorm")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Bench:
     say: Callable[[str], None]
 
     def train(self, training: TrainingConfig, variants: Sequence[Variant]) -> list[list[Outcome]]:
-        """[variant][seed]: all variants at once, one seed after the other."""
+        """Train all variants at once, one seed after the other. Returns [variant][seed]."""
         found = [self._train(replace(training, seed=seed), variants) for seed in self.seeds]
         return [list(column) for column in zip(*found, strict=True)]
 
@@ -71,8 +71,8 @@ def mean(outcomes: Sequence[Outcome], name: str) -> float:
     return fmean(getattr(outcome, name) for outcome in outcomes)
 
 
-def higher(these: Sequence[Outcome], those: Sequence[Outcome], name: str) -> bool | None:
-    """Whether the mean of these lies above that of those, each over the same three seeds; None where the difference is
+def clearly_higher(these: Sequence[Outcome], those: Sequence[Outcome], name: str) -> bool | None:
+    """Return whether the mean of these lies above that of those, over the same three seeds; None if the difference is
     within STUDENT_T standard errors: the seeds alone would often bring it about."""
     sides = [[getattr(outcome, name) for outcome in side] for side in (these, those)]
     difference = fmean(sides[0]) - fmean(sides[1])
@@ -80,8 +80,8 @@ def higher(these: Sequence[Outcome], those: Sequence[Outcome], name: str) -> boo
     return None if abs(difference) <= STUDENT_T * error else difference > 0
 
 
-def shown(outcomes: Sequence[Outcome], name: str) -> str:
-    """'0.300 ± 0.004' or '94.8 ± 0.1%', the second the sample's standard deviation over the seeds."""
+def mean_and_spread(outcomes: Sequence[Outcome], name: str) -> str:
+    """Write '0.300 ± 0.004' or '94.8 ± 0.1%', the second the sample's standard deviation over the seeds."""
     values = [getattr(outcome, name) for outcome in outcomes]
     if name.endswith("accuracy"):
         return mean_and_deviation([100 * value for value in values], 1, "%")
@@ -89,8 +89,8 @@ def shown(outcomes: Sequence[Outcome], name: str) -> str:
 
 
 def lines(x: Sequence[float], sides: Sequence[Sequence[float]], **more: bool) -> tuple[Line, ...]:
-    """Two curves, without and with batchnorm; a gap where a value is no finite number."""
+    """Return two curves, without and with batchnorm; a gap if a value is no finite number."""
     return tuple(
         Line(name, tuple(x), tuple(round(v, 5) if math.isfinite(v) else None for v in values), bool(normalized), **more)
-        for normalized, (name, values) in enumerate(zip(SIDES, sides, strict=True))
+        for normalized, (name, values) in enumerate(zip(TWIN_NAMES, sides, strict=True))
     )
