@@ -3,13 +3,9 @@
 No text here tells a result: what a run showed is measured by that run and told by `bnviz.findings.story`.
 """
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
 from bnviz.experiment.chapter import Act, Chapter, Untrained
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
-from bnviz.experiment.guesses import ChoiceGuess, CurveGuess, NumberGuess, PointGuess, Recorded, Span
+from bnviz.experiment.guesses import ChoiceGuess, CurveGuess, NumberGuess, PointGuess, Span
 from bnviz.experiment.scenario import Change, Scenario
 from bnviz.experiment.sweep import Axis, Sweep
 
@@ -311,27 +307,3 @@ CHAPTERS: tuple[Chapter, ...] = (
         ("live_lab", "sweep", "results"),
     ),
 )
-
-
-# -- what a reader guessed, as a browser keeps it ---------------------------------------------------------------------
-
-
-def written_records(records: Mapping[int, Recorded]) -> dict[str, dict[str, Any]]:
-    """Return plain JSON values, as `read_records` reads them."""
-    return {str(number): {"answer": found.answer, "truth": found.truth} for number, found in records.items()}
-
-
-def read_records(text: str) -> dict[int, Recorded]:
-    """Return the guesses of a JSON document; what is not an answer to its chapter's question is left out."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    found = {}
-    for chapter in CHAPTERS:
-        kept = document.get(str(chapter.number)) if isinstance(document, dict) else None
-        if chapter.guess is not None and isinstance(kept, dict):
-            answer, truth = (chapter.guess.read(kept.get(name)) for name in ("answer", "truth"))
-            if answer is not None or kept.get("answer") is None:
-                found[chapter.number] = Recorded(answer, truth)
-    return found

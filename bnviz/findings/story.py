@@ -1,7 +1,7 @@
 """What each chapter of the story showed, in sentences whose every number its run measured."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,23 +9,16 @@ import numpy as np
 from bnviz.analysis import smoothness
 from bnviz.analysis import story as measured
 from bnviz.analysis.comparison import are_alike
-from bnviz.analysis.inference import inference_frames, statistic_error
-from bnviz.analysis.initialization import softmax
 from bnviz.analysis.learning import UNINFORMED_WITHIN
 from bnviz.experiment.guesses import Answer, CurveGuess
 from bnviz.experiment.layers import LN_10
 from bnviz.experiment.naming import network_names
-from bnviz.experiment.story import CHAPTERS, COMPANIES, SHIFTED_LAYER, SWITCHED_AT
-from bnviz.experiment.sweep import Sweep
-from bnviz.records.answers import Answers
-from bnviz.records.frames import Floats, VariantFrame
+from bnviz.experiment.story import CHAPTERS, SHIFTED_LAYER, SWITCHED_AT
+from bnviz.records.frames import VariantFrame
 from bnviz.records.history import View
-from bnviz.records.initialization import InitialNetwork
-from bnviz.records.sweep import SweepResults, cells
-from bnviz.wording import counted, decimals, listed, significant
+from bnviz.wording import counted, decimals, significant
 
 ALIKE = 0.02  # nats; two losses that differ by less are called alike
-FADED = 10.0  # times; a spread or gradient that falls by less than this over the layers is said to last
 
 
 @dataclass(frozen=True)
@@ -39,7 +32,7 @@ class Reveal:
 # -- chapters that train --------------------------------------------------------------------------------------------
 
 
-def of_run(chapter: int, act: int, view: View) -> Reveal | None:
+def run_reveal(chapter: int, act: int, view: View) -> Reveal | None:
     """Return what a chapter's finished run showed; None while it is on its way, or if its chapter has no rule."""
     if view.latest is None or not view.latest.finished or (chapter, act) not in _RULES:
         return None
@@ -208,104 +201,6 @@ _RULES: dict[tuple[int, int], Callable[[View], Reveal]] = {
 }
 
 
-# -- chapters that ask something else --------------------------------------------------------------------------------
-
-
-def of_first_losses(knows_nothing: InitialNetwork, careless: InitialNetwork) -> Reveal:
-    """Chapter 0: two untrained networks, one with all weights 0."""
-    losses = [found.propagated.loss for found in (knows_nothing, careless)]
-    if not all(map(math.isfinite, losses)):
-        return Reveal("The loss of one of these networks is not a finite number.")
-    equal, surest = (softmax(found.logits).max(axis=1).mean() for found in (knows_nothing, careless))
-    right = float((careless.logits.argmax(axis=1) == careless.labels).mean())
-    sentence = (
-        f"The network whose weights are all 0 gives its likeliest digit {equal:.1%}, and its loss is {losses[0]:.3f}. "
-        f"The careless one gives it {surest:.0%} on average, is right about {right:.0%} of the digits, and its loss is "
-        f"{losses[1]:.2f}"
-    )
-    verdict = ": confident and wrong." if surest > 2 * right and losses[1] > losses[0] + UNINFORMED_WITHIN else "."
-    return Reveal(sentence + verdict, losses[0])
-
-
-def of_spreads(act: int, first: InitialNetwork, second: InitialNetwork, *, guessed: bool) -> Reveal:
-    """Chapter 4: what is left of activations and gradients at the end of their way through two networks."""
-    yours = "Your σ" if guessed else "Without a guess, σ"
-    names = (yours, "Xavier's σ") if act == 0 else ("With Xavier's σ", "With He's σ")
-    told = []
-    for name, found in zip(names, (first, second), strict=True):
-        p, sigma = found.propagated, found.weights[1].std
-        told.append(
-            f"{name}, {significant(sigma)}: the spread of the activations goes from {_short(p.std[0])} in layer 1 to "
-            f"{_short(p.std[-1])} in layer {len(p.std)}, the gradient on its way back from {_short(p.gradient[-2])} "
-            f"to {_short(p.gradient[0])}."
-        )
-    sigma = second.weights[1].std
-    return Reveal(" ".join(told), sigma if act == 0 and math.isfinite(sigma) else None)
-
-
-def of_batch(ringed: Floats, normalized: Floats, undone: float, bias: float, changed: float) -> Reveal:
-    """Chapter 6. ringed, normalized: one point before and after, (2,). undone, changed: largest differences left by
-    gamma = sigma and beta = mu, and by a bias before batchnorm."""
-    before, after = (f"({decimals(x)}, {decimals(y)})" for x, y in (ringed, normalized))
-    return Reveal(
-        f"The ringed point goes from {before} to {after}. With γ = σ and β = μ the layer gives back what it got, but "
-        f"for {significant(undone)}; a bias of {bias:g} before it changes what comes out by {significant(changed)}.",
-        (float(normalized[0]), float(normalized[1])),
-    )
-
-
-def of_variances(estimates: Mapping[int, tuple[Floats, Floats]]) -> Reveal:
-    """Chapter 7: batch size -> biased and unbiased estimates, as shares of the true variance."""
-    small, large = min(estimates), max(estimates)
-    (biased, unbiased), (many, _) = (tuple(float(e.mean()) for e in estimates[size]) for size in (small, large))
-    return Reveal(
-        f"Over {len(estimates[small][0]):,} batches of {small} the variance comes out at {biased:.2f} of the true one; "
-        f"times B/(B − 1) = {small / (small - 1):g} it is {unbiased:.2f}. In batches of {large} it is {many:.3f}.",
-        biased,
-    )
-
-
-def of_answers(view: View, found: Answers) -> Reveal:
-    """Chapter 9: one digit in eval mode, and in training mode in batches of 2."""
-    answer = int(found.evaluated[0].argmax())
-    drawn = found.trained[2]
-    agree = int((drawn.argmax(axis=1) == answer).sum())
-    low, high = float(drawn[:, answer].min()), float(drawn[:, answer].max())
-    alone = float(np.abs(found.evaluated - found.evaluated[0]).max())
-    company = "and the same in any company" if alone == 0 else f"within {alone:.1%} in any company"
-    sentence = (
-        f"Eval mode says {answer} ({found.evaluated[0][answer]:.1%}), alone {company}; of {len(drawn)} batches of 2, "
-        f"{agree} say {answer}, with a probability from {low:.1%} to {high:.1%}."
-    )
-    if looked := inference_frames(view):
-        running, batch = (statistic_error(looked[-1][1].layers[0], kind, "mean") for kind in ("running", "batch"))
-        sentence += (
-            f" The running means of layer 1 are {running:.2f} standard deviations off the population's, those of one "
-            f"batch of {view.experiment.training.batch_size} {batch:.2f}."
-        )
-    return Reveal(sentence, float(agree) if len(drawn) == COMPANIES else None)
-
-
-def of_sweep(sweep: Sweep, found: SweepResults) -> Reveal:
-    """Chapter 11: who has the lower test loss, by the size of the batch."""
-    sizes = [int(value) for value in sweep.axes[0].values]
-    names = measured.winners(cells(sweep, found, "test_loss"))
-    if not all(names):
-        return Reveal("Some of these networks have no test loss, so there is no size from which batchnorm wins.")
-    changes = [k for k in range(1, len(names)) if names[k] != names[k - 1]]
-    if not changes:
-        who = "with" if names[0] == "with" else "without"
-        return Reveal(f"In batches of {sizes[0]} to {sizes[-1]} the network {who} batchnorm has the lower test loss.")
-    if len(changes) == 1 and names[0] == "without":
-        last, first = sizes[changes[0] - 1], sizes[changes[0]]
-        return Reveal(
-            f"Up to batches of {last} the network without batchnorm has the lower test loss, from {first} on the one "
-            "with it."
-        )
-    with_ = listed([str(size) for size, name in zip(sizes, names, strict=True) if name == "with"])
-    return Reveal(f"The network with batchnorm has the lower test loss in batches of {with_}, and not in the others.")
-
-
 # -- words ----------------------------------------------------------------------------------------------------------
 
 
@@ -339,7 +234,3 @@ def _steps(variant: VariantFrame) -> str:
 
 def _nats(loss: float) -> str:
     return decimals(loss, 3)
-
-
-def _short(value: float) -> str:
-    return significant(float(value))

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from bnviz.experiment.guess_records import read_records, written_records
 from bnviz.experiment.guesses import (
     CURVE_POINTS,
     Answer,
@@ -17,10 +18,10 @@ from bnviz.experiment.guesses import (
     Span,
 )
 from bnviz.experiment.scenario import Scenario
-from bnviz.experiment.story import CHAPTERS, LECTURE, read_records, written_records
+from bnviz.experiment.story import CHAPTERS, LECTURE
 from bnviz.experiment.sweep import Sweep
 from bnviz.findings.guesses import comparison, told
-from bnviz.findings.story import of_run
+from bnviz.findings.story import run_reveal
 from tests.builders import frame, twins, variant_frame, view_of
 
 SPAN = Span("loss", 0.0, 5.0, "nats")
@@ -150,13 +151,13 @@ def test_an_answer_is_told_with_its_unit() -> None:
 
 def test_a_run_that_is_on_its_way_shows_nothing_yet() -> None:
     experiment = twins()
-    assert of_run(11, 0, view_of(experiment)) is None
-    assert of_run(11, 0, view_of(experiment, frame(variant_frame(5), variant_frame(5)))) is None
+    assert run_reveal(11, 0, view_of(experiment)) is None
+    assert run_reveal(11, 0, view_of(experiment, frame(variant_frame(5), variant_frame(5)))) is None
 
 
 def test_of_a_network_that_diverged_nothing_else_is_told() -> None:
     lost = variant_frame(7, diverged=True)
-    reveal = of_run(11, 0, view_of(twins(), frame(lost, variant_frame(1500), finished=True)))
+    reveal = run_reveal(11, 0, view_of(twins(), frame(lost, variant_frame(1500), finished=True)))
     assert reveal is not None
     assert reveal.truth is None
     assert reveal.sentence.startswith("The network with no batchnorm diverged at step 7")

@@ -20,15 +20,14 @@ from bnviz.experiment.layers import LN_10
 from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.story import CHAPTERS, COMPANIES, SHIFTED_LAYER, SWITCHED_AT
 from bnviz.experiment.sweep import Sweep
-from bnviz.findings.story import (
-    Reveal,
-    of_answers,
-    of_batch,
-    of_first_losses,
-    of_run,
-    of_spreads,
-    of_sweep,
-    of_variances,
+from bnviz.findings.story import Reveal, run_reveal
+from bnviz.findings.story_measurements import (
+    batch_reveal,
+    batch_sizes_reveal,
+    company_reveal,
+    first_losses_reveal,
+    spreads_reveal,
+    variances_reveal,
 )
 from bnviz.records.answers import Answers
 from bnviz.records.frames import VariantFrame
@@ -60,7 +59,7 @@ def trained(chapter: int, act: int, batches: "Batches") -> "tuple[Trainer, View]
 
 def shown(chapter: int, act: int, batches: "Batches") -> tuple[Reveal, View, list[VariantFrame]]:
     _, view = trained(chapter, act, batches)
-    reveal = of_run(chapter, act, view)
+    reveal = run_reveal(chapter, act, view)
     assert reveal is not None
     assert view.latest is not None
     return reveal, view, list(view.latest.variants)
@@ -81,7 +80,7 @@ def assert_told(sentence: str, *numbers: str) -> None:
 class TestChapter0:
     def test_ten_equal_bars_cost_ln_10_and_large_logits_more(self, batches: "Batches") -> None:
         nothing, careless = untrained(CHAPTERS[0].acts[0], batches)
-        reveal = of_first_losses(nothing, careless)
+        reveal = first_losses_reveal(nothing, careless)
         assert np.allclose(softmax(nothing.logits), 0.1)
         assert nothing.propagated.loss == pytest.approx(LN_10, abs=1e-6)
         assert reveal.truth == nothing.propagated.loss
@@ -136,7 +135,7 @@ class TestChapter4:
     @pytest.mark.parametrize("yours", [0.02, 0.5])
     def test_another_sigma_lets_the_gradient_fade_or_explode(self, batches: "Batches", yours: float) -> None:
         own, xavier = untrained(CHAPTERS[4].acts[0], batches, yours)
-        reveal = of_spreads(0, own, xavier, guessed=True)
+        reveal = spreads_reveal(0, own, xavier, guessed=True)
         derived = math.sqrt(2 / (128 + 128))
         assert isinstance(reveal.truth, float)
         assert reveal.truth == pytest.approx(derived, rel=0.03)
@@ -149,7 +148,7 @@ class TestChapter4:
 
     def test_relu_fades_with_xavier_and_not_with_he(self, batches: "Batches") -> None:
         xavier, he = untrained(CHAPTERS[4].acts[1], batches)
-        reveal = of_spreads(1, xavier, he, guessed=True)
+        reveal = spreads_reveal(1, xavier, he, guessed=True)
         assert xavier.propagated.std[-1] < xavier.propagated.std[0] / 100
         assert he.propagated.std[-1] > he.propagated.std[0] / 5
         assert he.weights[1].std == pytest.approx(math.sqrt(2) * xavier.weights[1].std, rel=0.03)
@@ -174,7 +173,7 @@ class TestChapter6:
         walk = walkthrough.walk(x, np.ones(2), np.zeros(2))
         undone = np.abs(walkthrough.walk(x, *walkthrough.undoing(x)).y - x).max()
         changed = walkthrough.change_weights(bias=5.0).largest_difference
-        reveal = of_batch(x[0], walk.y[0], float(undone), 5.0, changed)
+        reveal = batch_reveal(x[0], walk.y[0], float(undone), 5.0, changed)
         assert undone < 1e-12
         assert changed < 1e-12
         assert np.allclose(walk.y.mean(0), 0, atol=1e-12)
@@ -188,7 +187,7 @@ class TestChapter7:
         trainer, _ = trained(7, 0, batches)
         values = answer(trainer, InputsOfLayer(0, 0, (0,), 2000)).values[:, 0]
         estimates = variance_estimates(values, BESSEL_SIZES)
-        reveal = of_variances(estimates)
+        reveal = variances_reveal(estimates)
         assert reveal.truth == pytest.approx(0.5, abs=0.03)
         assert estimates[2][1].mean() == pytest.approx(1, abs=0.06)
         assert estimates[128][0].mean() == pytest.approx(1, abs=0.02)
@@ -224,7 +223,7 @@ class TestChapter9:
         self, asked: tuple[Answers, View]
     ) -> None:
         found, view = asked
-        reveal = of_answers(view, found)
+        reveal = company_reveal(view, found)
         assert np.array_equal(found.evaluated, np.repeat(found.evaluated[:1], 3, axis=0))
         in_pairs = found.trained[2].argmax(1) == 7
         assert len(in_pairs) == COMPANIES
@@ -238,7 +237,9 @@ class TestChapter9:
         _, newest = inference_frames(view)[-1]
         running, batch = (statistic_error(newest.layers[0], kind, "mean") for kind in ("running", "batch"))
         assert running < batch / 2
-        assert_told(of_answers(view, found).sentence, f"{running:.2f} standard deviations", f"batch of 32 {batch:.2f}")
+        assert_told(
+            company_reveal(view, found).sentence, f"{running:.2f} standard deviations", f"batch of 32 {batch:.2f}"
+        )
 
 
 class TestChapter10:
@@ -275,7 +276,11 @@ class TestChapter11:
             assert newest is not None
             found.test_loss[2 * k : 2 * k + 2] = [network.test_loss for network in newest.variants]
         assert_told(
-            of_sweep(sweep, found).sentence, "Up to batches of", "without batchnorm", "from", "on the one with it"
+            batch_sizes_reveal(sweep, found).sentence,
+            "Up to batches of",
+            "without batchnorm",
+            "from",
+            "on the one with it",
         )
         assert found.test_loss[0] < found.test_loss[1] - 0.1
         assert found.test_loss[-1] < found.test_loss[-2] - 0.01
@@ -305,7 +310,7 @@ class TestRunsInWhichItIsOtherwise:
         played = CHAPTERS[chapter].acts[act].what
         assert isinstance(played, Scenario)
         start = frame(*(variant_frame() for _ in networks))
-        reveal = of_run(chapter, act, view_of(played.experiment, start, frame(*networks, finished=True)))
+        reveal = run_reveal(chapter, act, view_of(played.experiment, start, frame(*networks, finished=True)))
         assert reveal is not None
         return reveal
 
@@ -352,9 +357,9 @@ class TestRunsInWhichItIsOtherwise:
         assert isinstance(sweep, Sweep)
         found = SweepResults.nothing(sweep.count)
         found.test_loss[:] = [loss for with_ in better for loss in (0.4, 0.3 if with_ else 0.5)]
-        assert words in of_sweep(sweep, found).sentence
+        assert words in batch_sizes_reveal(sweep, found).sentence
 
     def test_an_unfinished_sweep_names_no_winner(self) -> None:
         sweep = CHAPTERS[11].acts[1].what
         assert isinstance(sweep, Sweep)
-        assert "no size" in of_sweep(sweep, SweepResults.nothing(sweep.count)).sentence
+        assert "no size" in batch_sizes_reveal(sweep, SweepResults.nothing(sweep.count)).sentence

@@ -4,8 +4,8 @@ import json
 
 import streamlit as st
 
+from bnviz.experiment.guess_records import read_records, written_records
 from bnviz.experiment.guesses import Answer, Recorded
-from bnviz.experiment.story import read_records, written_records
 from bnviz.ui.components.component import component, ignore
 
 _KEY = "story_records"

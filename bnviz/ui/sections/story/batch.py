@@ -7,7 +7,8 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.experiment.guesses import PointGuess
-from bnviz.findings.story import Reveal, of_batch
+from bnviz.findings.story import Reveal
+from bnviz.findings.story_measurements import batch_reveal
 from bnviz.theory import walkthrough
 from bnviz.theory.walkthrough import Array
 from bnviz.ui import page
@@ -57,7 +58,7 @@ def show_batch(stage: Stage) -> Reveal:
             ),
         )
     undone = float(np.abs(walkthrough.walk(x, *walkthrough.undoing(x)).y - x).max())
-    reveal = of_batch(x[RINGED], _normalized(x)[RINGED], undone, bias, changed.largest_difference)
+    reveal = batch_reveal(x[RINGED], _normalized(x)[RINGED], undone, bias, changed.largest_difference)
     asked = _normalized(original)[RINGED]  # the question was about the batch as it was at first
     return replace(reveal, truth=(float(asked[0]), float(asked[1])))
 

@@ -11,7 +11,8 @@ from bnviz.engine.run import Run
 from bnviz.experiment.chapter import Act, Chart
 from bnviz.experiment.scenario import Scenario
 from bnviz.figures.style import Figure, fitted_to_window
-from bnviz.findings.story import Reveal, of_answers, of_run, of_variances
+from bnviz.findings.story import Reveal, run_reveal
+from bnviz.findings.story_measurements import company_reveal, variances_reveal
 from bnviz.records.frames import POPULATION_DIGITS, Frame
 from bnviz.records.history import View
 from bnviz.records.questions import A, AnswersInCompany, DigitOfTestSet, InputsOfLayer, Question
@@ -71,7 +72,7 @@ def _asked_at_the_end(stage: Stage, run: Run) -> _Asked:
         return _variances(run)
     if "answers" in stage.act.charts:
         return _digit_answers(run)
-    return _Asked(of_run(stage.chapter.number, stage.number, run.view()), {})
+    return _Asked(run_reveal(stage.chapter.number, stage.number, run.view()), {})
 
 
 def _variances(run: Run) -> _Asked:
@@ -79,7 +80,7 @@ def _variances(run: Run) -> _Asked:
     if inputs is None:
         return _Asked(None, {})
     estimates = variance_estimates(inputs.values[:, 0], BESSEL_SIZES)
-    return _Asked(of_variances(estimates), {"bessel": figures.bessel_correction(estimates, inputs.step)})
+    return _Asked(variances_reveal(estimates), {"bessel": figures.bessel_correction(estimates, inputs.step)})
 
 
 def _digit_answers(run: Run) -> _Asked:
@@ -94,7 +95,7 @@ def _digit_answers(run: Run) -> _Asked:
     if found is None:
         return _Asked(None, charts)
     charts["answers"] = figures.digit_answers(found, [], found.step)
-    return _Asked(of_answers(run.view(), found), charts)
+    return _Asked(company_reveal(run.view(), found), charts)
 
 
 def _once(run: Run, question: Question[A]) -> A | None:

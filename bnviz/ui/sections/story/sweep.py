@@ -5,7 +5,8 @@ import streamlit as st
 from bnviz import figures
 from bnviz.experiment.sweep import Sweep
 from bnviz.figures.style import Figure
-from bnviz.findings.story import Reveal, of_sweep
+from bnviz.findings.story import Reveal
+from bnviz.findings.story_measurements import batch_sizes_reveal
 from bnviz.records.sweep import SweepResults
 from bnviz.ui import session
 from bnviz.ui.sections import sweep_run
@@ -32,4 +33,4 @@ def show_sweep(stage: Stage) -> Reveal | None:
 
     with news:
         sweep_run.follow(run, status, None, make)
-    return of_sweep(run.sweep, run.found()) if run and status and status.state == "finished" else None
+    return batch_sizes_reveal(run.sweep, run.found()) if run and status and status.state == "finished" else None

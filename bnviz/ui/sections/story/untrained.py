@@ -11,7 +11,8 @@ from bnviz.engine.in_worker import initialization_tasks
 from bnviz.experiment.chapter import Untrained
 from bnviz.experiment.config import replace
 from bnviz.figures.style import ACCENTS
-from bnviz.findings.story import Reveal, of_first_losses, of_spreads
+from bnviz.findings.story import Reveal
+from bnviz.findings.story_measurements import first_losses_reveal, spreads_reveal
 from bnviz.records.initialization import InitialNetwork, InitialSetting
 from bnviz.ui import page
 from bnviz.ui.asking.tasks import inquiries, task
@@ -57,7 +58,7 @@ def _show_first_losses(
         return None
     networks = {"all weights 0": nothing, "weights from U[0,1)": careless}
     chart_places(stage.act.charts, {"class_shares": figures.mean_probabilities(networks)})
-    return of_first_losses(nothing, careless)
+    return first_losses_reveal(nothing, careless)
 
 
 def _show_spreads(
@@ -75,6 +76,6 @@ def _show_spreads(
                 theory = expected_propagation(setting, found)
                 figure = figures.layer_propagation(found.propagated, theory, color=ACCENTS[k], steps=0)
             live_chart(f"chart_propagation_{k}", figure)
-    return (
-        of_spreads(stage.number, first, second, guessed=guessed) if first is not None and second is not None else None
-    )
+    if first is None or second is None:
+        return None
+    return spreads_reveal(stage.number, first, second, guessed=guessed)
