@@ -63,7 +63,7 @@ def test_an_answer_in_eval_mode_is_the_same_in_every_company(here: Lab) -> None:
     expect(answers(here)).to_contain_text("are exactly equal")
     here.page.locator(".st-key-bn_inference input").click()
     here.page.get_by_role("option", name="the batch at hand").click()
-    expect(answers(here)).to_contain_text("with probabilities up to")
+    expect(answers(here)).to_contain_text("have probabilities up to")
 
 
 def test_a_digit_is_picked_by_keyboard(here: Lab) -> None:
