@@ -4,6 +4,7 @@
 # make test-fast      the tests that need neither workers nor a browser, less the slow ones
 # make test-browser   the tests in Chromium
 # make lint           style, format, types, import contracts
+# make tree           write the tree of modules in ARCHITECTURE.md
 # make bench          measure speed, as ratios
 # make bench-browser  measure how smoothly Chromium shows the app
 # make clean          remove .venv and every cache
@@ -31,7 +32,7 @@ no_npm = echo "JavaScript is not checked: npm is not installed." >&2; [ -z "$$BN
 server_options = --server.address $(ADDRESS) --server.port $(PORT) --server.showEmailPrompt false
 
 .DEFAULT_GOAL := help
-.PHONY: help app dev test test-fast test-browser lint bench bench-browser clean
+.PHONY: help app dev test test-fast test-browser lint tree bench bench-browser clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -61,6 +62,9 @@ test-browser: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev $(if $(npm),node_modules/.installed)
 	@$(check_style); exit $$lint
 
+tree: $(VENV)/.created
+	@$(bin)/python docs/tree.py
+
 bench: $(VENV)/.installed-app
 	@$(bin)/python -m benchmarks
 
@@ -69,7 +73,7 @@ bench-browser: $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build ./*.egg-info
-	find app.py dev.py bnviz pages benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
+	find app.py dev.py bnviz pages benchmarks docs tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are newer than the requirements they stand for, so a second call installs nothing.
 $(VENV)/.installed-app: requirements.txt | $(VENV)/.created
