@@ -11,7 +11,9 @@ from bnviz.records.frames import TEST_DIGITS, TRAINING_LOSS_STEPS
 from bnviz.records.sweep import SweepResults
 from bnviz.ui import page, settings_table
 from bnviz.ui.components.live_chart import live_chart
+from bnviz.ui.news import FINDINGS
 from bnviz.ui.sections import sweep_form, sweep_run
+from bnviz.ui.sections.sweep_example import show_sweep_example
 
 page.begin()
 st.title("Sweep")
@@ -24,6 +26,7 @@ sweep = sweep_form.definition()
 page.show_problems()
 shown = sweep_run.transport(run, sweep)
 place = st.container(key="sweep_progress")
+st.html(FINDINGS)
 
 pictured = run.sweep if run else sweep
 options = page.heading(
@@ -54,14 +57,18 @@ with st.container(key="chart_sweep"):
         live_chart("chart_sweep_lines", on_click=partial(clicked, "chart_sweep_lines"), savable=True)
 
 
-def draw(sweep: Sweep, found: SweepResults) -> dict[str, Figure]:
+current = sweep_form.current_value(pictured) if pictured is not None else None
+
+
+def make_figures(sweep: Sweep, found: SweepResults) -> dict[str, Figure]:
     if len(sweep.axes) == 1:
-        return {"chart_sweep_lines": figures.sweep_lines(sweep, found, metric)}
+        return {"chart_sweep_lines": figures.sweep_lines(sweep, found, metric, current)}
     return {f"chart_sweep_{p}": figures.sweep_map(sweep, found, metric, p) for p in figures.sweep_panels(sweep)}
 
 
 with place:
-    sweep_run.follow(run, shown, sweep_run.estimated(sweep) if sweep else None, draw)
+    sweep_run.follow(run, shown, sweep_run.estimated(sweep) if sweep else None, make_figures)
+show_sweep_example()
 settings_table.drawn()
 if st.session_state.pop("sweep_opens", False):
     st.switch_page("pages/live_lab.py")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bnviz.experiment.sweep import Sweep
-from bnviz.experiment.sweep_addresses import to_json
+from bnviz.experiment.sweep_addresses import from_json, to_json
 from bnviz.export.tables import csv_text
 from bnviz.records.sweep import METRICS, SweepResults, steps_per_point
 
@@ -47,6 +47,20 @@ def to_parquet(sweep: Sweep, found: SweepResults) -> bytes:
     out = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(metadata), out)
     return out.getvalue()
+
+
+def from_parquet(content: bytes) -> tuple[Sweep, SweepResults]:
+    """Return the sweep of a file that `to_parquet` wrote, and what was found."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(io.BytesIO(content))
+    sweep = from_json(table.schema.metadata[b"bnviz_sweep"])
+    found = SweepResults.nothing(sweep.count)
+    for name in ("steps", "diverged", *METRICS):
+        getattr(found, name)[:] = [np.nan if value is None else value for value in table[name].to_pylist()]
+    for row, curve in zip(found.curves, table["train_losses"].to_pylist(), strict=True):
+        row[: len(curve)] = curve
+    return sweep, found
 
 
 def write(path: Path, sweep: Sweep, found: SweepResults) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from bnviz.experiment.settings import Value
 from bnviz.experiment.sweep import Axis, Sweep
 from bnviz.figures.style import (
     GUIDE,
@@ -18,6 +19,7 @@ from bnviz.figures.style import (
     layout,
     line,
     nice_ceiling,
+    note,
     swatch,
     typed,
 )
@@ -74,8 +76,11 @@ def sweep_map(sweep: Sweep, found: SweepResults, metric: Metric, panel: Panel) -
     return {"data": data, "layout": picture}
 
 
-def sweep_lines(sweep: Sweep, found: SweepResults, metric: Metric) -> Figure:
-    """Draw the mean over the seeds along one axis, in a band of one standard deviation; crosses for what diverged."""
+def sweep_lines(sweep: Sweep, found: SweepResults, metric: Metric, current: Value | None = None) -> Figure:
+    """Draw the mean over the seeds along one axis, in a band of one standard deviation; crosses for what diverged.
+
+    current: the value of the live lab, which is marked if it lies on the axis.
+    """
     of = cells(sweep, found, metric)
     (x,) = sweep.axes
     is_accuracy = metric == "test_accuracy"
@@ -98,7 +103,26 @@ def sweep_lines(sweep: Sweep, found: SweepResults, metric: Metric) -> Figure:
             xaxis=axis(x.setting.title.lower(), **_spacing(x)),
             yaxis=axis(METRICS[metric] + (" (%)" if is_accuracy else " (nats)"), **y_range),
             yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
+            **_mark(x, current),
         ),
+    }
+
+
+def _mark(x: Axis, current: Value | None) -> Figure:
+    """A line at the live lab's value; nothing if the axis does not reach it."""
+    named = bool(x.setting.choices)
+    ends = [] if named else sorted(map(float, x.values))
+    if current is None or (named and current not in x.values) or (ends and not ends[0] <= float(current) <= ends[-1]):
+        return {}
+    at: float | str = x.setting.name_of(current) if named else float(current)
+    log = _spacing(x)["type"] == "log"
+    beside = math.log10(float(at)) if log else at  # words on such an axis count in its logarithms
+    place = {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1}
+    words = note("live lab", 0, 1, xref="x", xanchor="center", yanchor="bottom") | {"x": beside}
+    return {
+        "shapes": [place | {"line": {"color": GUIDE, "width": 1, "dash": "dot"}}],
+        "annotations": [words],
+        "margin": {"l": 56, "r": 14, "t": 24, "b": 44},
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bnviz.experiment.sweep import Axis, Sweep
-from bnviz.export.sweep import rows, to_csv
+from bnviz.export.sweep import from_parquet, rows, to_csv, to_parquet
 from bnviz.figures import sweep_lines, sweep_map, sweep_panels, sweep_place
 from bnviz.figures.style import WITH, WITHOUT
 from bnviz.records.sweep import SweepResults
@@ -125,3 +125,35 @@ def test_a_table_has_a_row_a_network_and_a_gap_where_nothing_is_known(found: Swe
     lines = to_csv(GRID, found).splitlines()
     assert len(lines) == 13
     assert lines[0] == "learning_rate,init,batchnorm,seed,steps,diverged,train_loss,test_loss,test_accuracy"
+
+
+def test_the_value_of_the_live_lab_is_marked_on_a_logarithmic_axis_and_none_beyond_its_ends() -> None:
+    def layout(current: Any) -> dict[str, Any]:
+        drawn: dict[str, Any] = sweep_lines(LINE, SweepResults.nothing(LINE.count), "train_loss", current)["layout"]
+        return drawn
+
+    marked = layout(0.01)
+    assert [shape["x0"] for shape in marked["shapes"]] == [0.01]
+    assert [(words["text"], words["x"]) for words in marked["annotations"]] == [("live lab", -2)]
+    assert "shapes" not in layout(5.0)
+    assert "shapes" not in layout(None)
+
+
+def test_a_choice_of_the_live_lab_is_marked_by_its_name() -> None:
+    named = Sweep((Axis("init", choices=("rand", "normal")),))
+    nothing = SweepResults.nothing(named.count)
+    marked = sweep_lines(named, nothing, "train_loss", "normal")["layout"]
+    assert [shape["x0"] for shape in marked["shapes"]] == ["N(0,1)"]
+    assert "shapes" not in sweep_lines(named, nothing, "train_loss", "zeros")["layout"]
+
+
+def test_a_file_gives_back_the_sweep_and_what_it_found(found: SweepResults) -> None:
+    found.steps[:] = GRID.training.steps
+    found.curves[:, :3] = [3.0, 2.0, 1.0]
+    found.steps[-1] = 50
+    sweep, again = from_parquet(to_parquet(GRID, found))
+    assert sweep == GRID
+    np.testing.assert_array_equal(again.train_loss, found.train_loss)
+    np.testing.assert_array_equal(again.steps, found.steps)
+    np.testing.assert_array_equal(again.diverged, found.diverged)
+    np.testing.assert_array_equal(again.curves[0, :3], [3, 2, 1])

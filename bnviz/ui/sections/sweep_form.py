@@ -61,6 +61,14 @@ def choose_metric() -> Metric:
     return _choice("metric", "Show", METRICS, METRIC, label_visibility="collapsed")
 
 
+def current_value(sweep: Sweep) -> Value:
+    """Return the live lab's value of the setting that the first axis varies: of network A, if each has its own."""
+    key = sweep.axes[0].key
+    if key.startswith("bn_"):
+        return settings_table.settings().get(f"b_{key}", sweep.axes[0].setting.default)
+    return settings_table.settings().get(key, settings_table.settings().get(f"a_{key}", sweep.axes[0].setting.default))
+
+
 def load(sweep: Sweep) -> None:
     """Set every control; only in a callback or before the controls are drawn."""
     table: dict[str, Value | list[Value]] = {"batchnorm": sweep.batchnorm, "seeds": sweep.seeds, "y": NONE}

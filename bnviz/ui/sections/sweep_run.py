@@ -19,6 +19,7 @@ from bnviz.experiment import sweep_addresses
 from bnviz.experiment.sweep import Sweep
 from bnviz.export.sweep import to_csv, to_parquet
 from bnviz.figures.style import Figure
+from bnviz.findings.sweep import sweep_findings
 from bnviz.records.sweep import SweepResults
 from bnviz.ui import session, settings_table
 from bnviz.ui.components.feed_reader import read_feed
@@ -179,6 +180,8 @@ def follow(
         parts = {"bnviz-status": _status(run) if run else "", "bnviz-notice": escape(status.notice) if status else ""}
         if waiting and expected and (run is None or expected.sweep != run.sweep):
             parts["bnviz-status"] += f"<span>next:</span>{waiting}" if run else waiting
+        told = sweep_findings(run.sweep, run.found()) if run else []
+        parts["bnviz-findings"] = "".join(f"<li>{line}</li>" for line in told)  # on a page that has a place for them
         return {
             "html": parts,
             "figures": figures,
