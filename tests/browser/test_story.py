@@ -114,3 +114,16 @@ def test_a_chapter_fits_a_phone(phone: Lab, number: int) -> None:
     assert box is not None
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
+
+
+def test_the_points_of_the_batch_by_hand_are_moved_by_keyboard(lab: Lab) -> None:
+    chapter(lab, 6)
+    lab.click("guess_skip")
+    lab.ready(["chart_points", "chart_bias"])
+    assert "The ringed point goes from (5.25, −2.11) to (0.48, −0.41)." in revealed(lab)
+    points = lab.page.get_by_role("slider", name="The points of the batch")
+    for _ in range(5):
+        points.press("ArrowUp")
+    expect(lab.page.locator(".st-key-reveal")).to_contain_text("The ringed point goes from (5.25, −1.71)")
+    points.press("PageDown")
+    expect(points).to_have_attribute("aria-valuetext", re.compile(r"^point 2 of 20: "))
