@@ -142,7 +142,7 @@ measured = gradient_question()
 
 
 def gradients() -> list[list[GradientShift]]:
-    """Of the run as it is now: asking about the past would need the weights of then."""
+    """The gradients of the run as it is now: asking about the past would need the weights of then."""
     return measured_until(measured.of(run, ShiftOfGradients()) or {}, past.step)
 
 

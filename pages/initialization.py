@@ -85,7 +85,7 @@ def ask_later(kind: str, question: Task[A]) -> A | None:
 
 
 def say(kind: str, done: str, waiting: str) -> None:
-    """Where an answer stands, in a line that is always there."""
+    """Say where an answer stands, in a line that is always there."""
     with st.container(key=f"said_{kind}"):
         if kind != "measure" and questions.failure("measure"):
             st.caption("This cannot be measured now; see above.")

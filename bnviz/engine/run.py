@@ -322,7 +322,7 @@ class Run:
         self._take(self._ask(0))
 
     def _recover(self) -> None:
-        """If the trainer was lost, bring a new one to where it was; the history already holds what it repeats."""
+        """Bring a new trainer to where a lost one was; the history already holds what it repeats."""
         if not self._trainer.lost or self._frame is None:
             return
         frame = self._trainer.recover(self._frame)

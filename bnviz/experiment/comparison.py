@@ -1,4 +1,4 @@
-"""In what networks differ, told with the titles and names that the controls have."""
+"""Differences between networks, told with the titles and names that the controls have."""
 
 from collections.abc import Collection, Sequence
 

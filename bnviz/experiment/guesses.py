@@ -89,7 +89,7 @@ class CurveGuess:
 
     @property
     def places(self) -> tuple[float, ...]:
-        """Where on the x axis the heights lie."""
+        """The places of the heights on the x axis."""
         return tuple(self.x.low + (self.x.high - self.x.low) * k / (CURVE_POINTS - 1) for k in range(CURVE_POINTS))
 
 

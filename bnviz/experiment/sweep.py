@@ -171,7 +171,7 @@ class Sweep:
 
     @property
     def normalized(self) -> tuple[bool, ...]:
-        """Without batchnorm (False), with it (True), or both."""
+        """The values of batchnorm that are swept: False, True, or both."""
         return {"off": (False,), "on": (True,), "both": (False, True)}[self.batchnorm]
 
     @property

@@ -144,7 +144,7 @@ def _numbers(maps: Floats, columns: int) -> list[Figure]:
 
 
 def _span(found: Convolved, experiment: Experiment, place: str) -> tuple[float, float]:
-    """From 0 where no value can be negative."""
+    """The range of an axis; it begins at 0 if no value can be negative."""
     shown = [v for v, maps in zip(experiment.variants, found.variants, strict=True) if maps and place in maps.maps]
     activated = place == "post_activation" or (
         place == "pooled" and not any(v.normalizes == "post_activation" for v in shown)

@@ -119,7 +119,7 @@ def _places(frame: VariantFrame, count: int) -> Floats:
 
 
 def _norm_axis(title: str, norms: Floats) -> Figure:
-    """From 0.01 to 1 at least."""
+    """An axis of norms, from 0.01 to 1 at least."""
     low, high = decades_around(norms)
     return axis(title, **log_axis(min(low, -2), max(high, 0)))
 

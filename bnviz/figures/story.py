@@ -40,7 +40,7 @@ def _with_guessed_height(figure: Figure, answer: Answer) -> Figure:
 
 
 def _with_guessed_input(figure: Figure, answer: Answer) -> Figure:
-    """At the edge of the chart if it lies beyond it."""
+    """Draw the guessed input, at the edge of the chart if it lies beyond."""
     assert isinstance(answer, tuple)
     low, high = figure["layout"]["xaxis"]["range"]
     at = float(np.clip(answer[0], low, high))

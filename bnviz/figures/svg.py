@@ -50,7 +50,7 @@ def svg_chart(chart: Chart) -> str:
 
 
 class _Axis:
-    """From values to places between two ends of the picture."""
+    """An axis, which takes values to places between two ends of the picture."""
 
     def __init__(self, values: Sequence[float], start: float, end: float, *, log: bool = False) -> None:
         self._log, self._start, self._end = log, start, end

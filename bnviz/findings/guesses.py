@@ -59,7 +59,7 @@ def _off(guess: NumberGuess, answer: float, truth: float) -> str:
 
 
 def _number(guess: NumberGuess, value: float) -> str:
-    """With the decimals of the slider's steps; a measured value between two steps has one more."""
+    """A number with the decimals of the slider's steps; a measured value between two steps has one more."""
     if guess.log:
         return significant(value)
     if guess.step >= 1:

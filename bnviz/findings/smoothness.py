@@ -119,7 +119,7 @@ def _compared(view: View) -> Iterator[str]:
 
 
 def _verdict(without: float, with_it: float) -> str:
-    """In words; a smaller number is a smoother loss."""
+    """The comparison in words; a smaller number is a smoother loss."""
     if are_alike(without, with_it):
         return "They are alike."
     if with_it < without:

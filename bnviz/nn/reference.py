@@ -206,7 +206,7 @@ def _number(bn_param: MutableMapping[str, Any], name: str, default: float) -> fl
 
 
 def _float(values: npt.ArrayLike) -> Array:
-    """As floating-point numbers; their precision is kept."""
+    """The values as floating-point numbers; their precision is kept."""
     array = np.asarray(values)
     if np.iscomplexobj(array):
         raise ValueError("give real numbers, not complex ones")

@@ -102,7 +102,7 @@ class SharpnessAlongPath(GradualQuestion[tuple[Sharpness | str, ...]]):
 
 @dataclass(frozen=True)
 class LargestLearningRates(GradualQuestion[LargestRates]):
-    """With how large a learning rate does every network still train?"""
+    """How large a learning rate may be with which every network still trains."""
 
 
 @dataclass(frozen=True)

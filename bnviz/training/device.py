@@ -1,4 +1,4 @@
-"""Where stacks are trained: BNVIZ_DEVICE=auto|cpu|cuda|mps. Live runs stay on the CPU, where they are fastest.
+"""The device that stacks are trained on: BNVIZ_DEVICE=auto|cpu|cuda|mps. Live runs stay on the CPU: fastest there.
 
 Random numbers are always drawn on the CPU, so that networks start from the same weights everywhere.
 """

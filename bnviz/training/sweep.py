@@ -155,7 +155,7 @@ class SweepStack:
             self._build({members[k]: self._stack.state(k) for k in places})
 
     def _evaluate(self, stack: Stack) -> None:
-        """As the live lab does: the first test digits, at the end all of them."""
+        """Evaluate as the live lab does: the first test digits, at the end all of them."""
         t, last = self.training, self.step >= self.training.steps
         if any((bn := self._variants[i].batchnorm) and bn.inference == "population" for i in stack.members):
             digits = None if last else POPULATION_DIGITS

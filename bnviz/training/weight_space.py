@@ -80,7 +80,7 @@ def megabytes(stack: Stack) -> float:
 
 
 def _norms(stack: Stack) -> Iterator[tuple[slice, StackedBatchNorm]]:
-    """As `Stack.norms`, each with its networks' places."""
+    """The stack's batchnorm layers, each with its networks' places."""
     for hidden in stack.hidden:
         for of, norm in ((stack.before, hidden.before), (stack.after, hidden.after)):
             if norm is not None:

@@ -1,4 +1,4 @@
-"""Where a run is, in words."""
+"""The place of a run, in words."""
 
 import math
 import time

@@ -138,7 +138,7 @@ def _percentiles(frames: Sequence[VariantFrame]) -> Floats:
 
 
 def _wander(percentiles: Floats) -> tuple[float, float]:
-    """Of the median and of the spread, over the frames; means over the units."""
+    """How far the median and the spread wander, over the frames; means over the units."""
     low, median, high = percentiles.transpose(1, 0, 2)
     spread = high - low
     return float(np.ptp(median, axis=0).mean()), float((spread.max(0) / spread.min(0)).mean())

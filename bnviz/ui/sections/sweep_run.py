@@ -111,7 +111,7 @@ def _definition(label: str, sweep: Sweep, key: str) -> None:
 
 
 def _written(run: SweepRun, write: Callable[[Sweep, SweepResults], str | bytes]) -> str | bytes:
-    """When it is asked for, of what has been found by then."""
+    """Write the file when it is asked for, of what has been found by then."""
     return write(run.sweep, run.found())
 
 
@@ -135,7 +135,7 @@ class Estimate:
         Thread(target=self._try, args=[session.present().labs.engine], name="bnviz-estimate", daemon=True).start()
 
     def _try(self, engine: Engine) -> None:
-        """In a thread of its own: an engine that lost its scheduler waits for another one."""
+        """Try in a thread of its own: an engine that lost its scheduler waits for another one."""
         try:
             seconds = engine.submit(estimate, self.sweep, data_status().in_use).result()
             count = max(len(engine.workers()), 1)

@@ -43,7 +43,7 @@ def labs() -> Labs:
 
 
 def use_local_engine() -> None:
-    """Where the shared cluster does not answer: train on this machine until the server restarts."""
+    """Train on this machine, instead of on a shared cluster that does not answer, until the server restarts."""
     with _lock:
         if not _labs:
             _labs.append(Labs(Engine()))
@@ -109,12 +109,12 @@ def script_url(name: str) -> str:
 
 
 def feed_url(token: str) -> str:
-    """Where the browser asks for news."""
+    """The address at which the browser asks for news."""
     return _url(f"news/{token}")
 
 
 def shortcut_url(token: str) -> str:
-    """Where a slider that is being moved asks for figures."""
+    """The address at which a slider that is being moved asks for figures."""
     return _url(f"figures/{token}")
 
 

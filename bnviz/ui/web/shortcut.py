@@ -31,11 +31,11 @@ class Shortcut:
         _shortcuts[self.token] = self
 
     def answer(self, figures: Figures) -> None:
-        """With figures(values of sliders by their keys) by the key of their chart, made in a thread of their own."""
+        """Answer with figures(values of sliders by their keys), by chart, made in a thread of their own."""
         self._figures = figures
 
     def hears(self, key: str, at: float) -> bool:
-        """Of a move; False where a click has set this slider since: both may come with one rerun, in any order."""
+        """Hear of a move; False if a click has set this slider since: both may come with one rerun, in any order."""
         self.told = max(self.told, at)
         return at >= self._clicked.get(key, 0.0)
 

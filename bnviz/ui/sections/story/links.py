@@ -77,7 +77,7 @@ def draw_further(pages: tuple[Page, ...], act: Act | None) -> None:
 
 
 def _page_address(name: Page) -> str:
-    """With the settings of this session, which the page would otherwise take back to the defaults."""
+    """A page's address with the settings of this session, which the page would else take back to the defaults."""
     if "settings" in st.session_state and name not in ("sweep", "results"):
         return _with_settings(name, unflatten(st.session_state["settings"]))
     return page_url("" if name == "live_lab" else name)

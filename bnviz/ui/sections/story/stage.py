@@ -1,4 +1,4 @@
-"""Where an act of a chapter is played, and the places of its charts."""
+"""The stage of a chapter: where an act is played, and the places of its charts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from bnviz.ui.sections.story.charts import HEADINGS
 
 @dataclass(frozen=True)
 class Stage:
-    """Where an act is played: its chapter, its place among the chapter's acts, this tab, and the recorded guess."""
+    """The place of an act: its chapter, its number among the chapter's acts, this tab, and the recorded guess."""
 
     chapter: Chapter
     number: int

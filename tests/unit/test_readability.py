@@ -1,0 +1,163 @@
+"""What a reader may count on: docstrings that stand by themselves, modules and functions that fit a screen or two."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [
+    ROOT / "app.py",
+    ROOT / "dev.py",
+    *sorted((ROOT / "pages").glob("*.py")),
+    *sorted((ROOT / "bnviz").rglob("*.py")),
+]
+SCRIPTS = sorted((ROOT / "bnviz").rglob("*.js"))
+
+# A docstring that begins so needs the name to be understood: `loss`: "Of every pair of weights."
+FRAGMENTS = frozenset(
+    [
+        "above",
+        "across",
+        "after",
+        "against",
+        "along",
+        "also",
+        "among",
+        "and",
+        "around",
+        "as",
+        "at",
+        "before",
+        "behind",
+        "below",
+        "beside",
+        "between",
+        "but",
+        "by",
+        "during",
+        "for",
+        "from",
+        "if",
+        "in",
+        "into",
+        "near",
+        "of",
+        "off",
+        "on",
+        "once",
+        "only",
+        "onto",
+        "or",
+        "over",
+        "per",
+        "since",
+        "than",
+        "then",
+        "through",
+        "to",
+        "toward",
+        "towards",
+        "under",
+        "until",
+        "upon",
+        "when",
+        "where",
+        "while",
+        "with",
+        "within",
+        "without",
+    ]
+)
+
+MOST_LINES, MOST_FUNCTION_LINES, MOST_SCRIPT_LINES = 300, 50, 200
+# What is longer, and why it stays so.
+LONG_MODULES = {
+    "pages/inside_batchnorm.py": "nine short sections, each of words, controls and one figure call",
+    "bnviz/engine/run.py": "one state machine: what a run is told, in one thread, with its recovery",
+    "bnviz/engine/sweeps.py": "one state machine: the stacks of a sweep and the workers they are on",
+    "bnviz/experiment/config.py": "one table: each field with its range, title and help",
+    "bnviz/experiment/story.py": "one table: the words of fourteen chapters",
+}
+LONG_FUNCTIONS = {
+    "bnviz/training/reproduction/claims.py:inits": "one claim of the literature, from its networks to its table",
+    "bnviz/training/reproduction/published_networks.py:sigmoid": "one claim, from its networks to its table",
+    "bnviz/training/trainer.py:Trainer._look": "one record, each of whose fields is measured if the plan says so",
+    "bnviz/ui/sections/landscape.py:Landscape.charts": "one entry for each chart of the section",
+    "bnviz/ui/transport.py:transport": "one row of controls",
+}
+LONG_SCRIPTS = {"bnviz/ui/components/chart/chart.js": "one line above the guide"}
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def name_of(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def definitions(tree: ast.AST, within: str = "") -> Iterator[tuple[str, Definition]]:
+    """Every class and function, at any depth, by its dotted name."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, Definition):
+            yield within + node.name, node
+            yield from definitions(node, f"{within}{node.name}.")
+        else:
+            yield from definitions(node, within)
+
+
+def first_word(docstring: str) -> str:
+    """Lower case; empty, where it begins with a symbol."""
+    found = re.match(r"[^\w]*([A-Za-z]+)", docstring)
+    return found[1].lower() if found else ""
+
+
+def lines_of(definition: Definition) -> int:
+    """Lines from `def` to the end, without the docstring: equations and shapes may take the room they need."""
+    first = definition.body[0]
+    docstring = (first.end_lineno or first.lineno) - first.lineno + 1 if ast.get_docstring(definition) else 0
+    return (definition.end_lineno or definition.lineno) - definition.lineno + 1 - docstring
+
+
+def long_functions() -> dict[str, int]:
+    """Every function above the guide, as file:name -> lines."""
+    return {
+        f"{name_of(file)}:{name}": lines_of(definition)
+        for file in SOURCES
+        for name, definition in definitions(ast.parse(file.read_text(encoding="utf-8")))
+        if not isinstance(definition, ast.ClassDef) and lines_of(definition) > MOST_FUNCTION_LINES
+    }
+
+
+def long_files(files: list[Path], most: int) -> dict[str, int]:
+    """Every file above the guide -> lines."""
+    lengths = {name_of(file): len(file.read_text(encoding="utf-8").splitlines()) for file in files}
+    return {name: lines for name, lines in lengths.items() if lines > most}
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=name_of)
+def test_a_docstring_begins_with_a_verb_or_noun_of_its_own(file: Path) -> None:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    docstrings = {"the module": ast.get_docstring(tree)}
+    docstrings |= {name: ast.get_docstring(definition) for name, definition in definitions(tree)}
+    fragments = [f"{name}: {text}" for name, text in docstrings.items() if text and first_word(text) in FRAGMENTS]
+    assert fragments == []
+
+
+def test_a_fragment_is_seen_behind_marks() -> None:
+    assert first_word("`Of` every pair of weights.") == "of"
+    assert first_word("(B, C): where x is") == "b"
+    assert first_word("μ and σ of a batch") == ""  # a symbol is no fragment
+
+
+def test_no_module_is_longer_than_the_guide_without_a_reason() -> None:
+    assert set(long_files(SOURCES, MOST_LINES)) <= set(LONG_MODULES)
+
+
+def test_no_function_is_longer_than_the_guide_without_a_reason() -> None:
+    assert set(long_functions()) <= set(LONG_FUNCTIONS)
+
+
+def test_no_script_is_longer_than_the_guide_without_a_reason() -> None:
+    assert set(long_files(SCRIPTS, MOST_SCRIPT_LINES)) <= set(LONG_SCRIPTS)
