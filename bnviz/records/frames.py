@@ -18,7 +18,12 @@ Counts = npt.NDArray[np.integer]
 
 PROBE_DIGITS = 256  # activations are measured on the first training digits, the same at every step
 MAP_DIGITS = 16  # of these digits feature maps are measured: a channel of LeNet's first layer has 12,544 values then
-PROBED = f"{PROBE_DIGITS} fixed digits (feature maps: every position of the first {MAP_DIGITS})"  # as pages say it
+MOVING_DIGITS = 64  # the first of them, on which a large network is looked at while it trains, between kept frames
+LARGE_DEPTH = 8  # hidden layers; a network with more of them, or with convolutions, is large
+PROBED = (  # as pages say it
+    f"{PROBE_DIGITS} fixed digits (feature maps: every position of the first {MAP_DIGITS}; networks with convolutions "
+    f"or more than {LARGE_DEPTH} hidden layers, while they train: the first {MOVING_DIGITS})"
+)
 TRAINING_LOSS_STEPS = 100  # the last ones, whose mean is called the training loss of a network
 TEST_DIGITS = 1000  # test loss and accuracy while training; the last frame of a run uses the whole test set
 EVALUATION_CHUNK = 256  # test digits in one forward pass: their activations stay in the cache, whole batches

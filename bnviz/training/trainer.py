@@ -16,6 +16,7 @@ from bnviz.nn.layers import Sgd
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.frames import (
     INFERENCE_DIGITS,
+    MOVING_DIGITS,
     POPULATION_DIGITS,
     PROBE_DIGITS,
     TEST_DIGITS,
@@ -27,7 +28,7 @@ from bnviz.records.frames import (
 )
 from bnviz.training import path, probes, weight_space
 from bnviz.training.batches import Batches
-from bnviz.training.measurement_plan import MeasurementPlan, edit_needs_tests, is_kept, measurement_plan
+from bnviz.training.measurement_plan import MeasurementPlan, edit_needs_tests, is_kept, is_large, measurement_plan
 from bnviz.training.smoothness import smoothness
 
 EVERYTHING = Focus()
@@ -210,6 +211,7 @@ class Trainer:
             evaluate=evaluate,
             diverged=any(self._diverged[i] for i in stack.members),
             uses_population=uses_population,
+            large=is_large(self.variants[stack.members[0]].network),
         )
         seen = [self._seen[i] for i in stack.members]
         tested = np.array([v.test_loss for v in seen]), np.array([v.test_accuracy for v in seen])
@@ -227,7 +229,7 @@ class Trainer:
         activation = self.variants[stack.members[0]].network.activation
         layers = probes.layers(
             stack,
-            self.batches.probe(PROBE_DIGITS, standardize),
+            self.batches.probe(MOVING_DIGITS if plan.few_digits else PROBE_DIGITS, standardize),
             activation,
             histograms=None if plan.all_histograms else focus.layers,
             summaries=plan.summaries,

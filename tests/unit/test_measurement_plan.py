@@ -5,12 +5,14 @@ from typing import get_args
 
 import pytest
 
-from bnviz.experiment.config import TrainingConfig, Watch
+from bnviz.experiment.config import NetworkConfig, TrainingConfig, Watch
+from bnviz.records.frames import LARGE_DEPTH
 from bnviz.training.measurement_plan import (
     LANDSCAPE_LOOKS,
     MeasurementPlan,
     edit_needs_tests,
     is_kept,
+    is_large,
     measurement_plan,
 )
 
@@ -72,6 +74,28 @@ def test_a_network_that_diverged_is_told_of_in_full_whoever_asks(
 ) -> None:
     plan = measurement_plan(TRAINING, watch, 7, evaluate=evaluate, diverged=True)
     assert measured(plan) == f"{ALL} {expected}".rstrip()
+
+
+@pytest.mark.parametrize("watch", WATCHES)
+def test_only_a_large_network_that_moves_is_looked_at_on_few_digits(watch: Watch | None) -> None:
+    def few(step: int, **asked: bool) -> bool:
+        return measurement_plan(TRAINING, watch, step, **asked).few_digits
+
+    assert few(7, large=True)
+    assert not any([few(7), few(7, large=True, evaluate=True), few(7, large=True, diverged=True), few(0, large=True)])
+
+
+@pytest.mark.parametrize(
+    ("network", "large"),
+    [
+        (NetworkConfig(), False),
+        (NetworkConfig(hidden_layers=LARGE_DEPTH), False),
+        (NetworkConfig(hidden_layers=LARGE_DEPTH + 1), True),
+        (NetworkConfig(architecture="lenet"), True),
+    ],
+)
+def test_a_network_is_large_if_it_is_deep_or_has_convolutions(network: NetworkConfig, large: bool) -> None:
+    assert is_large(network) == large
 
 
 @pytest.mark.parametrize("watch", WATCHES)

@@ -19,7 +19,7 @@ from bnviz.data import Digits
 from bnviz.experiment.choices import Position, Schedule
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.edits import Edit, plan
-from bnviz.records.frames import PROBE_DIGITS, TEST_DIGITS, Focus, Frame
+from bnviz.records.frames import MOVING_DIGITS, PROBE_DIGITS, TEST_DIGITS, Focus, Frame
 from bnviz.training import probes
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer, train
@@ -243,6 +243,17 @@ class TestFrames:
             assert frame.shows(Focus(layers))
             assert frame.shows(Focus((0,))) == (0 in layers)
         assert focused.advance(steps=0, focus=Focus((0,))).shows(Focus((0,)))  # at once, without training
+
+    def test_of_a_large_network_count_few_digits_while_it_moves_and_all_when_it_stands(self, batches: Batches) -> None:
+        deep = Experiment(TrainingConfig(steps=300), (Variant(replace(SMALL, hidden_layers=9)),))
+        trainer = trainer_of(deep, batches)
+
+        def digits(frame: Frame) -> float:
+            return float(frame.variants[0].layers[8].histograms["pre_activation"].sum()) / SMALL.width
+
+        assert digits(trainer.advance(steps=7, evaluate=False)) == MOVING_DIGITS
+        assert digits(trainer.advance(steps=0)) == PROBE_DIGITS
+        assert digits(trainer.advance(evaluate=False)) == PROBE_DIGITS  # kept
 
     def test_that_are_kept_are_the_same_to_the_bit_whatever_is_in_focus(self, batches: Batches) -> None:
         focused = trainer_of(THREE, batches)
