@@ -50,7 +50,7 @@ def _choices(axis: Axis, succeeds: Flags) -> str:
 
 
 def _range(axis: Axis, succeeds: Flags) -> str:
-    """From the lowest to the highest value, if all between succeed too; else how many."""
+    """The lowest and the highest value, if all between succeed too; else how many do."""
     order = np.argsort([float(value) for value in axis.values])
     places = np.flatnonzero(succeeds[order])
     if places[-1] - places[0] + 1 > len(places):

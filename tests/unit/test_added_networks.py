@@ -9,14 +9,14 @@ TRAINING = TrainingConfig()
 
 def differences(first: Variant, other: Variant) -> set[str]:
     rows = distinguishing_settings([(TRAINING, first), (TRAINING, other)])
-    return {title for row in rows for title in row if title in ("Batchnorm", "Init")}
+    return {title for row in rows for title in row}
 
 
 def test_each_offer_changes_one_thing() -> None:
     first = Variant(NetworkConfig(init="rand"))
     offers = added_networks(first)
     assert {label: differences(first, other) for label, other in offers.items()} == {
-        "with batchnorm": {"Batchnorm"},
+        "with batchnorm": {"Normalization"},
         "with init Xavier normal": {"Init"},
         "with weights × 0.01": {"Init"},
     }
