@@ -84,3 +84,9 @@ def test_a_name_that_is_not_there_would_be_seen() -> None:
         "training/trainer.py",
         "DEPLOYMENT.md",
     ]
+
+
+@pytest.mark.parametrize("guide", [*GUIDES, "CHANGELOG.md", "docs/RESULTS.md"])
+def test_no_mark_of_a_merge_is_left_in_a_document(guide: str) -> None:
+    lines = (ROOT / guide).read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith(("<<<<<<<", ">>>>>>>"))] == []
