@@ -1,5 +1,5 @@
 // @ts-check
-// Whatever moves on the page: news that the server is asked for, one question after the other.
+// Whatever moves on the page: news that the server is asked for, the next ones while these are being drawn.
 
 /** @import { Figures } from "./chart/figure.d.ts" */
 /** @import { PatientComponent } from "./component.d.ts" */
@@ -25,7 +25,6 @@ const nextFrame = () => new Promise(requestAnimationFrame);
 /** Shows the news of one feed in one place until it is stopped. */
 class FeedReader {
   #stopping = new AbortController();
-  #seen = "";
   /** @type {number | string | undefined} the state of the page that is known to be out of date */
   #outdated;
   /** @type {Map<string, string>} HTML by class */
@@ -48,32 +47,47 @@ class FeedReader {
 
   async read() {
     const { signal } = this.#stopping;
+    let seen = "";
+    let asked = this.#ask(seen, signal);
     while (!signal.aborted) {
       try {
-        await this.#ask(signal);
+        const news = await asked;
+        seen = news?.version ?? seen;
+        asked = this.#ask(seen, signal);
+        asked.catch(() => {}); // it is awaited in a moment
+        await nextFrame();
+        if (news && !signal.aborted) await this.#show(news);
       } catch (error) {
         if (signal.aborted) return;
         console.warn(error);
         await pause(1); // the server is away for a moment, or a figure could not be drawn
+        seen = "";
+        asked = this.#ask(seen, signal);
       }
-      await nextFrame();
     }
   }
 
-  /** @param {AbortSignal} signal */
-  async #ask(signal) {
-    const answer = await fetch(`${this.feed.url}?seen=${this.#seen}`, { signal });
-    if (answer.status === 200) return this.#show(await answer.json());
-    if (answer.status === 204) return;
+  /**
+   * News that differ from those that were seen; none where nothing was new for a while.
+   *
+   * @param {string} seen
+   * @param {AbortSignal} signal
+   * @returns {Promise<News | undefined>}
+   */
+  async #ask(seen, signal) {
+    const answer = await fetch(`${this.feed.url}?seen=${seen}`, { signal });
+    if (answer.status === 200) return answer.json();
+    if (answer.status === 204) return undefined;
     if (answer.status !== 205) throw new Error(`news: ${answer.status}`);
     // The connection was lost, and with it what the server knew of this page; a rerun brings another address.
     await pause(0.5);
     if (!signal.aborted) this.rerun(performance.now());
     await pause(0.5);
+    return undefined;
   }
 
   /** @param {News} news */
-  async #show({ version, page, html, figures, rerun }) {
+  async #show({ page, html, figures, rerun }) {
     for (const [name, text] of Object.entries(html)) {
       const part = this.place.querySelector(`.${name}`) ?? document.querySelector(`.${name}`);
       if (part && (this.#shown.get(name) !== text || !part.childNodes.length)) part.innerHTML = text;
@@ -84,7 +98,6 @@ class FeedReader {
       this.rerun(page);
     }
     await deliverAll(figures, this.feed.plotly);
-    this.#seen = version;
   }
 }
 

@@ -4,6 +4,7 @@
 /** @import { Figure, Trace } from "./figure.d.ts" */
 /** @import { Plotly, PlotlyDiv } from "./plotly_api.d.ts" */
 
+import { MarkMover } from "./marks/mover.js";
 import { savePicture } from "./picture.js";
 import { loadPlotly } from "./plotly.js";
 import { themeOf } from "./theme.js";
@@ -12,6 +13,8 @@ import { Zoom } from "./zoom.js";
 
 const CONFIG = { displayModeBar: false, scrollZoom: false }; // the bar covers what it belongs to, and uploads charts
 const AT_ONCE = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: false } };
+const SETTLE = 150; // milliseconds without a figure until Plotly hears of marks that were moved without it
+const UNSEEN_EVERY = 500; // milliseconds between two drawings of a chart that is off the screen
 const WHOLE = new Set(["heatmap", "contour", "surface", "scatter3d"]); // know no update of their data alone
 
 /** @typedef {{ figure: Figure, url: string }} Delivery a figure, and where Plotly is found */
@@ -42,6 +45,16 @@ function look({ type, name, line, marker }) {
   return [type, name, ...colors].join();
 }
 
+/**
+ * What Plotly must draw anew for, less what may move.
+ *
+ * @param {HTMLElement} div
+ * @param {Figure} figure
+ */
+function shapeOf(div, { data, layout: { meta, ...rest } }) {
+  return themeOf(div).key + JSON.stringify(rest) + data.map(look);
+}
+
 export class Chart {
   zoom = new Zoom();
   /** @type {((point: Point) => void) | undefined} */
@@ -57,6 +70,18 @@ export class Chart {
   #shape;
   /** @type {string | undefined} */
   #still;
+  /** @type {Trace[]} what Plotly knows */
+  #known = [];
+  /** @type {MarkMover | undefined} of what Plotly has drawn */
+  #mover;
+  /** Whether marks stand elsewhere than Plotly knows. */
+  #isAhead = false;
+  #isHovered = false;
+  #isOnScreen = true;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #settling;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #unseen;
 
   /**
    * @param {HTMLElement} div
@@ -68,7 +93,21 @@ export class Chart {
     this.words = words;
     this.saveButton = saveButton;
     this.resizing = new ResizeObserver(() => {
-      if (this.isReady && div.clientWidth) window.Plotly.Plots.resize(div);
+      if (!this.isReady || !div.clientWidth) return;
+      if (this.#isAhead) this.redraw();
+      else window.Plotly.Plots.resize(div);
+    });
+    this.seeing = new IntersectionObserver((entries) => {
+      this.#isOnScreen = entries.some(({ isIntersecting }) => isIntersecting);
+      if (this.#isOnScreen) this.#draw();
+    });
+    this.seeing.observe(div);
+    div.addEventListener("pointerenter", () => {
+      this.#isHovered = true;
+      this.settle();
+    });
+    div.addEventListener("pointerleave", () => {
+      this.#isHovered = false;
     });
     this.resizing.observe(div);
     phone.addEventListener("change", this.#fitPhone);
@@ -97,6 +136,28 @@ export class Chart {
     this.#after = after;
     if (same && same === (this.#next ?? this.#shown)?.figure.layout.meta.same) return;
     this.#next = delivery;
+    if (this.#isOnScreen || !this.isReady) return this.#draw();
+    this.#unseen ??= setTimeout(() => {
+      this.#unseen = undefined;
+      this.#draw();
+    }, UNSEEN_EVERY);
+  }
+
+  /** Whether marks stand elsewhere than Plotly knows. */
+  get isAhead() {
+    return this.#isAhead;
+  }
+
+  /** Let Plotly hear where the marks are, so that hover, zoom and files have the values that are seen. */
+  async settle() {
+    clearTimeout(this.#settling);
+    if (!this.#isAhead || this.#isDrawing || !this.#shown) return;
+    this.#isDrawing = true;
+    try {
+      await this.#react(window.Plotly, fitting(this.#shown.figure));
+    } finally {
+      this.#isDrawing = false;
+    }
     await this.#draw();
   }
 
@@ -109,12 +170,16 @@ export class Chart {
 
   /** @param {string} name of the file */
   async save(name) {
+    await this.settle();
     if (this.isReady) await savePicture(this.div, this.words.innerHTML, themeOf(this.div).paper, name);
   }
 
   /** The chart has left the page. */
   remove() {
     this.resizing.disconnect();
+    this.seeing.disconnect();
+    clearTimeout(this.#settling);
+    clearTimeout(this.#unseen);
     phone.removeEventListener("change", this.#fitPhone);
     removeEventListener("resize", this.#fitWindow);
     window.Plotly?.purge(this.div);
@@ -166,33 +231,77 @@ export class Chart {
   }
 
   /**
-   * Where only data moved, the axes need not be drawn again: that halves the time. Nor what a figure says stands still.
+   * Where only data moved, the axes need not be drawn again, nor what a figure says stands still: the marks are moved
+   * without Plotly, or with its quick way where it must know, or where a mark is not known here.
    *
    * @param {Plotly} plotly
    * @param {Figure} figure
    */
-  async #plot(plotly, { data, layout }) {
+  async #plot(plotly, figure) {
     const { div } = this;
-    const { key, template, scales } = themeOf(div);
-    const { meta, ...rest } = layout;
-    const shape = key + JSON.stringify(rest) + data.map(look);
+    const { data, layout } = figure;
+    const { still } = layout.meta;
+    const isStill = (/** @type {Trace} */ { type }) => WHOLE.has(type) && Boolean(still) && still === this.#still;
+    if (shapeOf(div, figure) !== this.#shape) return this.#react(plotly, figure);
+    if (!this.#isWatched && this.#move(data, isStill)) return this.#waitToSettle(layout.meta.trail?.seconds ?? 0);
     const moving = data.flatMap((trace, index) => (WHOLE.has(trace.type) ? [] : [index]));
-    const rests = moving.length === data.length || (meta.still && meta.still === this.#still);
-    if (shape === this.#shape && rests) {
-      const resting = [...div.querySelectorAll(".contourlayer")].map((layer) => ({ layer, plot: layer.parentElement }));
-      const moved = data.filter((trace) => !WHOLE.has(trace.type));
-      await plotly.animate(div, { data: moved, traces: moving }, AT_ONCE);
-      for (const { layer, plot } of resting) plot?.prepend(layer); // Plotly takes it away: contours cannot be animated
-      return;
+    if (this.#isAhead || !data.every((trace) => !WHOLE.has(trace.type) || isStill(trace))) {
+      return this.#react(plotly, figure);
     }
+    const resting = [...div.querySelectorAll(".contourlayer")].map((layer) => ({ layer, plot: layer.parentElement }));
+    const moved = data.filter((trace) => !WHOLE.has(trace.type));
+    await plotly.animate(div, { data: moved, traces: moving }, AT_ONCE);
+    for (const { layer, plot } of resting) plot?.prepend(layer); // Plotly takes it away: contours cannot be animated
+    this.#mover = undefined;
+    this.#known = data;
+  }
+
+  /**
+   * @param {Plotly} plotly
+   * @param {Figure} figure
+   */
+  async #react(plotly, figure) {
+    const { div } = this;
+    const { data, layout } = figure;
+    const { template, scales } = themeOf(div);
+    const { meta } = layout;
     const coloraxis = meta.scale && { coloraxis: { ...layout.coloraxis, colorscale: scales[meta.scale] } };
     const zoomed = this.zoom.keep(div, layout);
+    const shape = shapeOf(div, figure);
+    this.#isAhead = false;
     await plotly.react(div, data, { ...layout, ...zoomed, ...coloraxis, template, autosize: true }, CONFIG);
+    this.#mover = undefined;
+    this.#known = data;
     this.#shape = shape;
     this.#still = meta.still;
   }
 
+  /** Whether a reader looks closely: Plotly must know every value, and may be in the middle of something. */
+  get #isWatched() {
+    return this.#isHovered || Boolean(this.div._dragging || this.div.querySelector(".hoverlayer")?.hasChildNodes());
+  }
+
+  /**
+   * @param {Trace[]} data
+   * @param {(trace: Trace) => boolean} isStill
+   */
+  #move(data, isStill) {
+    this.#mover ??= new MarkMover(this.div, this.#known);
+    const moved = this.#mover.move(data, isStill);
+    this.#isAhead ||= moved;
+    return moved;
+  }
+
+  /** @param {number} seconds that a line is still on its way to appear: Plotly would show all of it */
+  #waitToSettle(seconds) {
+    clearTimeout(this.#settling);
+    this.#settling = setTimeout(() => this.settle(), SETTLE + 1000 * seconds);
+  }
+
   #listen() {
+    this.div.on("plotly_afterplot", () => {
+      this.#mover = undefined;
+    });
     this.zoom.watch(this.div, () => this.redraw());
     this.div.on("plotly_click", ({ points: [point] }) => {
       if (point) this.onClick?.({ curve: point.curveNumber, x: point.x, y: point.y });
