@@ -5,7 +5,7 @@ import time
 UNWATCHED_INTERVAL = 0.1  # seconds from one frame to the next, unless a viewer can take them faster
 SHORTEST_INTERVAL = 1 / 45
 WISH_LASTS = 1.0  # seconds after a viewer last asked
-LOOKING_SHARE = 0.25  # of the time at full speed, which frames may take beside training ...
+LOOKING_SHARE = 0.15  # of the time at full speed, which frames may take beside training ...
 SLOWEST_INTERVAL = 0.1  # ... unless frames would then be further apart than so many seconds
 SHORTEST_TRAINING = 0.005  # seconds
 EVALUATE_EVERY = 1.0  # seconds between two looks at the test digits, beside those of the kept frames
