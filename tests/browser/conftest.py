@@ -251,6 +251,11 @@ class Lab:
             self.page.wait_for_selector(f".st-key-{key} .bnviz-chart[data-ready]")
         return self
 
+    def open_settings(self) -> None:
+        """The sidebar, which is folded at first."""
+        self.page.get_by_test_id("stExpandSidebarButton").click()
+        expect(self.page.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "true")
+
     def click(self, key: str) -> None:
         self.page.locator(f".st-key-{key} button").click()
 

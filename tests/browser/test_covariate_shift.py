@@ -71,10 +71,8 @@ def test_the_slider_goes_back_in_all_charts_at_once(finished: Lab) -> None:
 
 @pytest.mark.parametrize("sidebar", ["open", "closed"])
 def test_the_slider_stays_within_reach_of_the_last_chart(here: Lab, sidebar: str) -> None:
-    if sidebar == "closed":
-        here.page.get_by_test_id("stSidebar").hover()
-        here.page.get_by_test_id("stSidebarCollapseButton").locator("button").click()
-        expect(here.page.get_by_test_id("stExpandSidebarButton")).to_be_visible()
+    if sidebar == "open":
+        here.open_settings()
     here.page.locator(".st-key-chart_gradient_shift").scroll_into_view_if_needed()
     at_hand = (
         "i => { const b = i.getBoundingClientRect();"
@@ -108,6 +106,7 @@ def test_a_layer_that_is_gone_is_no_longer_chosen(here: Lab) -> None:
     here.page.locator(".st-key-shift_layer input").click()
     here.page.get_by_role("option", name="2").click()
     wait_for(lambda: "layer 2" in str(here.chart("chart_ridge", "div.getAttribute('aria-label')")), "layer 2")
+    here.open_settings()
     here.press("hidden_layers", "ArrowLeft")
     wait_for(lambda: "layer 1" in str(here.chart("chart_ridge", "div.getAttribute('aria-label')")), "layer 1")
 
@@ -119,6 +118,15 @@ def test_accessibility_scan_finds_nothing_serious(here: Lab) -> None:
     here.press("scrubber", "Home")
     expect(shown(here)).to_contain_text("as it was")
     assert_accessible(here.page)
+
+
+def test_one_hidden_layer_has_no_covariate_shift_and_five_are_one_click_away(lab: Lab) -> None:
+    lab.open("covariate_shift?width=16", CHARTS)
+    shallow = lab.page.locator(".st-key-shallow")
+    expect(shallow).to_contain_text("one hidden layer")
+    lab.click("deepen")
+    expect(shallow).not_to_contain_text("one hidden layer")
+    wait_for(lambda: lab.parameters().get("hidden_layers") == "5", "the address")
 
 
 def test_a_phone_gets_one_column_and_no_sideways_scrolling(phone: Lab) -> None:

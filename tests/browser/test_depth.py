@@ -31,6 +31,7 @@ def test_from_twenty_layers_to_lenet_and_its_feature_maps(lab: Lab) -> None:
     lab.ready(OF_LENET)
     has_layers(lab, 5)
     wait_for(lambda: lab.parameters().get("architecture") == "lenet", "the address")
+    lab.open_settings()
     expect(lab.page.locator(".st-key-activation input")).to_have_value("sigmoid")
     before = lab.chart("chart_maps_B", "JSON.stringify(div.data[0].z)")
     lab.click("play")

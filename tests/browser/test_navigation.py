@@ -93,6 +93,14 @@ def test_a_slider_that_is_moved_at_that_moment_is_found_where_it_was_left(lab: L
     wait_for(lambda: "diverges" in lab.words("chart_ravine"), "the rate that was chosen")
 
 
+def test_a_reload_on_a_page_about_something_else_keeps_the_experiment_of_the_lab(lab: Lab) -> None:
+    lab.open("?steps=300&a_init=normal").go("Inside batchnorm", ["chart_points"])
+    lab.page.reload()
+    lab.ready(["chart_points"])
+    lab.go("Live lab")
+    assert lab.parameters() == {"steps": "300", "a_init": "normal"}
+
+
 def test_a_link_to_the_page_itself_holds_nothing_back(here: Lab) -> None:
     here.page.add_init_script(NEVER)
     here.open("initialization", ["chart_propagation"])

@@ -17,6 +17,8 @@ from bnviz.experiment import sweep_addresses
 from bnviz.experiment.addresses import to_query
 from bnviz.experiment.config import NetworkConfig, TrainingConfig
 from bnviz.experiment.sweep import Axis, Sweep
+from bnviz.export.sweep import from_parquet
+from bnviz.ui.sections.sweep_example import FILE
 from tests.browser.conftest import Lab, assert_accessible, assert_one_column, at_rest, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -65,6 +67,7 @@ def test_a_grid_is_watched_learning_and_a_cell_opens_in_the_live_lab(lab: Lab) -
     shows(lab, "finished")
     for key in MAPS:
         wait_for(partial(filled, lab, key), f"values in every cell of {key}")
+    expect(lab.page.locator(".bnviz-findings")).to_contain_text("Training succeeds")
     ends = "[div.layout.coloraxis.cmin, div.layout.coloraxis.cmax]"
     assert lab.chart("chart_sweep_off", ends) == lab.chart("chart_sweep_on", ends)
     lab.page.mouse.move(0, 0)  # a button under the mouse has another colour
@@ -95,6 +98,15 @@ def test_a_grid_is_watched_learning_and_a_cell_opens_in_the_live_lab(lab: Lab) -
     lab.page.mouse.click(*cell)
     lab.ready()
     wait_for(lambda: lab.parameters() == to_query(SMALL.pair([1, 1])), "the address of the cell")
+
+
+def test_a_finished_example_says_what_it_shows_and_the_labs_value_is_marked(lab: Lab) -> None:
+    lab.open("sweep", ("chart_sweep_lines", "chart_sweep_example"))
+    expect(lab.page.get_by_text("Training succeeds without batchnorm for init scale 0.001 to 0.032")).to_be_visible()
+    assert lab.chart("chart_sweep_lines", "div.layout.shapes.map(shape => shape.x0)") == [1]
+    lab.click("sweep_use_example")
+    example = from_parquet(FILE.read_bytes())[0]
+    wait_for(lambda: lab.parameters() == sweep_addresses.to_query(example), "the example's address")
 
 
 def test_a_long_sweep_is_paused_resumed_and_cancelled(lab: Lab) -> None:
