@@ -254,7 +254,7 @@ class Lab:
     def open_settings(self) -> None:
         """The sidebar, which is folded at first."""
         self.page.get_by_test_id("stExpandSidebarButton").click()
-        expect(self.page.get_by_test_id("stSidebar")).to_have_attribute("aria-expanded", "true")
+        expect(self.page.get_by_role("button", name="Collapse sidebar")).to_be_attached()
 
     def click(self, key: str) -> None:
         self.page.locator(f".st-key-{key} button").click()
