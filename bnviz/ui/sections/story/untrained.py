@@ -10,6 +10,7 @@ from bnviz.data import status as data_status
 from bnviz.engine.in_worker import initialization_tasks
 from bnviz.experiment.chapter import Untrained
 from bnviz.experiment.config import replace
+from bnviz.experiment.inits import init_name
 from bnviz.figures.style import ACCENTS
 from bnviz.findings.story import Reveal
 from bnviz.findings.story_measurements import first_losses_reveal, spreads_reveal
@@ -65,7 +66,7 @@ def _show_spreads(
     stage: Stage, settings: Sequence[InitialSetting], first: InitialNetwork | None, second: InitialNetwork | None
 ) -> Reveal | None:
     guessed = stage.answer is not None
-    yours = "Your σ" if guessed else "N(0,1)"
+    yours = "Your σ" if guessed else init_name("normal")
     names = (yours, "Xavier's σ") if stage.number == 0 else ("ReLU with Xavier's σ", "ReLU with He's σ")
     columns = st.columns(2, gap="medium")
     for k, (name, setting, found) in enumerate(zip(names, settings, (first, second), strict=True)):
