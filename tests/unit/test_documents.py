@@ -17,7 +17,7 @@ VARIABLE = re.compile(r"\bBNVIZ_[A-Z_]*[A-Z]\b")
 PATH = re.compile(r"(?<![\w/.{$*<-])[\w.-]*\w(?:/[\w.-]+)*\.(?:py|js|css|md|toml|yaml|txt|json)\b(?![\w*])")
 DOTTED = re.compile(r"\bbnviz(?:\.\w+)+")
 # What a reader makes, and what another package brings.
-MADE = {"sweep.json", "plotly.min.js"}
+MADE = {"sweep.json", "plotly.min.js", "Node.js"}
 
 
 def words(text: str) -> str:
