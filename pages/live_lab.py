@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from bnviz import figures
-from bnviz.figures.histograms import PLACE_NAMES
+from bnviz.figures.histograms import HIGHEST_BAR, PLACE_NAMES
 from bnviz.figures.saturation import BARS
 from bnviz.figures.style import Figure, fitted_to_window
 from bnviz.findings.live import live_findings
@@ -56,7 +56,8 @@ with first_screen:
         options = page.heading(
             "Loss",
             "Cross-entropy on each batch (shadow), its mean over the last steps (line) and on the test digits "
-            "(circles). ln 10 = 2.303 is the loss of a network that gives every digit the same probability.",
+            "(circles; square: on all of them). ln 10 = 2.303 is the loss of a network that gives every digit the same "
+            "probability.",
         )
         with options.popover("View", width="content"):
             smoothing = st.slider(
@@ -79,7 +80,8 @@ with first_screen:
         options = page.heading(
             "Activations",
             f"Histogram of all neurons of the layer over {PROBED}, normalized with that batch's "
-            "statistics, in bins that never change. Values outside them are counted in words.",
+            "statistics, in bins that never change. The outermost bars hold what lies beyond; bars above "
+            f"{HIGHEST_BAR:g} % are cut.",
         )
         with options:
             layer = (
@@ -126,7 +128,7 @@ with left:
     page.heading(
         "Test accuracy",
         f"Share of the first {TEST_DIGITS:,} test digits that is recognized, in eval mode: batchnorm uses its running "
-        "statistics. The last point of a run is measured on all test digits.",
+        "statistics. The square at the end of a run is measured on all test digits, which are no point of the curve.",
     )
     live_chart("chart_accuracy")
     page.heading(

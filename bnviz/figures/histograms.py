@@ -17,18 +17,18 @@ from bnviz.figures.style import (
 from bnviz.records.frames import BINS, PLACES, Counts, Floats, Frame, bin_range
 
 PLACE_NAMES = dict(zip(PLACES, ("pre-activation", "normalized", "batchnorm output", "post-activation"), strict=True))
-HIGHEST = 12.0  # per cent of the values in one bin; a bar that is higher is cut there, and told in words
+HIGHEST_BAR = 12.0  # per cent of the values in one bin; a bar that is higher is cut there, and told in words
 
 
 def activation_histograms(frame: Frame, experiment: Experiment, *, layer: int, place: str) -> Figure:
     """Draw the share of values in each of the fixed bins; the outermost bar on a side is all that lies beyond it.
 
-    Rows share both axes. A bar above HIGHEST would press all others to the floor, so it is cut and its share is told.
+    Rows share both axes. A bar above HIGHEST_BAR would press all others to the floor: it is cut, and its share is told.
     """
     rows = [(i, found.histograms[place]) for i, found in networks_with(frame, layer) if place in found.histograms]
     low, high = _shared_range(experiment, place)
     tallest = max((float(bin_shares(counts).max()) for _, counts in rows), default=0.0)
-    top = HIGHEST if tallest > HIGHEST else nice_ceiling(max(tallest, 5.0))
+    top = HIGHEST_BAR if tallest > HIGHEST_BAR else nice_ceiling(max(tallest, 5.0))
     data, axes, words = [], {}, []
     for row, (i, counts) in enumerate(rows):
         begin, end = bin_range(place, experiment.variants[i].network.activation)
