@@ -41,6 +41,7 @@ def changes() -> Iterator[set[Path]]:
 
 
 def is_run_by_workers(file: Path) -> bool:
+    """Return whether a saved file, relative to the root, may be imported by the workers, which must then start anew."""
     return not any(file.is_relative_to(place) for place in WEB_ONLY)
 
 
@@ -52,6 +53,7 @@ def start(engine: Engine, options: list[str]) -> subprocess.Popen[bytes]:
 
 
 def stop(server: subprocess.Popen[bytes]) -> None:
+    """End a web server: ask it to, and kill it if it has not ended after STOP_TIMEOUT seconds."""
     server.terminate()
     try:
         server.wait(STOP_TIMEOUT)
@@ -61,6 +63,7 @@ def stop(server: subprocess.Popen[bytes]) -> None:
 
 
 def main(options: list[str]) -> None:
+    """Serve the app until Ctrl-C or SIGTERM, anew after each save; `options` are those of `streamlit run`."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # else it would leave its server behind
     engine = Engine()
     server = start(engine, options)

@@ -135,6 +135,7 @@ with picture:
 
 @st.cache_resource(scope="session", show_spinner=False)
 def gradient_question() -> LiveQuestion[list[GradientShift], Measurements]:
+    """Return this session's question about the shift of the gradients, with the measurements made so far."""
     return LiveQuestion(with_measurement, about=lambda experiment: experiment)
 
 
@@ -147,6 +148,7 @@ def gradients() -> list[list[GradientShift]]:
 
 
 def draw(view: View, _: Frame) -> dict[str, Figure]:
+    """Return the figure of each chart, by the chart's key, as of the step that is shown."""
     until = view.experiment.training.steps
     return {
         "chart_ridge": figures.distributions_over_steps(
@@ -161,6 +163,7 @@ def draw(view: View, _: Frame) -> dict[str, Figure]:
 
 
 def findings(view: View) -> list[str]:
+    """Return what the shown distributions and gradients say, a sentence each."""
     return shift_findings(view, gradients(), layer=layer, place=place)
 
 

@@ -33,6 +33,7 @@ _, run = session.live_run(experiment, keep_weights)
 
 
 def kind(chosen: bool) -> Literal["primary", "secondary"]:
+    """Return the type of a button, so that the chosen network or depth stands out."""
     return "primary" if chosen else "secondary"
 
 
@@ -115,6 +116,7 @@ options = page.heading(
 
 @st.cache_resource(scope="session", show_spinner=False)
 def maps_question() -> LiveQuestion[Convolved, Convolved]:
+    """Return this session's question for the feature maps, with its newest answer."""
     return LiveQuestion(newest)
 
 
@@ -154,11 +156,13 @@ else:
 
 
 def asked(shown: Experiment) -> Convolved | None:
+    """Return the newest feature maps of the chosen layer and digit; None if there are none of the networks shown."""
     found = maps.of(run, MapsOfDigit(layer, digit)) if convolutions else None
     return found if found and len(found.variants) == len(shown.variants) else None
 
 
 def draw(view: View, _: Frame) -> dict[str, Figure]:
+    """Return the figure of each chart, by the chart's key; those of feature maps once there is an answer."""
     drawn = {
         "chart_gradient_flow": figures.gradient_flow(view),
         "chart_reach": figures.gradient_reach(view),

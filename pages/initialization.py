@@ -109,6 +109,7 @@ with st.container(key="initial_findings"):
 
 
 def show_weights(setting: InitialSetting, found: InitialNetwork | None) -> None:
+    """Draw the formula of the init beside the weights of one layer; without a chart until they are measured."""
     network = setting.network
     st.subheader("The weights")
     left, right = st.columns([1, 2], gap="large")
@@ -134,6 +135,7 @@ def show_weights(setting: InitialSetting, found: InitialNetwork | None) -> None:
 
 
 def show_propagation(setting: InitialSetting, found: InitialNetwork | None) -> None:
+    """Draw what theory expects of the activations and gradients of each layer, beside what is measured."""
     st.subheader("Through the layers and back")
     left, right = st.columns([1, 2], gap="large")
     with left:
@@ -164,6 +166,7 @@ def show_propagation(setting: InitialSetting, found: InitialNetwork | None) -> N
 
 
 def show_loss(found: InitialNetwork | None) -> None:
+    """Draw the logits and the class probabilities behind the first loss; without charts until they are measured."""
     st.subheader("The first loss, and the logits behind it")
     st.latex(r"\begin{gathered}L=\ln\sum_k e^{z_k}-z_{y}\\ \text{all }z_k\text{ equal: }L=\ln 10\end{gathered}")
     st.markdown(
@@ -178,6 +181,7 @@ def show_loss(found: InitialNetwork | None) -> None:
 
 
 def show_schemes(untrained: InitialSetting) -> None:
+    """Draw the same untrained network under each scheme, those derived from a layer's size apart from the others."""
     st.subheader("All schemes")
     network = replace(untrained.network, init="zeros")  # whatever the init is, the question stays the same
     found = ask_later("schemes", task(initialization_tasks.schemes, replace(untrained, network=network), data))
@@ -202,6 +206,7 @@ def show_schemes(untrained: InitialSetting) -> None:
 
 
 def show_derivations(untrained: InitialSetting) -> None:
+    """Draw the derivations of Xavier's and He's scheme, each with deep networks at its own scale and around it."""
     st.subheader("Two derivations, and what confirms them")
     # Of the settings only these count: the two networks have a scheme, an activation and a depth of their own.
     network = NetworkConfig(width=untrained.network.width)
@@ -226,6 +231,7 @@ def show_derivations(untrained: InitialSetting) -> None:
 
 
 def show_signs(untrained: InitialSetting) -> None:
+    """Draw how often the gradients of a neuron's weights agree in sign, for raw, standardized and centred inputs."""
     st.subheader("Inputs that are all positive make the gradient zig-zag")
     found = ask_later("signs", task(initialization_tasks.signs, untrained, data))
     left, right = st.columns([1, 2], gap="large")

@@ -42,12 +42,14 @@ st.session_state.pop("no_live_run", None)
 
 
 def set_affine(gamma: Array, beta: Array) -> None:
+    """Set the sliders of γ and β, from the (2,) values of both dimensions; only in a callback."""
     for i, (gamma_key, beta_key) in enumerate(AFFINE):
         set_slider(gamma_key, float(gamma[i]))
         set_slider(beta_key, float(beta[i]))
 
 
 def new_points() -> None:
+    """Have the table begin with other random points, from the next run of the page on."""
     st.session_state["points_seed"] = st.session_state.get("points_seed", 0) + 1
 
 
@@ -125,6 +127,7 @@ def layer_units() -> tuple[Array, tuple[str, str]] | None:
 
 
 def forget_layer() -> None:
+    """Drop the kept values of the live run's layer, so that the page asks for new ones."""
     st.session_state.pop("layer_inputs", None)
 
 
@@ -140,6 +143,7 @@ def gradients_check(walk: Walk) -> Figure:
 
 @st.fragment
 def batch() -> None:
+    """Draw a batch before and after batchnorm, then its computational graph step by step."""
     st.subheader("A batch before and after")
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -208,6 +212,7 @@ def steps(walk: Walk, follow: int) -> None:
 
 @st.fragment
 def axes() -> None:
+    """Show over which axes of a dense and of a convolutional batch the mean is taken."""
     st.subheader("Over which axes")
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -226,6 +231,7 @@ def axes() -> None:
 
 @st.fragment
 def bias() -> None:
+    """Show that a bias before batchnorm does nothing, BN(Wu + b) = BN(Wu), and that its gradient is zero."""
     st.subheader("A bias before batchnorm does nothing")
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -249,6 +255,7 @@ def bias() -> None:
 
 @st.fragment
 def scale() -> None:
+    """Show that weights a times as large leave the output as it is, and make their own gradient a times as small."""
     st.subheader("Larger weights change nothing but their own gradient")
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -275,6 +282,7 @@ def scale() -> None:
 
 @st.fragment
 def runaway() -> None:
+    """Show how a bias grows without bound if its gradient takes μ and σ² for given numbers."""
     st.subheader("Statistics kept out of the gradient: a bias runs away")
     left, right = st.columns([2, 3], gap="large")
     with left:

@@ -145,6 +145,7 @@ with right:
     live_chart("chart_gradients")
 
     def pick_layer() -> None:
+        """Choose the layer whose row of the network map was clicked."""
         if point := st.session_state.get("chart_network", {}).get("click"):
             st.session_state["layer"] = max(1, min(round(point["y"]), deepest))
 
@@ -158,6 +159,7 @@ with right:
 
 
 def make_figures(view: View, frame: Frame) -> dict[str, Figure]:
+    """Return the figure of each chart, by the chart's key; one layer's details only if the frame holds them."""
     shown = view.experiment
     ghosts = [*run.ghosts, *(ghost for pin in run.pins for ghost in pin.ghosts)]
     here = min(layer, max(len(v.layers) for v in frame.variants) - 1)
@@ -177,6 +179,7 @@ def make_figures(view: View, frame: Frame) -> dict[str, Figure]:
 
 
 def what_happens(view: View) -> list[str]:
+    """Return how the run ended, once it has, and the findings that hold now, a sentence each."""
     return [*outcome(view), *live_findings(view)]
 
 

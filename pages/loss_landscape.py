@@ -201,6 +201,7 @@ look = Look(cast(Shape, shape), scan_log, layer - 1, normalized)
 
 
 def draw(view: View, _: Frame) -> dict[str, Figure]:
+    """Return the figure of each chart, by the chart's key; those measured on request once there is an answer."""
     return {
         "chart_loss_band": figures.loss_band(view, log=log),
         "chart_predictiveness": figures.gradient_predictiveness(view, log=log),

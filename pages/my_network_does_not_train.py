@@ -15,6 +15,7 @@ st.markdown(
 
 
 def row(key: str, symptom: Symptom) -> None:
+    """Draw one symptom: its sign, its cause, what to check, and the button that opens its experiment in the lab."""
     with st.container(key=f"symptom_{key}", border=True):
         sign, experiment, check, button = st.columns(COLUMNS, vertical_alignment="center")
         sign.markdown(f"**{symptom.sign}**")

@@ -29,6 +29,7 @@ st.markdown(
 
 
 def show(result: Result) -> None:
+    """Draw one experiment: its claims with their verdicts, charts, table, and the button that opens it in the lab."""
     st.subheader(result.title)
     st.caption(result.setting)
     for claim in result.claims:

@@ -61,6 +61,7 @@ current = sweep_form.current_value(pictured) if pictured is not None else None
 
 
 def make_figures(sweep: Sweep, found: SweepResults) -> dict[str, Figure]:
+    """Return the figures of a sweep, by their charts' keys: lines over one axis, heat maps over two."""
     if len(sweep.axes) == 1:
         return {"chart_sweep_lines": figures.sweep_lines(sweep, found, metric, current)}
     return {f"chart_sweep_{p}": figures.sweep_map(sweep, found, metric, p) for p in figures.sweep_panels(sweep)}

@@ -43,6 +43,7 @@ st.markdown(
 
 
 def choose_seed(seed: int) -> None:
+    """Start the page's run over with another seed."""
     run.edit(replace(run.experiment, training=replace(run.experiment.training, seed=seed)))
 
 
@@ -84,6 +85,7 @@ def settings() -> None:
 
 
 def name_network() -> None:
+    """Write which network is shown and how it differs from the live lab's; offer to train the lab's here."""
     different = differences(run.experiment, lab_network)
     st.markdown(
         f"Shown: **{network_in_words(run.experiment.variants[0])}**, on the {run.data}. "
@@ -137,6 +139,8 @@ with right:
 
 @st.cache_resource(scope="session", show_spinner=False)
 def bessel_question() -> LiveQuestion[LayerInputs, Figure]:
+    """Return this session's question for a unit's inputs, answered by the chart of Bessel's correction."""
+
     def bessel_figure(inputs: LayerInputs, _: object) -> Figure:
         return figures.bessel_correction(variance_estimates(inputs.values[:, 0], SIZES), inputs.step)
 
@@ -147,6 +151,7 @@ bessel, digit = bessel_question(), one_digit()
 
 
 def draw(view: View, _: Frame) -> dict[str, Figure]:
+    """Return the figure of each chart, by the chart's key; those that a worker is asked for once there is an answer."""
     drawn = {
         "chart_running_stats": figures.running_statistics(view, layer=0, unit=unit),
         "chart_statistics_error": figures.statistics_error(view, layer=0),

@@ -45,6 +45,7 @@ def build(source: Path, target: Path = SAMPLE_FILE) -> None:
 
 
 def main() -> None:
+    """Build the sample from the directory on the command line; a missing or damaged file ends it with a message."""
     parser = argparse.ArgumentParser(description="Make the bundled MNIST sample.")
     parser.add_argument("source", type=Path, help="directory with the four MNIST files, unpacked or as .gz")
     source = parser.parse_args().source

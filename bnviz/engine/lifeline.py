@@ -18,6 +18,8 @@ LOOK_EVERY = 2.0  # seconds
 @click.command()
 @click.option("--owner", type=int, required=True, help="process id of the web server")
 def dask_setup(service: Server, owner: int) -> None:
+    """Watch the web server from a thread, and end this process within LOOK_EVERY seconds once it is gone."""
+
     def watch() -> None:
         while os.getppid() == owner:
             time.sleep(LOOK_EVERY)

@@ -37,6 +37,8 @@ SPEEDS: dict[str, float] = {"1": 1, "10": 10, "50": 50, "200": 200, "max": math.
 
 
 class Run:
+    """One experiment being trained on a worker; any thread may give it orders, which come back at once, and view it."""
+
     def __init__(
         self,
         engine: Engine,

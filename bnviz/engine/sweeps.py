@@ -52,6 +52,8 @@ class SweepStatus:
 
 
 class SweepRun:
+    """One sweep being trained on all workers; any thread may give it orders and read what it has found so far."""
+
     def __init__(self, engine: Engine, sweep: Sweep, data: DataName) -> None:
         self.sweep, self.data = sweep, data
         self.version = 0  # changes a few times a second while anything is found, and with the state

@@ -15,6 +15,7 @@ NICE = 10  # training gives way to the web server and the browser on the same ma
 
 
 def dask_setup(worker: Worker) -> None:
+    """Prepare a worker that starts: its versions to tell, low priority, one torch thread, the digits in memory."""
     import torch
 
     worker.startup_information[KEY] = lambda _: versions()  # told to the scheduler when the worker registers

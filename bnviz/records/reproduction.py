@@ -46,6 +46,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
+    """Curves over a common x axis. log_x: whether that axis is logarithmic."""
+
     title: str
     x_title: str
     y_title: str
@@ -55,6 +57,8 @@ class Chart:
 
 @dataclass(frozen=True)
 class Table:
+    """Figures as text. Each row has as many cells as there are columns."""
+
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 

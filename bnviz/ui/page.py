@@ -32,6 +32,7 @@ def open_page(title: str) -> Experiment:
 
 
 def show_problems() -> None:
+    """Draw what was refused, at most PROBLEMS lines and how many more there are, with a button that dismisses it."""
     with st.container(key="problems"):  # always there: what comes and goes above the charts would mount them anew
         if found := settings_table.problems():
             lines = [f"- {line}" for line in found[:PROBLEMS]]

@@ -91,6 +91,7 @@ def sign_agreement(gradient: Tensor) -> Floats:
 
 
 def inputs(x: Tensor) -> Inputs:
+    """Return the sums that the theory needs of digits x, (digits, pixels), added up in double precision."""
     x = x.double()
     return Inputs(x.sum(1).numpy(), x.square().sum(1).numpy(), float(x.var(0, correction=0).sum()))
 

@@ -64,10 +64,12 @@ class Bench:
 
 
 def twins(network: NetworkConfig) -> list[Variant]:
+    """Return a network without and with batchnorm, in the order of TWIN_NAMES."""
     return [Variant(network), Variant(network, BatchNormConfig())]
 
 
 def mean(outcomes: Sequence[Outcome], name: str) -> float:
+    """Return the mean over the seeds of the field `name` of their outcomes. Raises ValueError for no outcomes."""
     return fmean(getattr(outcome, name) for outcome in outcomes)
 
 

@@ -16,6 +16,7 @@ _PREFIX = "initial_"  # of the keys of this page's widgets
 
 
 def style() -> None:
+    """Put this section's style sheet on the page."""
     use_stylesheet(__file__)
 
 

@@ -66,6 +66,7 @@ def one_digit() -> OneDigit:
 
 @st.fragment
 def show_one_digit(run: AskedRun) -> None:
+    """Draw the choice of one digit, from the test set or by hand, beside the network's answers alone and in company."""
     digit = one_digit()
     left, right = st.container(key="one_digit").columns([1, 2], gap="large")
     with left:

@@ -92,6 +92,7 @@ def _twins(training: TrainingConfig, network: NetworkConfig, options: BatchNormC
 
 
 def read_address_once() -> None:
+    """Fill the form once a session: from the address, or around the live lab's settings if there are any already."""
     if "sweep_form" in st.session_state:
         return
     if "settings" in st.session_state:  # the visitor comes from another page, and keeps the settings of the live lab
