@@ -107,6 +107,11 @@ def definitions(tree: ast.AST, within: str = "") -> Iterator[tuple[str, Definiti
             yield from definitions(node, within)
 
 
+def public_definitions(tree: ast.AST) -> Iterator[tuple[str, Definition]]:
+    """Every class and function that a module offers: no methods, and no functions within functions."""
+    return ((n, node) for n, node in definitions(tree) if not n.startswith("_") and "." not in n)
+
+
 def first_word(docstring: str) -> str:
     """Lower case; empty, where it begins with a symbol."""
     found = re.match(r"[^\w]*([A-Za-z]+)", docstring)
@@ -151,13 +156,29 @@ def test_a_fragment_is_seen_behind_marks() -> None:
     assert first_word("μ and σ of a batch") == ""  # a symbol is no fragment
 
 
-def test_no_module_is_longer_than_the_guide_without_a_reason() -> None:
-    assert set(long_files(SOURCES, MOST_LINES)) <= set(LONG_MODULES)
+@pytest.mark.parametrize("file", SOURCES, ids=name_of)
+def test_every_public_module_class_and_function_has_a_docstring(file: Path) -> None:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    documented = {"the module": tree} | dict(public_definitions(tree))
+    assert [name for name, node in documented.items() if not ast.get_docstring(node)] == []
 
 
-def test_no_function_is_longer_than_the_guide_without_a_reason() -> None:
-    assert set(long_functions()) <= set(LONG_FUNCTIONS)
+def test_public_are_the_names_of_a_module_at_any_indent_and_nothing_within_them() -> None:
+    source = (
+        "if True:\n    def seen(): pass\nelse:\n    class Seen:\n        def method(self): pass\n"
+        "def outer():\n    def inner(): pass\ndef _private(): pass\n"
+    )
+    assert [name for name, _ in public_definitions(ast.parse(source))] == ["seen", "Seen", "outer"]
 
 
-def test_no_script_is_longer_than_the_guide_without_a_reason() -> None:
-    assert set(long_files(SCRIPTS, MOST_SCRIPT_LINES)) <= set(LONG_SCRIPTS)
+# Equal, not fewer: what has become short enough leaves its list.
+def test_modules_longer_than_the_guide_are_those_with_a_reason() -> None:
+    assert set(long_files(SOURCES, MOST_LINES)) == set(LONG_MODULES)
+
+
+def test_functions_longer_than_the_guide_are_those_with_a_reason() -> None:
+    assert set(long_functions()) == set(LONG_FUNCTIONS)
+
+
+def test_scripts_longer_than_the_guide_are_those_with_a_reason() -> None:
+    assert set(long_files(SCRIPTS, MOST_SCRIPT_LINES)) == set(LONG_SCRIPTS)
