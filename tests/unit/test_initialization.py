@@ -21,6 +21,7 @@ from bnviz.experiment.config import (
     Variant,
     replace,
 )
+from bnviz.experiment.inits import SCHEMES
 from bnviz.nn.initialization import draw
 from bnviz.nn.network import NetworkState
 
@@ -65,7 +66,8 @@ def seeded(seed: int) -> Generator:
 
 
 def test_every_scheme_has_its_formula_here() -> None:
-    assert set(VARIANCE) == set(TORCHS) == set(INITS)
+    assert set(VARIANCE) == set(TORCHS) == set(INITS) == set(SCHEMES)
+    assert set(RANGE) == {init for init, scheme in SCHEMES.items() if scheme.shape in ("from zero", "uniform")}
 
 
 @pytest.mark.parametrize("scheme", INITS)

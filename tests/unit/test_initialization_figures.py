@@ -143,6 +143,15 @@ def test_probabilities_stand_in_the_order_of_the_labels(batches: "Batches") -> N
     np.testing.assert_allclose(z[:, 0], softmax(found.logits)[first], rtol=1e-5)
 
 
+def test_mean_probabilities_are_a_bar_per_class_and_network_that_add_up(batches: "Batches") -> None:
+    found = initial.measure(TANH, batches)
+    bars = figures.mean_probabilities({"one": found, "the same": found})["data"]
+    assert [bar["name"] for bar in bars] == ["one", "the same"]
+    for bar in bars:
+        assert np.array(numbers(bar["y"])).sum() == pytest.approx(100, rel=1e-4)
+        np.testing.assert_allclose(numbers(bar["y"]), softmax(found.logits).mean(axis=0) * 100, rtol=1e-4)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activation_bins_hold_zero_in_the_middle_of_one(activation: str) -> None:
     edges = activation_edges(activation)

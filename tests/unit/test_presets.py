@@ -46,7 +46,7 @@ def test_its_accuracies_are_those_that_it_promises(key: str, batches: Batches) -
     preset = PRESETS[key]
     _, last = trained(preset.experiment, batches, promised_step(preset))
     found = [100 * variant.test_accuracy for variant in last.variants]
-    np.testing.assert_allclose(promised_accuracies(preset), found, rtol=0, atol=WIDER.get(key, POINTS))
+    np.testing.assert_allclose(found, promised_accuracies(preset), rtol=0, atol=WIDER.get(key, POINTS))
 
 
 @pytest.mark.parametrize("key", PRESETS)
