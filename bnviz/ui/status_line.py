@@ -34,9 +34,9 @@ def status_line(view: View, status: Status, train_digits: int) -> str:
 
 
 def _limit(status: Status) -> str:
-    """Say so if the machine does not keep the pace that was asked for."""
+    """Say so if the machine cannot keep the pace that was asked for."""
     rate = status.steps_per_second
-    return ", as fast as this machine can" if 0 < rate < KEPT_PACE * status.asked < math.inf else ""
+    return " at most" if 0 < rate < KEPT_PACE * status.asked < math.inf else ""
 
 
 def has_notice(status: Status) -> bool:
