@@ -125,7 +125,7 @@ def test_one_hidden_layer_has_no_covariate_shift_and_five_are_one_click_away(lab
     shallow = lab.page.locator(".st-key-shallow")
     expect(shallow).to_contain_text("one hidden layer")
     lab.click("deepen")
-    expect(shallow).not_to_contain_text("one hidden layer")
+    expect(shallow.get_by_text("one hidden layer")).to_have_count(0)
     wait_for(lambda: lab.parameters().get("hidden_layers") == "5", "the address")
 
 
