@@ -60,7 +60,11 @@ def curve_legend(view: View, ghosts: Sequence[Ghost]) -> str:
     """Return HTML that names the curves in their colours, ghosts last."""
     names = network_names(view.experiment)
     solid = [colored(f"— {name}", network_color(view.experiment, i)) for i, name in enumerate(names)]
-    pale = [f'<span style="color:{ghost_color(ghost)}">┄ {ghost.name}</span>' for ghost in ghosts]
+    kinds = [color_of(normalized=ghost.variant.batchnorm is not None) for ghost in ghosts]
+    pale = [
+        f'<span style="color:{color};--network:{color}">┄ {ghost.name}</span>'
+        for ghost, color in zip(ghosts, kinds, strict=True)
+    ]
     return " &ensp; ".join([*solid, *pale])
 
 

@@ -144,8 +144,8 @@ def color_of(*, normalized: bool) -> str:
 
 
 def colored(text: str, color: str) -> str:
-    """Return HTML of bold words in a colour."""
-    return f'<span style="color:{color}"><b>{text}</b></span>'
+    """Return HTML of bold words in a colour; by --network the style sheet makes it dark or light enough to read."""
+    return f'<span style="color:{color};--network:{color}"><b>{text}</b></span>'
 
 
 @dataclass(frozen=True)
