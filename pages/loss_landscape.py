@@ -165,8 +165,8 @@ with left:
     page.csv_button("scaling_csv", "scaling", lambda: scaling_csv(scaled() or ()), options)
     live_chart("chart_scaling", savable=True)
     st.latex(
-        r"\mathrm{BN}(aWx) = \mathrm{BN}(Wx), \qquad "
-        r"\frac{\partial L}{\partial (aW)} = \frac1a \frac{\partial L}{\partial W}"
+        r"\begin{gathered} \mathrm{BN}(aWx) = \mathrm{BN}(Wx) \\[0.4em] "
+        r"\frac{\partial L}{\partial (aW)} = \frac1a \frac{\partial L}{\partial W} \end{gathered}"
     )
 with right:
     page.heading(
