@@ -56,6 +56,7 @@ def test_a_drawn_curve_is_the_ghost_beside_the_measured_loss(lab: Lab) -> None:
 def test_a_point_is_placed_by_keyboard_and_outlives_a_reload_of_the_tab(lab: Lab) -> None:
     chapter(lab, 2)
     plot = lab.page.get_by_role("slider", name="Your point")
+    expect(plot).to_have_attribute("aria-valuetext", re.compile("input of tanh"))  # it listens
     for _ in range(3):
         plot.press("Shift+ArrowRight")
     expect(plot).to_have_attribute("aria-valuetext", "input of tanh 33, output 1")
