@@ -25,7 +25,7 @@ Figure = dict[str, Any]
 # Networks of a kind differ in lightness, by their place, so that a network keeps its shade when another one changes.
 # Told apart with the common colour deficiencies (after Okabe and Ito).
 WITHOUT = ("#E07B00", "#9C4F00", "#F2A94E", "#6B3600", "#F7C98B", "#C2662D")
-WITH = ("#0B4A8F", "#1F77D0", "#6CB0F5", "#083263", "#A6CEF7", "#4A8FBF")
+WITH = ("#6CB0F5", "#1F77D0", "#0B4A8F", "#083263", "#A6CEF7", "#4A8FBF")
 ACCENTS = ("#009E73", "#CC5FA0", "#9A7A2E", "#6C6FD1")  # whatever is no network
 GUIDE = "#8A9099"  # reference lines and their words
 DOTTED: Figure = {"color": GUIDE, "width": 1, "dash": "dot"}

@@ -5,6 +5,7 @@ from html import escape
 import streamlit as st
 
 from bnviz.experiment.story import CHAPTERS, LECTURE
+from bnviz.ui import controls, page
 from bnviz.ui.components import guess_store
 from bnviz.ui.components.page_links import PageLink, page_links
 from bnviz.ui.sections.story import links
@@ -14,9 +15,11 @@ from bnviz.ui.sections.story.chapter import style
 def show_overview() -> None:
     """Draw the whole page."""
     style()
+    controls.chosen_experiment()  # kept in the address, for the way back to the lab
     records = guess_store.recorded()
     links.draw_strip(-1, records or {})
     st.title("The story of batch normalization", anchor=False)
+    page.show_problems()
     total = sum(chapter.minutes for chapter in CHAPTERS)
     st.markdown(
         f"{len(CHAPTERS)} chapters, each with a question, your guess, a run of a few seconds that answers it, and one "
