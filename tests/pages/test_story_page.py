@@ -50,7 +50,7 @@ def said(app: AppTest) -> str:
 
 def answered(app: AppTest) -> str:
     """All that the page says once its run has ended and it has run again, as its news ask it to."""
-    wait_until(lambda: "**Measured.**" in said(app.run()), "an answer")
+    wait_until(lambda: "**Measured.**" in said(app.run()), "an answer", timeout=300)
     assert not app.exception
     return said(app)
 
