@@ -1,6 +1,5 @@
 """Every page's address holds the experiment, so that a reload anywhere and a return to the live lab find it again."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from bnviz.experiment.addresses import to_query
 from bnviz.experiment.presets import PRESETS
 from bnviz.experiment.settings import unflatten
-from bnviz.ui.web import server
 from tests.opening import ROOT, address, page
 
 pytestmark = pytest.mark.slow
@@ -16,12 +14,6 @@ pytestmark = pytest.mark.slow
 # The sweep's address holds a sweep: the settings of its networks, and what varies.
 PAGES = sorted(path for path in (ROOT / "pages").glob("*.py") if path.stem != "sweep")
 EXPERIMENT = {"steps": "300", "a_init": "normal", "b_bn_momentum": "0.5"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _engine_ends_with_the_tests() -> Iterator[None]:
-    yield
-    server.stop()
 
 
 @pytest.mark.parametrize("script", PAGES, ids=lambda path: path.stem)

@@ -1,12 +1,10 @@
 """Every page there is, opened without a browser: a new file in pages/ is among them."""
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bnviz.ui.web import server
 from tests.opening import APP, ROOT, page
 
 PAGES = sorted((ROOT / "pages").glob("*.py"))
@@ -18,12 +16,6 @@ def navigation() -> list[str]:
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in (APP, *(ROOT / "bnviz" / "ui").rglob("*.py"))]
     calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
     return [ast.literal_eval(call.args[0]) for call in calls if ast.unparse(call.func) == "st.Page"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _engine_ends_with_the_tests() -> Iterator[None]:
-    yield
-    server.stop()
 
 
 def test_the_navigation_leads_to_every_page_and_to_no_other() -> None:

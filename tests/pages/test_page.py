@@ -1,7 +1,5 @@
 """Pages without a browser: their controls, messages and address, in Streamlit's own test runner."""
 
-from collections.abc import Iterator
-
 import pytest
 import streamlit as st
 
@@ -10,12 +8,6 @@ from bnviz.experiment.presets import PRESETS
 from bnviz.ui.web import server
 from bnviz.wording import pace
 from tests.opening import ROOT, address, page
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _engine_ends_with_the_tests() -> Iterator[None]:
-    yield
-    server.stop()
 
 
 def test_the_default_page_has_every_control_and_no_complaint() -> None:

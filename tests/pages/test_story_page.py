@@ -1,22 +1,13 @@
 """The story's pages without a browser: a guess is asked for and recorded, then a run answers beside it."""
 
-from collections.abc import Iterator
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from bnviz.experiment.guesses import Recorded
 from bnviz.experiment.story import CHAPTERS, LECTURE
-from bnviz.ui.web import server
 from tests.running import wait_until
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _engine_ends_with_the_tests() -> Iterator[None]:
-    yield
-    server.stop()
 
 
 def _chapter() -> None:
