@@ -1,17 +1,27 @@
-"""What the tests of live runs share: waiting with an end, killing a worker, and comparing what two runs left."""
+"""What tests of live runs and of routes share: waiting with an end, killing a worker, comparing what two runs left."""
 
+import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from bnviz.engine.cluster import Engine
 from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment
+
+Answer = TypeVar("Answer")
+
+
+def answered(question: Coroutine[Any, Any, Answer]) -> Answer:
+    """What a coroutine returns. It runs in a thread of its own: a browser test leaves its loop in the main thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, question).result()
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout: float = 120.0) -> None:

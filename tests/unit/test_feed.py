@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from starlette.requests import Request
 
 from bnviz.ui.web import feed as module
 from bnviz.ui.web.feed import Feed, serve_news
+from tests.running import answered
 
 Answer = tuple[int, Any]
 
@@ -20,12 +20,6 @@ def feed() -> Iterator[Feed]:
     opened = Feed()
     yield opened
     opened.close()
-
-
-def answered(question: Coroutine[Any, Any, Answer]) -> Answer:
-    """In a thread of its own: a browser test before this one may have left a loop in the main thread."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, question).result()
 
 
 def ask(token: str, seen: str = "") -> Answer:

@@ -1,6 +1,5 @@
 """The addresses of the chapters: served by the app's own server, known to Streamlit's navigation."""
 
-import asyncio
 import re
 
 import pytest
@@ -11,11 +10,12 @@ from bnviz.experiment.story import CHAPTERS
 from bnviz.ui.sections.story.pages import ChapterPage
 from bnviz.ui.web.page_html import _page, _page_of_a_chapter, serve_chapter
 from bnviz.ui.web.server import routes
+from tests.running import answered
 
 
 def served(chapter: str) -> Response:
     scope = {"type": "http", "method": "GET", "headers": [], "path_params": {"chapter": chapter}}
-    return asyncio.run(serve_chapter(Request(scope)))
+    return answered(serve_chapter(Request(scope)))
 
 
 @pytest.mark.parametrize("number", [0, 13])

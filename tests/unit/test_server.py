@@ -11,6 +11,7 @@ import pytest
 from starlette.applications import Starlette
 
 from bnviz.ui.web import server
+from tests.running import answered
 
 COMPONENTS = Path(server.__file__).parents[1] / "components"
 SCRIPTS = sorted(path.relative_to(COMPONENTS) for path in COMPONENTS.rglob("*.js"))
@@ -28,7 +29,7 @@ def get(path: str) -> tuple[int, dict[str, str], str]:
         sent.append(message)
 
     scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
-    asyncio.run(Starlette(routes=server.routes())(scope, receive, send))
+    answered(Starlette(routes=server.routes())(scope, receive, send))
     begin, *parts = sent
     headers = {name.decode(): value.decode() for name, value in begin["headers"]}
     return begin["status"], headers, b"".join(part.get("body", b"") for part in parts).decode()

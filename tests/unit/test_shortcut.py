@@ -1,9 +1,7 @@
 """The short way from a slider to its charts: one value, one answer, whatever else is asked."""
 
-import asyncio
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,6 +11,7 @@ from bnviz.figures.ravine import CHART_KEYS
 from bnviz.figures.style import Figure
 from bnviz.ui.sections import ravine
 from bnviz.ui.web.shortcut import Shortcut, serve_figures
+from tests.running import answered
 
 
 @pytest.fixture
@@ -23,10 +22,9 @@ def shortcut() -> Iterator[Shortcut]:
 
 
 def ask(token: str, query: str) -> tuple[int, Any]:
-    """Status and figures. In a thread of its own: a browser test before this one may have left a loop in this one."""
+    """Status and figures."""
     scope = {"type": "http", "query_string": query.encode(), "path_params": {"token": token}, "headers": []}
-    with ThreadPoolExecutor(1) as thread:
-        answer = thread.submit(asyncio.run, serve_figures(Request(scope))).result()
+    answer = answered(serve_figures(Request(scope)))
     text = bytes(answer.body).decode()
     return answer.status_code, json.loads(text) if answer.status_code == 200 else text
 
