@@ -61,8 +61,8 @@ if st.session_state.get("shift_layer", 1) > deepest:
 
 page.heading(
     "Distributions over the course of training",
-    f"All neurons of the layer over {PROBED}, normalized with that batch's statistics, in bins that "
-    "never change. A frame is kept every so many steps; the strong one is the moment that is shown.",
+    f"All neurons of the layer over {PROBED}, normalized with that batch's statistics, in the same bins for "
+    "all moments and networks. A frame is kept every so many steps; the strong one is the moment that is shown.",
 )
 with st.container(horizontal=True, key="shift_settings", vertical_alignment="bottom"):
     layer = st.selectbox("Layer", range(1, deepest + 1), key="shift_layer", width=90) - 1

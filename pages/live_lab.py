@@ -80,8 +80,8 @@ with first_screen:
         options = page.heading(
             "Activations",
             f"Histogram of all neurons of the layer over {PROBED}, normalized with that batch's "
-            "statistics, in bins that never change. The outermost bars hold what lies beyond; bars above "
-            f"{HIGHEST_BAR:g} % are cut.",
+            "statistics, in fixed bins, finer where all values are small. The outermost bars hold what lies beyond; "
+            f"bars above {HIGHEST_BAR:g} % are cut.",
         )
         with options:
             layer = (

@@ -1,5 +1,6 @@
 """What several tests build from: every experiment there is (a hypothesis strategy), made-up frames, short runs."""
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -177,3 +178,12 @@ def history_of(experiment: Experiment, frames: Sequence[Frame]) -> History:
     for found in frames:
         history.add(found)
     return history
+
+
+# -- figures --------------------------------------------------------------------------------------------------------
+
+
+def numbers(spec: Mapping[str, str]) -> npt.NDArray[Any]:
+    """The numbers of a figure, which travel as bytes in base64."""
+    found = np.frombuffer(base64.b64decode(spec["bdata"]), np.dtype(spec["dtype"]))
+    return found.reshape([int(n) for n in spec["shape"].split(",")]) if "shape" in spec else found

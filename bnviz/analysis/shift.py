@@ -37,7 +37,10 @@ Since = Literal["before", "start"]  # a drift is counted from the kept frame bef
 
 @dataclass(frozen=True)
 class DistributionCourse:
-    """The distributions of one layer of one network over its steps: counts (frames, BINS + 3), as in LayerFrame."""
+    """The distributions of one layer of one network over its steps: counts (frames, BINS + 3), as in LayerFrame.
+
+    low, high: where the bins begin and end.
+    """
 
     steps: tuple[int, ...]
     counts: Counts
@@ -51,12 +54,19 @@ class DistributionCourse:
         return float((last[0] + last[-2]) / max(last.sum(), 1))
 
 
-def distribution_course(view: View, variant: int, layer: int, place: str) -> DistributionCourse:
-    """Return what the kept frames hold, and last the newest frame; empty if there is no such layer."""
-    found = list(_known(view, variant, layer, place, newest=True))
-    steps, counts = [step for step, _, _ in found], [each.histograms[name] for _, each, name in found]
-    low, high = bin_range(place, view.experiment.variants[variant].network.activation)
-    return DistributionCourse(tuple(steps), np.array(counts).reshape(-1, BINS + 3), low, high)
+def distribution_courses(view: View, layer: int, place: str) -> list[DistributionCourse]:
+    """Return what the kept frames of each network hold, and last the newest frame; empty if there is no such layer.
+
+    All have bins of the same width, as narrow as allows all to be seen that the usual bins show.
+    """
+    found = [list(_known(view, i, layer, place, newest=True)) for i in range(len(view.variants))]
+    closest = min((each.magnification(name) for known in found for _, each, name in known), default=1)
+    courses = []
+    for variant, known in zip(view.experiment.variants, found, strict=True):
+        steps, counts = [step for step, _, _ in known], [each.counts(name, closest) for _, each, name in known]
+        low, high = (end / closest for end in bin_range(place, variant.network.activation))
+        courses.append(DistributionCourse(tuple(steps), np.array(counts).reshape(-1, BINS + 3), low, high))
+    return courses
 
 
 def _known(view: View, variant: int, layer: int, place: str, *, newest: bool) -> Iterator[tuple[int, LayerFrame, str]]:

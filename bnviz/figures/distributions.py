@@ -56,7 +56,7 @@ def distributions_over_steps(
     every: steps between two snapshots of the overlay. until: the last step that the axis of steps has room for.
     """
     until = until or view.experiment.training.steps
-    courses = [shift.distribution_course(view, i, layer, place) for i in range(len(view.variants))]
+    courses = shift.distribution_courses(view, layer, place)
     name = f"{shift.PLACES[place]}, layer {layer + 1}"
     values = axis(name, range=_span(courses))
     if kind == "ridges":
@@ -144,7 +144,7 @@ def _snapshots(found: DistributionCourse, look: NetworkLook, at: Sequence[int]) 
         lines = np.concatenate([rows, np.full((len(rows), 1), math.nan)], axis=1).ravel()
         along, color = np.tile(np.append(x, math.nan), len(rows)), faded(look.color, shade)
         traces.append(line(along, lines, color, f"{look.letter} {k}", line={"width": 1.2}, hoverinfo="skip"))
-    hover = f"{look.name} newest: %{{y:.1f}} % at %{{x:.2f}}<extra></extra>"
+    hover = f"{look.name} newest: %{{y:.1f}} % at %{{x:.3g}}<extra></extra>"
     newest = line(x, share[-1], look.color, f"{look.letter} newest", hovertemplate=hover)
     traces.append(newest | {"fill": "tozeroy", "fillcolor": faded(look.color, 0.22)})
     return [trace | _panel(look.place) for trace in traces], float(np.nanmax(share, initial=0.0))

@@ -24,14 +24,17 @@ def activation_histograms(frame: Frame, experiment: Experiment, *, layer: int, p
     """Draw the share of values in each of the fixed bins; the outermost bar on a side is all that lies beyond it.
 
     Rows share both axes. A bar above HIGHEST_BAR would press all others to the floor: it is cut, and its share is told.
+    Where every network's values lie near zero, bins and axis are narrower by a power of ten.
     """
-    rows = [(i, found.histograms[place]) for i, found in networks_with(frame, layer) if place in found.histograms]
-    low, high = _shared_range(experiment, place)
+    known = [(i, found) for i, found in networks_with(frame, layer) if place in found.histograms]
+    closest = min((found.magnification(place) for _, found in known), default=1)
+    rows = [(i, found.counts(place, closest)) for i, found in known]
+    low, high = (end / closest for end in _shared_range(experiment, place))
     tallest = max((float(bin_shares(counts).max()) for _, counts in rows), default=0.0)
     top = HIGHEST_BAR if tallest > HIGHEST_BAR else nice_ceiling(max(tallest, 5.0))
     data, axes, words = [], {}, []
     for row, (i, counts) in enumerate(rows):
-        begin, end = bin_range(place, experiment.variants[i].network.activation)
+        begin, end = (end / closest for end in bin_range(place, experiment.variants[i].network.activation))
         suffix = axis_suffix(row)
         drawn = histogram_outline(bin_shares(counts), begin, end, network_color(experiment, i), experiment.letters[i])
         data.append(drawn | {"yaxis": f"y{suffix}"})
@@ -62,7 +65,7 @@ def bin_shares(counts: Counts) -> Floats:
 def histogram_outline(share: Floats, low: float, high: float, color: str, name: str) -> Figure:
     """Draw a histogram as one filled outline, which is cheaper to redraw than bars."""
     edges = np.repeat(np.linspace(low, high, BINS + 1), 2)[1:-1]
-    hover = f"{name}: %{{y:.1f}} % at %{{x:.2f}}<extra></extra>"
+    hover = f"{name}: %{{y:.1f}} % at %{{x:.3g}}<extra></extra>"
     drawn = line(edges, np.repeat(share, 2), color, name, line={"width": 1.5}, hovertemplate=hover)
     return drawn | {"fill": "tozeroy", "fillcolor": faded(color, 0.3)}
 

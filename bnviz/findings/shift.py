@@ -60,12 +60,13 @@ def _doubts(view: View, layer: int, place: str) -> list[str]:
     assert view.latest is not None
     told = []
     conditions = network_conditions(view.experiment)
+    courses = shift.distribution_courses(view, layer, place)
     for i, frame in enumerate(view.latest.variants):
         if frame.diverged:
             told.append(f"{_sentence(conditions[i])}, training diverged: there are no values to compare any more.")
         elif layer >= len(view.experiment.variants[i].network.hidden):
             told.append(f"The network {conditions[i]} has no layer {layer + 1}.")
-        elif not shift.distribution_course(view, i, layer, place).steps:
+        elif not courses[i].steps:
             told.append(f"Nothing is kept of the {shift.PLACES[place]} {conditions[i]} yet.")
         elif is_guessing(frame):
             told.append(

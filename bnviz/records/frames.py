@@ -5,7 +5,7 @@ frames in between are only looked at.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -32,6 +32,7 @@ INFERENCE_DIGITS = 512  # test digits on which the modes of inference are compar
 BATCH_SIZES = (2, 8, 32, 128)  # of training mode, at inference
 STEP_LENGTHS = (0.5, 0.71, 1.0, 1.41, 2.0, 2.83, 4.0)  # in learning rates: where the loss is looked at ahead of a step
 BINS = 60
+MAGNIFICATIONS = tuple(factor * 10**k for k in range(6, 0, -1) for factor in (2, 1))  # of close-ups
 QUANTILES = 128  # of each place of a layer, in kept frames
 PLACES = ("pre_activation", "normalized", "batchnorm_output", "post_activation")
 PERCENTILES = (15, 50, 85)  # of a unit's inputs, those of figure 1 of Ioffe and Szegedy 2015
@@ -47,6 +48,28 @@ def bin_range(place: str, activation: str) -> tuple[float, float]:
     if place == "post_activation" and activation in BOUNDED_OUTPUTS:
         return -1.0, 1.0
     return -10.0, 10.0
+
+
+@dataclass(frozen=True)
+class CloseUp:
+    """The histogram of values that all lie near zero: in `bin_range` they would fill a bin or two.
+
+    magnification: by how much the bins are narrower, of MAGNIFICATIONS. counts: (BINS,) of the bins over
+    `bin_range` / magnification; no value lies beyond them.
+    """
+
+    magnification: int
+    counts: Counts
+
+    def at(self, magnification: int) -> Counts:
+        """Return the counts (BINS,) in the bins of a smaller magnification, at least 1: exactly, since bins nest."""
+        counts, left = self.counts, self.magnification // magnification
+        while left > 1:
+            factor = 2 if left % 2 == 0 else 5  # zero, in the middle, stays an edge
+            joined = counts.reshape(-1, factor).sum(1)
+            counts = np.pad(joined, (BINS - len(joined)) // 2)
+            left //= factor
+        return counts
 
 
 @dataclass(frozen=True)
@@ -70,7 +93,7 @@ class LayerFrame:
     mean: (units,) mean post-activation. saturated: (units,) share of digits, 0 to 1, at which the unit is saturated.
     dead: units whose slope is nearly 0 at every digit. always_saturated: units saturated at every digit.
     histograms: place -> (BINS + 3,) counts [below, the BINS bins, above, NaN or infinite]; empty in a layer that was
-    not in focus when the frame was made.
+    not in focus when the frame was made. close_ups: place -> CloseUp, where all values lie in the middle tenth.
     percentiles: (3, units) PERCENTILES of each unit's input to the activation function; summaries: place -> Summary.
     Both only in kept frames of a run that is not watched for anything else.
     """
@@ -82,6 +105,20 @@ class LayerFrame:
     histograms: dict[str, Counts]
     percentiles: Floats | None = None
     summaries: dict[str, Summary] | None = None
+    close_ups: dict[str, CloseUp] = field(default_factory=dict)
+
+    def magnification(self, place: str) -> int:
+        """Return the largest magnification at which all values of a place are in sight."""
+        return self.close_ups[place].magnification if place in self.close_ups else 1
+
+    def counts(self, place: str, magnification: int = 1) -> Counts:
+        """Return (BINS + 3,) counts as in `histograms`, over `bin_range` / magnification, at most that of the place."""
+        found = self.histograms[place]
+        if magnification == 1:
+            return found
+        closer = found.copy()
+        closer[1 : BINS + 1] = self.close_ups[place].at(magnification)
+        return closer
 
 
 @dataclass(frozen=True)

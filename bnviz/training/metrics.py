@@ -9,7 +9,17 @@ import torch
 from torch import Tensor
 
 from bnviz.nn.layers import Activation
-from bnviz.records.frames import BINS, DEAD_SLOPE, FLAT_SLOPE, QUANTILES, Counts, Floats, Summary
+from bnviz.records.frames import (
+    BINS,
+    DEAD_SLOPE,
+    FLAT_SLOPE,
+    MAGNIFICATIONS,
+    QUANTILES,
+    CloseUp,
+    Counts,
+    Floats,
+    Summary,
+)
 
 
 def histogram(values: Tensor, low: float, high: float) -> Counts:
@@ -26,6 +36,20 @@ def histogram_of_sorted(x: Floats, low: float, high: float) -> Counts:
     edges = _edges(low, high).astype(x.dtype)
     before = [*np.searchsorted(finite, edges[:-1], "left"), np.searchsorted(finite, edges[-1], "right")]
     return np.diff(before, prepend=0, append=[len(finite), len(x)]).astype(np.int32)
+
+
+def close_up_of_sorted(x: Floats, low: float, high: float) -> CloseUp | None:
+    """Return the histogram of sorted values (n,) that all lie in the middle tenth of a range, as close as they allow.
+
+    None too where all are the same, which no bins can show better.
+    """
+    if x[0] == x[-1]:
+        return None
+    for magnification in MAGNIFICATIONS:
+        if low / magnification <= x[0] and x[-1] < high / magnification:  # NaN is sorted last, and fails here
+            counts = histogram_of_sorted(x, low / magnification, high / magnification)
+            return CloseUp(magnification, counts[1 : BINS + 1])
+    return None
 
 
 @lru_cache

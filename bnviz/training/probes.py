@@ -117,6 +117,11 @@ def _layer_frames(stack: Stack, layer: int, activation: str, *, counted: bool, s
                 dead=dead[place],
                 always_saturated=always[place],
                 histograms={n: metrics.histogram_of_sorted(v, *bin_range(n, activation)) for n, v in ordered.items()},
+                close_ups={
+                    name: close
+                    for name, values in ordered.items()
+                    if (close := metrics.close_up_of_sorted(values, *bin_range(name, activation)))
+                },
                 percentiles=_percentiles(trace.activation_input) if trace and summaries else None,
                 summaries={n: metrics.summary_of_sorted(v) for n, v in ordered.items()} if summaries else None,
             )

@@ -1,6 +1,5 @@
 """Figures are pure functions of records: plain dicts that Plotly accepts, calm from one frame to the next."""
 
-import base64
 import copy
 import json
 import math
@@ -38,7 +37,7 @@ from bnviz.records.frames import BINS, PLACES, VariantFrame
 from bnviz.records.ghosts import Ghost, ghosts_of
 from bnviz.records.history import History, View
 from bnviz.training.batches import Batches
-from tests.builders import frame, frames_of, history_of, layer_frame, twins, variant_frame, view_of
+from tests.builders import frame, frames_of, history_of, layer_frame, numbers, twins, variant_frame, view_of
 
 
 @dataclass(frozen=True)
@@ -209,11 +208,6 @@ def test_only_data_and_words_change_from_one_frame_to_the_next(two_moments: tupl
 
 def traces(found: Figure, **properties: object) -> list[Figure]:
     return [t for t in found["data"] if all(t.get(key) == value for key, value in properties.items())]
-
-
-def numbers(spec: dict[str, str]) -> np.ndarray:
-    values = np.frombuffer(base64.b64decode(spec["bdata"]), np.dtype(spec["dtype"]))
-    return values.reshape([int(n) for n in spec["shape"].split(", ")]) if "shape" in spec else values
 
 
 class TestTheLossChart:

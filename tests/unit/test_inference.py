@@ -1,6 +1,5 @@
 """Training against inference: what is estimated, said and drawn of it; no torch."""
 
-import base64
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from bnviz.findings.inference import answer_findings, inference_findings
 from bnviz.records.answers import Answers
 from bnviz.records.frames import BATCH_SIZES, InferenceFrame, Statistics
 from bnviz.records.history import History, View
-from tests.builders import frame, variant_frame
+from tests.builders import frame, numbers, variant_frame
 
 ONE = Experiment(TrainingConfig(steps=1000), (Variant(batchnorm=BatchNormConfig()),))
 LOSSES = {"eval": 0.3, "population": 0.29, **{str(size): 1 / size for size in BATCH_SIZES}}
@@ -35,11 +34,6 @@ def view(*found: InferenceFrame) -> View:
     return history.view()
 
 
-def numbers(spec: dict[str, Any]) -> list[float]:
-    found: list[float] = np.frombuffer(base64.b64decode(spec["bdata"]), spec["dtype"]).tolist()
-    return found
-
-
 def named(figure: dict[str, Any], name: str) -> dict[str, Any]:
     (trace,) = [trace for trace in figure["data"] if trace.get("name") == name]
     return dict(trace)
@@ -55,10 +49,10 @@ def test_a_watched_history_keeps_more_frames() -> None:
 def test_the_running_mean_is_drawn_beside_what_it_stands_for() -> None:
     figure = figures.running_statistics(view(inference(0.0), inference(1.5)), layer=0, unit=1)
     running = [trace for trace in figure["data"] if trace.get("name") == "running"]
-    assert [numbers(trace["y"]) for trace in running] == [[0.0, 1.5], [4.0, 4.0]]
-    assert numbers(running[0]["x"]) == [0.0, 5.0]
+    assert [numbers(trace["y"]).tolist() for trace in running] == [[0.0, 1.5], [4.0, 4.0]]
+    assert numbers(running[0]["x"]).tolist() == [0.0, 5.0]
     population = [trace for trace in figure["data"] if trace.get("name") == "population"]
-    assert numbers(population[0]["y"]) == [2.0, 2.0]
+    assert numbers(population[0]["y"]).tolist() == [2.0, 2.0]
     assert "unit 2 of layer 1" in figure["layout"]["meta"]["words"]
 
 
@@ -84,7 +78,7 @@ def test_a_unit_that_never_varies_breaks_no_figure() -> None:
 def test_the_loss_of_every_mode_is_a_line() -> None:
     figure = figures.inference_losses(view(inference(0.0), inference(1.0, eval=0.2)))
     assert numbers(named(figure, "eval mode")["y"]) == pytest.approx([0.3, 0.2])
-    assert numbers(named(figure, "training mode, 2 digits")["y"]) == [0.5, 0.5]
+    assert numbers(named(figure, "training mode, 2 digits")["y"]).tolist() == [0.5, 0.5]
     assert len(figure["data"]) == 2 + len(BATCH_SIZES)
 
 

@@ -1,6 +1,5 @@
 """Untrained networks, drawn and put into sentences, also where their numbers overflow."""
 
-import base64
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from bnviz.records.initialization import (
 from bnviz.theory.propagation import Theory, propagate
 from bnviz.theory.weight_laws import density
 from bnviz.training.questions import initialization as initial
+from tests.builders import numbers
 
 if TYPE_CHECKING:
     from bnviz.training.batches import Batches
@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 COLOR = "#123456"
 TANH = InitialSetting(NetworkConfig(3, 24, "tanh", "xavier_normal"), batchnorm=False, standardize=True, seed=5)
 HUGE = replace(TANH, network=NetworkConfig(20, 40, "none", "rand", 100.0))  # overflows
-
-
-def numbers(spec: dict[str, Any]) -> list[float]:
-    found: list[float] = np.frombuffer(base64.b64decode(spec["bdata"]), spec["dtype"]).tolist()
-    return found
 
 
 def named(figure: dict[str, Any], name: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The page "Inside batchnorm": what it computes, and what its pictures claim."""
 
-import base64
 import json
 import math
 from typing import Any
@@ -16,15 +15,12 @@ from bnviz import figures
 from bnviz.engine.in_worker.autograd_task import batchnorm_gradients
 from bnviz.theory import walkthrough
 from bnviz.wording import significant
+from tests.builders import numbers
 
 NAMES = ("x₁", "x₂")
 ONES, ZEROS = np.ones(2), np.zeros(2)
 batches = st.integers(2, 30).flatmap(lambda n: arrays(np.float64, (n, 2), elements=st.floats(-20, 20)))
 SCALES = np.geomspace(0.1, 10, 5)
-
-
-def numbers(spec: dict[str, Any]) -> npt.NDArray[np.float32]:
-    return np.frombuffer(base64.b64decode(spec["bdata"]), np.float32)
 
 
 def dots(figure: dict[str, Any], name: str) -> npt.NDArray[np.float32]:

@@ -153,7 +153,7 @@ class TestDrift:
             frame(*(variant_frame(100 * k, [1.0] * 100 * k, layers=(layer(30),)) for _ in range(2))) for k in (0, 1)
         ]
         view = view_of(TWINS, *frames, between)
-        assert shift.distribution_course(view, 0, 0, ACTIVATION_INPUT).steps == (0, 100, 150)
+        assert shift.distribution_courses(view, 0, ACTIVATION_INPUT)[0].steps == (0, 100, 150)
         for since in ("start", "before"):
             assert shift.drift(view, 0, 0, ACTIVATION_INPUT, since).steps.tolist() == [100]
 
@@ -172,7 +172,7 @@ def test_the_input_of_the_activation_is_batchnorms_output_where_it_sits_before()
     mixed = {"pre_activation": counted((10, 1)), "batchnorm_output": counted((20, 1))}
     layers = (replace_layer(layer_frame(), histograms=mixed),)
     view = view_of(Experiment(TrainingConfig(), variants), frame(*(variant_frame(layers=layers) for _ in variants)))
-    assert [int(shift.distribution_course(view, i, 0, ACTIVATION_INPUT).counts[0].argmax()) for i in range(3)] == [
+    assert [int(shift.distribution_courses(view, 0, ACTIVATION_INPUT)[i].counts[0].argmax()) for i in range(3)] == [
         10,
         20,
         10,
@@ -185,6 +185,6 @@ def test_outputs_of_another_activation_had_other_bins_and_are_left_out() -> None
         TWINS, variants=tuple(replace(v, network=replace(v.network, activation="relu")) for v in TWINS.variants)
     )
     view = View(changed, view.variants, view.latest, (Marker("A: activation relu", {0: (100, 1.0), 1: (100, 1.0)}),))
-    assert shift.distribution_course(view, 0, 0, "post_activation").steps == (200,)
-    assert shift.distribution_course(view, 1, 0, "post_activation").steps == (0, 100, 200)
-    assert shift.distribution_course(view, 0, 0, "pre_activation").steps == (0, 100, 200)
+    assert shift.distribution_courses(view, 0, "post_activation")[0].steps == (200,)
+    assert shift.distribution_courses(view, 0, "post_activation")[1].steps == (0, 100, 200)
+    assert shift.distribution_courses(view, 0, "pre_activation")[0].steps == (0, 100, 200)

@@ -1,6 +1,5 @@
 """What the page on covariate shift draws."""
 
-import base64
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,8 @@ from bnviz.figures.shift import MEASURES, MOST_LAYERS
 from bnviz.findings.shift import shift_findings
 from bnviz.records.answers import GradientShift
 from bnviz.records.frames import BINS
-from tests.builders import frame, variant_frame, view_of
+from tests.builders import frame, numbers, variant_frame, view_of
 from tests.moving import TWINS, counted, layer, measurement, moving, replace_layer
-
-
-def numbers(spec: dict[str, Any]) -> np.ndarray:
-    found: np.ndarray = np.frombuffer(base64.b64decode(spec["bdata"]), spec["dtype"])
-    return found.reshape([int(n) for n in spec["shape"].split(",")]) if "shape" in spec else found
 
 
 def no_nan_axis(figure: dict[str, Any]) -> bool:

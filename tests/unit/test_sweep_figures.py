@@ -1,6 +1,5 @@
 """What the page of sweeps draws; no torch, no browser."""
 
-import base64
 import math
 from typing import Any
 
@@ -12,14 +11,10 @@ from bnviz.export.sweep import from_parquet, rows, to_csv, to_parquet
 from bnviz.figures import sweep_lines, sweep_map, sweep_panels, sweep_place
 from bnviz.figures.style import WITH, WITHOUT
 from bnviz.records.sweep import SweepResults
+from tests.builders import numbers
 
 GRID = Sweep((Axis("learning_rate", choices=(0.1, 1.0)), Axis("init", choices=("rand", "normal", "zeros"))))
 LINE = Sweep((Axis("init_scale", 1e-3, 1.0, 4, "log"),), seeds=2)
-
-
-def numbers(spec: dict[str, Any]) -> np.ndarray:
-    found = np.frombuffer(base64.b64decode(spec["bdata"]), spec["dtype"])
-    return found.reshape([int(n) for n in spec["shape"].split(",")]) if "shape" in spec else found
 
 
 @pytest.fixture

@@ -239,7 +239,8 @@ class TestFrames:
             for seen, full in zip(frame.variants, expected.variants, strict=True):
                 for number, (layer, all_of_it) in enumerate(zip(seen.layers, full.layers, strict=True)):
                     counts = all_of_it.histograms if number in layers else {}
-                    assert plain(layer) == plain(replace(all_of_it, histograms=counts))
+                    close_ups = all_of_it.close_ups if number in layers else {}
+                    assert plain(layer) == plain(replace(all_of_it, histograms=counts, close_ups=close_ups))
             assert frame.shows(Focus(layers))
             assert frame.shows(Focus((0,))) == (0 in layers)
         assert focused.advance(steps=0, focus=Focus((0,))).shows(Focus((0,)))  # at once, without training
