@@ -1,21 +1,49 @@
 """`make bench-browser`: how smoothly a real Chromium shows the live lab, and the past, of a real server.
 
-Every chart is on the page; Chromium renders in software on the cores that also train. Absolute figures of this machine,
-each beside what the live lab promises.
+Chromium renders in software on the cores that also train. An update is an animation frame before which a
+chart's drawing changed, however often figures came. Absolute figures of this machine, each beside its promise.
 """
 
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, sync_playwright
 
+from bnviz.experiment.addresses import to_query
+from bnviz.experiment.presets import PRESETS
 from tests.browser.conftest import CHARTS, FLAGS, START, Lab, Server
 
 SECONDS = 8.0  # of counting
 SETTLED = 3.0  # seconds after the start of training that are not counted
+LAPTOP, TALL = (1440, 900), (1440, 2400)  # windows: the lab's first screen, and all of its charts
+FIRST = ("chart_loss", "chart_activations", "chart_saturation")
+ALL = tuple(key for key in CHARTS if key != "chart_accuracy")  # new test results come once a second
+
+# Counts, for each chart, the animation frames before which something in its drawing took another value.
+_COUNT = """charts => {
+  const changed = new Set();
+  window.bnvizFrames = Object.fromEntries(charts.map((key) => [key, 0]));
+  const differs = ({ type, target, attributeName, oldValue }) =>
+    type !== "attributes" || target.getAttribute(attributeName) !== oldValue;
+  for (const key of charts) {
+    const plot = document.querySelector(`.st-key-${key} .plot-container`);
+    new MutationObserver((records) => records.some(differs) && changed.add(key)).observe(plot, {
+      subtree: true, childList: true, attributes: true, attributeOldValue: true,
+    });
+  }
+  const count = () => {
+    for (const key of changed) window.bnvizFrames[key] += 1;
+    changed.clear();
+    requestAnimationFrame(count);
+  };
+  requestAnimationFrame(count);
+}"""
+_ANSWERS = """performance.getEntriesByType("resource").filter(({ name }) => name.includes("/news/")).length"""
 
 _FLIP = """() => {
   const chart = document.querySelector(".st-key-chart_network .bnviz-chart");
@@ -31,6 +59,7 @@ _FLIP = """() => {
 }"""
 
 
+EXPERIMENT = "?steps=100000"  # that does not end while it is measured
 KEPT, FRAMES = "?steps=20000&width=16&hidden_layers=2", 200  # an experiment, and its kept frames after the first
 SCRUBBED = ("chart_ridge", "chart_percentiles", "chart_shift")
 _SCRUB = """async (seconds) => {
@@ -44,7 +73,7 @@ _SCRUB = """async (seconds) => {
     await new Promise(requestAnimationFrame);
   }
 }"""
-
+Row = tuple[str, float, float, bool]  # what was measured, its value, what is promised, whether it is kept
 RAVINE = ("chart_ravine", "chart_ravine_batchnorm", "chart_ravine_loss")  # the ratio moves no standardized inputs
 _MOVED = """async ([slider, share, charts]) => {
   const input = document.querySelector(`.st-key-${slider} input`);
@@ -61,47 +90,44 @@ _MOVED = """async ([slider, share, charts]) => {
 
 def main() -> bool:
     """Print the table. Returns whether every figure keeps its promise."""
-    rows: list[tuple[str, float, float, bool]] = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = Server(Path(folder))
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         try:
-            rows.append(_row("page ready (s)", _opened(browser, server), 3.0, most=True))
-            for speed, promise in (("200", 10.0), ("max", 6.0)):
-                rows.append(
-                    _row(
-                        f"updates a second of the slowest chart, speed {speed}", _rate(browser, server, speed), promise
-                    )
-                )
-            rows.append(
-                _row("updates a second of the slowest chart, scrubbing 200 frames", _scrubbing(browser, server), 10.0)
-            )
-            rows.append(
-                _row("from flipping b_batchnorm to a changed chart (s)", _flip(browser, server), 0.5, most=True)
-            )
-            for slider, name in (("ravine_rate", "rate"), ("ravine_ratio", "ratio of scales")):
-                rows.append(
-                    _row(
-                        f"ravine: from moving the {name} to the replay (s)",
-                        _replay(browser, server, slider),
-                        0.1,
-                        most=True,
-                    )
-                )
+            rows = list(_measured(browser, server))
         finally:
             browser.close()
             server.stop()
     for name, value, promise, kept in rows:
-        print(f"{name:58s} {value:6.2f}   promise {promise:4.1f}   {'kept' if kept else 'MISSED'}")
+        print(f"{name:62s} {value:7.2f}   promise {promise:5.2f}   {'kept' if kept else 'MISSED'}", flush=True)
     return all(kept for *_, kept in rows)
 
 
-def _row(name: str, value: float, promise: float, most: bool = False) -> tuple[str, float, float, bool]:
+def _measured(browser: Browser, server: Server) -> Iterator[Row]:
+    yield _row("page ready (s)", _opened(browser, server), 2.5, most=True)
+    for window, charts, promises in ((LAPTOP, FIRST, (20.0, 15.0)), (TALL, ALL, (16.0, 12.0))):
+        for speed, promise in zip(("200", "max"), promises, strict=True):
+            name = f"slowest of {len(charts)} charts, {window[0]} x {window[1]}, speed {speed} (updates/s)"
+            yield _row(name, _rates(browser, server, EXPERIMENT, speed, window, charts)[0], promise)
+    yield _row("charts hidden, speed 200 (answers/s)", _answers(browser, server), 40.0)
+    for preset in ("deepest", "lenet"):
+        address = f"?{urlencode(to_query(PRESETS[preset].experiment))}"
+        updates, steps = _rates(browser, server, address, "200", LAPTOP, FIRST)
+        name = f"{preset}: slowest of {len(FIRST)} charts, speed 200, at {steps:.0f} steps/s (updates/s)"
+        yield _row(name, updates, 10.0)
+    yield _row("slowest chart, scrubbing 200 frames (updates/s)", _scrubbing(browser, server), 10.0)
+    yield _row("from flipping b_batchnorm to a changed chart (s)", _flip(browser, server), 0.25, most=True)
+    for slider, name in (("ravine_rate", "rate"), ("ravine_ratio", "ratio of scales")):
+        seconds = _replay(browser, server, slider)
+        yield _row(f"ravine: from moving the {name} to the replay (s)", seconds, 0.1, most=True)
+
+
+def _row(name: str, value: float, promise: float, most: bool = False) -> Row:
     return name, value, promise, value <= promise if most else value >= promise
 
 
-def _lab(browser: Browser, server: Server) -> Lab:
-    context = browser.new_context(viewport={"width": 1400, "height": 2400})
+def _lab(browser: Browser, server: Server, window: tuple[int, int] = LAPTOP) -> Lab:
+    context = browser.new_context(viewport={"width": window[0], "height": window[1]})
     context.set_default_timeout(START * 1000)
     return Lab(context.new_page(), server)
 
@@ -125,16 +151,38 @@ def _opened(browser: Browser, server: Server) -> float:
     return sorted(times)[1]
 
 
-def _rate(browser: Browser, server: Server, speed: str) -> float:
-    lab = _lab(browser, server).open("?steps=100000")
+def _rates(
+    browser: Browser, server: Server, address: str, speed: str, window: tuple[int, int], charts: Sequence[str]
+) -> tuple[float, float]:
+    """Updates a second of the slowest of the charts, and steps a second of the run."""
+    lab = _training(browser, server, address, speed, window)
+    lab.page.evaluate(_COUNT, charts)
+    begin, step, before = time.monotonic(), lab.step(), lab.page.evaluate("{...window.bnvizFrames}")
+    time.sleep(SECONDS)
+    after, steps, passed = lab.page.evaluate("{...window.bnvizFrames}"), lab.step() - step, time.monotonic() - begin
+    _close(lab)
+    return min(after[key] - before[key] for key in charts) / passed, steps / passed
+
+
+def _answers(browser: Browser, server: Server) -> float:
+    """News a second, where the browser has nothing to draw."""
+    lab = _training(browser, server, EXPERIMENT, "200", LAPTOP)
+    lab.page.add_style_tag(content=".bnviz-chart { display: none }")
+    lab.page.evaluate("performance.setResourceTimingBufferSize(1e5)")
+    time.sleep(SETTLED)
+    begin, before = time.monotonic(), float(lab.page.evaluate(_ANSWERS))
+    time.sleep(SECONDS)
+    rate = (float(lab.page.evaluate(_ANSWERS)) - before) / (time.monotonic() - begin)
+    _close(lab)
+    return rate
+
+
+def _training(browser: Browser, server: Server, address: str, speed: str, window: tuple[int, int]) -> Lab:
+    lab = _lab(browser, server, window).open(address)
     lab.speed(speed)
     lab.click("play")
     time.sleep(SETTLED)
-    begin, before = time.monotonic(), {key: lab.updates(key) for key in CHARTS}
-    time.sleep(SECONDS)
-    slowest = min(lab.updates(key) - before[key] for key in CHARTS) / (time.monotonic() - begin)
-    _close(lab)
-    return slowest
+    return lab
 
 
 def _scrubbing(browser: Browser, server: Server) -> float:
@@ -155,7 +203,7 @@ def _scrubbing(browser: Browser, server: Server) -> float:
 
 def _flip(browser: Browser, server: Server) -> float:
     """Median of five flips while training at 200 steps a second."""
-    lab = _lab(browser, server).open("?steps=100000")
+    lab = _lab(browser, server).open(EXPERIMENT)
     lab.click("play")
     times: list[float] = []
     for _ in range(5):
