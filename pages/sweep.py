@@ -52,19 +52,22 @@ with st.container(key="chart_sweep"):
         charts = [f"chart_sweep_{panel}" for panel in figures.sweep_panels(pictured)]
         for column, key in zip(st.columns(len(charts)), charts, strict=True):
             with column:
-                live_chart(key, on_click=partial(clicked, key), savable=True)
+                live_chart(key, height=400, on_click=partial(clicked, key), savable=True)
     elif pictured is not None:
-        live_chart("chart_sweep_lines", on_click=partial(clicked, "chart_sweep_lines"), savable=True)
+        live_chart("chart_sweep_lines", height=420, on_click=partial(clicked, "chart_sweep_lines"), savable=True)
 
 
-current = sweep_form.current_value(pictured) if pictured is not None else None
+current = sweep_form.current_values(pictured) if pictured is not None else []
 
 
 def make_figures(sweep: Sweep, found: SweepResults) -> dict[str, Figure]:
     """Return the figures of a sweep, by their charts' keys: lines over one axis, heat maps over two."""
     if len(sweep.axes) == 1:
-        return {"chart_sweep_lines": figures.sweep_lines(sweep, found, metric, current)}
-    return {f"chart_sweep_{p}": figures.sweep_map(sweep, found, metric, p) for p in figures.sweep_panels(sweep)}
+        return {"chart_sweep_lines": figures.sweep_lines(sweep, found, metric, *current)}
+    return {
+        f"chart_sweep_{panel}": figures.sweep_map(sweep, found, metric, panel, current)
+        for panel in figures.sweep_panels(sweep)
+    }
 
 
 with place:

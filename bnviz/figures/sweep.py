@@ -19,16 +19,15 @@ from bnviz.figures.style import (
     layout,
     line,
     nice_ceiling,
-    note,
     swatch,
     typed,
 )
+from bnviz.figures.sweep_marks import cell_frame, mark, nearest, spacing
 from bnviz.records.frames import Floats
 from bnviz.records.sweep import METRICS, Cells, Metric, SweepResults, batchnorm_gain, cells
 
 Panel = Literal["off", "on", "gain"]
 PANELS: dict[Panel, str] = {"off": "without batchnorm", "on": "with batchnorm", "gain": "batchnorm's gain"}
-LOG_AXIS_FROM = 20  # a list of values whose ends are so many times apart stands on a logarithmic axis
 CELL_TICKS = 6  # at most, along an axis of cells
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000, 10_000)  # where colours of losses may end
 _MOST_GAIN = 2.5  # nats: a little more than ln 10, so that a few wild cells do not bleach the rest
@@ -41,10 +40,13 @@ def sweep_panels(sweep: Sweep) -> list[Panel]:
     return ["off", "on", "gain"] if sweep.batchnorm == "both" else [sweep.batchnorm]
 
 
-def sweep_map(sweep: Sweep, found: SweepResults, metric: Metric, panel: Panel) -> Figure:
+def sweep_map(
+    sweep: Sweep, found: SweepResults, metric: Metric, panel: Panel, current: Sequence[Value | None] = (None, None)
+) -> Figure:
     """Draw one cell per setting of two axes, with its mean over the seeds. Off and on share one scale; bright is good.
 
-    A cross marks a cell with a network that diverged; a cell without colour has no value.
+    A cross marks a cell with a network that diverged; a cell without colour has no value. current: the live lab's value
+    on each axis; a frame marks the cell nearest to both, if it lies within them.
     """
     of = cells(sweep, found, metric)
     x, y = sweep.axes
@@ -66,8 +68,10 @@ def sweep_map(sweep: Sweep, found: SweepResults, metric: Metric, panel: Panel) -
         },
         _crosses(sweep, of, panel),
     ]
-    words = [f"<b>{_title(metric, panel)}</b>"]
-    axes = {"xaxis": _cell_axis(x), "yaxis": _cell_axis(y)}
+    at = [nearest(axis, value) for axis, value in zip((x, y), current, strict=True)]
+    framed = [place for place in at if place is not None]
+    words = [f"<b>{_title(metric, panel)}</b>" + (" · framed: the live lab" if len(framed) == 2 else "")]
+    axes = {"xaxis": _cell_axis(x), "yaxis": _cell_axis(y), "shapes": [cell_frame(*framed)] if len(framed) == 2 else []}
     margin = {"l": 64, "r": 14, "t": 12, "b": 110}
     picture = layout(_alt(sweep, of, metric, panel), 400, words, margin=margin, **axes)
     picture["coloraxis"] = _gain_colors(values, metric) if panel == "gain" else _colors(of.mean, metric)
@@ -100,29 +104,11 @@ def sweep_lines(sweep: Sweep, found: SweepResults, metric: Metric, current: Valu
             _alt(sweep, of, metric, None),
             420,
             [legend],
-            xaxis=axis(x.setting.title.lower(), **_spacing(x)),
+            xaxis=axis(x.setting.title.lower(), **spacing(x)),
             yaxis=axis(METRICS[metric] + (" (%)" if is_accuracy else " (nats)"), **y_range),
             yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
-            **_mark(x, current),
+            **mark(x, current),
         ),
-    }
-
-
-def _mark(x: Axis, current: Value | None) -> Figure:
-    """A line at the live lab's value; nothing if the axis does not reach it."""
-    named = bool(x.setting.choices)
-    ends = [] if named else sorted(map(float, x.values))
-    if current is None or (named and current not in x.values) or (ends and not ends[0] <= float(current) <= ends[-1]):
-        return {}
-    at: float | str = x.setting.name_of(current) if named else float(current)
-    log = _spacing(x)["type"] == "log"
-    beside = math.log10(float(at)) if log else at  # words on such an axis count in its logarithms
-    place = {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1}
-    words = note("live lab", 0, 1, xref="x", xanchor="center", yanchor="bottom") | {"x": beside}
-    return {
-        "shapes": [place | {"line": {"color": GUIDE, "width": 1, "dash": "dot"}}],
-        "annotations": [words],
-        "margin": {"l": 56, "r": 14, "t": 24, "b": 44},
     }
 
 
@@ -135,15 +121,6 @@ def _order(x: Axis) -> list[int]:
 def _along(x: Axis) -> list[float] | list[str]:
     """Numbers by size, or the labels of names."""
     return x.labels if x.setting.choices else sorted(float(value) for value in x.values)
-
-
-def _spacing(x: Axis) -> Figure:
-    """Names stand side by side; numbers on a logarithmic axis if they were chosen so, or lie far apart."""
-    if x.setting.choices:
-        return {"type": "category"}
-    numbers = [float(value) for value in x.values]
-    far = x.choices and numbers and 0 < min(numbers) * LOG_AXIS_FROM < max(numbers)
-    return {"type": "log", "dtick": 1, "exponentformat": "none"} if far or x.scale == "log" else {"type": "linear"}
 
 
 def _curve(

@@ -142,6 +142,30 @@ def test_a_choice_of_the_live_lab_is_marked_by_its_name() -> None:
     assert "shapes" not in sweep_lines(named, nothing, "train_loss", "zeros")["layout"]
 
 
+@pytest.mark.parametrize(
+    ("current", "cell"),
+    [
+        ((0.1, "normal"), (0, 1)),
+        ((0.9, "zeros"), (1, 2)),
+        ((2.0, "normal"), None),
+        ((0.1, "xavier_normal"), None),
+        ((None, None), None),
+    ],
+)
+def test_the_cell_of_the_live_lab_is_framed(current: tuple[Any, Any], cell: tuple[int, int] | None) -> None:
+    for panel in sweep_panels(GRID):
+        drawn = sweep_map(GRID, SweepResults.nothing(GRID.count), "train_loss", panel, current)["layout"]
+        middles = [((s["x0"] + s["x1"]) / 2, (s["y0"] + s["y1"]) / 2) for s in drawn["shapes"]]
+        assert middles == ([cell] if cell else [])
+        assert ("framed: the live lab" in drawn["meta"]["words"]) == (cell is not None)
+
+
+def test_the_nearest_cell_of_a_logarithmic_axis_is_framed() -> None:
+    both = Sweep((Axis("init_scale", 1e-4, 1.0, 5, "log"), Axis("init", choices=("rand", "normal"))))
+    drawn = sweep_map(both, SweepResults.nothing(both.count), "train_loss", "on", (0.02, "rand"))["layout"]
+    assert [(s["x0"], s["x1"]) for s in drawn["shapes"]] == [(1.5, 2.5)]  # 0.01, not 0.1
+
+
 def test_a_file_gives_back_the_sweep_and_what_it_found(found: SweepResults) -> None:
     found.steps[:] = GRID.training.steps
     found.curves[:, :3] = [3.0, 2.0, 1.0]

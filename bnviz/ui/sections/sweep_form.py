@@ -61,12 +61,15 @@ def choose_metric() -> Metric:
     return _choice("metric", "Show", METRICS, METRIC, label_visibility="collapsed")
 
 
-def current_value(sweep: Sweep) -> Value:
-    """Return the live lab's value of the setting that the first axis varies: of network A, if each has its own."""
-    key = sweep.axes[0].key
-    if key.startswith("bn_"):
-        return settings_table.settings().get(f"b_{key}", sweep.axes[0].setting.default)
-    return settings_table.settings().get(key, settings_table.settings().get(f"a_{key}", sweep.axes[0].setting.default))
+def current_values(sweep: Sweep) -> list[Value]:
+    """Return the live lab's value of the setting that each axis varies: of network A, if each has its own."""
+    table = settings_table.settings()
+
+    def value(axis: Axis) -> Value:
+        own = f"b_{axis.key}" if axis.key.startswith("bn_") else f"a_{axis.key}"
+        return table.get(axis.key, table.get(own, axis.setting.default))
+
+    return [value(axis) for axis in sweep.axes]
 
 
 def load(sweep: Sweep) -> None:
