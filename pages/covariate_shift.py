@@ -76,7 +76,7 @@ with st.container(horizontal=True, key="shift_settings", vertical_alignment="bot
     every = st.number_input(
         "Snapshot every (steps)", 1, 100_000, 200, 100, key="shift_every", disabled=kind != "overlay", width=180
     )
-live_chart("chart_ridge")
+live_chart("chart_ridge", height=440)
 
 left, right = st.columns(2, gap="large")
 with left:
@@ -86,7 +86,7 @@ with left:
         f"function, over {PROBED}, at every kept moment.",
     )
     unit = options.number_input("Unit", 1, widest, 1, key="shift_unit", width=130, label_visibility="collapsed") - 1
-    live_chart("chart_percentiles")
+    live_chart("chart_percentiles", height=340)
     st.latex(r"P\left(x \le p_q\right) = \tfrac{q}{100}, \qquad q = 15,\ 50,\ 85")
     st.caption(
         "Level lines: the unit's inputs keep their distribution while all the layers before it learn. Drifting lines: "
@@ -104,7 +104,7 @@ with right:
         since = st.segmented_control(
             "Against", list(SINCE), format_func=SINCE.__getitem__, default="start", key="shift_since", required=True
         )
-    live_chart("chart_shift")
+    live_chart("chart_shift", height=340)
     st.latex(r"W_1 = \int_0^1 \left| Q_t(p) - Q_0(p) \right| dp")
     st.caption(
         "Q: quantile function now and earlier. W₁ is how far a value has to move on average to make one "
@@ -130,7 +130,7 @@ with formula:
         "This shift does not generally fall with batchnorm; the findings at the top say what this run shows."
     )
 with picture:
-    live_chart("chart_gradient_shift")
+    live_chart("chart_gradient_shift", height=400)
 
 
 @st.cache_resource(scope="session", show_spinner=False)

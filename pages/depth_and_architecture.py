@@ -74,13 +74,13 @@ with left:
         "L2 norm of the loss gradient of each layer's weights, for the step about to be taken, on a log axis. Dotted: "
         "before the first step. A falling line towards layer 1 is a vanishing gradient, a rising one an exploding one.",
     )
-    live_chart("chart_gradient_flow")
+    live_chart("chart_gradient_flow", height=360)
 with right:
     page.heading(
         "What reaches the first layer",
         "The gradient norm of the first layer as a share of the output layer's, at every kept moment of the run.",
     )
-    live_chart("chart_reach")
+    live_chart("chart_reach", height=360)
 left, right = st.columns(2, gap="large")
 with left:
     page.heading("Loss", "Cross-entropy on each batch (shadow), its mean over 30 steps, and on test digits (circles).")
@@ -98,7 +98,7 @@ names = network_names(experiment)
 for letters, layers in architecture.architectures_by_letters(experiment).items():
     if letters != experiment.letters:
         st.caption(", ".join(names[experiment.letters.index(letter)] for letter in letters))
-    st.table(architecture.layer_table(layers, experiment.training.batch_size))
+    page.table(architecture.layer_table(layers, experiment.training.batch_size))
 
 convolutions = max(sum(layer.kernel > 0 for layer in v.network.hidden) for v in experiment.variants)
 convolved = [

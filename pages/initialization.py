@@ -162,7 +162,7 @@ def show_propagation(setting: InitialSetting, found: InitialNetwork | None) -> N
         theory = expected_propagation(setting, found)
         figure = figures.layer_propagation(found.propagated, theory, color=color, steps=setting.steps)
     with right:
-        live_chart("chart_propagation", figure)
+        live_chart("chart_propagation", figure, height=520)
 
 
 def show_loss(found: InitialNetwork | None) -> None:

@@ -135,7 +135,7 @@ with left:
         "Activation function and its inputs",
         "Where the slope is flat, no gradient passes. Below: the values that reach the activation function.",
     )
-    live_chart("chart_function")
+    live_chart("chart_function", height=300)
 with right:
     page.heading(
         "Gradients",
@@ -179,8 +179,8 @@ def make_figures(view: View, frame: Frame) -> dict[str, Figure]:
 
 
 def what_happens(view: View) -> list[str]:
-    """Return how the run ended, once it has, and the findings that hold now, a sentence each."""
-    return [*outcome(view), *live_findings(view)]
+    """Return how the run ended and why, once it has, and until then the findings that hold now, a sentence each."""
+    return outcome(view) or live_findings(view)
 
 
 run.focus_on(Focus((layer,)))

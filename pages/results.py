@@ -42,7 +42,7 @@ def show(result: Result) -> None:
                 live_chart(f"chart_results_{result.key}_{place}", figures.reproduction_chart(chart))
     if result.table:
         rows = [[cell.replace(" ± ", "\u00a0±\u00a0") for cell in row] for row in result.table.rows]  # no line breaks
-        st.table([dict(zip(result.table.columns, row, strict=True)) for row in rows])
+        page.table([dict(zip(result.table.columns, row, strict=True)) for row in rows])
     if st.button("Open in the live lab", key=f"open_{result.key}"):
         settings_table.load(from_query(result.experiment)[0])
         st.switch_page("pages/live_lab.py")

@@ -118,7 +118,7 @@ with formula:
     units = run.experiment.variants[0].network.hidden[0].units
     unit = st.number_input("Unit", 1, units, 1, key="bn_unit", width=120) - 1
 with picture:
-    live_chart("chart_running_stats")
+    live_chart("chart_running_stats", height=380)
 
 left, right = st.columns(2, gap="large")
 with left:
@@ -127,14 +127,14 @@ with left:
         "Over all units of layer 1. A large momentum forgets quickly and stays as noisy as a batch; a small one is "
         "calm but late: while the network still changes, its average is of networks that are gone.",
     )
-    live_chart("chart_statistics_error")
+    live_chart("chart_statistics_error", height=340)
 with right:
     page.heading(
         "Test loss by statistics",
         f"The same network on the same {INFERENCE_DIGITS} test digits: with its running statistics (eval mode), with "
         "those of the population, and in training mode, in which each batch of test digits is normalized by itself.",
     )
-    live_chart("chart_inference")
+    live_chart("chart_inference", height=340)
 
 
 @st.cache_resource(scope="session", show_spinner=False)

@@ -45,6 +45,9 @@ def line(x: npt.ArrayLike, y: npt.ArrayLike, color: str, name: str, **more: Any)
     return {"type": "scatter", "mode": "lines", "x": typed(x), "y": typed(y), "name": name, "line": style} | more
 
 
+USUAL_HEIGHT = 320  # pixels
+
+
 def layout(alt: str, height: int, words: Sequence[str] = (), **more: Any) -> Figure:
     """Return a layout. alt: what a screen reader says. words: lines above the chart.
 

@@ -1,6 +1,6 @@
 """What every page has: its style sheet, its title, an address that holds the experiment, and what was refused."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -47,6 +47,12 @@ def heading(text: str, help: str) -> DeltaGenerator:
     row = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key=key)
     row.markdown(f"**{text}**", help=help, width="content")
     return row
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> None:
+    """Draw rows of text under their keys, as words of the page: st.table comes later, and moves what follows."""
+    cells = [list(rows[0]), ["---"] * len(rows[0]), *(row.values() for row in rows)]
+    st.markdown("\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells))
 
 
 def csv_button(key: str, name: str, content: Callable[[], str], place: DeltaGenerator | None = None) -> None:

@@ -328,6 +328,12 @@ def test_the_run_leaves_as_files(lab: Lab) -> None:
         with lab.page.expect_download() as download:
             lab.click(key)
         files[key] = download.value.path().read_text()
+    with lab.page.expect_download() as picture:
+        lab.click("export_png")
+    image = picture.value.path().read_bytes()
+    assert image.startswith(b"\x89PNG")
+    widths = sum(lab.chart(key, "div.clientWidth") for key in ("chart_loss", "chart_activations", "chart_saturation"))
+    assert int.from_bytes(image[16:20]) == 2 * widths
     document = json.loads(files["export_json"])
     assert document["experiment"]["training"]["steps"] == 40
     assert len(document["variants"]["A"]["training"]["train_loss"]) == 40

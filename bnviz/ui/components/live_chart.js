@@ -4,7 +4,7 @@
 /** @import { Figure } from "./chart/figure.d.ts" */
 /** @import { PatientComponent } from "./component.d.ts" */
 
-import { deliver, mount, takeWaiting, unmount } from "./chart/charts.js";
+import { deliver, mount, save, takeWaiting, unmount } from "./chart/charts.js";
 
 /**
  * @typedef {object} ChartData
@@ -21,9 +21,10 @@ export function liveChart({ data: { key, url, figure, clickable, savable }, pare
   const words = /** @type {HTMLElement} */ (parentElement.querySelector(".bnviz-notes"));
   const button = /** @type {HTMLButtonElement} */ (parentElement.querySelector(".bnviz-save"));
   const chart = mount(key, div, words, button);
+  if (figure) chart.keepRoom(figure);
   chart.onClick = clickable ? (point) => setTriggerValue("click", { ...point, at: performance.now() }) : undefined;
   button.hidden = !savable;
-  button.onclick = () => chart.save(key);
+  button.onclick = () => save([key], key);
   const waited = takeWaiting(key);
   const next = figure ? { figure, url } : waited;
   if (next) deliver(key, next);

@@ -6,23 +6,29 @@ lasting place on the page; its figures come with a rerun, or with the news that 
 
 from collections.abc import Callable
 
-from bnviz.figures.style import Figure
+from bnviz.figures.style import USUAL_HEIGHT, Figure
 from bnviz.ui.components.component import component, ignore
 from bnviz.ui.web.server import script_url
 
-_HTML = """<div class="bnviz-notes"></div><div class="bnviz-chart" role="figure"></div>
+_HTML = """<div class="bnviz-notes"></div><div class="bnviz-chart" role="figure" style="height: {height}px"></div>
 <button type="button" class="bnviz-save" hidden>Save as PNG</button>"""
 
 
 def live_chart(
-    key: str, figure: Figure | None = None, *, on_click: Callable[[], None] | None = None, savable: bool = False
+    key: str,
+    figure: Figure | None = None,
+    *,
+    height: int = USUAL_HEIGHT,
+    on_click: Callable[[], None] | None = None,
+    savable: bool = False,
 ) -> None:
     """Place the chart `key`, empty until it is given a figure here or by the news.
 
-    savable: with a button for an image file. on_click is called before the rerun that a click causes;
+    height: pixels that are kept until the first figure is there, so that what stands below stays where it is; the same
+    in every rerun. savable: with a button for an image file. on_click is called before the rerun that a click causes;
     st.session_state[key]["click"] is then {curve, x, y, at}, with the browser's time in milliseconds.
     """
-    component("chart", __file__, "liveChart", _HTML)(
+    component(f"chart_{height}", __file__, "liveChart", _HTML.format(height=height))(
         data={
             "key": key,
             "url": script_url("plotly"),

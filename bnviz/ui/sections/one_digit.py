@@ -85,7 +85,7 @@ def show_one_digit(run: AskedRun) -> None:
         digit.choose(place, drawn, st.session_state.setdefault("digit_draws", 0))
         empty = place is None and drawn is None
         if not empty:
-            live_chart("chart_digit")
+            live_chart("chart_digit", height=220)
     with right:
         if empty:
             st.info("Draw a digit to ask the network about it.", icon=":material/draw:")

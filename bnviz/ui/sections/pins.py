@@ -7,6 +7,7 @@ import streamlit as st
 from bnviz.engine.run import Run
 from bnviz.experiment.comparison import distinguishing_settings
 from bnviz.records.ghosts import MOST_PINS, Ghost, Pin
+from bnviz.ui import page
 
 
 def pin_button(run: Run) -> None:
@@ -22,7 +23,7 @@ def pin_table(run: Run) -> None:
     if not run.pins:
         return
     st.markdown(f"**Pinned runs** (up to {MOST_PINS})")
-    st.table(pin_rows(run.pins))
+    page.table(pin_rows(run.pins))
     with st.container(horizontal=True):
         for pin in run.pins:
             st.button(f"Remove pin {pin.number}", key=f"unpin_{pin.number}", on_click=run.unpin, args=(pin.number,))

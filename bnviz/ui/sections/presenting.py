@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from bnviz.ui import page
 from bnviz.ui.components.keys import MEANINGS, listen
 
 
@@ -10,7 +11,7 @@ def present_button() -> None:
     on = bool(st.session_state.get("presenting", False))
     if on:
         with st.popover("?", key="keys_help"):
-            st.table([{"Key": key, "Does": meaning} for key, meaning in MEANINGS.items()])
+            page.table([{"Key": key, "Does": meaning} for key, meaning in MEANINGS.items()])
 
     def flip() -> None:
         st.session_state["presenting"] = not on

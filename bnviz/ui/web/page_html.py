@@ -1,10 +1,12 @@
 """Streamlit's page as this server gives it: with the style sheet of all pages, and also at the address of a chapter.
 
 The style sheet stands in the page itself, because one that comes with the first run of the script comes after the first
-paint, and moves everything. Streamlit serves addresses of one part alone; at /story/3 its HTML looks for its scripts,
-and for the server, one folder up.
+paint, and moves everything. The scripts of its widgets are loaded with the page, not one after the other when the first
+widget of a kind comes and takes more room than was kept for it. Streamlit serves addresses of one part alone; at
+/story/3 its HTML looks for its scripts, and for the server, one folder up.
 """
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -21,13 +23,31 @@ _SERVER = """<script>
       window.__streamlit = { BACKEND_BASE_URL: up, MAIN_PAGE_BASE_URL: up };
     </script>
     <script"""
+_WIDGETS = ("BidiComponent", "Button", "ButtonGroup", "Checkbox", "Html", "NumberInput", "Selectbox", "Slider")
+_IMPORTED = re.compile(r'(?:from|import)"\./([^"]+\.js)"')
 _FRESH = {"Cache-Control": "no-cache"}
 
 
 @cache
 def _page() -> str:
     html = (Path(get_static_dir()) / "index.html").read_text(encoding="utf-8")
-    return html.replace("</head>", f"<style>\n{_STYLE.read_text(encoding='utf-8')}</style>\n  </head>", 1)
+    early = "".join(
+        f'<link rel="modulepreload" crossorigin href="./static/js/{name}">\n    '
+        for name in _scripts_of_widgets()
+        if f"/{name}" not in html
+    )
+    style = f"<style>\n{_STYLE.read_text(encoding='utf-8')}</style>"
+    return html.replace("</head>", f"{early}{style}\n  </head>", 1)
+
+
+def _scripts_of_widgets() -> list[str]:
+    """Names of Streamlit's own scripts that most pages need, and of those that these import."""
+    folder = Path(get_static_dir()) / "static" / "js"
+    names = [path.name for widget in _WIDGETS for path in folder.glob(f"{widget}.*.js")]
+    for name in names:  # grows meanwhile
+        text = (folder / name).read_text(encoding="utf-8")
+        names += [each for each in dict.fromkeys(_IMPORTED.findall(text)) if each not in names]
+    return names
 
 
 @cache

@@ -5,7 +5,7 @@
 /** @import { Plotly, PlotlyDiv } from "./plotly_api.d.ts" */
 
 import { MarkMover } from "./marks/mover.js";
-import { savePicture } from "./picture.js";
+import { pictureOf } from "./picture.js";
 import { loadPlotly } from "./plotly.js";
 import { themeOf } from "./theme.js";
 import { unroll } from "./trail.js";
@@ -125,6 +125,18 @@ export class Chart {
   }
 
   /**
+   * The room that a figure takes, before Plotly is there to draw it: nothing below it jumps.
+   *
+   * @param {Figure} figure
+   */
+  keepRoom(figure) {
+    if (this.isReady) return;
+    const { height, meta } = fitting(figure).layout;
+    this.div.style.height = `${height}px`;
+    this.words.innerHTML = meta.words ?? "";
+  }
+
+  /**
    * Only the newest figure is drawn; those that came while the browser was busy are skipped.
    *
    * @param {Delivery} delivery
@@ -168,10 +180,15 @@ export class Chart {
     await this.#draw();
   }
 
-  /** @param {string} name of the file */
-  async save(name) {
+  /** The colour behind it. */
+  get paper() {
+    return themeOf(this.div).paper;
+  }
+
+  /** What is seen, as an image. */
+  async picture() {
     await this.settle();
-    if (this.isReady) await savePicture(this.div, this.words.innerHTML, themeOf(this.div).paper, name);
+    return pictureOf(this.div, this.words.innerHTML, this.paper);
   }
 
   /** The chart has left the page. */

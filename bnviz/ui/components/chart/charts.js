@@ -5,6 +5,7 @@
 /** @import { Figures } from "./figure.d.ts" */
 
 import { Chart } from "./chart.js";
+import { savePictures } from "./picture.js";
 
 const THEME_EVERY = 1000; // milliseconds between two looks whether the theme has changed
 
@@ -80,6 +81,18 @@ export async function deliverAll(figures, url, after = 0) {
   if (after) for (const { layout } of Object.values(figures)) layout.meta.after = after;
   const drawn = await Promise.allSettled(Object.entries(figures).map(([key, figure]) => deliver(key, { figure, url })));
   for (const result of drawn) if (result.status === "rejected") throw result.reason;
+}
+
+/**
+ * Save those of some charts that have been drawn to one PNG file.
+ *
+ * @param {string[]} keys
+ * @param {string} name of the file, without its ending
+ */
+export async function save(keys, name) {
+  const drawn = keys.flatMap((key) => charts.get(key) ?? []).filter((chart) => chart.isReady);
+  const [first] = drawn;
+  if (first) await savePictures(await Promise.all(drawn.map((chart) => chart.picture())), first.paper, name);
 }
 
 // A chart that stands still follows the theme too.

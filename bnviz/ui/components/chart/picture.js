@@ -1,10 +1,13 @@
 // @ts-check
-// A chart with the words above it, as a PNG file.
+// Charts with the words above them, as a PNG file.
 
 /** @import { PlotlyDiv } from "./plotly_api.d.ts" */
 
 const LETTER = 6.5; // pixels that a letter is wide on average
 const LINE = 20; // pixels that a line of words is high
+const SCALE = 2; // pixels of the file for one of the screen
+
+/** @typedef {{ url: string, width: number, height: number }} Picture a PNG image as an address, and its size on the screen */
 
 /**
  * Words in lines of at most so many letters; a tag has no length, an entity such as &amp; is one letter.
@@ -24,14 +27,14 @@ export function wrapped(words, letters) {
 }
 
 /**
- * Save a chart to a file.
+ * A chart and its words.
  *
  * @param {PlotlyDiv} div
  * @param {string} words HTML
  * @param {string} paper colour behind the chart
- * @param {string} name of the file, without its ending
+ * @returns {Promise<Picture>}
  */
-export async function savePicture(div, words, paper, name) {
+export async function pictureOf(div, words, paper) {
   const lines = wrapped(words, div.clientWidth / LETTER);
   const { margin } = div.layout;
   const above = LINE * (lines.split("<br>").length + 1);
@@ -42,9 +45,40 @@ export async function savePicture(div, words, paper, name) {
     margin: { ...margin, t: (margin?.t ?? 0) + above },
     paper_bgcolor: paper,
   };
-  const size = { width: div.clientWidth, height: div.clientHeight + above, scale: 2 };
+  const size = { width: div.clientWidth, height: div.clientHeight + above };
+  const url = await window.Plotly.toImage({ data: div.data, layout }, { format: "png", ...size, scale: SCALE });
+  return { url, ...size };
+}
+
+/**
+ * Save pictures to one file, side by side.
+ *
+ * @param {Picture[]} pictures
+ * @param {string} paper colour behind them
+ * @param {string} name of the file, without its ending
+ */
+export async function savePictures(pictures, paper, name) {
+  const images = await Promise.all(
+    pictures.map(async ({ url }) => {
+      const image = new Image();
+      image.src = url;
+      await image.decode();
+      return image;
+    }),
+  );
+  const canvas = document.createElement("canvas");
+  canvas.width = SCALE * pictures.reduce((sum, { width }) => sum + width, 0);
+  canvas.height = SCALE * Math.max(...pictures.map(({ height }) => height));
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.fillStyle = paper;
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  let left = 0;
+  for (const [index, image] of images.entries()) {
+    context.drawImage(image, left, canvas.height - image.height); // plots stand on one line, below words of any height
+    left += SCALE * (pictures[index]?.width ?? 0);
+  }
   const link = document.createElement("a");
-  link.href = await window.Plotly.toImage({ data: div.data, layout }, { format: "png", ...size });
+  link.href = canvas.toDataURL("image/png");
   link.download = `${name}.png`;
   link.click();
 }
