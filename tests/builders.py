@@ -15,6 +15,7 @@ from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.settings import SHARED, VARIANT, Setting, Value
 from bnviz.records.frames import BINS, PLACES, QUANTILES, Frame, LayerFrame, Summary, VariantFrame
 from bnviz.records.history import History, View
+from bnviz.records.reproduction import Chart, Claim, Line, Result, Results, Table
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
 if TYPE_CHECKING:
@@ -187,3 +188,31 @@ def numbers(spec: Mapping[str, str]) -> npt.NDArray[Any]:
     """The numbers of a figure, which travel as bytes in base64."""
     found = np.frombuffer(base64.b64decode(spec["bdata"]), np.dtype(spec["dtype"]))
     return found.reshape([int(n) for n in spec["shape"].split(",")]) if "shape" in spec else found
+
+
+# -- reproduction ---------------------------------------------------------------------------------------------------
+
+MADE_UP_CHART = Chart(
+    "Accuracy", "rate", "accuracy (%)", (Line("with batchnorm", (0.1, 1.0), (90.0, None), True),), log_x=True
+)
+MADE_UP_RESULTS = Results(
+    "MNIST sample",
+    1,
+    True,
+    0.6,
+    (
+        Result(
+            "rates",
+            "High rates",
+            "A setting.",
+            (
+                Claim("It helps", "A paper, figure 1", "3 with, 1 without", True, "3 times"),
+                Claim("Not", "B", "0", False, "-1"),
+                Claim("Perhaps", "C", "2 ± 1 against 1 ± 1", None, "+1"),
+            ),
+            {"learning_rate": "1"},
+            Table(("rate", "accuracy"), (("1", "90 %"),)),
+            (MADE_UP_CHART,),
+        ),
+    ),
+)

@@ -22,7 +22,7 @@ from bnviz.experiment.choices import (
     Running,
     Schedule,
 )
-from bnviz.experiment.inits import INITS, SCHEMES, Init
+from bnviz.experiment.inits import INITS, SCHEMES, SMALLEST_SCALE, Init
 from bnviz.experiment.layers import CLASSES, LENET, MEAN_PIXEL, PIXELS, SIDE, STD_PIXEL, Layer, perceptron
 
 Watch = Literal["inference", "landscape"]  # what a run measures beside the usual, for the page that shows it
@@ -124,7 +124,7 @@ class NetworkConfig:
     )
     init_scale: float = Field(
         default=1.0,
-        ge=1e-4,
+        ge=SMALLEST_SCALE,
         le=100.0,
         title="Init scale",
         description="Every drawn weight is multiplied by this; 0.01 makes the small init.",

@@ -45,6 +45,9 @@ class Scheme:
         return self.shape in ("normal", "uniform") and self.variance(1, 1) != self.variance(2, 2)
 
 
+SMALLEST_SCALE = 1e-4  # times the weights as they are drawn
+SMALLER_BY = 0.01  # times the weights: what is suggested where they are too large
+
 SCHEMES: dict[Init, Scheme] = {
     "rand": Scheme(
         "U[0,1)",
@@ -117,6 +120,11 @@ SCHEMES: dict[Init, Scheme] = {
         "Every unit of a layer is the same, and gets the same gradient: nothing tells them apart.",
     ),
 }
+
+
+def smaller_scale(scale: float) -> float:
+    """Return SMALLER_BY times a scale of weights, at least the smallest that there is."""
+    return max(scale * SMALLER_BY, SMALLEST_SCALE)
 
 
 def init_name(init: Init, scale: float = 1.0) -> str:

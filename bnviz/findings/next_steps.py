@@ -5,11 +5,10 @@ from typing import Any
 
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import BatchNormConfig, Experiment, replace
-from bnviz.experiment.inits import init_name
+from bnviz.experiment.inits import SMALLER_BY, init_name, smaller_scale
 from bnviz.findings.thresholds import MOSTLY_SATURATED
 from bnviz.records.history import View
 
-SMALLER_BY = 0.01  # times the weights
 DEEPER_LAYERS = 5  # hidden layers
 SMALL_BATCH = 4  # digits in a batch
 
@@ -29,10 +28,10 @@ def next_steps(view: View) -> list[NextStep]:
     plain = next((i for i, variant in enumerate(experiment.variants) if variant.batchnorm is None), None)
     if plain is not None and _is_saturated(view, plain):
         rescued = replace(experiment.variants[plain], batchnorm=BatchNormConfig())
-        small = experiment.variants[plain].network.init_scale * SMALLER_BY
+        small = smaller_scale(experiment.variants[plain].network.init_scale)
         return [
             NextStep("Switch batchnorm on now", experiment.with_variant(plain, rescued), keep_weights=True),
-            NextStep(f"The same weights × {SMALLER_BY:g}", _all_with(experiment, init_scale=max(small, 1e-4))),
+            NextStep(f"The same weights × {SMALLER_BY:g}", _all_with(experiment, init_scale=small)),
             NextStep(init_name("xavier_normal", 1.0), _all_with(experiment, init="xavier_normal", init_scale=1.0)),
         ]
     first = experiment.variants[0].network

@@ -41,8 +41,8 @@ def chosen_experiment() -> Experiment:
     return experiment
 
 
-def choose_preset(current: Experiment) -> None:
-    """Draw the list of named experiments."""
+def choose_preset(current: Experiment) -> str:
+    """Draw the list of named experiments. Returns what the chosen one promises; nothing of own settings."""
     name = show("preset", next((k for k, p in PRESETS.items() if p.experiment == current), _CUSTOM))
     names = {k: f"{p.title} · {p.group.lower()}" for k, p in PRESETS.items()} | {_CUSTOM: "own settings"}
     options = [*PRESETS, *([_CUSTOM] if name == _CUSTOM else [])]
@@ -60,8 +60,8 @@ def choose_preset(current: Experiment) -> None:
         key="preset",
         on_change=chosen,
         label_visibility="collapsed",
-        help=PRESETS[str(name)].promise if name in PRESETS else None,
     )
+    return PRESETS[str(name)].promise if name in PRESETS else ""
 
 
 def sidebar() -> None:

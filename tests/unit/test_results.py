@@ -18,37 +18,14 @@ from bnviz.experiment.config import NetworkConfig, TrainingConfig
 from bnviz.figures.style import round_step
 from bnviz.figures.svg import svg_chart
 from bnviz.records import reproduction as results
-from bnviz.records.reproduction import Chart, Claim, Line, Result, Results, Table
+from bnviz.records.reproduction import Chart, Line, Result
 from bnviz.training.batches import Batches
 from bnviz.training.reproduction import claims as module
 from bnviz.training.reproduction import published_networks
 from bnviz.training.reproduction import trials as bench_module
 from bnviz.training.reproduction.claims import bias, reproduce
 from bnviz.training.reproduction.trials import Bench, Outcome, twins
-from tests.builders import variant_frame
-
-CHART = Chart("Accuracy", "rate", "accuracy (%)", (Line("with batchnorm", (0.1, 1.0), (90.0, None), True),), log_x=True)
-FOUND = Results(
-    "MNIST sample",
-    1,
-    True,
-    0.6,
-    (
-        Result(
-            "rates",
-            "High rates",
-            "A setting.",
-            (
-                Claim("It helps", "A paper, figure 1", "3 with, 1 without", True, "3 times"),
-                Claim("Not", "B", "0", False, "-1"),
-                Claim("Perhaps", "C", "2 ± 1 against 1 ± 1", None, "+1"),
-            ),
-            {"learning_rate": "1"},
-            Table(("rate", "accuracy"), (("1", "90 %"),)),
-            (CHART,),
-        ),
-    ),
-)
+from tests.builders import MADE_UP_CHART, MADE_UP_RESULTS, variant_frame
 
 
 @pytest.fixture
@@ -58,12 +35,12 @@ def bench(batches: Batches) -> Bench:
 
 def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
     file = tmp_path / "results.json"
-    file.write_text(results.to_json(FOUND), encoding="utf-8")
-    assert results.read_results(file) == FOUND
+    file.write_text(results.to_json(MADE_UP_RESULTS), encoding="utf-8")
+    assert results.read_results(file) == MADE_UP_RESULTS
 
 
 def test_the_report_has_every_claim_with_its_verdict_and_every_table() -> None:
-    text = results.to_markdown(FOUND)
+    text = results.to_markdown(MADE_UP_RESULTS)
     assert "![Accuracy](figures/rates-1.svg)" in text
     assert "| It helps | A paper, figure 1 | 3 with, 1 without | agrees: 3 times |" in text
     assert "| Not | B | 0 | **differs**: -1 |" in text
@@ -73,7 +50,10 @@ def test_the_report_has_every_claim_with_its_verdict_and_every_table() -> None:
 
 
 def test_the_full_form_names_its_seeds() -> None:
-    assert replace(FOUND, seeds=3, quick=False, minutes=13).extent == "mean ± standard deviation of 3 seeds, 13 minutes"
+    assert (
+        replace(MADE_UP_RESULTS, seeds=3, quick=False, minutes=13).extent
+        == "mean ± standard deviation of 3 seeds, 13 minutes"
+    )
 
 
 def outcomes(*accuracies: float, watched: tuple[float, ...] = ()) -> list[Outcome]:
@@ -129,7 +109,7 @@ def test_speed_is_told_by_the_first_steps_of_both_at_the_same_accuracy() -> None
 
 
 def test_a_value_that_is_no_number_leaves_a_gap() -> None:
-    figure = figures.reproduction_chart(CHART)
+    figure = figures.reproduction_chart(MADE_UP_CHART)
     assert figure["layout"]["xaxis"]["type"] == "log"
     assert len(figure["data"]) == 1
     assert bench_module.lines((1.0, 2.0), ((0.5, math.nan), (math.inf, 0.123456)))[1].y == (None, 0.12346)
@@ -204,7 +184,7 @@ def test_the_command_writes_report_and_document(
     assert "## A bias before batchnorm" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
 
     def rates(_: Bench) -> Result:
-        return FOUND.results[0]
+        return MADE_UP_RESULTS.results[0]
 
     monkeypatch.setattr(module, "EXPERIMENTS", (rates,))
     assert main(["reproduce", "--quick", "--out", str(tmp_path)]) == 0
@@ -212,7 +192,7 @@ def test_the_command_writes_report_and_document(
         "It helps (A paper, figure 1)\n    measured: 3 with, 1 without\n    agrees: 3 times\n"
         in capsys.readouterr().out
     )
-    assert (tmp_path / "figures" / "rates-1.svg").read_text(encoding="utf-8") == svg_chart(CHART)
+    assert (tmp_path / "figures" / "rates-1.svg").read_text(encoding="utf-8") == svg_chart(MADE_UP_CHART)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

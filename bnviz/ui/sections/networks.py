@@ -1,12 +1,14 @@
 """The networks of the experiment, a row each: batchnorm's switch, the init, and how the network is doing."""
 
+from html import escape
+
 import streamlit as st
 
 from bnviz.experiment.config import LETTERS, BatchNormConfig, Experiment, Variant, replace
-from bnviz.experiment.inits import init_name
+from bnviz.experiment.inits import SMALLER_BY, init_name, smaller_scale
 from bnviz.experiment.naming import network_names
 from bnviz.experiment.settings import table
-from bnviz.figures.style import network_color
+from bnviz.figures.style import network_color, swatch
 from bnviz.ui.controls import choose_preset, control
 from bnviz.ui.settings_table import load
 
@@ -31,9 +33,10 @@ def network_bar(experiment: Experiment) -> bool:
                 "kept, the curves get a marker; a new init still draws new weights.",
             )
             with st.container(width=300, key="preset_place"):
-                choose_preset(experiment)
+                promise = choose_preset(experiment)
             with st.popover("Add", icon=":material/add:", disabled=len(experiment.variants) == len(LETTERS)):
                 _offer_networks(experiment)
+            st.html(f'<div class="bnviz-promise" title="{escape(promise)}">{escape(promise)}</div>', width="stretch")
     return bool(keep)
 
 
@@ -41,10 +44,7 @@ def _row(letter: str, name: str, color: str) -> None:
     prefix = letter.lower()
     own = table(letter)
     with st.container(horizontal=True, key=f"variant_{prefix}", vertical_alignment="center", gap="small"):
-        st.html(
-            f'<div class="bnviz-network"><span class="bnviz-swatch" style="background:{color}"></span>{name}</div>',
-            width=170,
-        )
+        st.html(f'<div class="bnviz-network">{swatch(color, name)}</div>', width=170)
         control(own[f"{prefix}_batchnorm"], title="batchnorm", help=None)
         control(own[f"{prefix}_init"], label_visibility="collapsed", width=210, help=None)
         st.markdown("×", width="content")
@@ -69,7 +69,9 @@ def added_networks(first: Variant) -> dict[str, Variant]:
         f"with init {init_name('xavier_normal', 1.0)}": replace(
             first, network=replace(network, init="xavier_normal", init_scale=1.0)
         ),
-        "with weights × 0.01": replace(first, network=replace(network, init_scale=max(network.init_scale / 100, 1e-4))),
+        f"with weights × {SMALLER_BY:g}": replace(
+            first, network=replace(network, init_scale=smaller_scale(network.init_scale))
+        ),
     }
     return {label: variant for label, variant in found.items() if variant != first}
 
