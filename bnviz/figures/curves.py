@@ -40,6 +40,8 @@ def accuracy_curves(view: View, *, x: str, ghosts: Sequence[Ghost] = ()) -> Figu
         look, color = hover_text(names[i], "test accuracy", x, "%{y:.1f} %"), network_color(view.experiment, i)
         data.append(line(at, values * 100, color, view.experiment.letters[i], hovertemplate=look))
         data[-1] |= {"mode": "lines+markers", "marker": {"size": 5}}
+        parts = earlier_parts(view, i, x, at, values * 100)
+        data += [line(*part, f"{view.experiment.letters[i]} earlier", hoverinfo="skip") for part in parts]
         newest = view.latest.variants[i] if view.latest else None
         at, values = points_of_results(history, newest, x, "test_accuracy", on_all=True)
         look = hover_text(names[i], "accuracy on all test digits", x, "%{y:.1f} %")
@@ -92,6 +94,23 @@ def points_of_results(
     return np.array(at), np.array(values, dtype=float)
 
 
+def earlier_parts(view: View, i: int, x: str, at: Floats, values: Floats) -> list[tuple[Floats, Floats, str]]:
+    """Return the parts of a network's curve that it had while its batchnorm was switched the other way: x, y, colour.
+
+    A colour says without or with batchnorm, and a network that kept its weights has been both.
+    """
+    parts, begin, now = [], -np.inf, network_color(view.experiment, i)
+    for marker in view.markers:
+        if i not in marker.normalized:
+            continue
+        end, color = marker.at[i][0 if x == "steps" else 1], color_of(normalized=marker.normalized[i], place=i)
+        part = (at >= begin) & (at <= end)
+        if color != now and part.any():
+            parts.append((at[part], values[part], color))
+        begin = end
+    return parts
+
+
 def result_on_all(at: Floats, values: Floats, color: str, name: str, hover: str) -> Figure:
     """Draw the results on all test digits as squares."""
     marker = {"color": color, "size": 9, "symbol": "square-open", "line": {"width": 2}}
@@ -137,7 +156,7 @@ def marked(view: View, x: str, shapes: list[Figure]) -> Figure:
             "y1": 1,
             "line": {"color": GUIDE, "width": 1},
             "label": {
-                "text": marker.label,
+                "text": _marker_text(view, marker),
                 "textangle": 0,
                 "textposition": "end",
                 "font": {"color": _marker_color(view, marker), "size": 11},
@@ -151,8 +170,20 @@ def marked(view: View, x: str, shapes: list[Figure]) -> Figure:
     return {"shapes": shapes + lines}
 
 
+def _changed(view: View, marker: Marker) -> list[int]:
+    return [i for i, letter in enumerate(view.experiment.letters) if f"{letter}: " in marker.label]
+
+
+def _marker_text(view: View, marker: Marker) -> str:
+    """What was changed; without the network's letter where it alone is blue, or orange."""
+    changed, kinds = _changed(view, marker), [variant.batchnorm is not None for variant in view.experiment.variants]
+    if len(changed) == 1 and kinds.count(kinds[changed[0]]) == 1:
+        return marker.label.removeprefix(f"{view.experiment.letters[changed[0]]}: ")
+    return marker.label
+
+
 def _marker_color(view: View, marker: Marker) -> str:
-    changed = [i for i, letter in enumerate(view.experiment.letters) if f"{letter}: " in marker.label]
+    changed = _changed(view, marker)
     return network_color(view.experiment, changed[0]) if len(changed) == 1 else GUIDE
 
 

@@ -12,6 +12,7 @@ from bnviz.figures.curves import (
     GHOSTLY,
     KNOWS_NOTHING,
     curve_legend,
+    earlier_parts,
     ghost_color,
     hover_text,
     marked,
@@ -65,6 +66,7 @@ def training_loss(view: View, *, smoothing: int, log: bool, x: str, ghosts: Sequ
             data.append(line(at, losses, faded(color, 0.25), "", line={"width": 1}, hoverinfo="skip"))
             look = hover_text(name, "training", x)
             data.append(line(at, mean, color, f"{letter} training", line=dash, hovertemplate=look))
+            data += [line(*part, f"{letter} earlier", hoverinfo="skip") for part in earlier_parts(view, i, x, at, mean)]
         newest = view.latest.variants[i] if view.latest else None
         at, test = points_of_results(history, newest, x, "test_loss")
         data.append(_rings(at, test, color, 6 + 4 * i, f"{letter} test", hover_text(name, "test", x)))

@@ -138,12 +138,15 @@ def guide(value: float) -> list[Figure]:
 
 def network_color(experiment: Experiment, index: int) -> str:
     """Return the colour of one network: by whether it has batchnorm, and in lightness by its place."""
-    return (WITH if experiment.variants[index].batchnorm else WITHOUT)[index]
+    return color_of(normalized=experiment.variants[index].batchnorm is not None, place=index)
 
 
-def color_of(*, normalized: bool) -> str:
-    """Return blue for a network with batchnorm, orange for one without: the same on every page."""
-    return WITH[1] if normalized else WITHOUT[0]
+def color_of(*, normalized: bool, place: int | None = None) -> str:
+    """Return blue for a network with batchnorm, orange for one without: the same on every page.
+
+    place: of the network in its experiment, by which the colours differ in lightness; None: of any network.
+    """
+    return (WITH if normalized else WITHOUT)[int(normalized) if place is None else place]
 
 
 def colored(text: str, color: str) -> str:

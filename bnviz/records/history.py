@@ -18,10 +18,14 @@ _NUMBER = r" [-+.e\d]+$"  # the value that a marker's label ends with
 
 @dataclass(frozen=True)
 class Marker:
-    """A change that was made with the weights kept. at: for each variant that went on, its own step and seconds."""
+    """A change that was made with the weights kept. at: for each variant that went on, its own step and seconds.
+
+    normalized: for each whose batchnorm was switched, whether it had any until then.
+    """
 
     label: str
     at: dict[int, tuple[int, float]]
+    normalized: dict[int, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,15 +119,17 @@ class History:
         """Take in a live change: restarted variants lose their curves, and a change with a label leaves a marker."""
         with self._lock:
             count = len(edit.experiment.variants)
-            self._experiment = edit.experiment
+            old, self._experiment = self._experiment, edit.experiment
             tracks = self._tracks + [_Track() for _ in range(count)]
             self._tracks = [_Track() if i in edit.restart else tracks[i] for i in range(count)]
             went_on = [i for i in range(count) if i not in edit.restart]
-            kept = (Marker(m.label, {i: m.at[i] for i in went_on if i in m.at}) for m in self._markers)
+            kept = (replace(m, at={i: m.at[i] for i in went_on if i in m.at}) for m in self._markers)
             self._markers = [marker for marker in kept if marker.at]
             if edit.label:
                 at = {i: (frame.variants[i].step, self._tracks[i].seconds) for i in went_on}
-                self._mark(edit.label, at)
+                had = {i: old.variants[i].batchnorm is not None for i in went_on}
+                has = {i: edit.experiment.variants[i].batchnorm is not None for i in went_on}
+                self._mark(edit.label, at, {i: had[i] for i in went_on if had[i] != has[i]})
             self._add(frame)
 
     def view(self) -> View:
@@ -131,7 +137,7 @@ class History:
         with self._lock:
             return View(self._experiment, tuple(t.view() for t in self._tracks), self._latest, tuple(self._markers))
 
-    def _mark(self, label: str, at: dict[int, tuple[int, float]]) -> None:
+    def _mark(self, label: str, at: dict[int, tuple[int, float]], normalized: dict[int, bool]) -> None:
         """Add a marker. A setting that is moved like a slider leaves only one, where it came to rest."""
         last = self._markers[-1] if self._markers else None
         near = self._experiment.training.steps / 20
@@ -142,7 +148,7 @@ class History:
             and all(at[i][0] - last.at[i][0] <= near for i in at)
         ):
             self._markers.pop()
-        self._markers.append(Marker(label, at))
+        self._markers.append(Marker(label, at, normalized))
 
     def _add(self, frame: Frame) -> None:
         keep_every = self._experiment.training.kept_every(self._watch)

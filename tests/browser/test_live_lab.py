@@ -152,7 +152,7 @@ def test_keeping_the_weights_leaves_a_labelled_marker(lab: Lab) -> None:
     step = lab.wait_for_step(lambda step: step > 100)
     lab.toggle("b_batchnorm")
     labels = "(div.layout.shapes || []).map(s => s.label?.text).join()"
-    wait_for(lambda: "B: batchnorm off" in str(lab.chart("chart_loss", labels)), "the marker")
+    wait_for(lambda: "batchnorm off" in str(lab.chart("chart_loss", labels)), "the marker")
     assert lab.wait_for_step(lambda now: now > step) > step
 
 

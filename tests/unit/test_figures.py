@@ -273,8 +273,31 @@ class TestTheLossChart:
         history.edit(Edit(twins(), label="A: init normal"), frame(variant_frame(9), variant_frame(9), seconds=1.5))
         guide, marker = loss(history.view(), log=log)["layout"]["shapes"]
         assert guide["y0"] == guide["y1"] == pytest.approx(math.log(10))
-        assert (marker["x0"], marker["label"]["text"]) == (9, "A: init normal")
+        assert (marker["x0"], marker["label"]["text"]) == (9, "init normal")
+        assert marker["label"]["font"]["color"] == network_color(twins(), 0)
         assert loss(history.view(), x="seconds")["layout"]["shapes"][1]["x0"] == 1.5
+
+    def test_a_marker_names_the_network_by_its_letter_where_another_has_its_colour(self) -> None:
+        both = replace(twins(), variants=(twins().variants[0],) * 2)
+        history = History(both)
+        history.add(frame(variant_frame(9, [1.0] * 9), variant_frame(9, [1.0] * 9)))
+        history.edit(Edit(both, label="A: init normal"), frame(variant_frame(9), variant_frame(9)))
+        assert loss(history.view())["layout"]["shapes"][1]["label"]["text"] == "A: init normal"
+
+    @pytest.mark.parametrize("x", ["steps", "seconds"])
+    def test_a_curve_has_the_colour_that_its_network_had_at_the_time(self, x: str) -> None:
+        """Switched on with the weights kept at step 4, and off again at step 7."""
+        off, on = twins(), replace(twins(), variants=(twins().variants[1],) * 2)
+        history = History(off)
+        history.add(frame(variant_frame(4, [4.0] * 4), variant_frame(4, [1.0] * 4), seconds=4.0))
+        for now, step, label in ((on, 4, "A: batchnorm on"), (off, 7, "A: batchnorm off")):
+            history.edit(Edit(now, label=label), frame(variant_frame(step), variant_frame(step), seconds=step))
+            after = variant_frame(step + 3, [2.0] * 3), variant_frame(step + 3, [1.0] * 3)
+            history.add(frame(*after, seconds=step + 3.0))
+        (earlier,) = traces(loss(history.view(), x=x), name="A earlier")
+        assert earlier["line"]["color"] == network_color(on, 0) != network_color(off, 0)
+        assert set(numbers(earlier["x"]).tolist()) == {4.0, 5.0, 6.0, 7.0}
+        assert not traces(loss(history.view(), x=x), name="B earlier")
 
     def test_a_high_first_loss_stands_at_the_edge_and_is_told(self) -> None:
         """It must not press the part of the curve flat in which something happens."""

@@ -88,5 +88,5 @@ def run_figures(act: Act, view: View, frame: Frame) -> dict[Chart, Figure]:
     }
     found = {name: makers[name]() for name in act.charts if name in makers}
     if view.markers and "loss" in found:
-        found["loss"] = with_words(found["loss"], "at the line both were switched; the colours say what they are now")
+        found["loss"] = with_words(found["loss"], "at the line both were switched")
     return found
