@@ -14,16 +14,16 @@ from bnviz.experiment.config import Experiment
 from bnviz.experiment.settings import ARCHITECTURE, SHARED, Value, flatten, table
 from bnviz.ui.web.server import wait_until_sent
 
+OF_ONE_PAGE = "initial_"  # begins the parameters of an address that are no settings of the experiment
+
 T = TypeVar("T")
 
 
 def read_address() -> None:
     """Take the settings from the address of a new session, or of the entry of the history that was gone to."""
-    context = get_script_run_ctx()
-    came_back = context is not None and context.is_history_navigation
-    if "settings" in st.session_state and not came_back:
+    if "settings" in st.session_state and not came_back():
         return
-    experiment, found = open_address(dict(st.query_params))
+    experiment, found = open_address(_split_address()[0])
     load(experiment)
     problems().extend(found)
 
@@ -31,8 +31,21 @@ def read_address() -> None:
 def write_address(experiment: Experiment) -> None:
     """Let the page's address hold the experiment: each change is an entry of the browser's history."""
     query = address_of(experiment)
-    if dict(st.query_params) not in (query, to_query(experiment) or query):  # the first preset has two addresses
-        st.query_params.from_dict(query)
+    now, rest = _split_address()
+    if now not in (query, to_query(experiment) or query):  # the first preset has two addresses
+        st.query_params.from_dict(query | rest)
+
+
+def came_back() -> bool:
+    """Return whether this run of the page was caused by the browser's Back or Forward."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
+def _split_address() -> tuple[dict[str, str], dict[str, str]]:
+    """The address's parameters of the experiment, and those of a page of its own."""
+    rest = {key: text for key, text in st.query_params.items() if key.startswith(OF_ONE_PAGE)}
+    return {key: text for key, text in st.query_params.items() if key not in rest}, rest
 
 
 def load(experiment: Experiment) -> None:

@@ -49,3 +49,23 @@ def test_with_one_hidden_layer_the_page_on_covariate_shift_says_so_and_offers_fi
     app.button(key="deepen").click().run()
     assert address(app) == to_query(PRESETS["deep"].experiment)
     assert [text.value for text in app.markdown if "one hidden layer" in text.value] == []
+
+
+INITIALIZATION = ROOT / "pages" / "initialization.py"
+
+
+def test_the_page_on_initialization_keeps_its_own_settings_beside_the_experiment() -> None:
+    own = {"initial_init": "he_normal", "initial_init_scale": "2", "initial_width": "64", "initial_batchnorm": "on"}
+    app = page(INITIALIZATION, **own, **EXPERIMENT).run()
+    assert address(app) == EXPERIMENT | own
+    assert not app.warning
+    app.number_input(key="initial_width").set_value(32).run().run()
+    assert address(app) == EXPERIMENT | own | {"initial_width": "32"}
+
+
+def test_the_page_on_initialization_says_what_its_address_was_refused() -> None:
+    app = page(INITIALIZATION, initial_width="-3", initial_colour="red").run()
+    (warning,) = app.warning
+    assert "initial_width" in warning.value
+    assert "initial_colour is not a setting" in warning.value
+    assert app.number_input(key="initial_width").value == 128

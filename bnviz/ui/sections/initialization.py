@@ -5,14 +5,16 @@ from typing import Any
 import streamlit as st
 
 from bnviz.experiment.config import ACTIVATIONS, INITS, NetworkConfig, replace
-from bnviz.experiment.settings import SHARED, VARIANT
+from bnviz.experiment.settings import SHARED, VARIANT, Value
 from bnviz.records.initialization import MAX_TRAINED_STEPS, MAX_UNITS, InitialSetting
 from bnviz.ui.components.live_slider import live_slider, set_slider, slider_value
+from bnviz.ui.sections.initialization_address import address_values, write_address
 from bnviz.ui.stylesheet import use_stylesheet
 
 START = InitialSetting(NetworkConfig(8, 128, "tanh", "xavier_normal"), batchnorm=False, standardize=True, seed=0)
 _SETTINGS = SHARED | VARIANT
 _PREFIX = "initial_"  # of the keys of this page's widgets
+_SLIDERS = {"init_scale": "scale", "hidden_layers": "depth"}
 
 
 def style() -> None:
@@ -23,6 +25,7 @@ def style() -> None:
 def controls() -> tuple[InitialSetting, list[str]]:
     """The setting, and what was refused; where something was, the last setting that was good."""
     start = START
+    _take(address_values(START))
     with st.container(horizontal=True, vertical_alignment="bottom", key="initial_settings"):
         init = st.selectbox(
             "Init", INITS, key=_keep("init", "xavier_normal"), format_func=_SETTINGS["init"].name_of, width=170
@@ -51,8 +54,19 @@ def controls() -> tuple[InitialSetting, list[str]]:
         return good, problems
     network = NetworkConfig(depth, int(width), activation, init, float(scale))
     setting = InitialSetting(network, batchnorm, standardize, int(seed))
+    if st.session_state.get("initial_good") == setting:  # a slider that is being moved leaves no trail in the history
+        write_address(setting, START)
     st.session_state["initial_good"] = setting
     return setting, []
+
+
+def _take(values: dict[str, Value]) -> None:
+    """Set controls before they are drawn."""
+    for name, value in values.items():
+        if slider := _SLIDERS.get(name):
+            set_slider(_PREFIX + slider, float(value))
+        else:
+            st.session_state[_PREFIX + name] = value
 
 
 def check(depth: int, width: float | None, scale: float, seed: float | None) -> list[str]:
