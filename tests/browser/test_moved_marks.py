@@ -1,10 +1,11 @@
 """Marks that are moved without Plotly stand where Plotly would have drawn them."""
 
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import CHARTS, SCRIPT, Lab, wait_for
+from tests.browser.conftest import CHARTS, SCRIPT, Lab, at_rest, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -22,6 +23,16 @@ def test_moved_marks_stand_where_plotly_draws_them(lab: Lab) -> None:
     assert found == {key: [] for key in CHARTS}
 
 
+# The label under the mouse, the point that it names, and whether the newest figure has that point there.
+LABEL = """(() => {
+  const label = div.querySelector(".hoverlayer .hovertext")?.textContent;
+  const point = div._hoverdata?.[0];
+  if (!label || !point) return null;
+  const newest = div.calcdata[point.curveNumber].some(({ x, y }) => x === point.x && y === point.y);
+  return { label, x: point.x, y: point.y, newest };
+})()"""
+
+
 def test_hover_says_the_value_under_it_while_the_run_moves(lab: Lab) -> None:
     lab.open("?steps=100000&log_loss=on")
     lab.click("play")
@@ -35,6 +46,25 @@ def test_hover_says_the_value_under_it_while_the_run_moves(lab: Lab) -> None:
     wait_for(lambda: float(str(lab.chart("chart_loss", newest))) > reached, "newer values under the mouse")
     assert lab.chart("chart_loss", f"{CHART}.isAhead") is False
 
+    box = at_rest(panel)
+    told: set[str] = set()
+    places = count()
+
+    def hovered() -> bool:
+        """Whether three labels have been read, along the beginning of the curves, which are drawn all the time."""
+        column, row = divmod(next(places), 8)
+        across, down = 0.02 + 0.01 * (column % 8), 0.15 + 0.1 * row
+        lab.page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"])
+        if found := lab.chart("chart_loss", LABEL):
+            assert found["newest"], found
+            assert f"step {round(found['x']):,}" in found["label"], found
+            assert f"{found['y']:.3f} nats" in found["label"], found
+            told.add(found["label"])
+        return len(told) >= 3
+
+    wait_for(hovered, "labels under the mouse")
+    assert lab.playing()
+
 
 def test_plotly_knows_every_value_once_the_run_rests(lab: Lab) -> None:
     lab.open("?steps=100000")
@@ -43,3 +73,23 @@ def test_plotly_knows_every_value_once_the_run_rests(lab: Lab) -> None:
     lab.pause()
     for key in CHARTS:
         wait_for(lambda key=key: lab.chart(key, f"{CHART}.isAhead") is False, f"Plotly's own {key}")  # type: ignore[misc]
+
+
+SMALL = "steps=20000&width=16&hidden_layers=2&a_init=normal&b_init=normal"
+OTHER_PAGES = {
+    "covariate_shift": ("chart_ridge", "chart_percentiles", "chart_shift"),
+    "depth_and_architecture": ("chart_gradient_flow", "chart_reach", "chart_loss", "chart_accuracy"),
+    "training_and_inference": ("chart_running_stats", "chart_statistics_error", "chart_inference"),
+    "loss_landscape": ("chart_loss_band", "chart_predictiveness", "chart_smoothness"),
+}
+
+
+@pytest.mark.parametrize("page", OTHER_PAGES)
+def test_moved_marks_of_other_pages_stand_where_plotly_draws_them(page: str, lab: Lab) -> None:
+    charts = OTHER_PAGES[page]
+    lab.open(f"{page}?{SMALL}", charts)
+    lab.page.evaluate(COMPARE)
+    lab.click("play")
+    lab.wait_for_step(lambda step: step > 300)
+    found = {key: lab.chart(key, f"await compareMovedMarks(div, {CHART})") for key in charts}
+    assert found == {key: [] for key in charts}
