@@ -167,8 +167,8 @@ def batch() -> None:
         )
     follow = min(round(slider_value("follow", 1)), len(x)) - 1
     with right:
-        live_chart("chart_points", height=470, figure=figures.batch_points(x, walk.y, names=names, follow=follow))
-        live_chart("chart_histograms", height=230, figure=figures.batch_histograms(x, walk.y, names=names))
+        live_chart("chart_points", figures.batch_points(x, walk.y, names=names, follow=follow), height=470)
+        live_chart("chart_histograms", figures.batch_histograms(x, walk.y, names=names), height=230)
     steps(walk, follow)
 
 
@@ -193,9 +193,7 @@ def steps(walk: Walk, follow: int) -> None:
         live_slider("Follow the point in row", 1, len(walk.x), 1, key="follow", step=1)
         nodes = walk.gradients if way == "backward" else walk.values
         live_chart(
-            "chart_graph",
-            height=520,
-            figure=figures.computation_graph(nodes, backward=way == "backward", follow=follow),
+            "chart_graph", figures.computation_graph(nodes, backward=way == "backward", follow=follow), height=520
         )
         st.caption(
             "Violet: a row for every point; shown is that of the followed one. Grey: one number for each dimension, "

@@ -16,8 +16,7 @@ from bnviz.export import run as export
 from bnviz.export.script import DIGITS_FILES, to_script
 from bnviz.ui import settings_table
 from bnviz.ui.components.save_charts import save_charts
-
-FIRST_CHARTS = ("chart_loss", "chart_activations", "chart_saturation")  # of the live lab's first screen
+from bnviz.ui.sections import lab_charts
 
 
 class _Download:
@@ -107,7 +106,7 @@ def files(run: Run) -> None:
             key="export_csv",
             on_click="ignore",
         )
-        save_charts("export_png", "Loss, activations, saturation (PNG)", FIRST_CHARTS, "bnviz")
+        save_charts("export_png", "Loss, activations, saturation (PNG)", lab_charts.FIRST, "bnviz")
         st.download_button(
             "Plain PyTorch script",
             lambda: to_script(run.view().experiment, run.data),
