@@ -25,6 +25,7 @@ from bnviz.experiment.config import Experiment, Watch
 logger = logging.getLogger(__name__)
 
 SCHEDULER = "BNVIZ_SCHEDULER"
+PROFILER = "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"  # Dask's own variable; whoever sets it is obeyed
 WORKERS = 2
 CONNECT_TIMEOUT = 10.0  # seconds until a scheduler must have answered
 CLOSE_TIMEOUT = 5.0
@@ -230,6 +231,9 @@ async def _call(address: str) -> None:
 
 def _own_cluster() -> Any:
     """Subprocesses, not multiprocessing: a spawned child would run the Streamlit script again."""
+    # Inherited by scheduler and workers. Dask's statistical profiler takes a sixth of a worker's time, and its memory
+    # grows with every run.
+    os.environ.setdefault(PROFILER, "False")
     owner = ["--owner", str(os.getpid())]
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))

@@ -610,6 +610,18 @@ class TestTheEmbeddedCluster:
         assert list(engine.client.run(settings).values()) == [(10, 1)] * 2
 
     @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="says how glibc reuses memory")
+    def test_profiles_neither_its_workers_nor_its_scheduler(self, engine: Engine) -> None:
+        def profiles(dask_worker: Any) -> bool:
+            return "profile" in dask_worker.periodic_callbacks
+
+        def profiler(dask_scheduler: Any) -> object:
+            import dask
+
+            return dask.config.get("distributed.worker.profile.enabled")
+
+        assert not any(engine.client.run(profiles).values())
+        assert engine.client.run_on_scheduler(profiler) is False
+
     def test_reuses_the_memory_of_activations(self, engine: Engine) -> None:
         """With Dask's own setting each of these pieces was new, and LeNet took four times as long."""
 
