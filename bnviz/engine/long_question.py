@@ -11,6 +11,7 @@ from threading import Event, Lock, Thread
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import EngineUnavailableError
 from bnviz.engine.remote import WorkerLostError
 from bnviz.engine.run import Run
@@ -43,6 +44,7 @@ class LongQuestion(Generic[A]):
         self.asked: GradualQuestion[A] | None = None
         self.left: float | None = None
         self.changes = 0
+        self._moved = Bell()  # that of the run that is asked
 
     def ask(self, run: Run, question: GradualQuestion[A]) -> None:
         """Ask anew; what is under way ends unanswered."""
@@ -50,8 +52,9 @@ class LongQuestion(Generic[A]):
         with self._lock:
             self._end.set()
             self._end = end = Event()
+            self._moved = run.moved
             self.done, self.left, self.problem = 0.0, None, ""
-            self.changes += 1
+            self._change()
         name = f"bnviz-{type(question).__name__}"
         Thread(target=self._work, args=(run, experiment, end, question), name=name, daemon=True).start()
 
@@ -60,7 +63,11 @@ class LongQuestion(Generic[A]):
         with self._lock:
             self._end.set()
             self.done = None
-            self.changes += 1
+            self._change()
+
+    def _change(self) -> None:
+        self.changes += 1
+        self._moved.ring()
 
     def _work(self, run: Run, experiment: Experiment, end: Event, question: GradualQuestion[A]) -> None:
         start = time.monotonic()
@@ -94,11 +101,11 @@ class LongQuestion(Generic[A]):
             else:
                 self.done = share.done
                 self.left = gone * (1 / share.done - 1) if share.done > ESTIMATED_FROM else None
-            self.changes += 1
+            self._change()
 
     def _fail(self, end: Event, why: str) -> None:
         logger.info("no answer to a long question: %s", why)
         with self._lock:
             if not end.is_set():
                 self.done, self.problem = None, why
-                self.changes += 1
+                self._change()

@@ -15,6 +15,7 @@ from typing import Any
 from weakref import WeakSet
 
 from bnviz.data import DataName
+from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.pace import Pace, Rate
 from bnviz.engine.remote import WorkerLostError
@@ -58,6 +59,7 @@ class Run:
         self.pins: tuple[Pin, ...] = ()
         self.speed = math.inf  # steps a second, as last asked for
         self.focus = Focus()  # what frames show in detail, as last asked for
+        self.moved = Bell()  # rung after whatever changes its view or status, and by what else belongs to the run
         self._messages: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._state: State = "starting"
         self._playing = self._held = False
@@ -179,9 +181,11 @@ class Run:
             else:
                 self._carry_out(message)
                 self._heard += 1
+            self.moved.ring()
         self._playing = False
         self._state = "closed"
         self._drop_questions()
+        self.moved.ring()
         self._trainer.stop()
 
     def _carry_out(self, action: Callable[[], None]) -> None:
@@ -365,6 +369,7 @@ class Run:
 
     def _say(self, notice: str) -> None:
         self._notice, self._noticed = notice, time.monotonic()
+        self.moved.ring()  # at once: what it is said of may take a while
 
     def _fail(self, reason: str) -> None:
         self._playing = False

@@ -18,6 +18,7 @@ from typing import Literal
 from distributed.comm.core import CommClosedError
 
 from bnviz.data import DataName
+from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.in_worker.sweep_actor import News, SweepActor, abilities
 from bnviz.engine.pace import Rate
@@ -56,6 +57,7 @@ class SweepRun:
 
     def __init__(self, engine: Engine, sweep: Sweep, data: DataName) -> None:
         self.sweep, self.data = sweep, data
+        self.moved = Bell()  # rung after each change of the version
         self.version = 0  # changes a few times a second while anything is found, and with the state
         self._engine = engine
         self._experiments = sweep.experiments()
@@ -282,7 +284,11 @@ class SweepRun:
                     self._become("finished")
             if time.monotonic() - self._told >= TELL_EVERY:
                 self._told = time.monotonic()
-                self.version += 1
+                self._tell()
+
+    def _tell(self) -> None:
+        self.version += 1
+        self.moved.ring()
 
     def _goes_on(self) -> bool:
         return self._state not in (*OVER, "stopped")
@@ -295,7 +301,7 @@ class SweepRun:
     def _become(self, state: State) -> None:
         self._state = state
         self._rate.clear()
-        self.version += 1
+        self._tell()
         self._changed.notify_all()
 
     def _say(self, notice: str) -> None:
@@ -303,7 +309,7 @@ class SweepRun:
             if self._goes_on() and notice != self._notice:
                 self._notice = notice
                 self._rate.clear()
-                self.version += 1
+                self._tell()
 
     def _stop(self, why: str) -> None:
         with self._changed:

@@ -11,6 +11,7 @@ from bnviz.records.questions import A, Question
 
 if TYPE_CHECKING:
     from bnviz.data import DataName
+    from bnviz.engine.bell import Bell
 
 State = Literal["starting", "paused", "playing", "finished", "failed", "closed"]
 
@@ -43,6 +44,9 @@ class ObservedRun(Protocol):
 
     @property
     def status(self) -> Status: ...
+
+    @property
+    def moved(self) -> "Bell": ...
 
     def view(self) -> View: ...
 

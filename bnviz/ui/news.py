@@ -30,8 +30,8 @@ def publish(
     """Send the run to the browser, now and whenever it moves; `watched` is its status in the rest of the page.
 
     `make_figures` gives figures by the key of their chart, `findings` sentences; they run in another thread and must
-    not call Streamlit. `also` is what else they depend on, hashable. `html`: what stands here; a part that is not in it
-    is looked for in the rest of the page.
+    not call Streamlit. `also` is what else they depend on, hashable; after a change of it `run.moved` rings. `html`:
+    what stands here; a part that is not in it is looked for in the rest of the page.
     """
 
     def state() -> object:
@@ -52,5 +52,5 @@ def publish(
         }
 
     presence = present()
-    presence.feed.show(state, news, run.refresh_every)
+    presence.feed.show(state, news, run.refresh_every, (run.moved,))
     read_feed(presence.feed.token, html)

@@ -127,6 +127,7 @@ class Inquiries:
                     self._working.discard(kind)
                     self._arrived += 1
                     self._changed.notify_all()
+                    self.feed.moved.ring()
                     return
 
     def _is_settled(self, asked: tuple[str, Task[Any]]) -> bool:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from bnviz.analysis.moments import as_of, kept_every, kept_steps
 from bnviz.data import DataName
+from bnviz.engine.bell import Bell
 from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment
 from bnviz.records.frames import Frame
@@ -45,6 +46,10 @@ class Rewound:
     def status(self) -> Status:
         return self.run.status
 
+    @property
+    def moved(self) -> Bell:
+        return self.run.moved
+
     def refresh_every(self, seconds: float) -> None:
         """Say how far apart frames may be for whoever looks."""
         self.run.refresh_every(seconds)
@@ -63,6 +68,7 @@ class Rewound:
             self._forget_another_history()
             self._step = kept[-1] if kept else None
             self._known = None
+        self.moved.ring()
 
     def view(self) -> View:
         whole = self.run.view()

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from bnviz.data import status as data_status
+from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import Engine
 from bnviz.engine.in_worker.sweep_actor import estimate
 from bnviz.engine.labs import TooManyRunsError
@@ -130,7 +131,7 @@ class Estimate:
     """How long a sweep would take, tried on a worker in the background."""
 
     def __init__(self, sweep: Sweep) -> None:
-        self.sweep, self.known = sweep, False
+        self.sweep, self.known, self.moved = sweep, False, Bell()
         self.words = f"<span>{sweep.count:,} networks</span>"  # '40 networks, about 0:21 on 2 workers'
         Thread(target=self._try, args=[session.present().labs.engine], name="bnviz-estimate", daemon=True).start()
 
@@ -147,6 +148,7 @@ class Estimate:
             self.words += f"<span>{escape(str(error))}</span>"
         finally:
             self.known = True
+            self.moved.ring()
 
 
 def estimated(sweep: Sweep) -> Estimate:
@@ -189,7 +191,7 @@ def follow(
         }
 
     presence = session.present()
-    presence.feed.show(state, news)
+    presence.feed.show(state, news, bells=tuple(each.moved for each in (run, expected) if each is not None))
     read_feed(presence.feed.token, _LIVE)
 
 

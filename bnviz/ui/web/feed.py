@@ -8,14 +8,16 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bnviz.engine.bell import Bell
+
 HOLD = 2.0  # seconds a question waits for news; short, because a browser has six connections for all tabs of a server
-LOOK_EVERY = 0.005  # seconds between two looks whether there are news
 
 _feeds: dict[str, "Feed"] = {}
 
@@ -25,6 +27,9 @@ class Feed:
 
     def __init__(self) -> None:
         self.token = uuid.uuid4().hex
+        self.moved = Bell()  # of the feed itself, and of whatever rings no bell of its own
+        self.closed = False
+        self._bells: tuple[Bell, ...] = ()
         self._shown = 0
         self._state: Callable[[], object] = lambda: None
         self._news: Callable[[], dict[str, Any]] = dict
@@ -37,13 +42,15 @@ class Feed:
         state: Callable[[], object],
         news: Callable[[], dict[str, Any]],
         wish: Callable[[float], None] = lambda _: None,
+        bells: tuple[Bell, ...] = (),
     ) -> None:
-        """Answer with `news()` now, and whenever the hashable `state()` has changed.
+        """Answer with `news()` now, and whenever the hashable `state()` has changed, after which one of `bells` rings.
 
         `state` runs in the server's loop and must be quick, `news` in a thread of its own. `wish` is told how many
         seconds the browser took from one answer to its next question: it can show news so far apart.
         """
-        self._state, self._news, self._wish, self._shown = state, news, wish, self._shown + 1
+        self._state, self._news, self._wish, self._bells, self._shown = state, news, wish, bells, self._shown + 1
+        self.moved.ring()
 
     def asked(self) -> None:
         """Note that the browser asks, and so has shown the last answer."""
@@ -55,6 +62,8 @@ class Feed:
 
     def close(self) -> None:
         _feeds.pop(self.token, None)
+        self.closed = True
+        self.moved.ring()
 
     @property
     def version(self) -> str:
@@ -64,20 +73,49 @@ class Feed:
         version = self.version
         return json.dumps({"version": version, "page": self._shown} | self._news(), allow_nan=False)
 
+    async def other_than(self, seen: str | None) -> None:
+        """Wait until there are other news than those `seen`, or never will be; TimeoutError after HOLD seconds."""
+        async with asyncio.timeout(HOLD):
+            while True:
+                with _listening(self.moved, *self._bells) as heard:  # and then look
+                    if self.closed or self.version != seen:
+                        return
+                    await heard.wait()
+
+
+@contextmanager
+def _listening(*bells: Bell) -> Iterator[asyncio.Event]:
+    """Give an event of this loop that is set when one of the bells rings, in whichever thread."""
+    loop, heard = asyncio.get_running_loop(), asyncio.Event()
+
+    def hear() -> None:
+        with suppress(RuntimeError):  # the server's loop has just ended
+            loop.call_soon_threadsafe(heard.set)
+
+    with ExitStack() as listening:
+        for bell in bells:
+            listening.enter_context(bell.heard_by(hear))
+        yield heard
+
 
 async def serve_news(request: Request) -> Response:
-    """GET .../{token}?seen=VERSION: news of another version as soon as there are any, else 204; 205: no such feed."""
+    """GET .../{token}?seen=VERSION: news of another version as soon as there are any, else 204; 205: no such feed.
+
+    Marked as encoded already, so that nothing compresses them: figures are numbers as bytes, which gzip makes little
+    smaller and takes as long for as it takes to make them.
+    """
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    seen, end = request.query_params.get("seen"), time.monotonic() + HOLD
-    if (feed := _feeds.get(request.path_params["token"])) is not None:
-        feed.asked()
-    while (feed := _feeds.get(request.path_params["token"])) is not None:
-        if feed.version != seen:
-            answer = Response(await asyncio.to_thread(feed.news), media_type="application/json", headers=headers)
-            feed.answered()
-            return answer
-        if time.monotonic() > end:
-            feed.answered()
-            return Response(status_code=204, headers=headers)
-        await asyncio.sleep(LOOK_EVERY)
-    return Response(status_code=205, headers=headers)  # Reset Content: the page must run again
+    if (feed := _feeds.get(request.path_params["token"])) is None:
+        return Response(status_code=205, headers=headers)  # Reset Content: the page must run again
+    feed.asked()
+    try:
+        await feed.other_than(request.query_params.get("seen"))
+    except TimeoutError:
+        return Response(status_code=204, headers=headers)
+    else:
+        if feed.closed:
+            return Response(status_code=205, headers=headers)
+        news = await asyncio.to_thread(feed.news)
+        return Response(news, media_type="application/json", headers=headers | {"Content-Encoding": "identity"})
+    finally:
+        feed.answered()
