@@ -312,7 +312,9 @@ export class Chart {
   /** @param {number} seconds that a line is still on its way to appear: Plotly would show all of it */
   #waitToSettle(seconds) {
     clearTimeout(this.#settling);
-    this.#settling = setTimeout(() => this.settle(), SETTLE + 1000 * seconds);
+    // Off the screen the next figure comes later: while a run moves, Plotly must not draw what nobody sees.
+    const wait = SETTLE + 1000 * seconds + (this.#isOnScreen ? 0 : UNSEEN_EVERY);
+    this.#settling = setTimeout(() => this.settle(), wait);
   }
 
   #listen() {
