@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
@@ -84,19 +84,20 @@ def record(run: Run) -> Any:
     """All that a run's history holds, to the bit, but for the seconds: two runs that went alike have equal records."""
     view = run.view()
     markers = [(marker.label, [(i, step) for i, (step, _) in marker.at.items()]) for marker in view.markers]
-    return _plain((view.experiment, view.variants, markers))
+    return plain((view.experiment, view.variants, markers), without=("seconds", "frame_seconds"))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any, without: Collection[str] = ()) -> Any:
+    """All that a record holds, to the bit, as plain values that can be compared; `without` these fields."""
     if isinstance(value, Experiment):
         return value
     if is_dataclass(value) and not isinstance(value, type):
         named = (f.name for f in fields(value))
-        return {name: _plain(getattr(value, name)) for name in named if name not in ("seconds", "frame_seconds")}
+        return {name: plain(getattr(value, name), without) for name in named if name not in without}
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, value.tobytes()
     if isinstance(value, tuple | list):
-        return [_plain(v) for v in value]
+        return [plain(v, without) for v in value]
     if isinstance(value, dict):
-        return {key: _plain(v) for key, v in value.items()}
+        return {key: plain(v, without) for key, v in value.items()}
     return value.hex() if isinstance(value, float) else value
