@@ -1,11 +1,13 @@
 """Who owns which run: one lab for a page of a browser tab, kept for a while after the tab is gone."""
 
+import time
 import uuid
 from dataclasses import dataclass
 from threading import Lock, Timer
 from typing import Literal, cast
 
 from bnviz.data import status as data_status
+from bnviz.engine.capacity import TooManyRunsError, most_runs
 from bnviz.engine.cluster import Engine
 from bnviz.engine.run import SPEEDS, Run
 from bnviz.engine.sweeps import SweepRun
@@ -15,16 +17,12 @@ from bnviz.experiment.sweep import Sweep
 
 FIRST_SPEED = "200"  # smooth to watch: a run of 1,500 steps takes some eight seconds
 GRACE = 120.0  # seconds a run outlives its tab, so that a reload or a broken connection finds it again
-MOST_RUNS = 64  # runs at once: each holds its networks and its history in memory
-
+REMEMBERED = 1000  # runs that gave way whose tabs are told so
+GAVE_WAY = "The server needed the place of your run while you were away. Its networks begin again, with your settings."
 
 Page = Literal["live", "inference", "landscape"]  # a tab has a run on each of these pages, once it has been there
 SweepPlace = Literal["sweep", "story_sweep"]  # and the sweep that it started last, here and in the story
 Place = Page | SweepPlace | Literal["story"]  # and the run of the chapter that it is in
-
-
-class TooManyRunsError(RuntimeError):
-    """The server already trains as many experiments as it may."""
 
 
 @dataclass
@@ -32,6 +30,7 @@ class _Lab:
     run: Run | SweepRun
     owner: str | None
     ending: Timer | None = None
+    left: float = 0.0  # monotonic time at which its tab was last gone
 
 
 class Labs:
@@ -42,6 +41,7 @@ class Labs:
         self._grace = grace
         self._lock = Lock()
         self._labs: dict[tuple[str, Place], _Lab] = {}
+        self._gave_way: dict[tuple[str, Place], Literal[True]] = {}  # in order, at most REMEMBERED
 
     def __len__(self) -> int:
         return len(self._labs)
@@ -61,6 +61,8 @@ class Labs:
             self._make_room()
             run = Run(self.engine, experiment, data_status().in_use, watch=None if page == "live" else page)
             run.set_speed(SPEEDS[FIRST_SPEED])
+            if self.gave_way(tab, page):
+                run.say(GAVE_WAY)
             self._labs[tab, page] = _Lab(run, owner)
         return tab, cast(Run, self._take(tab, owner, page))
 
@@ -85,6 +87,8 @@ class Labs:
                 self._clear(tab, "story")
                 run = Run(self.engine, scenario.experiment, data_status().in_use, watch=watch, changes=scenario.changes)
                 self._labs[tab, "story"] = _Lab(run, owner)
+                if self.gave_way(tab, "story"):
+                    run.say(GAVE_WAY)
             return tab, cast(Run, self._take(tab, owner, "story"))
 
     def _clear(self, tab: str, place: Place) -> None:
@@ -101,10 +105,24 @@ class Labs:
         return tab
 
     def _make_room(self) -> None:
-        if len(self._labs) >= MOST_RUNS:
-            raise TooManyRunsError(
-                f"This server already trains {MOST_RUNS} experiments. Close a tab, or try again in a few minutes."
-            )
+        """End what has been left for longest where all places are taken; raises TooManyRunsError where nothing has."""
+        most, why = most_runs()
+        while len(self._labs) >= most:
+            left = [(lab.left, key) for key, lab in self._labs.items() if lab.owner is None]
+            if not left:
+                raise TooManyRunsError(most, why)
+            key = min(left)[1]
+            lab = self._labs.pop(key)
+            if lab.ending is not None:
+                lab.ending.cancel()
+            lab.run.close()
+            self._gave_way[key] = True
+            if len(self._gave_way) > REMEMBERED:
+                del self._gave_way[next(iter(self._gave_way))]
+
+    def gave_way(self, tab: str, place: Place) -> bool:
+        """Return whether what a tab had at a place gave way to others while the tab was gone; once."""
+        return self._gave_way.pop((tab, place), False)
 
     def _take(self, tab: str, owner: str, page: Place) -> Run | SweepRun:
         lab = self._labs[tab, page]
@@ -133,7 +151,7 @@ class Labs:
         with self._lock:
             for key, lab in self._labs.items():
                 if lab.owner == owner:
-                    lab.owner = None
+                    lab.owner, lab.left = None, time.monotonic()
                     lab.run.hold(True)
                     lab.ending = Timer(self._grace, self._end, [key, lab])
                     lab.ending.daemon = True

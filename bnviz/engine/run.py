@@ -143,6 +143,11 @@ class Run:
             answer.cancel()
         return answer
 
+    def say(self, notice: str) -> None:
+        """Show a sentence to whoever looks, at once: what it is said of may take a while."""
+        self._notice, self._noticed = notice, time.monotonic()
+        self.moved.ring()
+
     def close(self) -> None:
         self._closing.set()
         self._tell(lambda: None)  # wakes the thread
@@ -220,7 +225,7 @@ class Run:
                 logger.warning("run lost its worker (%d): %s", losses, error)
                 if losses > RETRIES:
                     raise WorkerLostError(f"the worker was lost {losses} times in a row. Reset starts over.") from error
-                self._say("A training worker stopped. The run is replayed on another one …")
+                self.say("A training worker stopped. The run is replayed on another one …")
                 self._closing.wait(RETRY_PAUSE * (losses - 1))
 
     def _ask(self, steps: int, *, evaluate: bool = True) -> Frame:
@@ -335,7 +340,7 @@ class Run:
         self._pace.rebase()
         self._rate.clear()
         why = "" if self._state == "failed" else "A training worker stopped. "
-        self._say(f"{why}The run was replayed to step {frame.step:,} and goes on.")
+        self.say(f"{why}The run was replayed to step {frame.step:,} and goes on.")
 
     def _lagging(self) -> bool:
         """Return whether a variant that restarted still catches up, which it does at full speed."""
@@ -367,13 +372,9 @@ class Run:
     def _set_speed(self, steps_per_second: float) -> None:
         self._pace.set(steps_per_second)
 
-    def _say(self, notice: str) -> None:
-        self._notice, self._noticed = notice, time.monotonic()
-        self.moved.ring()  # at once: what it is said of may take a while
-
     def _fail(self, reason: str) -> None:
         self._playing = False
         self._state = "failed"
         self._drop_questions()
-        self._say(reason)
+        self.say(reason)
         self._trainer.stop()

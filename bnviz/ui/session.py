@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from bnviz.engine.capacity import TooManyRunsError
 from bnviz.engine.cluster import SCHEDULER, Engine, EngineUnavailableError
-from bnviz.engine.labs import Labs, Page, TooManyRunsError
+from bnviz.engine.labs import Labs, Page
 from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment, Watch, replace
 from bnviz.experiment.scenario import Scenario

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bnviz.engine import labs as labs_module
+from bnviz.engine.capacity import MAX_RUNS, TooManyRunsError
 from bnviz.engine.cluster import Engine
-from bnviz.engine.labs import GRACE, Labs, TooManyRunsError
+from bnviz.engine.labs import GAVE_WAY, GRACE, Labs
 from bnviz.engine.run import Run
 from bnviz.experiment.config import replace
 from tests.builders import twins
@@ -104,13 +104,32 @@ class TestClaiming:
         assert (run.status.step, settled(copied).status.step) == (3, 0)
 
     def test_beyond_the_most_runs_is_refused(self, labs: Labs, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(labs_module, "MOST_RUNS", 2)
+        monkeypatch.setenv(MAX_RUNS, "2")
         _, run = labs.claim("one", "owner of one", TWINS)
         labs.claim("two", "owner of two", TWINS)
         with pytest.raises(TooManyRunsError, match="already trains 2 experiments"):
             labs.claim("three", "owner of three", TWINS)
         assert labs.claim("one", "owner of one", TWINS) == ("one", run)
         assert len(labs) == 2
+
+    def test_ends_what_was_left_for_longest_where_all_places_are_taken(
+        self, labs: Labs, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(MAX_RUNS, "2")
+        runs = {tab: settled(labs.claim(tab, tab, TWINS)[1]) for tab in ("one", "two")}
+        labs.leave("two")
+        labs.leave("one")
+        _, third = labs.claim("three", "three", OTHER)
+        wait_until(lambda: is_closed(runs["two"]), "the run that was left first to end")
+        wait_until(lambda: sum(engine.load().values()) == 2, "its trainer to be freed")
+        assert settled(third).status.notice == ""
+        assert labs.claim("one", "back again", TWINS) == ("one", runs["one"])
+        labs.leave("back again")
+        _, again = labs.claim("two", "two again", TWINS)
+        assert again is not runs["two"]
+        assert settled(again).status.notice == GAVE_WAY
+        labs.leave("two again")
+        assert labs.claim("two", "and again", TWINS)[1].status.notice == GAVE_WAY
 
 
 class TestLeaving:
@@ -167,7 +186,7 @@ class TestLeaving:
         assert stepped(stays, 1).status.step == 1
 
     def test_makes_room_for_others(self, make_labs: MakeLabs, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(labs_module, "MOST_RUNS", 1)
+        monkeypatch.setenv(MAX_RUNS, "1")
         labs = make_labs(0.2)
         labs.claim("one", "owner of one", TWINS)
         labs.leave("owner of one")
@@ -180,7 +199,7 @@ class TestRenewing:
     def test_exchanges_the_run_and_frees_the_old_one(
         self, labs: Labs, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(labs_module, "MOST_RUNS", 1)
+        monkeypatch.setenv(MAX_RUNS, "1")
         _, old = labs.claim("tab", "owner", TWINS)
         settled(old)
         tab, new = labs.renew("tab", "owner", OTHER)

@@ -12,9 +12,9 @@ import streamlit as st
 
 from bnviz.data import status as data_status
 from bnviz.engine.bell import Bell
+from bnviz.engine.capacity import TooManyRunsError
 from bnviz.engine.cluster import Engine
 from bnviz.engine.in_worker.sweep_actor import estimate
-from bnviz.engine.labs import TooManyRunsError
 from bnviz.engine.sweeps import OVER, SweepRun, SweepStatus
 from bnviz.experiment import sweep_addresses
 from bnviz.experiment.sweep import Sweep
@@ -42,7 +42,10 @@ def current() -> SweepRun | None:
         st.stop()
     presence = session.present()
     session.show_refusals(presence.labs.engine)
-    return presence.labs.find_sweep(tab, presence.owner)
+    run = presence.labs.find_sweep(tab, presence.owner)
+    if run is None and presence.labs.gave_way(tab, "sweep"):
+        st.toast("The server needed the place of your sweep while you were away. Start trains it again.")
+    return run
 
 
 def transport(run: SweepRun | None, sweep: Sweep | None) -> SweepStatus | None:
