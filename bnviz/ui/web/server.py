@@ -20,6 +20,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs
 from bnviz.ui.web.feed import serve_news
+from bnviz.ui.web.nagle import send_at_once
 from bnviz.ui.web.page_html import serve_chapter, serve_page
 from bnviz.ui.web.shortcut import serve_figures
 
@@ -61,6 +62,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     """Start the engine with the server, so that the first visitor need not wait for it; end it with the server."""
     # As st.navigation says in every rerun; without it the server's first visitor gets the files of pages/ one by one.
     PagesManager.uses_pages_directory = False
+    send_at_once()
     Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
     _loops.append(asyncio.get_running_loop())
     yield
