@@ -20,7 +20,7 @@ def network_bar(experiment: Experiment) -> bool:
     with st.container(key="networks_bar", gap=None):
         for i, name in enumerate(network_names(experiment)):
             _row(experiment.letters[i], name, network_color(experiment, i))
-        with st.container(horizontal=True, key="change_mode", vertical_alignment="center", gap="small"):
+        with st.container(horizontal=True, key="change_mode", vertical_alignment="center", gap="small", wrap=False):
             st.markdown("A change", width="content")
             keep = st.radio(
                 "A change",
