@@ -26,7 +26,7 @@ sweep = sweep_form.definition()
 page.show_problems()
 shown = sweep_run.transport(run, sweep)
 place = st.container(key="sweep_progress")
-st.html(FINDINGS)
+place.html(FINDINGS)
 
 pictured = run.sweep if run else sweep
 options = page.heading(
