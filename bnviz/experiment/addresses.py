@@ -23,6 +23,9 @@ from bnviz.experiment.settings import (
     unflatten,
 )
 
+MOST_PROBLEMS = 100  # of one address, told; what is behind them is not looked at
+MOST_VALUES = 5000  # of an experiment: six networks with every option have some 200
+
 
 def to_query(experiment: Experiment) -> dict[str, str]:
     """Return the experiment as parameters of an address: only what differs from the defaults."""
@@ -32,11 +35,16 @@ def to_query(experiment: Experiment) -> dict[str, str]:
 
 
 def from_query(params: Mapping[str, str]) -> tuple[Experiment, list[str]]:
-    """Return the experiment of an address, and a sentence for each parameter that was refused; its default is used."""
+    """Return the experiment of an address, and a sentence for each parameter that was refused; its default is used.
+
+    An address with MOST_PROBLEMS of them is read no further.
+    """
     known = table()
     values: dict[str, Value] = {}
-    problems = []
+    problems: list[str] = []
     for key, text in params.items():
+        if len(problems) == MOST_PROBLEMS:
+            break
         if key not in known:
             problems.append(f"{quoted(key)} is not a setting and was ignored.")
             continue
@@ -84,6 +92,8 @@ def read_json(text: str | bytes) -> tuple[Experiment, list[str]]:
         document = document["experiment"]
     if not isinstance(document, dict):
         raise NoExperimentError("experiment: give a JSON object with training and variants.")
+    if has_more_values(document, MOST_VALUES):
+        raise NoExperimentError(f"experiment: no experiment has more than {MOST_VALUES:,} values.")
     problems: list[str] = []
     while True:
         try:
@@ -94,6 +104,19 @@ def read_json(text: str | bytes) -> tuple[Experiment, list[str]]:
             for problem in (p for p in found if p["loc"] not in outer):
                 problems.append(f"{explain(problem)}. The default is used.")
                 _use_default(document, problem["loc"] or ("training", "batch_size"))
+
+
+def has_more_values(document: object, most: int) -> bool:
+    """Tell whether a JSON document has more than so many values; to refuse it before each is checked and told of."""
+    count, waiting = 0, [document]
+    while waiting and count <= most:
+        value = waiting.pop()
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        count += 1
+        if len(inside) > most:
+            return True
+        waiting.extend(inside)
+    return count > most
 
 
 def explain(problem: Mapping[str, Any]) -> str:

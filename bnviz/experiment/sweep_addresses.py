@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json as parse_json
 
 from bnviz.experiment import addresses
 from bnviz.experiment.config import BatchNormConfig
@@ -25,6 +26,9 @@ _ALLOWED: dict[object, str] = {
 }
 
 
+MOST_VALUES = 2 * MAX_NETWORKS  # each on an axis, and room for the rest
+
+
 def to_json(sweep: Sweep) -> str:
     """Return a JSON document that `from_json` reads."""
     return _SWEEP.dump_json(sweep, indent=1).decode()
@@ -32,6 +36,12 @@ def to_json(sweep: Sweep) -> str:
 
 def from_json(text: str | bytes) -> Sweep:
     """Return the sweep of a JSON document; what is missing has its default. Raises ValueError with one sentence."""
+    try:
+        document = parse_json(text)
+    except ValueError as error:
+        raise ValueError("This is not a JSON document.") from error
+    if addresses.has_more_values(document, MOST_VALUES):
+        raise ValueError(f"sweep: no sweep has more than {MOST_VALUES:,} values.")
     try:
         return _SWEEP.validate_json(text)
     except ValidationError as error:
@@ -42,8 +52,6 @@ def explain(error: ValidationError) -> str:
     """Return the first problem of a refused sweep, in a sentence that names the field and what is allowed."""
     problem = error.errors(include_url=False)[0]
     loc, kind = problem["loc"], problem["type"]
-    if kind == "json_invalid":
-        return "This is not a JSON document."
     if kind == "value_error":
         return str(problem["ctx"]["error"])
     if loc and loc[0] in ("training", "network", "options"):

@@ -33,6 +33,11 @@ def to_json(view: View, data: DataName) -> str:
     return json.dumps(document, allow_nan=False)
 
 
+def experiment_to_json(view: View) -> str:
+    """Return the experiment alone as JSON: short, however long the run was."""
+    return json.dumps({"experiment": to_dict(view.experiment)}, indent=1)
+
+
 def to_csv(view: View) -> str:
     """Return a row for each point of a variant: training loss (mean since the row before) and test results."""
     rows: list[tuple[Any, ...]] = []

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from bnviz.experiment.addresses import read_json
 from bnviz.experiment.choices import ACTIVATIONS, Activation, Architecture
 from bnviz.experiment.config import (
     INITS,
+    LETTERS,
     BatchNormConfig,
     Experiment,
     Init,
@@ -34,9 +36,23 @@ from bnviz.experiment.edits import Edit
 from bnviz.export import run as export
 from bnviz.export.script import DIGITS_FILES, to_script
 from bnviz.nn.network import NetworkState
+from bnviz.records.frames import BINS, PLACES
 from bnviz.records.history import History, View
 from bnviz.training.batches import Batches
-from tests.builders import experiments, frame, frames_of, history_of, losses_of, twins, variant_frame, variants, view_of
+from tests.builders import (
+    experiments,
+    frame,
+    frames_of,
+    history_of,
+    layer_frame,
+    losses_of,
+    twins,
+    variant_frame,
+    variants,
+    view_of,
+)
+
+ROOT = Path(__file__).parents[2]
 
 DIVERGED = view_of(
     twins(steps=30),
@@ -108,6 +124,30 @@ class TestTheJsonFile:
     @given(experiments)
     def test_gives_back_every_experiment(self, experiment: Experiment) -> None:
         assert read_json(export.to_json(History(experiment).view(), "MNIST")) == (experiment, [])
+
+
+class TestWhatMayBeUploaded:
+    LIMIT = 1e6 * tomllib.loads((ROOT / ".streamlit/config.toml").read_text())["server"]["maxUploadSize"]
+
+    def test_is_the_history_of_a_run_of_usual_length_with_the_most_networks(self) -> None:
+        network = NetworkConfig(hidden_layers=20, width=128)
+        experiment = Experiment(variants=(Variant(network, BatchNormConfig()),) * len(LETTERS))
+        bins = np.random.default_rng(0).multinomial(256 * 128, np.full(BINS + 3, 1 / (BINS + 3))).astype(np.int32)
+        layer = replace(layer_frame(128), histograms=dict.fromkeys(PLACES, bins))
+        history, every = History(experiment), experiment.training.keep_every
+        for step in range(0, experiment.training.steps + 1, every):
+            losses = np.random.default_rng(step).random(every)
+            history.add(frame(*[variant_frame(step, losses, layers=(layer,) * 20)] * len(LETTERS)))
+        text = export.to_json(history.view(), "MNIST sample")
+        assert len(text) < self.LIMIT
+        assert read_json(text) == (experiment, [])
+
+    @settings(max_examples=20)
+    @given(experiments)
+    def test_is_every_experiment_by_itself(self, experiment: Experiment) -> None:
+        text = export.experiment_to_json(History(experiment).view())
+        assert len(text) < self.LIMIT / 100
+        assert read_json(text) == (experiment, [])
 
 
 class TestTheCsvFile:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import tracemalloc
 from dataclasses import fields
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bnviz.experiment import addresses
+from bnviz.experiment import addresses, sweep_addresses
 from bnviz.experiment.addresses import NoExperimentError, from_query, read_json, to_query
 from bnviz.experiment.config import (
     LETTERS,
@@ -196,6 +197,13 @@ class TestAnAddressThatAStrangerWrote:
         assert allowed in problem
         assert problem.endswith(f". The default, {default}, is used.")
 
+    def test_has_no_more_problems_than_anybody_reads(self) -> None:
+        query = {f"k{i}": "1" for i in range(100_000)} | {"seed": "3"}
+        experiment, problems = from_query(query)
+        assert experiment == Experiment()
+        assert len(problems) == addresses.MOST_PROBLEMS
+        assert sweep_addresses.from_query(query)[1] == problems
+
     def test_keeps_what_is_right_beside_what_is_wrong(self) -> None:
         experiment, problems = from_query({"width": "64", "steps": "x", "b_init": "normal"})
         assert len(problems) == 1
@@ -291,6 +299,30 @@ class TestAFileThatAStrangerWrote:
         experiment, problems = read_json(nested)
         assert experiment == Experiment()
         assert len(problems) == 1
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"variants":[' + "1," * 490_000 + "1]}",
+            '{"variants":[{' + ",".join(f'"k{i}":1' for i in range(90_000)) + "}]}",
+            '{"experiment":{' + ",".join(f'"k{i}":1' for i in range(90_000)) + "}}",
+            '{"training":{"steps":[' + "[1]," * 200_000 + "1]}}",
+        ],
+        ids=lambda text: text[:25],
+    )
+    def test_with_more_values_than_any_is_refused_before_each_is_told_of(self, text: str) -> None:
+        tracemalloc.start()
+        with pytest.raises(NoExperimentError, match="no experiment has more than 5,000 values"):
+            read_json(text)
+        with pytest.raises(ValueError, match="no sweep has more than"):
+            sweep_addresses.from_json(text)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 50 * len(text)  # sentences of all took 600 bytes for each of these
+
+    def test_with_seven_networks_is_told_how_many_there_may_be(self) -> None:
+        _, (problem,) = read_json('{"variants":[' + "{}," * 6 + "{}]}")
+        assert "give from 1 to 6 networks" in problem
 
     def test_keeps_what_is_right_beside_what_is_wrong(self) -> None:
         document = {

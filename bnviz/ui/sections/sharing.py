@@ -91,6 +91,14 @@ def files(run: Run) -> None:
     with st.container():
         st.caption("The address of this page holds every setting: copy it to share the experiment.")
         st.download_button(
+            "Experiment (JSON)",
+            lambda: export.experiment_to_json(run.view()),
+            "experiment.json",
+            "application/json",
+            key="export_experiment",
+            on_click="ignore",
+        )
+        st.download_button(
             "Experiment and history (JSON)",
             lambda: export.to_json(run.view(), run.data),
             "bnviz.json",
