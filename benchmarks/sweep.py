@@ -78,7 +78,7 @@ def cost_of_more(batches: Batches) -> dict[int, float]:
 
 @contextmanager
 def engine_of(workers: int) -> Iterator[Engine]:
-    with patch.object(cluster, "WORKERS", workers):
+    with patch.object(cluster, "workers", lambda: workers):
         engine = Engine()
     try:
         engine.client.wait_for_workers(workers)

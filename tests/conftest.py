@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bnviz.training.batches import Batches
 
 FULL_MNIST = "BNVIZ_FULL_MNIST"
+os.environ["BNVIZ_WORKERS"] = "2"  # on any machine: tests kill one, and the other goes on
 
 # A property is judged by what holds, never by how long it took on a busy machine; and on the same examples in each run,
 # so that a verdict belongs to the code. `pytest -m hypothesis --hypothesis-profile search` looks for others.

@@ -18,6 +18,7 @@ from distributed.deploy.subprocess import SubprocessCluster
 from distributed.security import Security
 
 from bnviz.data import DataName
+from bnviz.engine.capacity import workers
 from bnviz.engine.in_worker.trainer_actor import TrainerActor
 from bnviz.engine.versions import KEY, why_refused
 from bnviz.experiment.config import Experiment, Watch
@@ -26,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 SCHEDULER = "BNVIZ_SCHEDULER"
 PROFILER = "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"  # Dask's own variable; whoever sets it is obeyed
-WORKERS = 2
 CONNECT_TIMEOUT = 10.0  # seconds until a scheduler must have answered
 CLOSE_TIMEOUT = 5.0
 START_TIMEOUT = 60.0  # seconds, for a worker that imports torch on a busy machine
@@ -238,7 +238,7 @@ def _own_cluster() -> Any:
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     return SubprocessCluster(
-        n_workers=WORKERS,
+        n_workers=workers(),
         threads_per_worker=1,
         dashboard_address=None,  # type: ignore[arg-type]  # annotated as str, documented to take None
         scheduler_kwargs={"preload": ["bnviz.engine.lifeline"], "preload_argv": [owner]},

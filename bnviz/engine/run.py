@@ -190,8 +190,8 @@ class Run:
         self._playing = False
         self._state = "closed"
         self._drop_questions()
-        self.moved.ring()
         self._trainer.stop()
+        self.moved.ring()
 
     def _carry_out(self, action: Callable[[], None]) -> None:
         try:

@@ -208,7 +208,7 @@ class TestRenewing:
         assert settled(new).view().experiment == OTHER
         assert labs.claim("tab", "owner", TWINS) == ("tab", new)
         wait_until(lambda: is_closed(old), "the old run to close")
-        assert sum(engine.load().values()) == 1
+        wait_until(lambda: sum(engine.load().values()) == 1, "its trainer to be freed")
 
     def test_never_ends_another_ones_run(self, labs: Labs) -> None:
         _, run = labs.claim("tab", "owner", TWINS)

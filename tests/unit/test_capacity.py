@@ -1,6 +1,8 @@
 """How many runs a server has at once, and who gives way: visitors that come and go never lock others out."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -143,3 +145,25 @@ def test_a_limit_that_is_no_number_is_named_and_not_used(
     with caplog.at_level(logging.WARNING):
         assert most_runs() == without
     assert f"{MAX_RUNS}={told}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("cores", "told", "workers"), [(1, "", 2), (2, "", 2), (16, "", 16), (16, "3", 3), (2, "1", 1)]
+)
+def test_there_is_a_worker_for_each_core_but_two_at_least(
+    cores: int, told: str, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "CPU_COUNT", cores)
+    monkeypatch.setenv(capacity.WORKERS, told)
+    assert capacity.workers() == workers
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize("hard", [4096, 500])
+def test_a_process_may_open_as_many_files_as_the_system_lets_it(hard: int) -> None:
+    code = (
+        "import resource as r; from bnviz.engine.capacity import raise_descriptor_limit as up;"
+        f"r.setrlimit(r.RLIMIT_NOFILE, (256, {hard})); up(); print(*r.getrlimit(r.RLIMIT_NOFILE))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.split() == [str(hard)] * 2

@@ -56,3 +56,16 @@ def test_a_script_and_all_that_it_imports_are_served_for_ever(script: Path) -> N
 def test_nothing_else_is_served(path: str) -> None:
     folder = server.script_url("live_chart").split("/")[2]
     assert get(f"/bnviz/{path.format(folder)}")[0] == 404
+
+
+def test_a_server_has_room_for_many_sockets_before_the_first_visitor_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[bool] = []
+    monkeypatch.setattr(server, "raise_descriptor_limit", lambda: raised.append(True))
+    monkeypatch.setattr(server, "_warm_up", lambda: None)
+    monkeypatch.setattr(server, "stop", lambda: None)
+
+    async def serve() -> None:
+        async with server.lifespan(None):
+            assert raised == [True]
+
+    answered(serve())

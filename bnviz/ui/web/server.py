@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 from streamlit.runtime.pages_manager import PagesManager
 
+from bnviz.engine.capacity import raise_descriptor_limit
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs
 from bnviz.ui.web.feed import serve_news
@@ -63,6 +64,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     # As st.navigation says in every rerun; without it the server's first visitor gets the files of pages/ one by one.
     PagesManager.uses_pages_directory = False
     send_at_once()
+    raise_descriptor_limit()
     Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
     _loops.append(asyncio.get_running_loop())
     yield
