@@ -77,11 +77,11 @@ def test_plotly_knows_every_value_once_the_run_rests(lab: Lab) -> None:
 
 SMALL = "steps=20000&width=16&hidden_layers=2&a_init=normal&b_init=normal"
 OTHER_PAGES = {
-    "covariate_shift": ("chart_ridge", "chart_percentiles", "chart_shift"),
+    "covariate_shift": ("chart_shift",),
     "depth_and_architecture": ("chart_gradient_flow", "chart_reach", "chart_loss", "chart_accuracy"),
     "training_and_inference": ("chart_running_stats", "chart_statistics_error", "chart_inference"),
-    "loss_landscape": ("chart_loss_band", "chart_predictiveness", "chart_smoothness"),
-}
+    "loss_landscape": ("chart_smoothness",),
+}  # the others are left to Plotly: closed outlines, and axes that grow
 
 
 @pytest.mark.parametrize("page", OTHER_PAGES)
