@@ -46,3 +46,33 @@ def changed_settings(
         for field, setting in FIELDS[part].items()
         if getattr(old, field) != getattr(new, field)
     ]
+
+
+def special_settings(experiment: Experiment) -> list[str]:
+    """Return 'learning rate 0.05' for every setting that the default experiment does not have.
+
+    What all networks share is told once, the rest with a network's letter; so is which networks there are, if they are
+    not one without and one with batchnorm.
+
+    >>> special_settings(Experiment())
+    []
+    """
+    usual, kinds = Experiment(), [kind_of(variant) for variant in experiment.variants]
+    own = [
+        changed_settings(NetworkConfig(), v.network)
+        + changed_settings(BatchNormConfig(), v.batchnorm or BatchNormConfig())
+        for v in experiment.variants
+    ]
+    shared = [words for words in own[0] if all(words in others for others in own)]
+    which = [] if kinds == [kind_of(variant) for variant in usual.variants] else [" + ".join(kinds)]
+    return [
+        *which,
+        *changed_settings(usual.training, experiment.training),
+        *shared,
+        *(
+            f"{letter}: {w}"
+            for letter, told in zip(experiment.letters, own, strict=True)
+            for w in told
+            if w not in shared
+        ),
+    ]

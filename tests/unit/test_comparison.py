@@ -4,7 +4,12 @@ from collections import Counter
 
 from hypothesis import given
 
-from bnviz.experiment.comparison import changed_settings, distinguishing_settings, network_settings
+from bnviz.experiment.comparison import (
+    changed_settings,
+    distinguishing_settings,
+    network_settings,
+    special_settings,
+)
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.experiment.settings import SHARED, VARIANT
 from tests.builders import experiments
@@ -85,3 +90,22 @@ def test_a_change_names_the_setting_and_its_new_value() -> None:
         "eval mode uses the batch at hand",
         "normalize with Bessel's correction on",
     ]
+
+
+class TestWhatIsSpecial:
+    def test_of_the_default_experiment_is_nothing(self) -> None:
+        assert special_settings(Experiment()) == []
+
+    def test_is_told_once_if_all_networks_share_it_and_else_by_letter(self) -> None:
+        plain, normalized = Variant(CARELESS), Variant(NetworkConfig(init="rand", width=64), BatchNormConfig(eps=0.1))
+        found = special_settings(Experiment(TrainingConfig(steps=30), (plain, normalized)))
+        assert found == ["steps 30", "init U[0,1)", "B: width 64", "B: ε 0.1"]
+
+    def test_are_the_networks_if_they_are_not_one_without_and_one_with_batchnorm(self) -> None:
+        normalized = Variant(batchnorm=BatchNormConfig())
+        assert special_settings(Experiment(variants=(normalized,))) == ["batchnorm"]
+        assert special_settings(Experiment(variants=(normalized, Variant()))) == ["batchnorm + no batchnorm"]
+
+    @given(experiments)
+    def test_is_something_of_every_other_experiment(self, experiment: Experiment) -> None:
+        assert bool(special_settings(experiment)) == (experiment != Experiment())
