@@ -75,6 +75,12 @@ def test_the_command_line_answers_without_torch_and_streamlit() -> None:
     assert brought_in(["bnviz.__main__"], "torch", "torchvision", "streamlit", "distributed") == {}
 
 
+def test_the_package_alone_loads_no_database_and_no_files() -> None:
+    watched = ("sqlalchemy", "alembic", "platformdirs", "psycopg", "pyarrow")
+    assert brought_in(["bnviz"], *watched) == {}
+    assert brought_in(["bnviz.store.store"], "sqlalchemy") == {"sqlalchemy": "bnviz.store.store"}
+
+
 def test_figures_need_no_engine_and_no_training() -> None:
     figures = [name for name in MODULES if name.startswith("bnviz.figures")]
     watched = (
