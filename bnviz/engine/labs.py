@@ -9,6 +9,7 @@ from typing import Literal, cast
 from bnviz.data import status as data_status
 from bnviz.engine.capacity import TooManyRunsError, most_runs
 from bnviz.engine.cluster import Engine
+from bnviz.engine.films import Films
 from bnviz.engine.run import SPEEDS, Run
 from bnviz.engine.sweeps import SweepRun
 from bnviz.experiment.config import Experiment, Watch
@@ -37,7 +38,7 @@ class Labs:
     """The runs of one server. A tab is known by the random id that it keeps in its own session storage."""
 
     def __init__(self, engine: Engine, grace: float = GRACE) -> None:
-        self.engine = engine
+        self.engine, self.films = engine, Films(engine)
         self._grace = grace
         self._lock = Lock()
         self._labs: dict[tuple[str, Place], _Lab] = {}
@@ -59,7 +60,8 @@ class Labs:
         tab = self._own(tab, owner)
         if (tab, page) not in self._labs:
             self._make_room()
-            run = Run(self.engine, experiment, data_status().in_use, watch=None if page == "live" else page)
+            watch = None if page == "live" else page
+            run = Run(self.engine, experiment, data_status().in_use, watch=watch, films=self.films)
             run.set_speed(SPEEDS[FIRST_SPEED])
             if self.gave_way(tab, page):
                 run.say(GAVE_WAY)
@@ -85,7 +87,8 @@ class Labs:
             lab = self._labs.get((tab, "story"))
             if lab is None or (run := cast(Run, lab.run)).scenario != scenario or run.watch != watch:
                 self._clear(tab, "story")
-                run = Run(self.engine, scenario.experiment, data_status().in_use, watch=watch, changes=scenario.changes)
+                changes, data = scenario.changes, data_status().in_use
+                run = Run(self.engine, scenario.experiment, data, watch=watch, changes=changes, films=self.films)
                 self._labs[tab, "story"] = _Lab(run, owner)
                 if self.gave_way(tab, "story"):
                     run.say(GAVE_WAY)

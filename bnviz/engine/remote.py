@@ -48,6 +48,15 @@ class RemoteActor:
             self.lost = True
             raise WorkerLostError(str(error)) from error
 
+    @property
+    def worker(self) -> str:
+        """The address of the worker that it is on. Raises WorkerLostError if that is gone."""
+        found = self._engine.client.who_has([self._future]).get(self._future.key, ()) if self._future else ()
+        if not found:
+            self.lost = True
+            raise WorkerLostError("the worker is gone")
+        return str(found[0])
+
     def stop(self) -> None:
         future, self._future, self._actor, self.lost = self._future, None, None, True
         if future is not None:

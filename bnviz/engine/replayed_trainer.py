@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from bnviz.data import DataName
 from bnviz.engine.cluster import Engine
+from bnviz.engine.in_worker.trainer_actor import TrainerActor
 from bnviz.engine.remote import RemoteActor
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
@@ -11,6 +12,7 @@ from bnviz.records.frames import Focus, Frame
 from bnviz.records.questions import A, Question
 
 REPLAY_INTERVAL = 0.3  # seconds of training in one call while a run is replayed
+Changes = tuple[tuple[int, Edit], ...]  # what was changed at which tick
 NOTHING = Focus(())
 
 
@@ -22,7 +24,7 @@ class ReplayedTrainer:
         self._actor = RemoteActor(engine)
         self._before = 0.0  # seconds of training that a replayed trainer does not count
         self._base: Experiment | None = None  # what the trainer began with ...
-        self._log: list[tuple[int, Edit]] = []  # ... and what was changed at which tick: all it takes to replay it
+        self._log: Changes = ()  # ... and what was changed: all it takes to replay it
 
     @property
     def lost(self) -> bool:
@@ -32,7 +34,7 @@ class ReplayedTrainer:
     def start(self, experiment: Experiment, focus: Focus) -> Frame:
         """Begin with `experiment` at step 0, and forget what there was."""
         frame = self._start(experiment, focus)
-        self._base, self._log = experiment, []
+        self._base, self._log = experiment, ()
         return frame
 
     def advance(self, steps: int | None, interval: float | None, *, evaluate: bool, focus: Focus) -> Frame:
@@ -42,8 +44,22 @@ class ReplayedTrainer:
     def edit(self, tick: int, edit: Edit, focus: Focus) -> Frame:
         """Apply a live change at the tick at which the trainer is."""
         frame = self._timed(self._actor.call("edit", edit, focus))
-        self._log.append((tick, edit))
+        self._log = (*self._log, (tick, edit))
         return frame
+
+    def resume(self, experiment: Experiment, changes: Changes, goal: Frame) -> None:
+        """Go to where a trainer of the same experiment and changes was at `goal`."""
+        self._base, self._log = experiment, changes
+        self.recover(goal)
+
+    def copy(self) -> "ReplayedTrainer":
+        """Return a trainer that goes on from here by itself, to the bit as this one would."""
+        assert self._base is not None
+        twin = ReplayedTrainer(self._engine, self._data, self._watch)
+        twin._base, twin._log, twin._before = self._base, self._log, self._before
+        token = self._actor.call("leave_copy")
+        twin._actor.start(lambda: self._engine.place(self._actor.worker, TrainerActor, token, self._data, self._watch))
+        return twin
 
     def inspect(self, question: Question[A]) -> A:
         """Return the answer of the networks as they are."""

@@ -17,9 +17,9 @@ from weakref import WeakSet
 from bnviz.data import DataName
 from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import Engine, EngineUnavailableError
+from bnviz.engine.films import Films
 from bnviz.engine.pace import Pace, Rate
 from bnviz.engine.remote import WorkerLostError
-from bnviz.engine.replayed_trainer import ReplayedTrainer
 from bnviz.engine.rhythm import Rhythm
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import plan
@@ -48,8 +48,12 @@ class Run:
         *,
         watch: Watch | None = None,
         changes: Sequence[Change] = (),
+        films: Films | None = None,
     ) -> None:
-        """`changes`: made by the run itself, with the weights kept, each before its step is trained."""
+        """`changes`: made by the run itself, with the weights kept, each before its step is trained.
+
+        films: shared with the runs that may train the same; None: with no other run.
+        """
         self.watch: Watch | None = watch
         self.scenario = Scenario(experiment, tuple(changes))  # what is trained, as long as nobody edits it
         self.experiment = experiment  # as last asked for; the thread may be about to apply it
@@ -64,7 +68,7 @@ class Run:
         self._state: State = "starting"
         self._playing = self._held = False
         self._notice, self._noticed = "", 0.0
-        self._trainer = ReplayedTrainer(engine, data, watch)
+        self._trainer = (films or Films(engine)).trainer(data, watch)
         self._applied = experiment  # what the trainer runs now
         self._made = 0  # of the planned changes
         self._frame: Frame | None = None
@@ -228,8 +232,9 @@ class Run:
                 self.say("A training worker stopped. The run is replayed on another one …")
                 self._closing.wait(RETRY_PAUSE * (losses - 1))
 
-    def _ask(self, steps: int, *, evaluate: bool = True) -> Frame:
-        return self._trainer.advance(steps, None, evaluate=evaluate, focus=self.focus)
+    def _ask(self, steps: int) -> None:
+        for frame in self._trainer.advance(steps, None, evaluate=True, focus=self.focus):
+            self._take(frame)
 
     def _load(self, experiment: Experiment) -> None:
         """Start over with `experiment` from step 0; goes on playing if it was."""
@@ -253,20 +258,22 @@ class Run:
             until = change.step - self._frame.step
             steps = until if steps is None else min(steps, until)
         evaluate = self._rhythm.begin()
-        frame = self._trainer.advance(steps, self._rhythm.interval, evaluate=evaluate, focus=self.focus)
-        self._rhythm.end(frame.seconds - self._frame.seconds, evaluated=evaluate)
-        done = frame.tick - self._frame.tick
+        frames = self._trainer.advance(steps, self._rhythm.interval, evaluate=evaluate, focus=self.focus)
+        before = self._frame
+        for frame in frames:
+            self._take(frame)
+        self._rhythm.end(self._frame.seconds - before.seconds, evaluated=evaluate)
+        done = self._frame.tick - before.tick
         self._rate.add(done)
         if steps is not None:
             self._pace.count(done)
-        self._take(frame)
 
     def _single_step(self) -> None:
         if self._frame is None or self._frame.finished or self._state == "failed":
             return
         self._recover()
         self._make_planned_change()
-        self._take(self._ask(1))
+        self._ask(1)
 
     def _inspect(self, answer: "Future[A]", question: Question[A]) -> None:
         if answer.cancelled():  # the run failed while the question waited
@@ -330,7 +337,7 @@ class Run:
         if self._frame is None or self._state == "failed" or trains or self._frame.shows(self.focus):
             return
         self._recover()
-        self._take(self._ask(0))
+        self._ask(0)
 
     def _recover(self) -> None:
         """Bring a new trainer to where a lost one was; the history already holds what it repeats."""
@@ -362,7 +369,7 @@ class Run:
         frame = self._frame
         if not playing and frame and not frame.finished and any(v.tested < v.step for v in frame.variants):
             self._recover()
-            self._take(self._ask(0))  # what stays on the screen is of this very step
+            self._ask(0)  # what stays on the screen is of this very step
 
     def _settle(self) -> None:
         finished = self._frame is not None and self._frame.finished

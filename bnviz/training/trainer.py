@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Generator, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -124,6 +125,19 @@ class Trainer:
             if variant in stack.members:
                 state = stack.state(stack.members.index(variant))
         return Stack([0], [self.variants[variant]], [state])
+
+    def copy(self) -> "Trainer":
+        """Return a trainer that goes on from here by itself, to the bit as this one does."""
+        twin = Trainer(self.training, self.variants, self.batches, watch=self._watch)
+        twin.tick, twin.seconds = self.tick, self.seconds
+        twin.steps, twin._diverged, twin._seen = list(self.steps), list(self._diverged), list(self._seen)
+        twin._losses = [list(losses) for losses in self._losses]
+        twin.paths = deepcopy(self.paths)
+        twin._states = deepcopy(self._states)
+        for stack in self._stacks:
+            for place, i in enumerate(stack.members):
+                twin._states[i] = stack.state(place)
+        return twin
 
     def next_step(self, variant: int) -> tuple[Tensor, Tensor, Sgd]:
         """Return images and labels of the batch that a network trains on next, and the step it takes."""

@@ -414,7 +414,8 @@ class TestALostWorker:
         expected = undisturbed()
         run = stepped(start(), 30)
         lost: list[int] = []
-        repeat = run._trainer._repeat
+        trainer: Any = run._trainer._here()._trainer
+        repeat = trainer._repeat
 
         def lose_one_more(frame: Any, tick: int) -> Any:
             if len(lost) == 1:
@@ -422,7 +423,7 @@ class TestALostWorker:
                 kill(lost[-1])
             return repeat(frame, tick)
 
-        run._trainer._repeat = lose_one_more  # type: ignore[method-assign]
+        trainer._repeat = lose_one_more
         lost.append(worker_of(engine))
         kill(lost[0])
         stepped(run, 1)

@@ -2,6 +2,7 @@
 
 import math
 import time
+import uuid
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,12 @@ from bnviz.records.questions import A, Question
 
 if TYPE_CHECKING:
     from bnviz.training.batches import Batches
+    from bnviz.training.trainer import Trainer
 
 
+MOST_COPIES = 8  # that wait for their actor at once
+
+_copies: "dict[str, Trainer]" = {}  # by their tokens
 _trained = -math.inf  # monotonic time at which a live run last trained in this process
 
 
@@ -38,14 +43,17 @@ def batches(name: DataName, device: str = "cpu") -> "Batches":
 class TrainerActor:
     """A Trainer that answers from another process; every answer but that of `inspect` is a Frame."""
 
-    def __init__(self, experiment: Experiment, data: DataName, watch: Watch | None = None) -> None:
+    def __init__(self, begin: Experiment | str, data: DataName, watch: Watch | None = None) -> None:
+        """`begin`: an experiment at step 0, or the token of a copy that another actor of this worker has left."""
         import torch
 
         from bnviz.training.trainer import Trainer
 
         torch.set_num_threads(1)  # the setting belongs to the calling thread, and actors have one of their own
-        digits = batches(data)
-        self._trainer = Trainer(experiment.training, experiment.variants, digits, watch=watch)
+        if isinstance(begin, str):
+            self._trainer = _copies.pop(begin)
+        else:
+            self._trainer = Trainer(begin.training, begin.variants, batches(data), watch=watch)
         self._cost = 0.0  # seconds that a frame takes beside training
 
     def advance(self, steps: int | None, interval: float | None, evaluate: bool, focus: Focus) -> Frame:
@@ -64,6 +72,14 @@ class TrainerActor:
 
     def edit(self, edit: Edit, focus: Focus) -> Frame:
         return self._trainer.edit(edit, focus=focus)
+
+    def leave_copy(self) -> str:
+        """Leave a copy of the trainer on this worker for another actor. Returns the token by which that finds it."""
+        token = uuid.uuid4().hex
+        _copies[token] = self._trainer.copy()
+        while len(_copies) > MOST_COPIES:
+            _copies.pop(next(iter(_copies)))  # whoever asked for the oldest has gone
+        return token
 
     def inspect(self, question: Question[A]) -> A:
         """Return what `bnviz.training.questions.registry` says of the trainer, which stays as it was."""

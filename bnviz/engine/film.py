@@ -1,0 +1,197 @@
+"""A film: what one recipe shows, recorded once for every run that trains the same.
+
+It has one trainer, which any of its watchers moves on where no frame is left for it. Every frame is recorded, and each
+watcher is shown all of them in their order, so that its history is what it would be alone. Of a long film the frames
+between kept moments go after a while: who comes later sees fewer, and the same history.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from threading import Lock
+
+import numpy as np
+
+from bnviz.data import DataName
+from bnviz.engine.cluster import Engine
+from bnviz.engine.replayed_trainer import Changes, ReplayedTrainer
+from bnviz.experiment.config import Experiment, Watch
+from bnviz.records.frames import Floats, Focus, Frame, VariantFrame
+from bnviz.records.questions import A, Question
+
+MOST_FRAMES = 1200  # of one film: a minute of smooth motion
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what a run shows: what it began with, on which digits, and what was changed at which tick."""
+
+    experiment: Experiment
+    data: DataName
+    watch: Watch | None = None
+    changes: Changes = ()
+
+    @property
+    def newest(self) -> Experiment:
+        """The settings after the last change."""
+        return self.changes[-1][1].experiment if self.changes else self.experiment
+
+
+class Film:
+    """The frames of a recipe from its last change on, and the trainer that makes more. Asked by any thread.
+
+    Every method that trains raises WorkerLostError if the worker of the trainer is gone; then `recover` it.
+    """
+
+    def __init__(self, engine: Engine, recipe: Recipe, first: Frame, trainer: ReplayedTrainer | None) -> None:
+        self.recipe = recipe
+        self.first = self.head = first  # the head: where the trainer is
+        self.watchers: dict[object, Focus] = {}  # who they are, and what each looks at; kept by `Films`
+        self._engine = engine
+        self._trainer = trainer
+        self._training = Lock()  # held while the trainer is called; a frame that is there is not waited for
+        self._recording = Lock()
+        self._frames, self._ticks = [first], [first.tick]
+
+    @property
+    def lost(self) -> bool:
+        """Whether the worker of its trainer is gone."""
+        return (trainer := self._trainer) is not None and trainer.lost
+
+    @property
+    def frames(self) -> list[Frame]:
+        """The recorded frames."""
+        with self._recording:
+            return list(self._frames)
+
+    def recorded(self, after: Frame, steps: int | None) -> list[Frame]:
+        """Return the recorded frames of the next so many steps after a frame; None: of all that follow."""
+        with self._recording:
+            begin = bisect_right(self._ticks, after.tick)
+            end = len(self._ticks) if steps is None else bisect_right(self._ticks, after.tick + steps)
+            found = self._frames[begin:end]
+        return [_without_losses_until(after, found[0]), *found[1:]] if found else []
+
+    def advance(
+        self, seen: Frame, steps: int | None, interval: float | None, *, evaluate: bool, focus: Focus
+    ) -> list[Frame]:
+        """Return frames of the next so many steps after `seen`; none if the next one lies further ahead.
+
+        Trains where none is recorded, as far as steps and interval say.
+        """
+        with self._training:
+            if seen.tick < self.head.tick:  # another watcher has trained meanwhile
+                return self.recorded(seen, steps)
+            frame = self._ready().advance(steps, interval, evaluate=evaluate, focus=self._looked_at(focus))
+            self._record(frame)
+        return [frame]
+
+    def look(self, seen: Frame, focus: Focus) -> list[Frame]:
+        """Return a frame that shows what is in focus where `seen` is; none if others have trained on from there."""
+        with self._training:
+            if seen.tick != self.head.tick:
+                return []
+            frame = self._ready().advance(0, None, evaluate=True, focus=self._looked_at(focus))
+            self._record(frame)
+        return [frame]
+
+    def inspect(self, seen: Frame, question: Question[A]) -> A:
+        """Return the answer of the networks as they are. Raises LookupError if others have trained on from `seen`."""
+        with self._training:
+            if seen.tick != self.head.tick:
+                raise LookupError
+            return self._ready().inspect(question)
+
+    def recover(self) -> None:
+        """Bring another trainer to where the lost one was."""
+        with self._training:
+            if self._trainer is not None and self._trainer.lost:
+                self._trainer.recover(self.head)
+
+    def trainer_at(self, seen: Frame, *, take: bool) -> ReplayedTrainer:
+        """Return a trainer that stands where `seen` is: the own one if it may be taken, a copy, or a replayed one."""
+        with self._training:
+            trainer = self._trainer
+            if trainer is None or trainer.lost or seen.tick != self.head.tick:
+                return self._replayed(seen)
+            if not take:
+                return trainer.copy()
+            self._trainer = None
+            return trainer
+
+    def stop(self) -> None:
+        """Free the trainer; the frames stay, and another one is made if more are wanted."""
+        with self._training:
+            if self._trainer is not None:
+                self._trainer.stop()
+            self._trainer = None
+
+    def _looked_at(self, focus: Focus) -> Focus:
+        """What any of its watchers looks at."""
+        layers = [wish.layers for wish in [focus, *list(self.watchers.values())]]
+        return Focus(None if None in layers else tuple(sorted({layer for each in layers for layer in each or ()})))
+
+    def _ready(self) -> ReplayedTrainer:
+        if self._trainer is None:
+            self._trainer = self._replayed(self.head)
+        return self._trainer
+
+    def _replayed(self, goal: Frame) -> ReplayedTrainer:
+        trainer = ReplayedTrainer(self._engine, self.recipe.data, self.recipe.watch)
+        trainer.resume(self.recipe.experiment, self.recipe.changes, goal)
+        return trainer
+
+    def _record(self, frame: Frame) -> None:
+        with self._recording:
+            self.head = frame
+            if frame.tick > self._ticks[-1]:
+                self._frames.append(frame)
+                self._ticks.append(frame.tick)
+            else:  # it shows more of the same moment
+                self._frames[-1] = _with_losses_of(self._frames[-1], frame)
+            if len(self._frames) > MOST_FRAMES:
+                self._thin()
+
+    def _thin(self) -> None:
+        """Let go of every second frame of the older half that no history keeps; its losses go to the next one."""
+        frames, half = self._frames, len(self._frames) // 2
+        thinned = [frames[0]]
+        for place, frame in enumerate(frames[1:], 1):
+            if place < half and place % 2 and not self._is_kept(frame, frames[place - 1]):
+                frames[place + 1] = _with_losses_before(frame, frames[place + 1])
+            else:
+                thinned.append(frames[place])
+        self._frames, self._ticks = thinned, [frame.tick for frame in thinned]
+
+    def _is_kept(self, frame: Frame, before: Frame) -> bool:
+        every = self.recipe.newest.training.kept_every(self.recipe.watch)
+        moved = [v for v, old in zip(frame.variants, before.variants, strict=True) if v.step != old.step]
+        return frame.finished or any(variant.step % every == 0 or variant.diverged for variant in moved)
+
+
+def _with_losses_before(one: Frame, other: Frame) -> Frame:
+    """The later frame with the losses of the one before it as well."""
+    return _with_losses(other, [np.concatenate([v.losses, w.losses]) for v, w in _pairs(one, other)])
+
+
+def _with_losses_of(one: Frame, other: Frame) -> Frame:
+    """A frame of the same moment with the losses that were told of it."""
+    return _with_losses(other, [v.losses for v, _ in _pairs(one, other)])
+
+
+def _pairs(one: Frame, other: Frame) -> Iterable[tuple[VariantFrame, VariantFrame]]:
+    return zip(one.variants, other.variants, strict=True)
+
+
+def _with_losses(frame: Frame, losses: Sequence[Floats]) -> Frame:
+    variants = zip(frame.variants, losses, strict=True)
+    return replace(frame, variants=tuple(replace(variant, losses=own) for variant, own in variants))
+
+
+def _without_losses_until(after: Frame, frame: Frame) -> Frame:
+    """The frame less those losses that a watcher has seen already."""
+    new = [max(w.step - v.step, 0) for v, w in _pairs(after, frame)]
+    if all(len(variant.losses) <= count for variant, count in zip(frame.variants, new, strict=True)):
+        return frame  # the same object for all who come from the frame before it
+    unseen = (v.losses[len(v.losses) - count :] for v, count in zip(frame.variants, new, strict=True))
+    return _with_losses(frame, list(unseen))

@@ -1,0 +1,190 @@
+"""The films of one server, and the trainer of a run that watches them."""
+
+import pickle
+import time
+from collections import OrderedDict, defaultdict
+from dataclasses import replace
+from threading import Lock
+
+from bnviz.data import DataName
+from bnviz.engine.cluster import Engine
+from bnviz.engine.film import Film, Recipe
+from bnviz.engine.replayed_trainer import ReplayedTrainer
+from bnviz.experiment.config import Experiment, Watch
+from bnviz.experiment.edits import Edit
+from bnviz.records.frames import Focus, Frame
+from bnviz.records.questions import A, Question
+
+IDLE_BYTES = 200_000_000  # of the frames of films that nobody watches; the oldest go first
+FASTEST = 2000.0  # steps a second at which frames that are there already are shown at full speed
+REST = 0.02  # seconds, at most, between two of them
+PATIENCE = 0.3  # seconds that a watcher waits for the next frame before it gets a trainer of its own, which makes more
+
+
+class Films:
+    """Hands out one film for each recipe. Any thread may ask."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = Lock()
+        self._films: OrderedDict[Recipe, Film] = OrderedDict()  # last those that were used last
+        self._making: defaultdict[Recipe, Lock] = defaultdict(Lock)
+        self._sizes: dict[Recipe, int] = {}  # bytes of those that nobody watches
+
+    def trainer(self, data: DataName, watch: Watch | None) -> "FilmedTrainer":
+        """Return the trainer of one run."""
+        return FilmedTrainer(self, data, watch)
+
+    def open(self, recipe: Recipe, who: object, focus: Focus) -> Film:
+        """Return the film of a recipe without changes, which one more watches."""
+        with self._making[recipe]:
+            if (film := self._watched(recipe, who, focus)) is not None:
+                return film
+            trainer = ReplayedTrainer(self._engine, recipe.data, recipe.watch)
+            first = trainer.start(recipe.experiment, focus)
+            return self._add(Film(self._engine, recipe, first, trainer), who, focus)
+
+    def branch(self, film: Film, who: object, seen: Frame, edit: Edit, focus: Focus) -> Film:
+        """Return the film of what a watcher changes where it is; it watches that from now on."""
+        recipe = replace(film.recipe, changes=(*film.recipe.changes, (seen.tick, edit)))
+        with self._making[recipe]:
+            if (known := self._watched(recipe, who, focus)) is None:
+                trainer = film.trainer_at(seen, take=len(film.watchers) == 1)
+                first = trainer.edit(seen.tick, edit, focus)
+                known = self._add(Film(self._engine, recipe, first, trainer), who, focus)
+        self.leave(film, who)
+        return known
+
+    def alone(self, film: Film, who: object, seen: Frame) -> Film:
+        """Return a film for one watcher alone, which goes on where that is."""
+        own = Film(self._engine, film.recipe, seen, film.trainer_at(seen, take=len(film.watchers) == 1))
+        own.watchers[who] = film.watchers[who]
+        self.leave(film, who)
+        return own
+
+    def leave(self, film: Film, who: object) -> None:
+        """Note that somebody watches a film no more. One that nobody watches has no trainer."""
+        with self._lock:
+            film.watchers.pop(who, None)
+            if film.watchers:
+                return
+        film.stop()
+        size = len(pickle.dumps(film.frames, pickle.HIGHEST_PROTOCOL))
+        with self._lock:
+            if not film.watchers and self._films.get(film.recipe) is film:
+                self._sizes[film.recipe] = size
+                self._forget_oldest()
+
+    def _watched(self, recipe: Recipe, who: object, focus: Focus) -> Film | None:
+        with self._lock:
+            if (film := self._films.get(recipe)) is not None:
+                film.watchers[who] = focus
+                self._films.move_to_end(recipe)
+                self._sizes.pop(recipe, None)
+            return film
+
+    def _add(self, film: Film, who: object, focus: Focus) -> Film:
+        with self._lock:
+            film.watchers[who] = focus
+            self._films[film.recipe] = film
+        return film
+
+    def _forget_oldest(self) -> None:
+        for recipe in list(self._films):
+            if sum(self._sizes.values()) <= IDLE_BYTES:
+                return
+            if recipe in self._sizes:
+                del self._films[recipe], self._sizes[recipe]
+                self._making.pop(recipe, None)
+
+
+class FilmedTrainer:
+    """The trainer of one run, called from one thread: it shows a film, and trains where that has no frames yet.
+
+    A call raises WorkerLostError if the worker is gone; then `recover`.
+    """
+
+    def __init__(self, films: Films, data: DataName, watch: Watch | None) -> None:
+        self._films, self._data, self._watch = films, data, watch
+        self._film: Film | None = None
+        self._seen: Frame  # what the run shows
+        self._told = 0.0  # monotonic time of the newest frame
+
+    @property
+    def lost(self) -> bool:
+        """Whether there is no trainer to ask."""
+        return self._film is None or self._film.lost
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the run was made from so far."""
+        return self._here().recipe
+
+    def start(self, experiment: Experiment, focus: Focus) -> Frame:
+        """Begin with `experiment` at step 0."""
+        self.stop()
+        self._film = self._films.open(Recipe(experiment, self._data, self._watch), self, focus)
+        return self._show(self._film.first)
+
+    def advance(self, steps: int | None, interval: float | None, *, evaluate: bool, focus: Focus) -> list[Frame]:
+        """Return the next frames, of at most so many steps, in their order; none if the next one is not due yet."""
+        film = self._here()
+        film.watchers[self] = focus
+        if steps == 0:
+            found = film.look(self._seen, focus)
+        elif film.recorded(self._seen, None):
+            found = self._follow(film, steps, interval)
+        else:
+            found = film.advance(self._seen, steps, interval, evaluate=evaluate, focus=focus)
+        if found:
+            self._show(found[-1])
+        return found
+
+    def edit(self, tick: int, edit: Edit, focus: Focus) -> Frame:
+        """Apply a live change at the tick at which the run is."""
+        assert tick == self._seen.tick
+        self._film = self._films.branch(self._here(), self, self._seen, edit, focus)
+        return self._show(self._film.first)
+
+    def inspect(self, question: Question[A]) -> A:
+        """Return the answer of the networks as the run shows them."""
+        try:
+            return self._here().inspect(self._seen, question)
+        except LookupError:
+            self._go_alone()
+            return self._here().inspect(self._seen, question)
+
+    def recover(self, goal: Frame) -> Frame:
+        """Bring a new trainer to where the lost one was. Returns what the run shows."""
+        self._here().recover()
+        return goal
+
+    def stop(self) -> None:
+        """Watch nothing any more."""
+        if self._film is not None:
+            self._films.leave(self._film, self)
+        self._film = None
+
+    def _follow(self, film: Film, steps: int | None, interval: float | None) -> list[Frame]:
+        """Return the recorded frames that are due. Where they lie too far apart for a slow pace, go alone from here."""
+        now = time.monotonic()
+        if steps is None:
+            steps = int(FASTEST * min(now - self._told, 1.0))
+        if found := film.recorded(self._seen, steps):
+            return found
+        if now - self._told > PATIENCE:
+            self._go_alone()
+        else:
+            time.sleep(min(REST, interval or REST))
+        return []
+
+    def _go_alone(self) -> None:
+        self._film = self._films.alone(self._here(), self, self._seen)
+
+    def _show(self, frame: Frame) -> Frame:
+        self._seen, self._told = frame, time.monotonic()
+        return frame
+
+    def _here(self) -> Film:
+        assert self._film is not None
+        return self._film
