@@ -119,6 +119,14 @@ class Film:
             self._trainer = None
             return trainer
 
+    def give_back(self, trainer: ReplayedTrainer) -> None:
+        """Take back a trainer that was taken."""
+        with self._training:
+            if self._trainer is None:
+                self._trainer = trainer
+            else:
+                trainer.stop()
+
     def stop(self) -> None:
         """Free the trainer; the frames stay, and another one is made if more are wanted."""
         with self._training:

@@ -9,6 +9,7 @@ from threading import Lock
 from bnviz.data import DataName
 from bnviz.engine.cluster import Engine
 from bnviz.engine.film import Film, Recipe
+from bnviz.engine.remote import WorkerLostError
 from bnviz.engine.replayed_trainer import ReplayedTrainer
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
@@ -50,7 +51,11 @@ class Films:
         with self._making[recipe]:
             if (known := self._watched(recipe, who, focus)) is None:
                 trainer = film.trainer_at(seen, take=len(film.watchers) == 1)
-                first = trainer.edit(seen.tick, edit, focus)
+                try:
+                    first = trainer.edit(seen.tick, edit, focus)
+                except WorkerLostError:
+                    film.give_back(trainer)  # it is recovered there, and asked once more
+                    raise
                 known = self._add(Film(self._engine, recipe, first, trainer), who, focus)
         self.leave(film, who)
         return known
