@@ -3,6 +3,7 @@
 import pickle
 import time
 from collections import OrderedDict, defaultdict
+from contextlib import ExitStack
 from dataclasses import replace
 from threading import Lock
 
@@ -51,14 +52,23 @@ class Films:
         with self._making[recipe]:
             if (known := self._watched(recipe, who, focus)) is None:
                 trainer = film.trainer_at(seen, take=len(film.watchers) == 1)
-                try:
-                    first = trainer.edit(seen.tick, edit, focus)
-                except WorkerLostError:
-                    film.give_back(trainer)  # it is recovered there, and asked once more
-                    raise
+                with ExitStack() as undo:
+                    undo.callback(trainer.stop)  # one that could not make the change is of no more use
+                    try:
+                        first = trainer.edit(seen.tick, edit, focus)
+                    except WorkerLostError:
+                        film.give_back(trainer)  # it is recovered there, and asked once more
+                        raise
+                    undo.pop_all()
                 known = self._add(Film(self._engine, recipe, first, trainer), who, focus)
         self.leave(film, who)
         return known
+
+    def kept(self, recipe: Recipe, who: object, frame: Frame) -> Film:
+        """Return a film that begins where a run was, for whoever goes on with that."""
+        film = Film(self._engine, recipe, frame, None)
+        film.watchers[who] = Focus()
+        return film
 
     def alone(self, film: Film, who: object, seen: Frame) -> Film:
         """Return a film for one watcher alone, which goes on where that is."""
@@ -112,6 +122,7 @@ class FilmedTrainer:
     def __init__(self, films: Films, data: DataName, watch: Watch | None) -> None:
         self._films, self._data, self._watch = films, data, watch
         self._film: Film | None = None
+        self._left: Recipe | None = None  # what it showed when it was stopped
         self._seen: Frame  # what the run shows
         self._told = 0.0  # monotonic time of the newest frame
 
@@ -160,13 +171,17 @@ class FilmedTrainer:
             return self._here().inspect(self._seen, question)
 
     def recover(self, goal: Frame) -> Frame:
-        """Bring a new trainer to where the lost one was. Returns what the run shows."""
-        self._here().recover()
-        return goal
+        """Bring a new trainer to where the lost one was, also after `stop`. Returns what the run shows."""
+        if self._film is None:
+            assert self._left is not None
+            self._film = self._films.kept(self._left, self, goal)
+        self._film.recover()
+        return self._show(goal)
 
     def stop(self) -> None:
         """Watch nothing any more."""
         if self._film is not None:
+            self._left = self._film.recipe
             self._films.leave(self._film, self)
         self._film = None
 
