@@ -13,6 +13,7 @@ from bnviz.records.history import View
 from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.news import FINDINGS, NOTICE, STATUS, publish
 from bnviz.ui.sections import sharing
+from bnviz.ui.sections.keeping import keep_at_its_end, share_run
 from bnviz.ui.sections.lab_charts import first_charts, more_charts
 from bnviz.ui.sections.networks import network_bar
 from bnviz.ui.sections.next_steps import next_step_buttons
@@ -36,9 +37,11 @@ with first_screen:
     bar = st.container(horizontal=True, key="lab_bar", vertical_alignment="center", wrap=False)
     keep_weights = network_bar(experiment)
     tab, run = session.live_run(experiment, keep_weights)
+    keep_at_its_end(run)
     past = rewound(run)
     sharing.data_badge(run, partial(session.renew_run, tab, experiment))
     with share:
+        share_run(run)
         sharing.files(run)
     with pin_place:
         pin_button(run)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("full_mnist"):
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_runs_kept() -> Iterator[None]:
+    """Nothing that a test trains ends up among the runs of whoever tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BNVIZ_RUNS", "off")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -132,15 +132,21 @@ class FilmedTrainer:
         return self._film is None or self._film.lost
 
     @property
-    def recipe(self) -> Recipe:
-        """What the run was made from so far."""
-        return self._here().recipe
+    def recipe(self) -> Recipe | None:
+        """What the run was made from so far; None before it has begun. Any thread may ask."""
+        return film.recipe if (film := self._film) else None
 
     def start(self, experiment: Experiment, focus: Focus) -> Frame:
         """Begin with `experiment` at step 0."""
         self.stop()
         self._film = self._films.open(Recipe(experiment, self._data, self._watch), self, focus)
         return self._show(self._film.first)
+
+    def resume(self, recipe: Recipe, frame: Frame) -> Frame:
+        """Go on where a run of the recipe was. It is trained again up to there only if more is wanted of it."""
+        self.stop()
+        self._film = self._films.kept(recipe, self, frame)
+        return self._show(frame)
 
     def advance(self, steps: int | None, interval: float | None, *, evaluate: bool, focus: Focus) -> list[Frame]:
         """Return the next frames, of at most so many steps, in their order; none if the next one is not due yet."""

@@ -15,6 +15,7 @@ from bnviz.engine.sweeps import SweepRun
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.sweep import Sweep
+from bnviz.records.kept_run import KeptRun
 
 FIRST_SPEED = "200"  # smooth to watch: a run of 1,500 steps takes some eight seconds
 GRACE = 120.0  # seconds a run outlives its tab, so that a reload or a broken connection finds it again
@@ -159,6 +160,16 @@ class Labs:
                     lab.ending = Timer(self._grace, self._end, [key, lab])
                     lab.ending.daemon = True
                     lab.ending.start()
+
+    def open_kept(self, tab: str, owner: str, kept: KeptRun) -> tuple[str, Run]:
+        """Exchange a tab's run for a copy of a kept one; returns as claim does."""
+        with self._lock:
+            tab = self._own(tab, owner)
+            self._clear(tab, "live")
+            run = Run(self.engine, kept.latest_experiment, kept.data, films=self.films, kept=kept)
+            run.set_speed(SPEEDS[FIRST_SPEED])
+            self._labs[tab, "live"] = _Lab(run, owner)
+            return tab, run
 
     def renew(self, tab: str, owner: str, experiment: Experiment) -> tuple[str, Run]:
         """Exchange a tab's run for a new one on the data that is there now; returns as claim does."""

@@ -14,9 +14,11 @@ from threading import Event, Lock, Thread
 from typing import Any
 from weakref import WeakSet
 
+from bnviz import __version__
 from bnviz.data import DataName
 from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import Engine, EngineUnavailableError
+from bnviz.engine.film import Recipe
 from bnviz.engine.films import Films
 from bnviz.engine.pace import Pace, Rate
 from bnviz.engine.remote import WorkerLostError
@@ -27,6 +29,7 @@ from bnviz.experiment.scenario import Change, Scenario
 from bnviz.records.frames import Focus, Frame
 from bnviz.records.ghosts import MOST_PINS, Ghost, Pin, ghosts_of
 from bnviz.records.history import History, View
+from bnviz.records.kept_run import KeptRun
 from bnviz.records.live import State, Status
 from bnviz.records.questions import A, Question
 
@@ -49,10 +52,12 @@ class Run:
         watch: Watch | None = None,
         changes: Sequence[Change] = (),
         films: Films | None = None,
+        kept: KeptRun | None = None,
     ) -> None:
         """`changes`: made by the run itself, with the weights kept, each before its step is trained.
 
-        films: shared with the runs that may train the same; None: with no other run.
+        films: shared with the runs that may train the same; None: with no other run. kept: a run of these digits to go
+        on with, whose experiment `experiment` is.
         """
         self.watch: Watch | None = watch
         self.scenario = Scenario(experiment, tuple(changes))  # what is trained, as long as nobody edits it
@@ -63,6 +68,7 @@ class Run:
         self.pins: tuple[Pin, ...] = ()
         self.speed = math.inf  # steps a second, as last asked for
         self.focus = Focus()  # what frames show in detail, as last asked for
+        self.at_end: Callable[[], object] = lambda: None  # called when it has reached its end; must not block
         self.moved = Bell()  # rung after whatever changes its view or status, and by what else belongs to the run
         self._messages: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._state: State = "starting"
@@ -79,7 +85,7 @@ class Run:
         self._counting = Lock()
         self._told = self._heard = 0  # messages
         self._questions: WeakSet[Future[Any]] = WeakSet()
-        self._tell(lambda: self._load(experiment))
+        self._tell(lambda: self._load(experiment) if kept is None else self._resume(kept))
         Thread(target=self._drive, name="bnviz-run", daemon=True).start()
 
     # -- messages, from any thread ----------------------------------------------------------------------------------
@@ -118,6 +124,13 @@ class Run:
     def unpin(self, number: int) -> None:
         """Let go of one pin."""
         self.pins = tuple(pin for pin in self.pins if pin.number != number)
+
+    def kept(self) -> KeptRun | None:
+        """Return what it takes to keep the run as it is now; None while it begins or is being changed."""
+        recipe, view = self._trainer.recipe, self.view()
+        if recipe is None or view.latest is None or recipe.newest != view.experiment:
+            return None
+        return KeptRun(recipe.experiment, recipe.changes, recipe.watch, recipe.data, __version__, view)
 
     def refresh_every(self, seconds: float) -> None:
         """Say how far apart frames may be for whoever looks; forgotten after a second."""
@@ -247,6 +260,15 @@ class Run:
         self._rate.clear()
         self._settle()
 
+    def _resume(self, kept: KeptRun) -> None:
+        """Show a kept run as it was; it is trained again up to there only if more is wanted of it."""
+        assert kept.view.latest is not None
+        recipe = Recipe(kept.experiment, kept.data, kept.watch, kept.edits)
+        self.history = History.of(kept.view, watch=self.watch)
+        self._frame = self._trainer.resume(recipe, kept.view.latest)
+        self._applied = kept.latest_experiment
+        self._settle()
+
     def _advance(self) -> None:
         self._recover()
         self._make_planned_change()
@@ -301,6 +323,7 @@ class Run:
         self._frame = frame
         if frame.finished:
             self._set_playing(False)
+            self.at_end()
 
     def _edit(self, experiment: Experiment, keep_weights: bool) -> None:
         edit = plan(self._applied, experiment, keep_weights)

@@ -68,6 +68,13 @@ class _Track:
     frames: list[VariantFrame] = field(default_factory=list)
     frame_seconds: list[float] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, known: VariantHistory) -> "_Track":
+        track = cls(known.stride, known.losses, known.seconds)
+        track.frames, track.frame_seconds = list(known.frames), list(known.frame_seconds)
+        track.seconds = max([*known.seconds[-1:], *known.frame_seconds[-1:]], default=0.0)
+        return track
+
     def extend(self, losses: Floats, seconds: float) -> None:
         """Append losses that took `seconds`. The points depend on the losses alone, not on how they were cut."""
         begin, end = self.seconds, self.seconds + seconds
@@ -109,6 +116,17 @@ class History:
         self._tracks = [_Track() for _ in experiment.variants]
         self._latest: Frame | None = None
         self._markers: list[Marker] = []
+
+    @classmethod
+    def of(cls, view: View, *, watch: Watch | None = None) -> "History":
+        """Return a history that has shown what a view holds, and goes on from there.
+
+        A curve whose points stand for several steps each may lack the losses of its last, unfinished point.
+        """
+        history = cls(view.experiment, watch=watch)
+        history._tracks = [_Track.of(variant) for variant in view.variants]
+        history._latest, history._markers = view.latest, list(view.markers)
+        return history
 
     def add(self, frame: Frame) -> None:
         """Append a frame: its losses, and itself if it is one to keep."""

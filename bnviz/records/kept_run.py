@@ -1,6 +1,6 @@
 """A run that is kept: what it began with, what was changed, and all that it has shown."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bnviz.experiment.config import Experiment, Watch
@@ -26,6 +26,10 @@ class KeptRun:
     version: str
     view: View
     findings: tuple[str, ...] = ()
+
+    def with_findings(self, findings: tuple[str, ...]) -> "KeptRun":
+        """Return the run with what is said of it."""
+        return replace(self, findings=findings)
 
     @property
     def latest_experiment(self) -> Experiment:

@@ -54,10 +54,14 @@ class ObservedRun(Protocol):
         """Say how far apart frames may be for whoever looks."""
 
 
-class AskedRun(ObservedRun, Protocol):
-    """A run whose networks answer questions. Another `history` means that it has started over."""
+class RewoundRun(ObservedRun, Protocol):
+    """A run whose past may be looked at. Another `history` means that it has started over."""
 
     @property
     def history(self) -> History: ...
+
+
+class AskedRun(RewoundRun, Protocol):
+    """A run whose networks answer questions."""
 
     def inspect(self, question: Question[A]) -> "Future[A]": ...

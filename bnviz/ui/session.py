@@ -14,6 +14,7 @@ from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment, Watch, replace
 from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.settings import SHARED
+from bnviz.records.kept_run import KeptRun
 from bnviz.ui import settings_table
 from bnviz.ui.components.tab import assign_tab_id, tab_id
 from bnviz.ui.web.feed import Feed
@@ -124,6 +125,11 @@ def renew_run(tab: str, experiment: Experiment) -> None:
     owned, _ = presence.labs.renew(tab, presence.owner, experiment)
     if owned != tab:
         assign_tab_id(owned)
+
+
+def open_kept(tab: str, kept: KeptRun) -> None:
+    """Exchange this tab's run for a copy of a kept one, which goes on where that was."""
+    _owned(tab, lambda presence: presence.labs.open_kept(tab, presence.owner, kept))
 
 
 def find_run(tab: str) -> Run | None:

@@ -14,6 +14,7 @@ from bnviz.experiment.config import Experiment
 from bnviz.experiment.settings import ARCHITECTURE, SHARED, Value, flatten, table
 from bnviz.ui.web.server import wait_until_sent
 
+RUN = "id"  # the parameter of an address that names a kept run
 OF_ONE_PAGE = "initial_"  # begins the parameters of an address that are no settings of the experiment
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ def came_back() -> bool:
 
 def _split_address() -> tuple[dict[str, str], dict[str, str]]:
     """The address's parameters of the experiment, and those of a page of its own."""
-    rest = {key: text for key, text in st.query_params.items() if key.startswith(OF_ONE_PAGE)}
+    rest = {key: text for key, text in st.query_params.items() if key.startswith(OF_ONE_PAGE) or key == RUN}
     return {key: text for key, text in st.query_params.items() if key not in rest}, rest
 
 

@@ -72,7 +72,8 @@ class Server:
         self.url = f"http://127.0.0.1:{self._port}"
         self.log = folder / "server.log"
         self._environment = os.environ | {"BNVIZ_DATA_DIR": str(folder / "data"), "HOME": str(folder)}
-        self._environment.pop("BNVIZ_SCHEDULER", None)
+        for other in ("BNVIZ_SCHEDULER", "BNVIZ_DATABASE", "BNVIZ_RUNS"):  # runs are kept below HOME
+            self._environment.pop(other, None)
         self.start()
 
     def start(self) -> None:

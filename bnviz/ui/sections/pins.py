@@ -8,6 +8,7 @@ from bnviz.engine.run import Run
 from bnviz.experiment.comparison import distinguishing_settings
 from bnviz.records.ghosts import MOST_PINS, Ghost, Pin
 from bnviz.ui import page
+from bnviz.ui.sections.keeping import keep_pinned
 
 
 def pin_button(run: Run) -> None:
@@ -15,7 +16,12 @@ def pin_button(run: Run) -> None:
 
     It has no help of its own: Streamlit doubles a button that has, for small screens.
     """
-    st.button("Pin run", key="pin", icon=":material/push_pin:", on_click=run.pin)
+    st.button("Pin run", key="pin", icon=":material/push_pin:", on_click=_pin, args=(run,))
+
+
+def _pin(run: Run) -> None:
+    run.pin()
+    keep_pinned(run)
 
 
 def pin_table(run: Run) -> None:

@@ -10,11 +10,10 @@ import streamlit as st
 from bnviz.analysis.moments import as_of, kept_every, kept_steps
 from bnviz.data import DataName
 from bnviz.engine.bell import Bell
-from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment
 from bnviz.records.frames import Frame
 from bnviz.records.history import History, View
-from bnviz.records.live import Status
+from bnviz.records.live import RewoundRun, Status
 from bnviz.ui.components.scrubber import scrubber
 from bnviz.ui.stylesheet import use_stylesheet
 
@@ -22,11 +21,11 @@ from bnviz.ui.stylesheet import use_stylesheet
 class Rewound:
     """A run as a page shows it: as it is now, or as it was at a kept step. Read by other threads."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RewoundRun) -> None:
         self._lock = Lock()
         self.follow(run)
 
-    def follow(self, run: Run) -> None:
+    def follow(self, run: RewoundRun) -> None:
         """The run to show from now on."""
         self.run = run
         self._history: History | None = None
@@ -95,7 +94,7 @@ def _rewound() -> list[Rewound]:
     return []
 
 
-def rewound(run: Run) -> Rewound:
+def rewound(run: RewoundRun) -> Rewound:
     """This session's view of a run; it outlives a visit to another page."""
     known = _rewound()
     if not known or known[0].run is not run:

@@ -89,7 +89,7 @@ def data_badge(run: Run, renew: Callable[[], None]) -> None:
 def files(run: Run) -> None:
     """Downloads of this run, and the upload of an experiment."""
     with st.container():
-        st.caption("The address of this page holds every setting: copy it to share the experiment.")
+        st.caption("This experiment: the address of this page holds every setting. Copy it to share them.")
         st.download_button(
             "Experiment (JSON)",
             lambda: export.experiment_to_json(run.view()),

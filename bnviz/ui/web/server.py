@@ -20,6 +20,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from bnviz.engine.capacity import raise_descriptor_limit
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs
+from bnviz.ui.web import kept
 from bnviz.ui.web.feed import serve_news
 from bnviz.ui.web.nagle import send_at_once
 from bnviz.ui.web.page_html import serve_chapter, serve_page
@@ -70,6 +71,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     yield
     _loops.clear()
     await asyncio.to_thread(stop)
+    await asyncio.to_thread(kept.close)
 
 
 def stop() -> None:

@@ -1,0 +1,58 @@
+"""Keeping the run of a page: at its end, when it is pinned, and when it is shared."""
+
+from weakref import WeakKeyDictionary
+
+import streamlit as st
+
+from bnviz.engine.run import Run
+from bnviz.findings.live import live_findings
+from bnviz.findings.outcome import outcome
+from bnviz.records.history import History
+from bnviz.store.keeper import runs_are_kept
+from bnviz.store.store import new_id
+from bnviz.ui.components.visitor import visitor_id
+from bnviz.ui.web.kept import keeper
+from bnviz.ui.web.server import page_url
+
+_ids: WeakKeyDictionary[History, str] = WeakKeyDictionary()  # of a run that starts over: another one
+
+
+def keep_at_its_end(run: Run) -> None:
+    """Have a run kept when it has reached its end, whether anybody looks or not."""
+    visitor = visitor_id()
+    if visitor is None or not runs_are_kept():
+        return
+    run.at_end = lambda: _keep(run, visitor)
+    if run.status.state == "finished" and run.history not in _ids:
+        _keep(run, visitor)
+
+
+def keep_pinned(run: Run) -> None:
+    """Keep a run that was just pinned; it stays when room is needed."""
+    if (visitor := st.session_state.get("visitor")) is not None:
+        _keep(run, visitor, pinned=True)
+
+
+def share_run(run: Run) -> None:
+    """Draw the button that keeps the run as it is, and its address for others."""
+    if not runs_are_kept():
+        return
+    if st.button("This run: make a permalink", key="permalink", icon=":material/link:"):
+        visitor = st.session_state.get("visitor")
+        shared = _keep(run, visitor) if visitor else None
+        st.session_state["shared_run"] = shared
+    if shared := st.session_state.get("shared_run"):
+        st.code(page_url(f"runs?id={shared}"), language=None)
+        st.caption("Whoever opens it sees every chart as it is now, and may copy the run; nobody controls yours.")
+    if problem := keeper().problem:
+        st.warning(f"Runs are not kept: {problem}", icon=":material/warning:")
+
+
+def _keep(run: Run, visitor: str, *, pinned: bool = False) -> str | None:
+    """Hand a run over to be kept. Returns its id; None where it cannot be kept at this moment."""
+    if (kept := run.kept()) is None:
+        return None
+    run_id = _ids.setdefault(run.history, new_id())
+    told = tuple(outcome(kept.view) or live_findings(kept.view))
+    keeper().keep(run_id, kept.with_findings(told), visitor, pinned=pinned)
+    return run_id

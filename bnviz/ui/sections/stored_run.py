@@ -1,0 +1,86 @@
+"""A kept run on a page: every chart, as it was; to look at and to copy, never to control."""
+
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from bnviz.data import DataName
+from bnviz.engine.bell import Bell
+from bnviz.experiment.addresses import address_of
+from bnviz.experiment.config import Experiment
+from bnviz.export.run_file import to_bytes
+from bnviz.records.history import History, View
+from bnviz.records.kept_run import KeptRun
+from bnviz.records.live import Status
+from bnviz.ui import session, settings_table
+from bnviz.ui.components.tab import tab_id
+from bnviz.ui.news import publish
+from bnviz.ui.sections.lab_charts import first_charts, more_charts
+from bnviz.ui.sections.rewind import history_slider, rewound
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run that stands still, as the parts of a page ask for it."""
+
+    kept: KeptRun
+    history: History
+    moved: Bell = field(default_factory=Bell)
+
+    @property
+    def experiment(self) -> Experiment:
+        return self.kept.view.experiment
+
+    @property
+    def data(self) -> DataName:
+        return self.kept.data
+
+    @property
+    def status(self) -> Status:
+        latest = self.kept.view.latest
+        ended = latest is not None and latest.finished
+        return Status("finished" if ended else "paused", latest.step if latest else 0, 0.0, False, False)
+
+    def view(self) -> View:
+        return self.kept.view
+
+    def refresh_every(self, seconds: float) -> None:
+        """Take no notice: nothing moves."""
+
+
+def show_kept(run_id: str, kept: KeptRun) -> None:
+    """Draw a kept run with all charts of the live lab, its history and what may be done with a copy of it."""
+    known = st.session_state.get("stored_run")
+    if known is None or known.kept != kept:
+        known = st.session_state["stored_run"] = StoredRun(kept, History.of(kept.view, watch=kept.watch))
+    with st.container(horizontal=True, key="stored_actions", vertical_alignment="center"):
+        if st.button("Open in the live lab and go on from here", key="stored_open", type="primary"):
+            _open_in_lab(kept)
+        if st.button("Copy its settings only", key="stored_copy"):
+            settings_table.load(kept.latest_experiment)
+            st.switch_page("pages/live_lab.py", query_params=address_of(kept.latest_experiment))
+        st.download_button(
+            "Save as a file (.bnviz)",
+            lambda: to_bytes(kept),
+            f"run-{run_id[:8]}.bnviz",
+            "application/zip",
+            key="stored_file",
+            on_click="ignore",
+        )
+    past = rewound(known)
+    first = first_charts(known.experiment)
+    with st.container(key="scrubber_bar"):
+        history_slider(past)
+    place = st.container(key="stored_news")
+    charts = more_charts(first, known.experiment)
+    with place:
+        publish(past, known.status, charts.figures, findings=lambda _: list(kept.findings))
+
+
+def _open_in_lab(kept: KeptRun) -> None:
+    tab = tab_id()
+    if tab is None:
+        st.stop()
+    session.open_kept(tab, kept)
+    settings_table.load(kept.latest_experiment)
+    st.switch_page("pages/live_lab.py", query_params=address_of(kept.latest_experiment))

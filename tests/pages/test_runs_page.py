@@ -1,0 +1,94 @@
+"""The page of kept runs, with a database of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from bnviz.experiment.config import NetworkConfig
+from bnviz.records.history import History
+from bnviz.records.kept_run import KeptRun
+from bnviz.store.store import Store
+from bnviz.training.batches import Batches
+from bnviz.training.trainer import train
+from bnviz.ui.web import kept as server_store
+from tests.builders import twins
+from tests.opening import ROOT, address
+
+VISITOR = "a-visitor-of-a-test"
+EXPERIMENT = twins(NetworkConfig(width=6), steps=40)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("BNVIZ_RUNS", "on")
+    monkeypatch.setenv("BNVIZ_DATABASE", f"sqlite:///{tmp_path / 'runs.sqlite'}")
+    server_store.close()
+    yield server_store.store()
+    server_store.close()
+
+
+@pytest.fixture(scope="module")
+def run(batches: Batches) -> KeptRun:
+    history = History(EXPERIMENT)
+    for frame in train(EXPERIMENT, batches):
+        history.add(frame)
+    return KeptRun(EXPERIMENT, (), None, "MNIST sample", "0.1.0", history.view(), ("Both networks learn.",))
+
+
+def page(**parameters: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "pages" / "runs.py"), default_timeout=90)
+    app.session_state["tab"], app.session_state["visitor"] = "a-tab-of-a-test", VISITOR
+    for key, value in parameters.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def said(app: AppTest) -> str:
+    return "\n".join(each.value for each in [*app.markdown, *app.info, *app.warning, *app.error, *app.caption])
+
+
+def test_without_runs_the_page_says_how_to_get_some(store: Store) -> None:
+    assert "No runs yet" in said(page())
+
+
+def test_the_list_has_the_visitors_own_runs_and_a_search_finds_them(store: Store, run: KeptRun) -> None:
+    store.keep(run, VISITOR, name="first try")
+    store.keep(run, "somebody-else", name="not mine")
+    (table,) = (app := page()).dataframe
+    assert table.value["Name"].tolist() == ["first try"]
+    assert "width 6" in str(table.value["What is special"][0])
+    app.text_input(key="runs_search").set_value("nothing like it").run()
+    assert "No run fits the search" in said(app)
+
+
+def test_a_run_is_seen_by_whoever_has_its_address(store: Store, run: KeptRun) -> None:
+    run_id = store.keep(run, "somebody-else")
+    app = page(id=run_id)
+    assert address(app)["id"] == run_id
+    assert [button.label for button in app.button if button.key == "stored_open"]
+    assert not app.warning
+
+
+def test_an_address_that_names_no_run_says_so(store: Store) -> None:
+    assert "There is no run at this address" in said(page(id="x" * 22))
+    assert "There is no run at this address" in said(page(id="../etc"))
+
+
+def test_a_database_that_is_gone_is_told_and_nothing_breaks(
+    store: Store, run: KeptRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server_store.close()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BNVIZ_DATABASE", f"sqlite:///{tmp_path / 'file' / 'runs.sqlite'}")
+    assert "Kept runs cannot be reached now" in said(page())
+
+
+def test_a_server_that_keeps_nothing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BNVIZ_RUNS", "off")
+    assert "keeps no runs" in said(page())
