@@ -5,13 +5,14 @@ import streamlit as st
 from bnviz.store.errors import StoreError
 from bnviz.store.keeper import runs_are_kept
 from bnviz.ui import page, settings_table
+from bnviz.ui.components.tab import tab_id
 from bnviz.ui.components.visitor import visitor_id
 from bnviz.ui.sections.run_list import run_list
 from bnviz.ui.sections.stored_run import show_kept
 from bnviz.ui.web.kept import store
 
 page.open_page("Runs")
-visitor = visitor_id()
+visitor, tab = visitor_id(), tab_id()
 run_id = st.query_params.get("id")
 try:
     if not runs_are_kept():
@@ -25,8 +26,8 @@ try:
                 "There is no run at this address: it was deleted, or the address is not whole.",
                 icon=":material/link_off:",
             )
-        else:
-            show_kept(run_id, kept)
+        elif tab is not None:  # the browser answers within the blink of an eye, and the page runs again
+            show_kept(run_id, kept, tab)
     elif visitor is not None:
         st.markdown(
             "Kept on this server, for this browser alone: runs that reached their end, were pinned, or were shared. "

@@ -26,7 +26,7 @@ def shared(lab: Lab) -> str:
     lab.page.get_by_role("button", name="Share").click()
     lab.click("permalink")
     link = lab.page.locator("[data-testid=stCode]").filter(has_text="runs?id=")
-    return link.inner_text().strip().lstrip("/")
+    return link.inner_text().strip().removeprefix(f"{lab.server.url}/")
 
 
 def test_a_run_is_opened_elsewhere_by_its_address_and_gone_on_with(

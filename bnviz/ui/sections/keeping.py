@@ -1,5 +1,6 @@
 """Keeping the run of a page: at its end, when it is pinned, and when it is shared."""
 
+from urllib.parse import urljoin
 from weakref import WeakKeyDictionary
 
 import streamlit as st
@@ -42,7 +43,7 @@ def share_run(run: Run) -> None:
         shared = _keep(run, visitor) if visitor else None
         st.session_state["shared_run"] = shared
     if shared := st.session_state.get("shared_run"):
-        st.code(page_url(f"runs?id={shared}"), language=None)
+        st.code(urljoin(st.context.url or "", page_url(f"runs?id={shared}")), language=None)
         st.caption("Whoever opens it sees every chart as it is now, and may copy the run; nobody controls yours.")
     if problem := keeper().problem:
         st.warning(f"Runs are not kept: {problem}", icon=":material/warning:")

@@ -13,7 +13,6 @@ from bnviz.records.history import History, View
 from bnviz.records.kept_run import KeptRun
 from bnviz.records.live import Status
 from bnviz.ui import session, settings_table
-from bnviz.ui.components.tab import tab_id
 from bnviz.ui.news import publish
 from bnviz.ui.sections.lab_charts import first_charts, more_charts
 from bnviz.ui.sections.rewind import history_slider, rewound
@@ -48,14 +47,15 @@ class StoredRun:
         """Take no notice: nothing moves."""
 
 
-def show_kept(run_id: str, kept: KeptRun) -> None:
+def show_kept(run_id: str, kept: KeptRun, tab: str) -> None:
     """Draw a kept run with all charts of the live lab, its history and what may be done with a copy of it."""
-    known = st.session_state.get("stored_run")
-    if known is None or known.kept != kept:
-        known = st.session_state["stored_run"] = StoredRun(kept, History.of(kept.view, watch=kept.watch))
+    which = run_id, kept.view.latest and kept.view.latest.tick  # an address may be kept anew, further on
+    if st.session_state.get("stored_run", (None, None))[0] != which:
+        st.session_state["stored_run"] = which, StoredRun(kept, History.of(kept.view, watch=kept.watch))
+    known: StoredRun = st.session_state["stored_run"][1]
     with st.container(horizontal=True, key="stored_actions", vertical_alignment="center"):
         if st.button("Open in the live lab and go on from here", key="stored_open", type="primary"):
-            _open_in_lab(kept)
+            _open_in_lab(kept, tab)
         if st.button("Copy its settings only", key="stored_copy"):
             settings_table.load(kept.latest_experiment)
             st.switch_page("pages/live_lab.py", query_params=address_of(kept.latest_experiment))
@@ -77,10 +77,7 @@ def show_kept(run_id: str, kept: KeptRun) -> None:
         publish(past, known.status, charts.figures, findings=lambda _: list(kept.findings))
 
 
-def _open_in_lab(kept: KeptRun) -> None:
-    tab = tab_id()
-    if tab is None:
-        st.stop()
+def _open_in_lab(kept: KeptRun, tab: str) -> None:
     session.open_kept(tab, kept)
     settings_table.load(kept.latest_experiment)
     st.switch_page("pages/live_lab.py", query_params=address_of(kept.latest_experiment))
