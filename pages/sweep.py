@@ -11,6 +11,7 @@ from bnviz.records.frames import TEST_DIGITS, TRAINING_LOSS_STEPS
 from bnviz.records.sweep import SweepResults
 from bnviz.ui import page, settings_table
 from bnviz.ui.components.live_chart import live_chart
+from bnviz.ui.components.newest import last_click
 from bnviz.ui.news import FINDINGS
 from bnviz.ui.sections import sweep_form, sweep_run
 from bnviz.ui.sections.sweep_example import show_sweep_example
@@ -41,8 +42,8 @@ with options:
 
 def clicked(key: str) -> None:
     """Open the networks of a cell, or of a point of a line, in the live lab."""
-    point = st.session_state.get(key, {}).get("click")
-    if run is not None and point and (at := figures.sweep_place(run.sweep, point["x"], point["y"])) is not None:
+    click = last_click(key)
+    if run is not None and click and (at := figures.sweep_place(run.sweep, click.x, click.y)) is not None:
         settings_table.load(run.sweep.pair(at))
         st.session_state["sweep_opens"] = True
 

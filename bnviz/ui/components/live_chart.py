@@ -26,7 +26,7 @@ def live_chart(
 
     height: pixels that are kept until the first figure is there, so that what stands below stays where it is; the same
     in every rerun. savable: with a button for an image file. on_click is called before the rerun that a click causes;
-    st.session_state[key]["click"] is then {curve, x, y, at}, with the browser's time in milliseconds.
+    last_click(key) then tells what was clicked.
     """
     component(f"chart_{height}", __file__, "liveChart", _HTML.format(height=height))(
         data={

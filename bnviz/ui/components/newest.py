@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 import streamlit as st
 
@@ -19,14 +20,45 @@ def newest_move(key: str) -> Move | None:
 
     For a callback. The component must be given last_told(key), by which it knows that it has been answered.
     """
-    told = st.session_state.get(key, {}).get("moved") or {}  # nothing where the page is just being left
+    told = _told(key, "moved")
     at, value = told.get("at", 0.0), told.get("value")
-    if at < (last_told(key) or 0.0):
+    if not _is_number(at) or at < (last_told(key) or 0.0):
         return None
     st.session_state[f"{key}_told"] = at  # not the value: that of two messages may be the same
-    if not isinstance(value, int | float) or not math.isfinite(value):
+    return Move(at, float(value)) if _is_number(value) else None
+
+
+@dataclass(frozen=True)
+class Click:
+    """What was clicked in a chart, a number or a label on each axis; at: when, in the browser's milliseconds."""
+
+    at: float
+    x: float | str
+    y: float | str
+
+    @property
+    def place(self) -> tuple[float, float] | None:
+        """The place where both axes have numbers."""
+        return None if isinstance(self.x, str) or isinstance(self.y, str) else (self.x, self.y)
+
+
+def last_click(key: str) -> Click | None:
+    """Return what was clicked last in the chart `key`; None if nothing was, or it cannot be read."""
+    told = _told(key, "click")
+    at, x, y = told.get("at"), told.get("x"), told.get("y")
+    if not _is_number(at) or not (_is_number(x) or isinstance(x, str)) or not (_is_number(y) or isinstance(y, str)):
         return None
-    return Move(at, float(value))
+    return Click(at, x, y)
+
+
+def _told(key: str, name: str) -> dict[str, Any]:
+    """Return a component's message; nothing where the page is just being left, or where it is no object."""
+    told = st.session_state.get(key, {}).get(name)
+    return told if isinstance(told, dict) else {}
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def last_told(key: str) -> float | None:

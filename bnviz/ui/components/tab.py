@@ -5,6 +5,7 @@ controls a run.
 """
 
 import re
+import uuid
 
 import streamlit as st
 
@@ -23,6 +24,8 @@ def tab_id() -> str | None:
         ).tab
     if known is None and isinstance(answer, str) and re.fullmatch(r"[\w-]{8,64}", answer):
         known = st.session_state["tab"] = answer
+    elif known is None and answer is not None:
+        assign_tab_id(known := uuid.uuid4().hex)
     return known
 
 

@@ -15,6 +15,7 @@ from bnviz.records.ghosts import Ghost
 from bnviz.records.history import View
 from bnviz.ui import page
 from bnviz.ui.components.live_chart import live_chart
+from bnviz.ui.components.newest import last_click
 
 FIRST = ("chart_loss", "chart_activations", "chart_saturation")  # of the first screen
 CHART_HEIGHT = (220, 430, 490)  # pixels: at least, at most, and what stands above and below on the first screen
@@ -172,8 +173,8 @@ def _saturation_chart() -> str:
 def _network_map(deepest: int) -> str:
     def pick_layer() -> None:
         """Choose the layer whose row of the network map was clicked."""
-        if point := st.session_state.get("chart_network", {}).get("click"):
-            st.session_state["layer"] = max(1, min(round(point["y"]), deepest))
+        if (click := last_click("chart_network")) and click.place:
+            st.session_state["layer"] = max(1, min(round(click.place[1]), deepest))
 
     options = page.heading(
         "Network map",

@@ -12,6 +12,7 @@ from bnviz.theory import ravine
 from bnviz.theory.ravine import Descent
 from bnviz.ui.components.live_chart import live_chart, unchanged
 from bnviz.ui.components.live_slider import live_slider, set_slider
+from bnviz.ui.components.newest import last_click
 from bnviz.ui.page import csv_button
 from bnviz.ui.stylesheet import use_stylesheet
 from bnviz.ui.web.shortcut import Shortcut
@@ -38,11 +39,11 @@ def _shortcut() -> Shortcut:
 
 
 def _start_at(key: str) -> None:
-    if point := st.session_state.get(key, {}).get("click"):
+    if (click := last_click(key)) and click.place:
         sliders = ("ravine_w1", "ravine_w2")
-        _shortcut().clicked(sliders, point["at"])
-        for slider, value in zip(sliders, (point["x"], point["y"]), strict=True):
-            set_slider(slider, round(min(max(float(value), -WEIGHT_REACH), WEIGHT_REACH), 2))
+        _shortcut().clicked(sliders, click.at)
+        for slider, value in zip(sliders, click.place, strict=True):
+            set_slider(slider, round(min(max(value, -WEIGHT_REACH), WEIGHT_REACH), 2))
 
 
 def _descents(values: Values) -> list[Descent]:

@@ -21,6 +21,7 @@ from bnviz.engine.capacity import raise_descriptor_limit
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs
 from bnviz.ui.web import kept
+from bnviz.ui.web.border import guard
 from bnviz.ui.web.feed import serve_news
 from bnviz.ui.web.nagle import send_at_once
 from bnviz.ui.web.page_html import serve_chapter, serve_page
@@ -66,6 +67,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     PagesManager.uses_pages_directory = False
     send_at_once()
     raise_descriptor_limit()
+    guard()
     Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
     _loops.append(asyncio.get_running_loop())
     yield
