@@ -125,6 +125,15 @@ def test_what_a_hand_does_comes_through() -> None:
     assert app.session_state["smoothing"] == 7
 
 
+@pytest.mark.parametrize("field", ["int_value", "double_value"])
+def test_a_whole_number_comes_through_as_either_kind(field: str) -> None:
+    app = page(APP)
+    (steps,) = [widget for widget in kinds_of_widgets(app) if widget.endswith("-steps")]
+    for value in (700, 800):
+        tell(app, forged(field, value), {steps: field})
+        assert address(app)["steps"] == str(value)
+
+
 @pytest.mark.parametrize(
     ("told", "place"),
     [

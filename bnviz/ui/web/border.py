@@ -17,7 +17,11 @@ MOST_TEXT = 100_000  # characters of one value: a drawing has a quarter of them
 MOST_DEPTH = 10  # of one value that is JSON
 MOST_NUMBER = 1e15
 _JSON = ("json_value", "json_trigger_value")
-_NUMBERS = ("double_value", "int_value", "double_array_value")
+_ONE_NUMBER = {
+    "int_value",
+    "double_value",
+}  # a browser takes the first for whole numbers, Streamlit registers the second
+_NUMBERS = (*_ONE_NUMBER, "double_array_value")
 _UNREADABLE = (TypeError, ValueError, OverflowError, LookupError, AttributeError, RecursionError)
 
 
@@ -67,7 +71,7 @@ def fits(told: WidgetState, metadata: WidgetMetadata[Any]) -> bool:
     kind = told.WhichOneof("value")
     if kind is None:  # it was cleared
         return True
-    if kind != metadata.value_type:
+    if kind != metadata.value_type and not {kind, metadata.value_type} <= _ONE_NUMBER:
         return False
     if kind == "file_uploader_state_value":  # names of files, which Streamlit looks up among those that came
         return True
