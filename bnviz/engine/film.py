@@ -16,10 +16,11 @@ from bnviz.data import DataName
 from bnviz.engine.cluster import Engine
 from bnviz.engine.replayed_trainer import Changes, ReplayedTrainer
 from bnviz.experiment.config import Experiment, Watch
-from bnviz.records.frames import Floats, Focus, Frame, VariantFrame
+from bnviz.records.frames import Floats, Focus, Frame, LayerFrame, VariantFrame
 from bnviz.records.questions import A, Question
 
 MOST_FRAMES = 1200  # of one film: a minute of smooth motion
+MOST_BYTES = 20_000_000  # of the frames of one film that no history keeps
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Film:
         self._training = Lock()  # held while the trainer is called; a frame that is there is not waited for
         self._recording = Lock()
         self._frames, self._ticks = [first], [first.tick]
+        self.bytes, self._spare_bytes = frame_bytes(first), 0  # of all frames, and of those that no history keeps
 
     @property
     def lost(self) -> bool:
@@ -153,28 +155,46 @@ class Film:
         with self._recording:
             self.head = frame
             if frame.tick > self._ticks[-1]:
+                size, is_kept = frame_bytes(frame), self._is_kept(frame, self._frames[-1])
+                self.bytes += size
+                self._spare_bytes += 0 if is_kept else size
                 self._frames.append(frame)
                 self._ticks.append(frame.tick)
             else:  # it shows more of the same moment
                 self._frames[-1] = _with_losses_of(self._frames[-1], frame)
-            if len(self._frames) > MOST_FRAMES:
+            if len(self._frames) > MOST_FRAMES or self._spare_bytes > MOST_BYTES:
                 self._thin()
 
     def _thin(self) -> None:
         """Let go of every second frame of the older half that no history keeps; its losses go to the next one."""
-        frames, half = self._frames, len(self._frames) // 2
+        frames, half, spare = self._frames, len(self._frames) // 2, 0
         thinned = [frames[0]]
         for place, frame in enumerate(frames[1:], 1):
-            if place < half and place % 2 and not self._is_kept(frame, frames[place - 1]):
+            is_kept = self._is_kept(frame, frames[place - 1])
+            if place < half and place % 2 and not is_kept:
                 frames[place + 1] = _with_losses_before(frame, frames[place + 1])
+                self.bytes -= frame_bytes(frame)
             else:
                 thinned.append(frames[place])
-        self._frames, self._ticks = thinned, [frame.tick for frame in thinned]
+                spare += 0 if is_kept else frame_bytes(frame)
+        self._frames, self._ticks, self._spare_bytes = thinned, [frame.tick for frame in thinned], spare
 
     def _is_kept(self, frame: Frame, before: Frame) -> bool:
         every = self.recipe.newest.training.kept_every(self.recipe.watch)
         moved = [v for v, old in zip(frame.variants, before.variants, strict=True) if v.step != old.step]
         return frame.finished or any(variant.step % every == 0 or variant.diverged for variant in moved)
+
+
+def frame_bytes(frame: Frame) -> int:
+    """Return about how much memory a frame takes."""
+    return sum(variant.losses.nbytes + sum(map(_layer_bytes, variant.layers)) for variant in frame.variants)
+
+
+def _layer_bytes(layer: LayerFrame) -> int:
+    counts = sum(each.nbytes for each in layer.histograms.values())
+    percentiles = 0 if layer.percentiles is None else layer.percentiles.nbytes
+    summaries = sum(each.quantiles.nbytes for each in (layer.summaries or {}).values())
+    return layer.mean.nbytes + layer.saturated.nbytes + counts + percentiles + summaries
 
 
 def _with_losses_before(one: Frame, other: Frame) -> Frame:

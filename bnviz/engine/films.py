@@ -1,6 +1,5 @@
 """The films of one server, and the trainer of a run that watches them."""
 
-import pickle
 import time
 from collections import OrderedDict, defaultdict
 from contextlib import ExitStack
@@ -84,10 +83,9 @@ class Films:
             if film.watchers:
                 return
         film.stop()
-        size = len(pickle.dumps(film.frames, pickle.HIGHEST_PROTOCOL))
         with self._lock:
             if not film.watchers and self._films.get(film.recipe) is film:
-                self._sizes[film.recipe] = size
+                self._sizes[film.recipe] = film.bytes
                 self._forget_oldest()
 
     def _watched(self, recipe: Recipe, who: object, focus: Focus) -> Film | None:

@@ -219,3 +219,16 @@ def test_films_that_nobody_watches_are_forgotten_oldest_first(films: Films, monk
     made = TrainerHere.made
     Watcher(films).play()
     assert TrainerHere.made == made + 1
+
+
+def test_a_long_film_is_thinned_and_shows_the_same_history(
+    films: Films, batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(film_module, "MOST_FRAMES", 40)
+    first = Watcher(films)
+    while not first.frame.finished:
+        first.advance(1)
+    film = first.trainer._here()
+    kept = STEPS // EXPERIMENT.training.keep_every + 1
+    assert kept <= len(film.frames) <= 40 + kept
+    assert Watcher(films).play().record == first.record == alone([], batches)
