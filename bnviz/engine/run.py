@@ -61,6 +61,7 @@ class Run:
         """
         self.watch: Watch | None = watch
         self.scenario = Scenario(experiment, tuple(changes))  # what is trained, as long as nobody edits it
+        self.opened = kept  # what it goes on with, or nothing
         self.experiment = experiment  # as last asked for; the thread may be about to apply it
         self.history = History(experiment, watch=watch)
         self.data = data

@@ -1,6 +1,7 @@
 """Test accuracy against steps or seconds, and what all curves over a run share."""
 
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 
@@ -175,11 +176,12 @@ def _changed(view: View, marker: Marker) -> list[int]:
 
 
 def _marker_text(view: View, marker: Marker) -> str:
-    """What was changed; without the network's letter where it alone is blue, or orange."""
+    """What was changed, as text alone: an imported run's labels are a stranger's. Without the network's letter where it
+    alone is blue, or orange."""
     changed, kinds = _changed(view, marker), [variant.batchnorm is not None for variant in view.experiment.variants]
     if len(changed) == 1 and kinds.count(kinds[changed[0]]) == 1:
-        return marker.label.removeprefix(f"{view.experiment.letters[changed[0]]}: ")
-    return marker.label
+        return escape(marker.label.removeprefix(f"{view.experiment.letters[changed[0]]}: "), quote=False)
+    return escape(marker.label, quote=False)
 
 
 def _marker_color(view: View, marker: Marker) -> str:

@@ -12,6 +12,7 @@ from bnviz.records.kept_run import KeptRun
 from bnviz.store.store import Store
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import train
+from bnviz.ui.sections.stored_run import plain_findings
 from bnviz.ui.web import kept as server_store
 from tests.builders import twins
 from tests.opening import ROOT, address
@@ -73,6 +74,11 @@ def test_a_run_is_seen_by_whoever_has_its_address(store: Store, run: KeptRun) ->
     assert address(app)["id"] == run_id
     assert [button.label for button in app.button if button.key == "stored_open"]
     assert not app.warning
+
+
+def test_what_a_strangers_file_says_of_a_run_is_shown_as_text(run: KeptRun) -> None:
+    hostile = run.with_findings(("<img src=x onerror=alert(1)>",))
+    assert plain_findings(hostile) == ["&lt;img src=x onerror=alert(1)&gt;"]
 
 
 def test_an_address_that_names_no_run_says_so(store: Store) -> None:

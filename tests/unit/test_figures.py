@@ -277,6 +277,14 @@ class TestTheLossChart:
         assert marker["label"]["font"]["color"] == network_color(twins(), 0)
         assert loss(history.view(), x="seconds")["layout"]["shapes"][1]["x0"] == 1.5
 
+    def test_a_strangers_label_is_text_and_no_markup(self) -> None:
+        history = History(twins())
+        history.add(frame(variant_frame(9, [1.0] * 9), variant_frame(9, [1.0] * 9)))
+        label = 'A: <a href="https://elsewhere">x</a>'
+        history.edit(Edit(twins(), label=label), frame(variant_frame(9), variant_frame(9)))
+        told = loss(history.view())["layout"]["shapes"][1]["label"]["text"]
+        assert told == '&lt;a href="https://elsewhere"&gt;x&lt;/a&gt;'
+
     def test_a_marker_names_the_network_by_its_letter_where_another_has_its_colour(self) -> None:
         both = replace(twins(), variants=(twins().variants[0],) * 2)
         history = History(both)

@@ -24,7 +24,7 @@ def keep_at_its_end(run: Run) -> None:
     if visitor is None or not runs_are_kept():
         return
     run.at_end = lambda: _keep(run, visitor)
-    if run.status.state == "finished" and run.history not in _ids:
+    if run.status.state == "finished" and run.history not in _ids and not _is_as_it_was_kept(run):
         _keep(run, visitor)
 
 
@@ -47,6 +47,14 @@ def share_run(run: Run) -> None:
         st.caption("Whoever opens it sees every chart as it is now, and may copy the run; nobody controls yours.")
     if problem := keeper().problem:
         st.warning(f"Runs are not kept: {problem}", icon=":material/warning:")
+
+
+def _is_as_it_was_kept(run: Run) -> bool:
+    """Whether a run that was opened from the store has not been trained any further."""
+    latest, opened = run.view().latest, run.opened
+    return opened is not None and (
+        latest is None or opened.view.latest is None or latest.tick == opened.view.latest.tick
+    )
 
 
 def _keep(run: Run, visitor: str, *, pinned: bool = False) -> str | None:

@@ -1,6 +1,7 @@
 """A kept run on a page: every chart, as it was; to look at and to copy, never to control."""
 
 from dataclasses import dataclass, field
+from html import escape
 
 import streamlit as st
 
@@ -74,7 +75,12 @@ def show_kept(run_id: str, kept: KeptRun, tab: str) -> None:
     place = st.container(key="stored_news")
     charts = more_charts(first, known.experiment)
     with place:
-        publish(past, known.status, charts.figures, findings=lambda _: list(kept.findings))
+        publish(past, known.status, charts.figures, findings=lambda _: plain_findings(kept))
+
+
+def plain_findings(kept: KeptRun) -> list[str]:
+    """Return what is said of a run as HTML: the words may be a stranger's, of a file or another server."""
+    return [escape(line) for line in kept.findings]
 
 
 def _open_in_lab(kept: KeptRun, tab: str) -> None:
