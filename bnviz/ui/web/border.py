@@ -17,10 +17,7 @@ MOST_TEXT = 100_000  # characters of one value: a drawing has a quarter of them
 MOST_DEPTH = 10  # of one value that is JSON
 MOST_NUMBER = 1e15
 _JSON = ("json_value", "json_trigger_value")
-_ONE_NUMBER = {
-    "int_value",
-    "double_value",
-}  # a browser takes the first for whole numbers, Streamlit registers the second
+_ONE_NUMBER = {"int_value", "double_value"}  # a browser tells whole numbers as the first, Streamlit expects the second
 _NUMBERS = (*_ONE_NUMBER, "double_array_value")
 _UNREADABLE = (TypeError, ValueError, OverflowError, LookupError, AttributeError, RecursionError)
 
