@@ -49,7 +49,7 @@ def test_the_momentum_slider_marks_the_change_on_the_network_as_it_is(here: Lab)
     here.wait_for_step(lambda step: step == 1)
     here.press("bn_momentum", "ArrowLeft", 5)
     told = here.page.locator(".st-key-bn_momentum input").get_attribute("aria-valuetext")
-    wait_for(lambda: labels(here) == [f"A: running momentum {told}"], f"one marker for the whole way, to {told}")
+    wait_for(lambda: labels(here) == [f"running momentum {told}"], f"one marker for the whole way, to {told}")
     assert here.step() == 1
 
 
