@@ -21,7 +21,7 @@ from bnviz.training.trainer import Trainer
 from tests.running import plain
 
 FOCUS = Focus((0,))
-STEPS = 420  # a frame is kept every second step
+STEPS = 160
 SMALL = NetworkConfig(width=4, init="xavier_normal")
 EXPERIMENT = Experiment(TrainingConfig(steps=STEPS, batch_size=8), (Variant(SMALL), Variant(SMALL, BatchNormConfig())))
 
@@ -144,7 +144,7 @@ def changed(experiment: Experiment, kind: str) -> Experiment:
 moves = st.tuples(st.integers(0, 2), st.sampled_from(["step", "some", "many", "look", "switch", "init"]), st.booleans())
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(moves, max_size=30))
 def test_every_watcher_shows_what_it_would_have_shown_alone(
     films: Films, batches: Batches, script: list[tuple[int, str, bool]]
