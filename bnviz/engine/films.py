@@ -147,15 +147,23 @@ class FilmedTrainer:
         return self._show(frame)
 
     def advance(self, steps: int | None, interval: float | None, *, evaluate: bool, focus: Focus) -> list[Frame]:
-        """Return the next frames, of at most so many steps, in their order; none if the next one is not due yet."""
+        """Return the next frames, of at most so many steps, in their order; none if the next one is not due yet.
+
+        interval: seconds until the next frame is wished; None: so many steps are wanted exactly, and at once.
+        """
         film = self._here()
         film.watchers[self] = focus
         if steps == 0:
             found = film.look(self._seen, focus)
-        elif film.recorded(self._seen, None):
+            if not found and not self._seen.shows(focus):  # others have trained on, and looked at other layers
+                self._go_alone()
+                found = self._here().look(self._seen, focus)
+        elif interval is not None and self._seen.tick < film.head.tick:
             found = self._follow(film, steps, interval)
         else:
-            found = film.advance(self._seen, steps, interval, evaluate=evaluate, focus=focus)
+            if self._seen.tick < film.head.tick and not film.recorded(self._seen, steps):
+                self._go_alone()  # exactly so many steps, now: others have gone further at once
+            found = self._here().advance(self._seen, steps, interval, evaluate=evaluate, focus=focus)
         if found:
             self._show(found[-1])
         return found
@@ -189,7 +197,7 @@ class FilmedTrainer:
             self._films.leave(self._film, self)
         self._film = None
 
-    def _follow(self, film: Film, steps: int | None, interval: float | None) -> list[Frame]:
+    def _follow(self, film: Film, steps: int | None, interval: float) -> list[Frame]:
         """Return the recorded frames that are due. Where they lie too far apart for a slow pace, go alone from here."""
         now = time.monotonic()
         if steps is None:
@@ -199,7 +207,7 @@ class FilmedTrainer:
         if now - self._told > PATIENCE:
             self._go_alone()
         else:
-            time.sleep(min(REST, interval or REST))
+            time.sleep(min(REST, interval))
         return []
 
     def _go_alone(self) -> None:

@@ -80,7 +80,8 @@ class Watcher:
         self.history.add(self.frame)
 
     def advance(self, steps: int | None, *, evaluate: bool = False) -> None:
-        for frame in self.trainer.advance(steps, None, evaluate=evaluate, focus=FOCUS):
+        exactly = steps in (0, 1)  # as a hand asks for
+        for frame in self.trainer.advance(steps, None if exactly else 0.0, evaluate=evaluate, focus=FOCUS):
             self.frame = frame
             self.history.add(frame)
 
@@ -232,3 +233,14 @@ def test_a_long_film_is_thinned_and_shows_the_same_history(
     kept = STEPS // EXPERIMENT.training.keep_every + 1
     assert kept <= len(film.frames) <= 40 + kept
     assert Watcher(films).play().record == first.record == alone([], batches)
+
+
+def test_a_single_step_is_one_step_also_where_others_took_many_at_once(films: Films) -> None:
+    first = Watcher(films)
+    while not first.frame.finished:
+        first.advance(50)
+    second = Watcher(films)
+    for step in range(1, 6):
+        second.advance(1)
+        assert second.frame.tick == step
+    assert second.play().record == first.record
