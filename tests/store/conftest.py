@@ -72,6 +72,12 @@ class PostgreSQL:
         return True
 
 
+@pytest.fixture(autouse=True)
+def runs_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests keep nothing."""
+    monkeypatch.delenv("BNVIZ_RUNS")
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     """Debian keeps its programs off the PATH."""
