@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from bnviz.analysis import shift
+from bnviz.engine.bell import Bell
 from bnviz.experiment.config import Experiment
 from bnviz.records.answers import GradientShift
 from bnviz.records.frames import BINS, QUANTILES, Counts, LayerFrame, Summary
@@ -60,6 +61,7 @@ class StandIn:
     """A run that stands still, or plays, and answers at once or not at all."""
 
     def __init__(self, view: View, state: str = "paused", *, answers: bool = True) -> None:
+        self.moved = Bell()
         self.history, self.experiment = object(), view.experiment
         self._view, self.state, self.answers, self.asked = view, state, answers, 0
 
