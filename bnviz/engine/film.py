@@ -60,12 +60,6 @@ class Film:
         """Whether the worker of its trainer is gone."""
         return (trainer := self._trainer) is not None and trainer.lost
 
-    @property
-    def frames(self) -> list[Frame]:
-        """The recorded frames."""
-        with self._recording:
-            return list(self._frames)
-
     def recorded(self, after: Frame, steps: int | None) -> list[Frame]:
         """Return the recorded frames of the next so many steps after a frame; None: of all that follow."""
         with self._recording:

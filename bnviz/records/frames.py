@@ -213,6 +213,11 @@ class VariantFrame:
         """The step at which the test results were measured."""
         return self.step if self.tested_at is None else self.tested_at
 
+    @property
+    def saturated(self) -> float:
+        """The largest saturated share among its layers, 0 to 1."""
+        return max((float(layer.saturated.mean()) for layer in self.layers), default=0.0)
+
     def shows(self, focus: Focus) -> bool:
         """Return whether the frame holds the histograms of every layer in focus that the network has."""
         shown = (layer for k, layer in enumerate(self.layers) if focus.layers is None or k in focus.layers)

@@ -23,7 +23,7 @@ class Ghost:
     @property
     def saturated(self) -> float:
         """The largest saturated share among its layers, 0 to 1."""
-        return max((float(layer.saturated.mean()) for layer in self.last.layers), default=0.0)
+        return self.last.saturated
 
 
 @dataclass(frozen=True)

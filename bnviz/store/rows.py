@@ -56,7 +56,7 @@ def summary(run: KeptRun) -> dict[str, Any]:
             "name": name,
             "test_loss": _known(frame.test_loss if frame else math.nan),
             "accuracy": _known(frame.test_accuracy if frame else math.nan),
-            "saturated": max((float(layer.saturated.mean()) for layer in frame.layers), default=0.0) if frame else None,
+            "saturated": frame.saturated if frame else None,
             "curve": _small(history.losses),
         }
         for name, frame, history in zip(names, latest, view.variants, strict=True)
