@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 
 if TYPE_CHECKING:
+    from bnviz.own_network.diagnose import diagnose
     from bnviz.training.trainer import Trainer, train
 
 __version__ = "0.1.0"
@@ -17,12 +18,20 @@ __all__ = [
     "TrainingConfig",
     "Variant",
     "__version__",
+    "diagnose",
     "train",
 ]
 
 
+# What imports torch, which costs seconds: loaded on first use, never in the web process.
+_LATE = {
+    "Trainer": "bnviz.training.trainer",
+    "diagnose": "bnviz.own_network.diagnose",
+    "train": "bnviz.training.trainer",
+}
+
+
 def __getattr__(name: str) -> Any:
-    # The trainer imports torch, which costs seconds: only on first use, never in the web process.
-    if name in ("Trainer", "train"):
-        return getattr(import_module("bnviz.training.trainer"), name)
+    if name in _LATE:
+        return getattr(import_module(_LATE[name]), name)
     raise AttributeError(f"module 'bnviz' has no attribute {name!r}")

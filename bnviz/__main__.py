@@ -1,4 +1,4 @@
-"""The command line: `python -m bnviz train`, `sweep`, `reproduce` and `data`, on the same core as the web app."""
+"""The command line, `python -m bnviz COMMAND`: train, sweep, diagnose, reproduce, data, on the core of the web app."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bnviz import __version__
-from bnviz.commands import data, reproduce, sweep, train
+from bnviz.commands import data, diagnose, reproduce, sweep, train
 from bnviz.experiment.settings import SHARED, VARIANT, Setting, Value, as_text
 from bnviz.records.reproduction import RESULTS_FILE
 
@@ -26,6 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train one network, or an experiment file"))
     _add_sweep(commands.add_parser("sweep", help="train a grid of networks, as the page Sweep does"))
+    _add_diagnose(commands.add_parser("diagnose", help="say what is wrong with a network of your own"))
     _add_reproduce(
         commands.add_parser(
             "reproduce", help="measure again what the literature reports; write docs/RESULTS.md and its figures"
@@ -56,6 +57,16 @@ def _add_sweep(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="FILE", type=Path, required=True, help="where the results go, as .parquet or .csv"
     )
     parser.set_defaults(run=lambda arguments: sweep.run(arguments.definition, arguments.out))
+
+
+def _add_diagnose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "function",
+        metavar="FUNCTION",
+        help="package.module:function, which returns model and batches, and if it likes a loss and an optimizer",
+    )
+    parser.add_argument("--json", action="store_true", help="print nothing but the JSON document")
+    parser.set_defaults(run=lambda arguments: diagnose.run(arguments.function, arguments.json))
 
 
 def _add_reproduce(parser: argparse.ArgumentParser) -> None:

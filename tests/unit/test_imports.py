@@ -19,7 +19,7 @@ MODULES = [
     *sorted(m.name for m in pkgutil.walk_packages(bnviz.__path__, "bnviz.") if "__main__" not in m.name),
 ]
 INTERFACE = [name for name in MODULES if name.startswith("bnviz.ui")]
-FOR_WORKERS = [name for name in MODULES if name.startswith(("bnviz.nn", "bnviz.training"))]
+FOR_WORKERS = [name for name in MODULES if name.startswith(("bnviz.nn", "bnviz.training", "bnviz.own_network"))]
 
 SCRIPT = """
 import importlib, json, sys

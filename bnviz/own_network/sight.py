@@ -1,0 +1,224 @@
+"""Hooks on the layers of a model, which collect what passes through them; the hooks are there only while they do."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from bnviz.own_network.layers import (
+    Slopes,
+    layers_of,
+    normalizes_over_batch,
+    slopes_at,
+    slopes_of,
+    uses_batch_statistics,
+)
+from bnviz.records.own_network import Kind
+
+_BEFORE = 4  # operations between an activation called as a function and the layer that its result reaches
+_FUNCTIONS = (
+    "Relu",
+    "Tanh",
+    "Sigmoid",
+    "Gelu",
+    "Silu",
+    "Elu",
+    "LeakyRelu",
+    "Hardtanh",
+    "Hardswish",
+    "Softplus",
+    "Mish",
+)
+
+
+@dataclass
+class Use:
+    """What passed through a module, the nth time in a pass through the model; tensors are on the model's device.
+
+    sample: of the outputs, values alone. extremes: (3, units), least, largest and mean input of each unit of an
+    activation. slopes: of the sample. batches: mean, unbiased variance and values a channel of each pass.
+    """
+
+    module: nn.Module
+    name: str
+    kind: Kind
+    nth: int = 0
+    takes: str = ""
+    sample: Tensor | None = None
+    extremes: Tensor | None = None
+    saturated: Tensor | None = None
+    batches: list[tuple[Tensor, Tensor, int]] = field(default_factory=list)
+    training: bool = False
+    uses: int = 1
+
+
+@dataclass
+class Sight:
+    """Looks at a model's layers for some passes. samples: values kept of a layer's outputs.
+
+    uses: by module and place in the pass, in the order of the first pass. passes: through the model, in train mode.
+    examples: in the first batch. functions: activations called as functions, which no hook sees.
+    """
+
+    model: nn.Module
+    samples: int = 2048
+    slopes: dict[nn.Module, Slopes | None] = field(default_factory=dict)
+    in_modes: tuple[bool, ...] = (True,)
+    on_begin: Callable[[], None] = lambda: None
+    uses: dict[tuple[nn.Module, int], Use] = field(default_factory=dict)
+    passes: int = 0
+    examples: int = 0
+    functions: int = 0
+    outputs: Tensor | None = None
+    _handles: list[RemovableHandle] = field(default_factory=list)
+    _seeing: bool = False
+    _times: dict[nn.Module, int] = field(default_factory=dict)
+    _produced: dict[int, tuple[str, Tensor]] = field(default_factory=dict)
+    _nodes: list[Any] = field(default_factory=list)
+    _inputs: dict[nn.Module, tuple[Tensor, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Find the layers."""
+        self.layers = layers_of(self.model)
+
+    def attach(self) -> None:
+        """Put the hooks on."""
+        self._handles.append(self.model.register_forward_pre_hook(self._begin, prepend=True))
+        for module in self.layers:
+            self._handles.append(module.register_forward_pre_hook(self._before))
+            self._handles.append(module.register_forward_hook(self._after))
+        self._handles.append(self.model.register_forward_hook(self._end, always_call=True))
+
+    def detach(self) -> None:
+        """Take all hooks off, and let go of what they held."""
+        while self._handles:
+            self._handles.pop().remove()
+        self._let_go()
+        self._seeing = False
+
+    def fresh(self) -> None:
+        """Forget what was seen."""
+        self.uses, self.passes, self.examples, self.functions, self.outputs = {}, 0, 0, 0, None
+
+    def _let_go(self) -> None:
+        for held in (self._times, self._produced, self._nodes, self._inputs):
+            held.clear()
+
+    def _begin(self, model: nn.Module, args: Any) -> None:
+        self._let_go()
+        self._seeing = self.model.training in self.in_modes and not torch.is_inference_mode_enabled()
+        if self._seeing:
+            self.on_begin()
+
+    def _end(self, model: nn.Module, args: Any, output: Any) -> None:
+        if self._seeing and output is not None:
+            self.passes += 1
+            first = next(_tensors(args), None)
+            if not self.examples and first is not None and first.dim():
+                self.examples = len(first)
+            self.outputs = next(_tensors(output), None)
+            self.outputs = None if self.outputs is None else self.outputs.detach()
+        self._seeing = False
+        self._let_go()
+
+    def _before(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        if not self._seeing or not args or not isinstance(args[0], Tensor):
+            return
+        x = args[0]
+        name, _ = self._produced.get(id(x), ("", x))
+        with torch.no_grad():
+            _, kind = self.layers[module]
+            self._inputs[module] = (sample_of(x, self.samples) if kind == "activation" else x.detach(), name)
+            if not name and not self.passes and kind != "activation" and self._from_function(x):
+                self.functions += 1
+            if kind == "normalization":
+                self._see_normalization(module, x.detach())
+            elif kind == "activation":
+                self._see_activation(module, x.detach(), name)
+
+    def _use(self, module: nn.Module) -> Use:
+        name, kind = self.layers[module]
+        nth = self._times.get(module, 0)
+        # Of an activation that is used several times every use is a row; other modules have one, with their weights.
+        key = (module, nth if kind == "activation" else 0)
+        if key not in self.uses:
+            self.uses[key] = Use(module, name, kind, key[1])
+        use = self.uses[key]
+        use.uses = max(use.uses, nth + 1)
+        return use
+
+    def _see_normalization(self, module: nn.Module, x: Tensor) -> None:
+        use = self._use(module)
+        use.training = uses_batch_statistics(module)
+        if not normalizes_over_batch(module) or x.dim() < 2 or not x.numel():
+            return
+        values = x.numel() // x.shape[1]
+        axes = [axis for axis in range(x.dim()) if axis != 1]
+        var, mean = torch.var_mean(x.float(), axes, correction=1 if values > 1 else 0)
+        use.batches.append((mean, var, values))
+
+    def _see_activation(self, module: nn.Module, x: Tensor, takes: str) -> None:
+        use = self._use(module)
+        if module not in self.slopes:
+            self.slopes[module] = slopes_of(module)
+        known = self.slopes[module]
+        if known is None or x.dim() < 2 or not x.numel():
+            return
+        of_linear = next((u.kind == "linear" for u in self.uses.values() if u.name == takes), False)
+        units = x.dim() - 1 if of_linear else 1
+        axes = [axis for axis in range(x.dim()) if axis != units]
+        now = torch.stack([x.amin(axes), x.amax(axes), x.float().mean(axes)]).float()
+        if use.extremes is None or use.extremes.shape != now.shape:
+            use.extremes = now
+            use.saturated = known.saturated(slopes_at(module, self._inputs[module][0])) if known.flat else None
+        else:
+            before = use.extremes
+            use.extremes = torch.stack(
+                [torch.minimum(before[0], now[0]), torch.maximum(before[1], now[1]), (before[2] + now[2]) / 2]
+            )
+
+    def _after(self, module: nn.Module, args: Any, output: Any) -> None:
+        if not self._seeing or module not in self._inputs or not isinstance(output, Tensor):
+            return
+        use = self._use(module)
+        use.takes = use.takes or self._inputs.pop(module)[1]
+        if use.sample is None:
+            use.sample = sample_of(output, self.samples)
+        self._times[module] = self._times.get(module, 0) + 1
+        if not self.passes:
+            name = use.name if not use.nth else f"{use.name} (use {use.nth + 1})"
+            self._produced[id(output)] = (name, output)
+            if use.kind == "activation" and output.grad_fn is not None:
+                self._nodes.append(output.grad_fn)
+
+    def _from_function(self, x: Tensor) -> bool:
+        """Whether x comes from an activation called as a function, as autograd's graph tells."""
+        node: Any = x.grad_fn
+        for _ in range(_BEFORE):
+            if node is None or any(node is of_module for of_module in self._nodes):
+                return False
+            if node.name().removesuffix("Backward0").removesuffix("Backward1") in _FUNCTIONS:
+                return True
+            node = node.next_functions[0][0] if node.next_functions else None
+        return False
+
+
+def sample_of(x: Tensor, most: int) -> Tensor:
+    """Return a copy of at most so many values of x, evenly spaced; the spacing is odd, so that no axis is favoured."""
+    flat = x.detach().flatten()
+    return flat[:: max(-(-flat.numel() // most), 1) | 1].clone()
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors in the arguments or the output of a model."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _tensors(each)
+    elif isinstance(value, tuple | list):
+        for each in value:
+            yield from _tensors(each)
