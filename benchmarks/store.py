@@ -14,6 +14,7 @@ from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, 
 from bnviz.export.run_file import from_bytes, to_bytes
 from bnviz.records.history import History
 from bnviz.records.kept_run import KeptRun
+from bnviz.records.recipe import Recipe
 from bnviz.store import rows
 from bnviz.store.store import _RUNS, SORTS, Store
 from bnviz.training.batches import Batches
@@ -34,7 +35,7 @@ def five_layers() -> KeptRun:
     history.add(trainer.advance(steps=0))
     while not trainer.finished:
         history.add(trainer.advance())
-    return KeptRun(experiment, (), None, "MNIST sample", __version__, history.view())
+    return KeptRun(Recipe(experiment, "MNIST sample"), __version__, history.view())
 
 
 def filled(url: str, run: KeptRun) -> Store:

@@ -25,6 +25,7 @@ from bnviz.records.frames import (
 )
 from bnviz.records.history import Marker, VariantHistory, View
 from bnviz.records.kept_run import KeptRun
+from bnviz.records.recipe import Recipe
 from tests.builders import twins
 
 SMALL = twins(NetworkConfig(width=4), steps=30)
@@ -140,7 +141,8 @@ def made_up_run(
     """A run that began with the experiment; its view is that of the last edit's."""
     now = edits[-1][1].experiment if edits else experiment
     view = MadeUp(seed).view(now, frames, points)
-    return KeptRun(experiment, tuple(edits), watch, data, "0.1.0", view, ("Both networks learn.",))  # type: ignore[arg-type]
+    recipe = Recipe(experiment, data, watch, tuple(edits))  # type: ignore[arg-type]
+    return KeptRun(recipe, "0.1.0", view, ("Both networks learn.",))
 
 
 def with_steps(steps: int) -> Experiment:

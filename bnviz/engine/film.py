@@ -7,35 +7,19 @@ between kept moments go after a while: who comes later sees fewer, and the same 
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Lock
 
 import numpy as np
 
-from bnviz.data import DataName
 from bnviz.engine.cluster import Engine
-from bnviz.engine.replayed_trainer import Changes, ReplayedTrainer
-from bnviz.experiment.config import Experiment, Watch
+from bnviz.engine.replayed_trainer import ReplayedTrainer
 from bnviz.records.frames import Floats, Focus, Frame, LayerFrame, VariantFrame
 from bnviz.records.questions import A, Question
+from bnviz.records.recipe import Recipe
 
 MOST_FRAMES = 1200  # of one film: a minute of smooth motion
 MOST_BYTES = 20_000_000  # of the frames of one film that no history keeps
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that decides what a run shows: what it began with, on which digits, and what was changed at which tick."""
-
-    experiment: Experiment
-    data: DataName
-    watch: Watch | None = None
-    changes: Changes = ()
-
-    @property
-    def newest(self) -> Experiment:
-        """The settings after the last change."""
-        return self.changes[-1][1].experiment if self.changes else self.experiment
 
 
 class Film:

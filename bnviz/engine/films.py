@@ -8,13 +8,14 @@ from threading import Lock
 
 from bnviz.data import DataName
 from bnviz.engine.cluster import Engine
-from bnviz.engine.film import Film, Recipe
+from bnviz.engine.film import Film
 from bnviz.engine.remote import WorkerLostError
 from bnviz.engine.replayed_trainer import ReplayedTrainer
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
 from bnviz.records.frames import Focus, Frame
 from bnviz.records.questions import A, Question
+from bnviz.records.recipe import Recipe
 
 IDLE_BYTES = 200_000_000  # of the frames of films that nobody watches; the oldest go first
 FASTEST = 2000.0  # steps a second at which frames that are there already are shown at full speed

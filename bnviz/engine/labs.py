@@ -166,7 +166,7 @@ class Labs:
         with self._lock:
             tab = self._own(tab, owner)
             self._clear(tab, "live")
-            run = Run(self.engine, kept.latest_experiment, kept.data, films=self.films, kept=kept)
+            run = Run(self.engine, kept.recipe.newest, kept.recipe.data, films=self.films, kept=kept)
             run.set_speed(SPEEDS[FIRST_SPEED])
             self._labs[tab, "live"] = _Lab(run, owner)
             return tab, run

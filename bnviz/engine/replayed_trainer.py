@@ -10,9 +10,9 @@ from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
 from bnviz.records.frames import Focus, Frame
 from bnviz.records.questions import A, Question
+from bnviz.records.recipe import Changes
 
 REPLAY_INTERVAL = 0.3  # seconds of training in one call while a run is replayed
-Changes = tuple[tuple[int, Edit], ...]  # what was changed at which tick
 NOTHING = Focus(())
 
 

@@ -18,7 +18,6 @@ from bnviz import __version__
 from bnviz.data import DataName
 from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import Engine, EngineUnavailableError
-from bnviz.engine.film import Recipe
 from bnviz.engine.films import Films
 from bnviz.engine.pace import Pace, Rate
 from bnviz.engine.remote import WorkerLostError
@@ -131,7 +130,7 @@ class Run:
         recipe, view = self._trainer.recipe, self.view()
         if recipe is None or view.latest is None or recipe.newest != view.experiment:
             return None
-        return KeptRun(recipe.experiment, recipe.changes, recipe.watch, recipe.data, __version__, view)
+        return KeptRun(recipe, __version__, view)
 
     def refresh_every(self, seconds: float) -> None:
         """Say how far apart frames may be for whoever looks; forgotten after a second."""
@@ -264,10 +263,9 @@ class Run:
     def _resume(self, kept: KeptRun) -> None:
         """Show a kept run as it was; it is trained again up to there only if more is wanted of it."""
         assert kept.view.latest is not None
-        recipe = Recipe(kept.experiment, kept.data, kept.watch, kept.edits)
         self.history = History.of(kept.view, watch=self.watch)
-        self._frame = self._trainer.resume(recipe, kept.view.latest)
-        self._applied = kept.latest_experiment
+        self._frame = self._trainer.resume(kept.recipe, kept.view.latest)
+        self._applied = kept.recipe.newest
         self._settle()
 
     def _advance(self) -> None:

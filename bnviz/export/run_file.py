@@ -11,8 +11,9 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, LargeZipFile, ZipFile,
 
 from bnviz.export import run_document
 from bnviz.export.columns import Column, WrongNumbersError, from_parquet, row_bytes, to_parquet
+from bnviz.export.recipe_document import DocumentError
 from bnviz.export.run_checks import MOST_ROWS, check
-from bnviz.export.run_document import Document, DocumentError
+from bnviz.export.run_document import Document
 from bnviz.export.run_tables import TABLES, TableReader, Tables, TableWriter
 from bnviz.records.frames import Frame
 from bnviz.records.history import View
@@ -39,7 +40,7 @@ class RunFileError(ValueError):
 def to_bytes(run: KeptRun) -> bytes:
     """Return the run as a file. Raises RunFileError for one that is too large or that `from_bytes` would not read."""
     view = run.view
-    if view.experiment != run.latest_experiment:
+    if view.experiment != run.recipe.newest:
         raise RunFileError("its curves are not those of its experiment")
     writer = TableWriter()
     try:
@@ -118,7 +119,7 @@ def _tables(members: dict[str, bytes]) -> Tables:
 
 
 def _view(document: Document, tables: Tables) -> View:
-    experiment = document.changes()[-1][1].experiment if document.edits else document.experiment
+    experiment = document.recipe().newest
     reader = TableReader(tables, experiment)
     histories = reader.histories()
     latest = None

@@ -62,8 +62,8 @@ def summary(run: KeptRun) -> dict[str, Any]:
         for name, frame, history in zip(names, latest, view.variants, strict=True)
     ]
     return {
-        "special": ", ".join(special_settings(run.latest_experiment)),
-        "data": run.data,
+        "special": ", ".join(special_settings(run.recipe.newest)),
+        "data": run.recipe.data,
         "steps": view.latest.step if view.latest else 0,
         "loss": min((n["test_loss"] for n in networks if n["test_loss"] is not None), default=None),
         "accuracy": max((n["accuracy"] for n in networks if n["accuracy"] is not None), default=None),

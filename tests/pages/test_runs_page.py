@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from bnviz.experiment.config import NetworkConfig
 from bnviz.records.history import History
 from bnviz.records.kept_run import KeptRun
+from bnviz.records.recipe import Recipe
 from bnviz.store.store import Store
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import train
@@ -37,7 +38,7 @@ def run(batches: Batches) -> KeptRun:
     history = History(EXPERIMENT)
     for frame in train(EXPERIMENT, batches):
         history.add(frame)
-    return KeptRun(EXPERIMENT, (), None, "MNIST sample", "0.1.0", history.view(), ("Both networks learn.",))
+    return KeptRun(Recipe(EXPERIMENT, "MNIST sample"), "0.1.0", history.view(), ("Both networks learn.",))
 
 
 def page(**parameters: str) -> AppTest:

@@ -2,11 +2,13 @@
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, get_ident
 
 import pytest
 
+from bnviz.records.recipe import Recipe
 from bnviz.store import errors, keeper
 from bnviz.store.errors import StoreError
 from bnviz.store.keeper import MOST_WAITING, Keeper
@@ -112,7 +114,7 @@ def test_a_problem_is_told_once_and_is_over_when_it_is(tmp_path: Path, caplog: p
 
 def test_a_run_that_cannot_be_kept_costs_no_other(tmp_path: Path) -> None:
     made = Keeper(lambda: Store.open(f"sqlite:///{tmp_path}/runs.sqlite"))
-    made.keep("wrong", made_up_run().__class__(**(vars(RUN) | {"experiment": with_steps(31)})), ME)
+    made.keep("wrong", replace(RUN, recipe=Recipe(with_steps(31), "MNIST sample")), ME)
     made.keep("right", RUN, ME)
     made.close()
     store = Store.open(f"sqlite:///{tmp_path}/runs.sqlite")

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from bnviz.experiment.config import Experiment, NetworkConfig
 from bnviz.records.history import History
+from bnviz.records.recipe import Recipe
 from bnviz.store import store as store_module
 from bnviz.store.errors import LATER, StoreError
 from bnviz.store.rows import CURVE_POINTS
@@ -104,7 +105,7 @@ class TestAKeptRun:
 
     def test_that_is_no_run_is_refused(self, store: Store) -> None:
         with pytest.raises(StoreError, match="not those of its experiment"):
-            store.keep(replace(RUN, experiment=with_steps(31)), ME)
+            store.keep(replace(RUN, recipe=Recipe(with_steps(31), "MNIST sample")), ME)
         assert store.size() == 0
 
 
@@ -340,6 +341,7 @@ class TestSeveralAtOnce:
 
 PROCESS = """
 import sys
+from bnviz.records.recipe import Recipe
 from bnviz.store.store import Store
 from tests.keeping import made_up_run
 input()

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from bnviz.engine import film as film_module
 from bnviz.engine import films as films_module
-from bnviz.engine.film import Recipe
 from bnviz.engine.films import FilmedTrainer, Films
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.experiment.edits import Edit, plan
 from bnviz.records.frames import Focus, Frame
 from bnviz.records.history import History
+from bnviz.records.recipe import Recipe
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer
 from tests.running import plain

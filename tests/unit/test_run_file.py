@@ -25,6 +25,7 @@ from bnviz.export.run_file import RunFileError, from_bytes, to_bytes
 from bnviz.export.run_tables import TABLES
 from bnviz.records.history import History
 from bnviz.records.kept_run import KeptRun
+from bnviz.records.recipe import Recipe
 from tests.builders import experiments, trainer_of, twins
 from tests.keeping import SMALL, MadeUp, made_up_run
 from tests.running import plain
@@ -63,12 +64,12 @@ class TestWhatIsWritten:
         assert len({v.tobytes() for v in values if np.isnan(v)}) == 2  # what the other tests rely on
 
     def test_may_be_a_run_that_has_shown_nothing_yet(self) -> None:
-        run = KeptRun(SMALL, (), None, "MNIST", "0.1.0", History(SMALL).view())
+        run = KeptRun(Recipe(SMALL, "MNIST"), "0.1.0", History(SMALL).view())
         assert plain(from_bytes(to_bytes(run))) == plain(run)
 
     def test_is_refused_where_the_curves_are_of_another_experiment(self) -> None:
         with pytest.raises(RunFileError, match="not those of its experiment"):
-            to_bytes(replace(made_up_run(), experiment=twins(NetworkConfig(width=4), steps=31)))
+            to_bytes(replace(made_up_run(), recipe=Recipe(twins(NetworkConfig(width=4), steps=31), "MNIST sample")))
 
     def test_is_refused_where_a_record_has_another_shape(self) -> None:
         run = made_up_run()
@@ -86,7 +87,7 @@ def trained(experiment: Experiment, batches: "Batches", watch: Watch | None, edi
         if edit and trainer.tick == 12:
             history.edit(edit, trainer.edit(edit))
     edits = ((12, edit),) if edit else ()
-    return KeptRun(experiment, edits, watch, "MNIST sample", "0.1.0", history.view(), ("It ended.",))
+    return KeptRun(Recipe(experiment, "MNIST sample", watch, edits), "0.1.0", history.view(), ("It ended.",))
 
 
 LENET = NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")
@@ -125,7 +126,7 @@ def test_a_run_of_five_layers_takes_less_than_half_of_its_numbers_and_all_frames
     trainer, history = trainer_of(experiment, batches), History(experiment)
     while not trainer.finished:
         history.add(trainer.advance())
-    run = KeptRun(experiment, (), None, "MNIST sample", "0.1.0", history.view())
+    run = KeptRun(Recipe(experiment, "MNIST sample"), "0.1.0", history.view())
     content = to_bytes(run)
     assert len(content) < sum(map(len, members(content).values())) / 2
     frames = [

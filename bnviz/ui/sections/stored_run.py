@@ -33,7 +33,7 @@ class StoredRun:
 
     @property
     def data(self) -> DataName:
-        return self.kept.data
+        return self.kept.recipe.data
 
     @property
     def status(self) -> Status:
@@ -52,14 +52,14 @@ def show_kept(run_id: str, kept: KeptRun, tab: str) -> None:
     """Draw a kept run with all charts of the live lab, its history and what may be done with a copy of it."""
     which = run_id, kept.view.latest and kept.view.latest.tick  # an address may be kept anew, further on
     if st.session_state.get("stored_run", (None, None))[0] != which:
-        st.session_state["stored_run"] = which, StoredRun(kept, History.of(kept.view, watch=kept.watch))
+        st.session_state["stored_run"] = which, StoredRun(kept, History.of(kept.view, watch=kept.recipe.watch))
     known: StoredRun = st.session_state["stored_run"][1]
     with st.container(horizontal=True, key="stored_actions", vertical_alignment="center"):
         if st.button("Open in the live lab and go on from here", key="stored_open", type="primary"):
             _open_in_lab(kept, tab)
         if st.button("Copy its settings only", key="stored_copy"):
-            settings_table.load(kept.latest_experiment)
-            st.switch_page("pages/live_lab.py", query_params=address_of(kept.latest_experiment))
+            settings_table.load(kept.recipe.newest)
+            st.switch_page("pages/live_lab.py", query_params=address_of(kept.recipe.newest))
         st.download_button(
             "Save as a file (.bnviz)",
             lambda: to_bytes(kept),
@@ -85,5 +85,5 @@ def plain_findings(kept: KeptRun) -> list[str]:
 
 def _open_in_lab(kept: KeptRun, tab: str) -> None:
     session.open_kept(tab, kept)
-    settings_table.load(kept.latest_experiment)
-    st.switch_page("pages/live_lab.py", query_params=address_of(kept.latest_experiment))
+    settings_table.load(kept.recipe.newest)
+    st.switch_page("pages/live_lab.py", query_params=address_of(kept.recipe.newest))
