@@ -123,6 +123,7 @@ class FilmedTrainer:
         self._film: Film | None = None
         self._left: Recipe | None = None  # what it showed when it was stopped
         self._seen: Frame  # what the run shows
+        self.place: tuple[Recipe, int] | None = None  # what it was made from, and the tick at which it is
         self._told = 0.0  # monotonic time of the newest frame
 
     @property
@@ -216,6 +217,7 @@ class FilmedTrainer:
 
     def _show(self, frame: Frame) -> Frame:
         self._seen, self._told = frame, time.monotonic()
+        self.place = self._here().recipe, frame.tick
         return frame
 
     def _here(self) -> Film:

@@ -11,11 +11,12 @@ from bnviz.engine.capacity import TooManyRunsError, most_runs
 from bnviz.engine.cluster import Engine
 from bnviz.engine.films import Films
 from bnviz.engine.run import SPEEDS, Run
-from bnviz.engine.sweeps import SweepRun
+from bnviz.engine.sweeps import SweepMemory, SweepRun
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.sweep import Sweep
 from bnviz.records.kept_run import KeptRun
+from bnviz.records.notes import RunNote, SweepNote
 
 FIRST_SPEED = "200"  # smooth to watch: a run of 1,500 steps takes some eight seconds
 GRACE = 120.0  # seconds a run outlives its tab, so that a reload or a broken connection finds it again
@@ -38,8 +39,9 @@ class _Lab:
 class Labs:
     """The runs of one server. A tab is known by the random id that it keeps in its own session storage."""
 
-    def __init__(self, engine: Engine, grace: float = GRACE) -> None:
-        self.engine, self.films = engine, Films(engine)
+    def __init__(self, engine: Engine, grace: float = GRACE, memory: SweepMemory | None = None) -> None:
+        """grace: seconds that a run outlives its tab. memory: of the networks that sweeps have trained."""
+        self.engine, self.films, self._memory = engine, Films(engine), memory
         self._grace = grace
         self._lock = Lock()
         self._labs: dict[tuple[str, Place], _Lab] = {}
@@ -48,48 +50,87 @@ class Labs:
     def __len__(self) -> int:
         return len(self._labs)
 
-    def claim(self, tab: str, owner: str, experiment: Experiment, page: Page = "live") -> tuple[str, Run]:
-        """Return the run of a tab's page, for the session `owner`: the one it left, or a new one of `experiment`.
+    def claim(
+        self, tab: str, owner: str, experiment: Experiment, page: Page = "live", noted: RunNote | None = None
+    ) -> tuple[str, Run]:
+        """Return the run of a tab's page, for the session `owner`: the one it left, or a new one.
 
-        Returns the tab's id with it: another one if a living session already holds that tab, as happens when a
-        browser duplicates a tab together with its storage. Raises TooManyRunsError.
+        noted: where the tab's run was that an earlier server had, or this one long ago; else it begins with
+        `experiment`. Returns the tab's id with it: another one if a living session already holds that tab, as happens
+        when a browser duplicates a tab together with its storage. Raises TooManyRunsError.
         """
         with self._lock:
-            return self._claim(tab, owner, experiment, page)
+            return self._claim(tab, owner, experiment, page, noted)
 
-    def _claim(self, tab: str, owner: str, experiment: Experiment, page: Page) -> tuple[str, Run]:
-        tab = self._own(tab, owner)
+    def _claim(
+        self, asked: str, owner: str, experiment: Experiment, page: Page, noted: RunNote | None = None
+    ) -> tuple[str, Run]:
+        tab = self._own(asked, owner)
         if (tab, page) not in self._labs:
             self._make_room()
             watch = None if page == "live" else page
-            run = Run(self.engine, experiment, data_status().in_use, watch=watch, films=self.films)
-            run.set_speed(SPEEDS[FIRST_SPEED])
-            if self.gave_way(tab, page):
-                run.say(GAVE_WAY)
+            if noted is not None and tab == asked and noted.recipe.watch == watch:
+                experiment, data = noted.recipe.newest, noted.recipe.data
+                run = Run(self.engine, experiment, data, watch=watch, films=self.films, note=noted)
+                run.set_speed(noted.speed)
+            else:
+                run = Run(self.engine, experiment, data_status().in_use, watch=watch, films=self.films)
+                run.set_speed(SPEEDS[FIRST_SPEED])
+                if self.gave_way(tab, page):
+                    run.say(GAVE_WAY)
             self._labs[tab, page] = _Lab(run, owner)
         return tab, cast(Run, self._take(tab, owner, page))
 
+    def knows(self, tab: str, place: Place) -> bool:
+        """Return whether a tab has something at a place."""
+        return (tab, place) in self._labs
+
+    def notes(self) -> dict[tuple[str, Place], RunNote | SweepNote]:
+        """Return where everything is that is under way, by tab and place."""
+        with self._lock:
+            known = list(self._labs.items())
+        return {key: note for key, lab in known if (note := lab.run.note()) is not None}
+
     def start_sweep(self, tab: str, owner: str, sweep: Sweep, place: SweepPlace = "sweep") -> tuple[str, SweepRun]:
         """Start a sweep in place of the one that the tab may have. Returns as `claim` does; raises TooManyRunsError."""
+        return self._begin_sweep(tab, owner, SweepNote(sweep, data_status().in_use, "running"), place)
+
+    def go_on_with_sweep(self, tab: str, owner: str, noted: SweepNote, place: SweepPlace) -> None:
+        """Give a tab the sweep that an earlier server had for it; raises TooManyRunsError."""
+        self._begin_sweep(tab, owner, noted, place)
+
+    def _begin_sweep(self, tab: str, owner: str, note: SweepNote, place: SweepPlace) -> tuple[str, SweepRun]:
         with self._lock:
             tab = self._own(tab, owner)
             self._clear(tab, place)
-            run = SweepRun(self.engine, sweep, data_status().in_use)
+            run = SweepRun(self.engine, note.sweep, note.data, memory=self._memory, state=note.state)
             self._labs[tab, place] = _Lab(run, owner)
             return tab, run
 
-    def stage(self, tab: str, owner: str, scenario: Scenario, watch: Watch | None = None) -> tuple[str, Run]:
+    def stage(
+        self,
+        tab: str,
+        owner: str,
+        scenario: Scenario,
+        watch: Watch | None = None,
+        noted: RunNote | None = None,
+    ) -> tuple[str, Run]:
         """The tab's run of the story: the one that it has if it is of this scenario, else a new one in its place.
 
-        Returns as `claim` does; raises TooManyRunsError.
+        noted: where that of an earlier server was. Returns as `claim` does; raises TooManyRunsError.
         """
         with self._lock:
-            tab = self._own(tab, owner)
+            asked, tab = tab, self._own(tab, owner)
+            began = noted and (noted.recipe.experiment, noted.recipe.watch)
+            if tab != asked or began != (scenario.experiment, watch):
+                noted = None
             lab = self._labs.get((tab, "story"))
             if lab is None or (run := cast(Run, lab.run)).scenario != scenario or run.watch != watch:
                 self._clear(tab, "story")
-                changes, data = scenario.changes, data_status().in_use
-                run = Run(self.engine, scenario.experiment, data, watch=watch, changes=changes, films=self.films)
+                begins = (self.engine, scenario.experiment, noted.recipe.data if noted else data_status().in_use)
+                run = Run(*begins, watch=watch, changes=scenario.changes, films=self.films, note=noted)
+                if noted:
+                    run.set_speed(noted.speed)
                 self._labs[tab, "story"] = _Lab(run, owner)
                 if self.gave_way(tab, "story"):
                     run.say(GAVE_WAY)

@@ -21,15 +21,17 @@ from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.films import Films
 from bnviz.engine.pace import Pace, Rate
 from bnviz.engine.remote import WorkerLostError
+from bnviz.engine.replayed_trainer import REPLAY_INTERVAL
 from bnviz.engine.rhythm import Rhythm
 from bnviz.experiment.config import Experiment, Watch
-from bnviz.experiment.edits import plan
+from bnviz.experiment.edits import Edit, plan
 from bnviz.experiment.scenario import Change, Scenario
 from bnviz.records.frames import Focus, Frame
 from bnviz.records.ghosts import MOST_PINS, Ghost, Pin, ghosts_of
 from bnviz.records.history import History, View
 from bnviz.records.kept_run import KeptRun
 from bnviz.records.live import State, Status
+from bnviz.records.notes import RunNote
 from bnviz.records.questions import A, Question
 
 logger = logging.getLogger(__name__)
@@ -52,11 +54,13 @@ class Run:
         changes: Sequence[Change] = (),
         films: Films | None = None,
         kept: KeptRun | None = None,
+        note: RunNote | None = None,
     ) -> None:
         """`changes`: made by the run itself, with the weights kept, each before its step is trained.
 
         films: shared with the runs that may train the same; None: with no other run. kept: a run of these digits to go
-        on with, whose experiment `experiment` is.
+        on with, whose experiment `experiment` is. note: where a run of an earlier server was, to be trained again up
+        to there; it began with the experiment of `note`, and its last one is `experiment`.
         """
         self.watch: Watch | None = watch
         self.scenario = Scenario(experiment, tuple(changes))  # what is trained, as long as nobody edits it
@@ -85,7 +89,12 @@ class Run:
         self._counting = Lock()
         self._told = self._heard = 0  # messages
         self._questions: WeakSet[Future[Any]] = WeakSet()
-        self._tell(lambda: self._load(experiment) if kept is None else self._resume(kept))
+        if kept is not None:
+            self._tell(lambda: self._resume(kept))
+        elif note is not None:
+            self._tell(lambda: self._repeat(note))
+        else:
+            self._tell(lambda: self._load(experiment))
         Thread(target=self._drive, name="bnviz-run", daemon=True).start()
 
     # -- messages, from any thread ----------------------------------------------------------------------------------
@@ -131,6 +140,12 @@ class Run:
         if recipe is None or view.latest is None or recipe.newest != view.experiment:
             return None
         return KeptRun(recipe, __version__, view)
+
+    def note(self) -> RunNote | None:
+        """Return what it takes to bring a run to where this one is; None while it begins."""
+        if (place := self._trainer.place) is None:
+            return None
+        return RunNote(*place, self._playing, self.speed, self.history.kept_as)
 
     def refresh_every(self, seconds: float) -> None:
         """Say how far apart frames may be for whoever looks; forgotten after a second."""
@@ -249,10 +264,10 @@ class Run:
         for frame in self._trainer.advance(steps, None, evaluate=True, focus=self.focus):
             self._take(frame)
 
-    def _load(self, experiment: Experiment) -> None:
+    def _load(self, experiment: Experiment, kept_as: str = "") -> None:
         """Start over with `experiment` from step 0; goes on playing if it was."""
         frame = self._trainer.start(experiment, self.focus)
-        history = History(experiment, watch=self.watch)
+        history = History(experiment, watch=self.watch, kept_as=kept_as)
         history.add(frame)
         self._applied, self._made = experiment, 0
         self.history, self._frame, self.ghosts = history, frame, ()
@@ -268,6 +283,32 @@ class Run:
         self._applied = kept.recipe.newest
         self._settle()
 
+    def _repeat(self, note: RunNote) -> None:
+        """Train a run of an earlier server again to where it was; planned changes it makes by itself."""
+        self.say("The server no longer has this run. It is trained again to where it was …")
+        self._load(note.recipe.experiment, note.kept_as)
+        for tick, edit in () if self.scenario.changes else note.recipe.changes:
+            self._train_until(tick)
+            self._change(edit)
+        self._train_until(note.tick)
+        self._set_playing(note.playing)
+        self.say(f"The run was trained again to step {self.status.step:,}, where it was.")
+
+    def _train_until(self, tick: int) -> None:
+        while not self._closing.is_set() and self._frame is not None and self._frame.tick < tick:
+            self._make_planned_change()
+            self._train(tick - self._frame.tick, REPLAY_INTERVAL, evaluate=False)
+            self.moved.ring()
+
+    def _train(self, steps: int | None, interval: float, *, evaluate: bool) -> None:
+        """Train so many steps, but not beyond the next planned change."""
+        assert self._frame is not None
+        if (change := self._next_change()) is not None:
+            until = change.step - self._frame.step
+            steps = until if steps is None else min(steps, until)
+        for frame in self._trainer.advance(steps, interval, evaluate=evaluate, focus=self.focus):
+            self._take(frame)
+
     def _advance(self) -> None:
         self._recover()
         self._make_planned_change()
@@ -275,14 +316,9 @@ class Run:
         steps = None if self._lagging() else self._pace.due()
         if steps == 0:
             return
-        if (change := self._next_change()) is not None:
-            until = change.step - self._frame.step
-            steps = until if steps is None else min(steps, until)
         evaluate = self._rhythm.begin()
-        frames = self._trainer.advance(steps, self._rhythm.interval, evaluate=evaluate, focus=self.focus)
         before = self._frame
-        for frame in frames:
-            self._take(frame)
+        self._train(steps, self._rhythm.interval, evaluate=evaluate)
         self._rhythm.end(self._frame.seconds - before.seconds, evaluated=evaluate)
         done = self._frame.tick - before.tick
         self._rate.add(done)
@@ -325,18 +361,19 @@ class Run:
             self.at_end()
 
     def _edit(self, experiment: Experiment, keep_weights: bool) -> None:
-        edit = plan(self._applied, experiment, keep_weights)
-        if edit is None:
-            return
+        if (edit := plan(self._applied, experiment, keep_weights)) is not None:
+            self._change(edit)
+
+    def _change(self, edit: Edit) -> None:
         before = ghosts_of(self.history.view(), "{} before", edit.restart)
         if edit.restarts_all or self._frame is None:
-            self._load(experiment)
+            self._load(edit.experiment)
             self.ghosts = before
             return
         self._recover()
         self._playing |= self._state == "finished"  # a changed network goes on by itself, or catches up
         frame = self._trainer.edit(self._frame.tick, edit, self.focus)
-        self._applied = experiment
+        self._applied = edit.experiment
         self.history.edit(edit, frame)
         self.ghosts = before
         self._frame = frame

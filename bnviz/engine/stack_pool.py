@@ -47,9 +47,12 @@ class StackPool:
         """Networks that are trained, each unfinished one counted as the part of it that is done."""
         return sum(stack.progress * len(stack.members) for stack in self._stacks)
 
-    def fill(self, parts: Iterable[Sequence[int]]) -> None:
-        """Take the stacks' members, once; all of them wait."""
-        self._stacks = [PooledStack(k, np.array(members)) for k, members in enumerate(parts)]
+    def fill(self, parts: Iterable[Sequence[int]], saved: Iterable[tuple[bytes, float] | None]) -> None:
+        """Take the stacks' members, once, each with its checkpoint and progress if it has any; all of them wait."""
+        self._stacks = [
+            PooledStack(k, np.array(members), *(checkpoint or ()))
+            for k, (members, checkpoint) in enumerate(zip(parts, saved, strict=True))
+        ]
         self._waiting.extend(self._stacks)
 
     def take(self, held: dict[int, PooledStack], workers: int) -> PooledStack | None:

@@ -8,13 +8,15 @@ more than its share, waits for another one together with its last checkpoint.
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Condition, Thread
-from typing import Literal
+from typing import Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from distributed.comm.core import CommClosedError
 
 from bnviz.data import DataName
@@ -24,7 +26,9 @@ from bnviz.engine.in_worker.sweep_actor import News, SweepActor, abilities
 from bnviz.engine.pace import Rate
 from bnviz.engine.remote import RemoteActor, WorkerLostError
 from bnviz.engine.stack_pool import PooledStack, StackPool
+from bnviz.experiment.config import Experiment
 from bnviz.experiment.sweep import Sweep, stacks
+from bnviz.records.notes import SweepNote
 from bnviz.records.sweep import SweepResults
 
 logger = logging.getLogger(__name__)
@@ -38,6 +42,38 @@ PATIENCE = 20.0  # seconds that a lost cluster may take to come back
 
 State = Literal["starting", "running", "paused", "finished", "cancelled", "stopped"]
 OVER = ("finished", "cancelled")
+
+
+class SweepMemory(Protocol):
+    """What is remembered of networks that were trained in sweeps, whoever's they were; asked by any thread."""
+
+    def recall(self, experiments: Sequence[Experiment], data: DataName) -> tuple[npt.NDArray[np.intp], SweepResults]:
+        """Return the places of those networks that were trained to their end, and what was found, a row each."""
+
+    def learn(self, experiments: Sequence[Experiment], data: DataName, found: SweepResults) -> None:
+        """Remember networks that are trained to their end; must not block."""
+
+    def checkpoint(self, experiments: Sequence[Experiment], data: DataName) -> tuple[bytes, float] | None:
+        """Return the last checkpoint of a stack of these networks, and its progress from 0 to 1."""
+
+    def save(self, experiments: Sequence[Experiment], data: DataName, saved: bytes, progress: float) -> None:
+        """Remember a checkpoint, until they are trained to their end; must not block."""
+
+
+class _NoMemory:
+    """Remembers nothing."""
+
+    def recall(self, experiments: Sequence[Experiment], _: DataName) -> tuple[npt.NDArray[np.intp], SweepResults]:
+        return np.empty(0, np.intp), SweepResults.nothing(0)
+
+    def learn(self, *_: object) -> None:
+        pass
+
+    def checkpoint(self, *_: object) -> None:
+        return None
+
+    def save(self, *_: object) -> None:
+        pass
 
 
 @dataclass(frozen=True)
@@ -55,15 +91,25 @@ class SweepStatus:
 class SweepRun:
     """One sweep being trained on all workers; any thread may give it orders and read what it has found so far."""
 
-    def __init__(self, engine: Engine, sweep: Sweep, data: DataName) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        sweep: Sweep,
+        data: DataName,
+        *,
+        memory: SweepMemory | None = None,
+        state: Literal["running", "paused", "cancelled"] = "running",
+    ) -> None:
+        """memory: networks that it knows are not trained again. state: how it begins."""
         self.sweep, self.data = sweep, data
+        self._memory = memory or _NoMemory()
         self.moved = Bell()  # rung after each change of the version
         self.version = 0  # changes a few times a second while anything is found, and with the state
         self._engine = engine
         self._experiments = sweep.experiments()
         self._found = SweepResults.nothing(sweep.count)
         self._changed = Condition()  # guards all below
-        self._state: State = "starting"
+        self._state: State = "starting" if state == "running" else state
         self._held = False
         self._notice = ""
         self._pool = StackPool()
@@ -71,6 +117,7 @@ class SweepRun:
         self._workers = 1
         self._rate = Rate(window=5.0)
         self._told = 0.0
+        self._known: frozenset[int] = frozenset()  # places of networks that were trained before
         self._director = self._begin()
 
     # -- from any thread --------------------------------------------------------------------------------------------
@@ -79,16 +126,23 @@ class SweepRun:
     def status(self) -> SweepStatus:
         """How far the sweep is, and what the user should know."""
         with self._changed:
-            done = self._pool.networks_done / self.sweep.count
+            done = (len(self._known) + self._pool.networks_done) / self.sweep.count
             steps = self.sweep.count * self.sweep.training.steps
             rate = self._rate.value if self._state == "running" else 0.0
             left = (1 - done) * steps / rate if rate else math.nan
-            return SweepStatus(self._state, done, rate, left, len(self._working), self._notice)
+            again = f"{len(self._known):,} of the networks were trained before and are not trained again."
+            notice = self._notice or (again if self._known else "")
+            return SweepStatus(self._state, done, rate, left, len(self._working), notice)
 
     def found(self) -> SweepResults:
         """Return a copy of all that has been found so far."""
         with self._changed:
             return self._found.copy()
+
+    def note(self) -> SweepNote | None:
+        """Return what it takes to go on with the sweep elsewhere."""
+        state = self._state
+        return SweepNote(self.sweep, self.data, state if state in ("paused", "cancelled") else "running")
 
     def pause(self) -> None:
         """Train no further until `resume`."""
@@ -133,6 +187,8 @@ class SweepRun:
     def _direct(self, before: Thread | None) -> None:
         if before is not None:
             before.join()
+        else:
+            self._recall()
         answered = time.monotonic()
         while self._goes_on():
             try:
@@ -165,10 +221,26 @@ class SweepRun:
         if problem := next((a.problem for a in able.values() if a.problem), ""):
             raise ValueError(problem)
         parts = stacks(self._experiments, min(a.networks for a in able.values()), len(workers))
+        left = [unknown for part in parts if (unknown := [i for i in part if i not in self._known])]
+        saved = [self._memory.checkpoint(self._members(part), self.data) for part in left]
         with self._changed:
-            self._pool.fill(parts)
+            self._pool.fill(left, saved)
             if self._state == "starting":
                 self._become("running")
+
+    def _recall(self) -> None:
+        """Take what is remembered of these networks: it is not trained again."""
+        known, found = self._memory.recall(self._experiments, self.data)
+        with self._changed:
+            self._known = frozenset(known.tolist())
+            self._found.take(known, found)
+            if len(known) == self.sweep.count:
+                self._become("finished")
+            elif len(known):
+                self._tell()
+
+    def _members(self, places: Iterable[int]) -> list[Experiment]:
+        return [self._experiments[i] for i in places]
 
     def _employ(self, workers: list[str]) -> None:
         with self._changed:
@@ -218,8 +290,7 @@ class SweepRun:
         full = False
         while self._wait_for_work(mine):
             while not full and (stack := self._take(mine)) is not None:
-                members = [self._experiments[i] for i in stack.members]
-                full = actor.call("add", stack.number, members, stack.saved) > WORKER_BYTES
+                full = actor.call("add", stack.number, self._members(stack.members), stack.saved) > WORKER_BYTES
                 saved[stack.number] = time.monotonic()
             for news in actor.call("advance") if mine else ():
                 self._record(mine[news.number], news)
@@ -267,6 +338,7 @@ class SweepRun:
             may_save = self._pool.may_save(oldest)
         if may_save:
             oldest.saved = actor.call("save", oldest.number)
+            self._memory.save(self._members(oldest.members), self.data, oldest.saved, oldest.progress)
 
     # -- what changes -----------------------------------------------------------------------------------------------
 
@@ -274,6 +346,8 @@ class SweepRun:
         with self._changed:
             if self._state in OVER:
                 return
+            if news.progress >= 1:
+                self._memory.learn(self._members(stack.members), self.data, news.found)
             self._found.take(stack.members, news.found)
             gone = max(news.progress - stack.progress, 0.0)
             stack.progress = news.progress

@@ -1,17 +1,31 @@
 """Which code a worker runs: only workers with the app's own versions may train, or results would silently differ."""
 
+import hashlib
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 
 from bnviz import __version__
 
 KEY = "bnviz"  # under which a worker tells its scheduler
+TRAINS = ("data", "experiment", "nn", "records", "training")  # packages whose code decides what a network shows
 
 
 @cache  # asked for at every look at the workers; reading a package's metadata takes milliseconds
 def versions() -> dict[str, str]:
     """Return the versions of this process; a build such as +cpu or +cu128 is no difference."""
     return {"bnviz": __version__, "torch": version("torch").partition("+")[0]}
+
+
+@cache
+def made_by() -> str:
+    """Return what decides the numbers of a network beside its settings: the versions, and the code that trains it."""
+    root = Path(__file__).parents[1]
+    code = hashlib.sha256()
+    for folder in TRAINS:
+        for path in sorted((root / folder).rglob("*.py")):
+            code.update(f"{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
+    return f"{versions()}, {code.hexdigest()}"
 
 
 def why_refused(theirs: dict[str, str] | None) -> str:

@@ -1,6 +1,7 @@
 """What a run has shown so far: bounded, appended to by one thread while others read."""
 
 import re
+import secrets
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
@@ -14,6 +15,11 @@ CURVE_POINTS = 2000  # of a loss curve; past that, neighbours are averaged and e
 KEPT_FRAMES = 210  # kept frames of a variant; past that, every second one goes
 _NOTHING = np.empty(0)
 _NUMBER = r" [-+.e\d]+$"  # the value that a marker's label ends with
+
+
+def new_id() -> str:
+    """Return an id for a run that is kept, which nobody can guess."""
+    return secrets.token_urlsafe(16)
 
 
 @dataclass(frozen=True)
@@ -107,9 +113,10 @@ class _Track:
 
 
 class History:
-    """What one run has shown so far. watch: what it measures besides; then other frames are kept."""
+    """What one run has shown so far. watch: what it measures besides; then other frames are kept. kept_as: its id."""
 
-    def __init__(self, experiment: Experiment, *, watch: Watch | None = None) -> None:
+    def __init__(self, experiment: Experiment, *, watch: Watch | None = None, kept_as: str = "") -> None:
+        self.kept_as = kept_as or new_id()
         self._watch: Watch | None = watch
         self._lock = Lock()
         self._experiment = experiment

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +10,12 @@ from typing import Any, Literal, get_args
 import sqlalchemy as sa
 
 from bnviz.export.run_file import RunFileError, from_bytes, to_bytes
+from bnviz.records.history import new_id
 from bnviz.records.kept_run import KeptRun
 from bnviz.store.database import PATIENCE, Database, default_url
 from bnviz.store.errors import StoreError, told
+from bnviz.store.networks import Networks
+from bnviz.store.notes import Notes
 from bnviz.store.rows import RunRow, run_row, searched, summary, words
 
 Sort = Literal["newest", "oldest", "name", "steps", "test loss", "accuracy", "size"]
@@ -52,17 +54,13 @@ _LONGEST = {"id": 64, "owner": 64, "name": 200, "note": 4000, "tag": 40, "search
 _MOST_TAGS = 20
 
 
-def new_id() -> str:
-    """Return an id for a run, which nobody can guess."""
-    return secrets.token_urlsafe(16)
-
-
 class Store:
     """Runs in a database; any thread may use it. Its methods raise StoreError, with one sentence, and nothing else."""
 
     def __init__(self, database: Database, room: int, clock: Callable[[], float] = time.time) -> None:
         """Take a database that is open. room: bytes of all files. clock: seconds since 1970."""
         self._database, self._room, self._clock = database, room, clock
+        self.notes, self.networks = Notes(database, clock), Networks(database, clock)
 
     @classmethod
     def open(cls, url: str | None = None, *, patience: float = PATIENCE) -> "Store":

@@ -3,22 +3,25 @@
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import streamlit as st
 
 from bnviz.engine.capacity import TooManyRunsError
 from bnviz.engine.cluster import SCHEDULER, Engine, EngineUnavailableError
-from bnviz.engine.labs import Labs, Page
+from bnviz.engine.labs import Labs, Page, Place, SweepPlace
 from bnviz.engine.run import Run
+from bnviz.engine.sweeps import SweepRun
 from bnviz.experiment.config import Experiment, Watch, replace
 from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.settings import SHARED
 from bnviz.records.kept_run import KeptRun
+from bnviz.records.notes import RunNote, SweepNote
 from bnviz.ui import settings_table
 from bnviz.ui.components.tab import assign_tab_id, tab_id
 from bnviz.ui.web.feed import Feed
-from bnviz.ui.web.server import labs, use_local_engine
+from bnviz.ui.web.server import labs, noted, use_local_engine
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,30 @@ def show_refusals(engine: Engine) -> None:
 
 def claim_run(tab: str, experiment: Experiment, page: Page = "live") -> Run:
     """Return this tab's run of a page; stop the page with a message if there can be none."""
-    return _owned(tab, lambda presence: presence.labs.claim(tab, presence.owner, experiment, page))
+    before = _noted_run(tab, page)
+    return _owned(tab, lambda presence: presence.labs.claim(tab, presence.owner, experiment, page, before))
 
 
 def stage_run(tab: str, scenario: Scenario, watch: Watch | None) -> Run:
     """Return this tab's run of a chapter of the story; stop the page with a message if there can be none."""
-    return _owned(tab, lambda presence: presence.labs.stage(tab, presence.owner, scenario, watch))
+    before = _noted_run(tab, "story")
+    return _owned(tab, lambda presence: presence.labs.stage(tab, presence.owner, scenario, watch, before))
+
+
+def find_sweep(tab: str, place: SweepPlace = "sweep") -> SweepRun | None:
+    """Return this tab's sweep, also one that an earlier server had; None if there is none."""
+    presence = present()
+    before = noted(tab, place)
+    if isinstance(before, SweepNote):
+        with suppress(TooManyRunsError):  # the next rerun finds it still noted
+            presence.labs.go_on_with_sweep(tab, presence.owner, before, place)
+    return presence.labs.find_sweep(tab, presence.owner, place)
+
+
+def _noted_run(tab: str, place: Place) -> RunNote | None:
+    present()
+    before = noted(tab, place)
+    return before if isinstance(before, RunNote) else None
 
 
 def _owned(tab: str, claim: Callable[[Presence], tuple[str, Run]]) -> Run:
@@ -138,4 +159,8 @@ def find_run(tab: str) -> Run | None:
         presence = _connect()
     except EngineUnavailableError:
         return None
+    before = _noted_run(tab, "live")
+    if before is not None:
+        with suppress(TooManyRunsError):
+            presence.labs.claim(tab, presence.owner, before.recipe.newest, noted=before)
     return presence.labs.find(tab, presence.owner)

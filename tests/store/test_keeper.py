@@ -8,11 +8,12 @@ from threading import Event, get_ident
 
 import pytest
 
+from bnviz.records.history import new_id
 from bnviz.records.recipe import Recipe
 from bnviz.store import errors, keeper
 from bnviz.store.errors import StoreError
 from bnviz.store.keeper import MOST_WAITING, Keeper
-from bnviz.store.store import Store, new_id
+from bnviz.store.store import Store
 from tests.keeping import made_up_run, with_steps
 from tests.running import plain, wait_until
 

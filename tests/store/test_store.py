@@ -13,12 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from bnviz.experiment.config import Experiment, NetworkConfig
-from bnviz.records.history import History
+from bnviz.records.history import History, new_id
 from bnviz.records.recipe import Recipe
 from bnviz.store import store as store_module
 from bnviz.store.errors import LATER, StoreError
 from bnviz.store.rows import CURVE_POINTS
-from bnviz.store.store import SORTS, UNDO, Sort, Store, new_id
+from bnviz.store.store import SORTS, UNDO, Sort, Store
 from tests.builders import twins
 from tests.keeping import SMALL, made_up_run, with_steps
 from tests.running import plain

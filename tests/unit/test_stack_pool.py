@@ -8,7 +8,7 @@ from bnviz.engine.stack_pool import PooledStack, StackPool
 
 def pool_of(count: int) -> StackPool:
     pool = StackPool()
-    pool.fill([[2 * k, 2 * k + 1] for k in range(count)])
+    pool.fill([[2 * k, 2 * k + 1] for k in range(count)], [None] * count)
     return pool
 
 

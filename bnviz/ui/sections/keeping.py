@@ -1,7 +1,7 @@
 """Keeping the run of a page: at its end, when it is pinned, and when it is shared."""
 
 from urllib.parse import urljoin
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 import streamlit as st
 
@@ -10,12 +10,11 @@ from bnviz.findings.live import live_findings
 from bnviz.findings.outcome import outcome
 from bnviz.records.history import History
 from bnviz.store.keeper import runs_are_kept
-from bnviz.store.store import new_id
 from bnviz.ui.components.visitor import visitor_id
 from bnviz.ui.web.kept import keeper
 from bnviz.ui.web.server import page_url
 
-_ids: WeakKeyDictionary[History, str] = WeakKeyDictionary()  # of a run that starts over: another one
+_kept: WeakSet[History] = WeakSet()  # of runs that were handed over; one that starts over has another
 
 
 def keep_at_its_end(run: Run) -> None:
@@ -24,7 +23,7 @@ def keep_at_its_end(run: Run) -> None:
     if visitor is None or not runs_are_kept():
         return
     run.at_end = lambda: _keep(run, visitor)
-    if run.status.state == "finished" and run.history not in _ids and not _is_as_it_was_kept(run):
+    if run.status.state == "finished" and run.history not in _kept and not _is_as_it_was_kept(run):
         _keep(run, visitor)
 
 
@@ -61,7 +60,7 @@ def _keep(run: Run, visitor: str, *, pinned: bool = False) -> str | None:
     """Hand a run over to be kept. Returns its id; None where it cannot be kept at this moment."""
     if (kept := run.kept()) is None:
         return None
-    run_id = _ids.setdefault(run.history, new_id())
+    _kept.add(run.history)
     told = tuple(outcome(kept.view) or live_findings(kept.view))
-    keeper().keep(run_id, kept.with_findings(told), visitor, pinned=pinned)
+    keeper().keep(run_id := run.history.kept_as, kept.with_findings(told), visitor, pinned=pinned)
     return run_id

@@ -42,7 +42,7 @@ def current() -> SweepRun | None:
         st.stop()
     presence = session.present()
     session.show_refusals(presence.labs.engine)
-    run = presence.labs.find_sweep(tab, presence.owner)
+    run = session.find_sweep(tab)
     if run is None and presence.labs.gave_way(tab, "sweep"):
         st.toast("The server needed the place of your sweep while you were away. Start trains it again.")
     return run

@@ -19,10 +19,13 @@ from streamlit.runtime.pages_manager import PagesManager
 
 from bnviz.engine.capacity import raise_descriptor_limit
 from bnviz.engine.cluster import Engine, EngineUnavailableError
-from bnviz.engine.labs import Labs
+from bnviz.engine.labs import Labs, Place
+from bnviz.records.notes import RunNote, SweepNote
 from bnviz.ui.web import kept
 from bnviz.ui.web.border import guard
 from bnviz.ui.web.feed import serve_news
+from bnviz.ui.web.logbook import Logbook
+from bnviz.ui.web.memory import Memory
 from bnviz.ui.web.nagle import send_at_once
 from bnviz.ui.web.page_html import serve_chapter, serve_page
 from bnviz.ui.web.shortcut import serve_figures
@@ -36,21 +39,33 @@ _PAGES = Path(__file__).parents[3] / "pages"
 _lock = Lock()
 _loops: list[asyncio.AbstractEventLoop] = []  # none or one: the loop that sends messages to browsers
 _labs: list[Labs] = []  # none or one; an engine that could not start is tried again by the next visitor
+_logbooks: list[Logbook] = []  # one for the labs
 
 
 def labs() -> Labs:
     """The runs of this server; starts the engine on first use. Raises EngineUnavailableError."""
     with _lock:
         if not _labs:
-            _labs.append(Labs(Engine.from_environment()))
+            _open_labs(Engine.from_environment())
         return _labs[0]
+
+
+def _open_labs(engine: Engine) -> None:
+    _labs.append(Labs(engine, memory=Memory(kept.store)))
+    _logbooks.append(Logbook(_labs[0].notes, kept.store))
+
+
+def noted(tab: str, place: Place) -> RunNote | SweepNote | None:
+    """Return where what a tab has at a place was, as long as this server has nothing there."""
+    here, books = labs(), list(_logbooks)
+    return None if here.knows(tab, place) or not books else books[0].find(tab, place)
 
 
 def use_local_engine() -> None:
     """Train on this machine, instead of on a shared cluster that does not answer, until the server restarts."""
     with _lock:
         if not _labs:
-            _labs.append(Labs(Engine()))
+            _open_labs(Engine())
 
 
 def _warm_up() -> None:
@@ -80,6 +95,8 @@ def stop() -> None:
     """End every run and the engine; one that is still starting ends itself when this process is gone."""
     if _lock.acquire(timeout=STOP_TIMEOUT):
         try:
+            while _logbooks:
+                _logbooks.pop().close()
             while _labs:
                 _labs.pop().close()
         finally:

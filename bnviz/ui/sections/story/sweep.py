@@ -21,8 +21,7 @@ def start_sweep(sweep: Sweep, tab: str) -> None:
 
 def show_sweep(stage: Stage) -> Reveal | None:
     """Draw the tab's sweep of the story, now and whenever it has found more. Returns what it showed once it is done."""
-    presence = session.present()
-    run = presence.labs.find_sweep(stage.tab, presence.owner, "story_sweep")
+    run = session.find_sweep(stage.tab, "story_sweep")
     status = run.status if run else None
     with st.container(key="status"):
         news = st.container(key="story_news")

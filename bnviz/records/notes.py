@@ -1,0 +1,31 @@
+"""Notes of a run or a sweep that is under way: what it takes to bring another one to where it is."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from bnviz.experiment.sweep import Sweep
+from bnviz.records.recipe import Recipe
+
+if TYPE_CHECKING:
+    from bnviz.data import DataName
+
+
+@dataclass(frozen=True)
+class RunNote:
+    """A run after `tick` steps of its trainer. speed: steps a second, infinite for as fast as it goes. kept_as: its id
+    among the runs that are kept."""
+
+    recipe: Recipe
+    tick: int
+    playing: bool
+    speed: float
+    kept_as: str
+
+
+@dataclass(frozen=True)
+class SweepNote:
+    """A sweep; what it has found so far is remembered elsewhere, network by network."""
+
+    sweep: Sweep
+    data: "DataName"
+    state: Literal["running", "paused", "cancelled"]

@@ -1,0 +1,83 @@
+"""What this server remembers of networks that sweeps have trained, in its store and in the background."""
+
+import logging
+from collections.abc import Callable, Sequence
+from queue import Full, Queue
+from threading import Thread
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from bnviz.data import DataName
+from bnviz.engine.versions import made_by
+from bnviz.experiment.config import Experiment
+from bnviz.records.sweep import SweepResults
+from bnviz.store.errors import StoreError
+from bnviz.store.keeper import runs_are_kept
+from bnviz.store.networks import Networks, network_key
+from bnviz.store.store import Store
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+MOST_WAITING = 100  # entries; of those that find no place a sweep trains again what they held
+
+
+class Memory:
+    """Keeps networks that are trained, and checkpoints. A database that does not answer knows nothing."""
+
+    def __init__(self, open_store: Callable[[], Store]) -> None:
+        self._open_store = open_store
+        self._waiting: Queue[Callable[[Networks], None]] = Queue(MOST_WAITING)
+        if runs_are_kept():
+            Thread(target=self._drive, name="bnviz-memory", daemon=True).start()
+
+    def recall(self, experiments: Sequence[Experiment], data: DataName) -> tuple[npt.NDArray[np.intp], SweepResults]:
+        """Return the places of those networks that were trained to their end, and what was found, a row each."""
+        keys = _keys(experiments, data)
+        found = self._ask(lambda networks: networks.recall(keys))
+        return (np.empty(0, np.intp), SweepResults.nothing(0)) if found is None else found
+
+    def learn(self, experiments: Sequence[Experiment], data: DataName, found: SweepResults) -> None:
+        """Remember networks that are trained to their end."""
+        self._later(lambda networks: networks.learn(_keys(experiments, data), found))
+
+    def checkpoint(self, experiments: Sequence[Experiment], data: DataName) -> tuple[bytes, float] | None:
+        """Return the last checkpoint of a stack of these networks, and its progress from 0 to 1."""
+        keys = _keys(experiments, data)
+        return self._ask(lambda networks: networks.checkpoint(keys))
+
+    def save(self, experiments: Sequence[Experiment], data: DataName, saved: bytes, progress: float) -> None:
+        """Remember a checkpoint, until they are trained to their end."""
+        self._later(lambda networks: networks.save(_keys(experiments, data), saved, progress))
+
+    def _ask(self, question: Callable[[Networks], T]) -> T | None:
+        if not runs_are_kept():
+            return None
+        try:
+            return question(self._open_store().networks)
+        except StoreError as error:
+            logger.warning("networks that were trained before are not known: %s", error)
+            return None
+
+    def _later(self, entry: Callable[[Networks], None]) -> None:
+        if not runs_are_kept():
+            return
+        try:
+            self._waiting.put_nowait(entry)
+        except Full:
+            logger.warning("networks of a sweep are not remembered: the database is too slow for all of them")
+
+    def _drive(self) -> None:
+        while True:
+            entry = self._waiting.get()
+            try:
+                entry(self._open_store().networks)
+            except StoreError as error:
+                logger.warning("networks of a sweep are not remembered: %s", error)
+
+
+def _keys(experiments: Sequence[Experiment], data: DataName) -> list[str]:
+    made_from = f"{data}, {made_by()}"
+    return [network_key(experiment, made_from) for experiment in experiments]
