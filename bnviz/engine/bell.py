@@ -22,11 +22,15 @@ class Bell:
         for listener in self._listeners:
             listener()
 
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` at every ring from now on."""
+        with self._lock:
+            self._listeners = (*self._listeners, listener)
+
     @contextmanager
     def heard_by(self, listener: Listener) -> Iterator[None]:
         """Call `listener` at every ring while the context lasts."""
-        with self._lock:
-            self._listeners = (*self._listeners, listener)
+        self.listen(listener)
         try:
             yield
         finally:

@@ -4,33 +4,36 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
-from threading import Event, Lock
-from typing import Any
+from contextlib import contextmanager, suppress
+from threading import Event, Lock, Thread
+from typing import Any, cast
+from weakref import finalize
 
 from distributed import Client, Future
 from distributed.client import ClosedClientError
-from distributed.comm.core import CommClosedError, connect
-from distributed.deploy.subprocess import SubprocessCluster
-from distributed.security import Security
+from distributed.comm.core import CommClosedError
 
 from bnviz.data import DataName
-from bnviz.engine.capacity import workers
+from bnviz.engine import own_cluster
+from bnviz.engine.bell import Bell
 from bnviz.engine.in_worker.trainer_actor import TrainerActor
-from bnviz.engine.versions import KEY, why_refused
+from bnviz.engine.pulse import GIVE_UP, NOTICE, Beat, Pulse, beats, call
+from bnviz.engine.versions import why_refused
 from bnviz.experiment.config import Experiment, Watch
 
 logger = logging.getLogger(__name__)
 
 SCHEDULER = "BNVIZ_SCHEDULER"
-PROFILER = "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"  # Dask's own variable; whoever sets it is obeyed
-CONNECT_TIMEOUT = 10.0  # seconds until a scheduler must have answered
 CLOSE_TIMEOUT = 5.0
+CONNECT_TIMEOUT = 10.0  # seconds until a scheduler must have answered
 START_TIMEOUT = 60.0  # seconds, for a worker that imports torch on a busy machine
-START_LOOK = 1.0  # seconds between two looks whether the worker that makes a trainer is still there
+START_LOOK = 0.5  # seconds between two looks whether the worker that makes a trainer is still there
+MOVE_AT = 2  # trainers more than another worker holds, from which on one of them moves there
+ANSWER_TIMEOUT = 5.0  # seconds, for a scheduler that is asked who is there
 
 
 class EngineUnavailableError(ConnectionError):
@@ -38,17 +41,20 @@ class EngineUnavailableError(ConnectionError):
 
 
 class Engine:
-    """Starts trainers on the workers and spreads them evenly."""
+    """Starts trainers on the workers and spreads them evenly. Any thread may ask."""
 
     def __init__(self, address: str | None = None) -> None:
         """Connect to the scheduler at `address`, or start a cluster of our own.
 
         Raises EngineUnavailableError if nobody answers there.
         """
-        self._lock = Lock()
+        self._lock = Lock()  # never held while a worker is waited for
+        self._moving = Lock()
         self._address = address
         self._closed = False
+        self._placed: dict[str, str] = {}  # the worker of each actor of ours, by its key, from before it is made
         self.refused: dict[str, str] = {}  # workers that may not be used, and why
+        self.faltered = Bell()  # rung when a process of the cluster falls silent, or is heard again
         self._open()
 
     def _open(self) -> None:
@@ -56,11 +62,12 @@ class Engine:
         try:
             if self._address:
                 with ThreadPoolExecutor(1) as caller:  # this thread may have an event loop that runs already
-                    caller.submit(asyncio.run, _call(self._address)).result()
+                    caller.submit(asyncio.run, call(self._address, CONNECT_TIMEOUT)).result()
             else:
-                self._cluster = _own_cluster()
+                self._cluster = own_cluster.start()
             self.client = Client(self._address or self._cluster, timeout=CONNECT_TIMEOUT, set_as_default=False)
             self.client.wait_for_workers(1, timeout=START_TIMEOUT)
+            self._pulse = Pulse(self._look, self.faltered)
             if not self.load():
                 raise RuntimeError(self._refusals())
         except (OSError, ValueError, RuntimeError) as error:  # nobody there, no address at all, no process started
@@ -77,29 +84,78 @@ class Engine:
 
         If every worker was lost, waits for one. Raises EngineUnavailableError if none comes back.
         """
-        with self._lock:  # two runs that start at once must not count the same free worker
-            self._ensure_open()
-            while True:
-                if (future := self._place(self._freest_worker(), TrainerActor, experiment, data, watch)) is not None:
+        until = time.monotonic() + START_TIMEOUT
+        while True:
+            if (chosen := self._reserve()) is not None:
+                if (future := self._make(*chosen, TrainerActor, experiment, data, watch)) is not None:
                     return future
+            elif self.refused:
+                raise EngineUnavailableError(f"No training worker can be used: {self._refusals()}")
+            elif time.monotonic() > until:
+                raise EngineUnavailableError("No training worker is left.")
+            else:
+                time.sleep(START_LOOK)
+
+    def _reserve(self) -> tuple[str, str] | None:
+        """Return the key of a new actor and the freest worker, where it counts from now on; None: no worker is there.
+
+        So two runs that start at once do not count the same free worker.
+        """
+        with self._lock:
+            self._ensure_open()
+            load = self.load()
+            if not load:
+                return None
+            key, worker = _new_key(), min(load, key=lambda address: (load[address], address))
+            self._placed[key] = worker
+            return key, worker
 
     def place(self, worker: str, kind: type, *arguments: object) -> "Future[Any]":
         """Make an actor on one worker. Raises EngineUnavailableError if that is gone."""
-        if (future := self._place(worker, kind, *arguments)) is None:
+        key = _new_key()
+        self._placed[key] = worker
+        if (future := self._make(key, worker, kind, *arguments)) is None:
             raise EngineUnavailableError(f"The worker {worker} is gone.")
         return future
 
-    def _place(self, worker: str, kind: type, *arguments: object) -> "Future[Any] | None":
-        future = self.client.submit(
-            kind, *arguments, actor=True, pure=False, workers=[worker], allow_other_workers=True
-        )
+    def _make(self, key: str, worker: str, kind: type, *arguments: object) -> "Future[Any] | None":
+        future: Future[Any] | None = None
         made = False
         try:
+            future = self.client.submit(
+                kind, *arguments, key=key, actor=True, pure=False, workers=[worker], allow_other_workers=True
+            )
+            finalize(future, self._placed.pop, key, None)  # one that nobody holds any more is gone without `stop`
             made = self._is_made(future, worker)
             return future if made else None
         finally:
             if not made:
-                self.stop(future)
+                self._placed.pop(key, None)
+                if future is not None:
+                    self.stop(future)
+
+    def worker_of(self, actor: "Future[Any]") -> str | None:
+        """Return the address of the worker that an actor of ours was made on."""
+        return self._placed.get(str(actor.key))
+
+    def silence(self, worker: str | None) -> float:
+        """Return for how many seconds a worker has not been heard; of no worker: the scheduler."""
+        return self._pulse.silence(worker)
+
+    @contextmanager
+    def moving_from(self, worker: str | None) -> Iterator[bool]:
+        """Tell whether a trainer should move from its worker to a freer one, as is done one after the other."""
+        lately = {address: beat.actors for address, beat in self._pulse.beats.items()}
+        if not self._is_crowded(lately, worker) or not self._moving.acquire(blocking=False):
+            yield False
+            return
+        try:
+            yield self._is_crowded(self.load(), worker)
+        finally:
+            self._moving.release()
+
+    def _is_crowded(self, load: dict[str, int], worker: str | None) -> bool:
+        return worker in load and load[worker] >= min(load.values()) + MOVE_AT
 
     def workers(self) -> list[str]:
         """Return the addresses of the workers that answer now; if the scheduler was lost, those of another one.
@@ -116,12 +172,18 @@ class Engine:
     def _ensure_open(self) -> None:
         if self._closed:
             raise EngineUnavailableError("The training engine is closed.")
-        if self.client.status != "running":  # the scheduler itself was lost
-            self._shut()
+        if self.lost:
+            self._abandon()
             self._open()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the scheduler itself is gone, or hangs."""
+        return self.client.status != "running" or self._pulse.silence() >= GIVE_UP
 
     def stop(self, trainer: "Future[Any]") -> None:
         """Free a trainer now; the proxy alone would wait for Python's garbage collection."""
+        self._placed.pop(str(trainer.key), None)
         if trainer.client is self.client and self.client.status == "running":  # else it went with its scheduler
             with suppress(ClosedClientError):
                 self.client.cancel([trainer], force=True)
@@ -131,46 +193,66 @@ class Engine:
 
         Raises EngineUnavailableError if there is none.
         """
-        if self.client.status != "running":  # else without the lock, which is held while trainers are placed
+        if self.lost:
             with self._lock:
                 self._ensure_open()
-        only = list(self.load()) if self.refused else None
+        is_silent = any(self._pulse.silence(worker) >= NOTICE for worker in self._pulse.beats)
+        only = list(self.load()) if self.refused or is_silent else None
         return self.client.submit(task, *arguments, pure=False, priority=priority, workers=only)
 
     def load(self) -> dict[str, int]:
-        """Count the actors of each worker that may be used, by its address; notes in `refused` why others may not.
+        """Count the actors of each worker that may be used and answers; notes in `refused` why others may not be used.
 
         Raises CommClosedError if the scheduler is lost.
         """
-        if self.client.scheduler is None:
-            raise CommClosedError("the scheduler was lost")
-        try:
-            found: dict[str, tuple[int, Any]] = self.client.run_on_scheduler(_look_at_workers)
-        except OSError as error:  # also where Dask has not noticed the loss yet, and only its connection times out
-            raise CommClosedError(f"the scheduler was lost: {error}") from error
-        refused = {address: why for address, (_, told) in found.items() if (why := why_refused(told))}
+        found = self._look(ANSWER_TIMEOUT)
+        refused = {address: why for address, beat in found.items() if (why := why_refused(beat.versions))}
         for address in refused.keys() - self.refused.keys():
             logger.warning("the worker %s is not used: %s", address, refused[address])
         self.refused = refused
-        return {address: actors for address, (actors, _) in found.items() if address not in refused}
+        ours = Counter(list(self._placed.values()))  # also those that the scheduler does not know yet
+        return {
+            address: max(beat.actors, ours[address])
+            for address, beat in found.items()
+            if address not in refused and self._pulse.silence(address) < NOTICE
+        }
+
+    def _look(self, seconds: float) -> dict[str, Beat]:
+        """Ask the scheduler who is there. Raises CommClosedError if it does not answer in so many seconds."""
+        if self.client.scheduler is None:
+            raise CommClosedError("the scheduler was lost")
+        try:  # as client.run_on_scheduler, which may wait for ever
+            return cast(
+                dict[str, Beat], self.client.sync(self.client._run_on_scheduler, beats, callback_timeout=seconds)
+            )
+        except OSError as error:  # also where Dask has not noticed the loss yet
+            raise CommClosedError(f"the scheduler was lost: {error}") from error
+        except RuntimeError as error:
+            if self.client.status == "running":
+                raise
+            raise CommClosedError("the client was closed") from error
 
     def close(self) -> None:
         self._closed = True
         self._shut()
 
     def _shut(self) -> None:
+        self._placed.clear()
+        if hasattr(self, "_pulse"):
+            self._pulse.end()
         if hasattr(self, "client"):
-            with suppress(TimeoutError):  # the cluster must end even so
-                self.client.close(timeout=CLOSE_TIMEOUT)
+            _close(self.client)
         if self._cluster is not None:
-            processes = [worker.process for worker in self._cluster.workers.values() if worker.process is not None]
-            # It times out if its scheduler was killed, which would have told the workers to end. A KeyError comes at
-            # the very end of it, if Dask is told of a lost worker that it does not know (any more).
-            with suppress(TimeoutError, KeyError):
-                self._cluster.close(timeout=CLOSE_TIMEOUT)
-            for process in processes:
-                if process.returncode is None:
-                    process.kill()  # a nanny, whose worker ends with it
+            own_cluster.end(self._cluster)
+
+    def _abandon(self) -> None:
+        """Let go of a cluster whose scheduler is lost, without waiting for what does not answer."""
+        self._placed.clear()
+        self._pulse.end()
+        if self._cluster is not None:  # whose client closes itself once it has tried in vain to find that again
+            own_cluster.abandon(self._cluster)
+        else:
+            Thread(target=_close, args=[self.client], name="bnviz-abandoned-client", daemon=True).start()
 
     def _is_made(self, trainer: "Future[Any]", worker: str) -> bool:
         """Wait for a new trainer; False where its worker was lost, for Dask would wait for that very one to be back."""
@@ -183,16 +265,6 @@ class Engine:
             if time.monotonic() > until:
                 raise TimeoutError(f"no trainer after {START_TIMEOUT:g} s")
         return False
-
-    def _freest_worker(self) -> str:
-        while not (load := self.load()):
-            if self.refused:
-                raise EngineUnavailableError(f"No training worker can be used: {self._refusals()}")
-            try:
-                self.client.wait_for_workers(1, timeout=START_TIMEOUT)
-            except TimeoutError as error:
-                raise EngineUnavailableError("No training worker is left.") from error
-        return min(load, key=lambda address: (load[address], address))
 
     def _refusals(self) -> str:
         return "; ".join(f"the worker {address} is refused: {why}" for address, why in sorted(self.refused.items()))
@@ -209,44 +281,10 @@ def settled(future: "Future[Any]") -> Event:
     return event
 
 
-def _look_at_workers(dask_scheduler: Any = None) -> dict[str, tuple[int, Any]]:
-    """Return for each worker its actors, and the versions that it told."""
-    return {address: (len(w.actors), w.extra.get(KEY)) for address, w in dask_scheduler.workers.items()}
+def _new_key() -> str:
+    return f"bnviz-{uuid.uuid4().hex}"
 
 
-async def _call(address: str) -> None:
-    """Call a scheduler; raises OSError or ValueError if none answers. So would a Client, but it waits for ever for one
-    that says nothing; one that gives up stays behind, and blocks for seconds the thread that comes to collect it."""
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT):  # connect's own timeout does not count the handshake
-            comm = await connect(address, **Security().get_connection_args("client"))
-            await comm.close()
-    except TypeError as error:  # Dask's answer to a tls:// address without certificates
-        raise ValueError(
-            "tls:// needs certificates, in Dask's settings distributed.comm.tls (DEPLOYMENT.md)"
-        ) from error
-    except TimeoutError as error:
-        raise TimeoutError(f"no answer within {CONNECT_TIMEOUT:g} s") from error
-
-
-def _own_cluster() -> Any:
-    """Subprocesses, not multiprocessing: a spawned child would run the Streamlit script again."""
-    # Inherited by scheduler and workers. Dask's statistical profiler takes a sixth of a worker's time, and its memory
-    # grows with every run.
-    os.environ.setdefault(PROFILER, "False")
-    owner = ["--owner", str(os.getpid())]
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    return SubprocessCluster(
-        n_workers=workers(),
-        threads_per_worker=1,
-        dashboard_address=None,  # type: ignore[arg-type]  # annotated as str, documented to take None
-        scheduler_kwargs={"preload": ["bnviz.engine.lifeline"], "preload_argv": [owner]},
-        worker_kwargs={
-            "memory_limit": 0,  # else a worker at its limit takes no new run, or is ended with all its runs, and again
-            "preload": ["bnviz.engine.worker"],
-            "preload_nanny": ["bnviz.engine.lifeline"],
-            "preload_nanny_argv": [owner],
-            "env": {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
-        },
-    )
+def _close(client: Client) -> None:
+    with suppress(TimeoutError):  # the cluster must end even so
+        client.close(timeout=CLOSE_TIMEOUT)

@@ -44,6 +44,11 @@ class Film:
         """Whether the worker of its trainer is gone."""
         return (trainer := self._trainer) is not None and trainer.lost
 
+    @property
+    def worker(self) -> str | None:
+        """The address of the worker that its trainer is on. Any thread may ask."""
+        return trainer.worker if (trainer := self._trainer) is not None else None
+
     def recorded(self, after: Frame, steps: int | None) -> list[Frame]:
         """Return the recorded frames of the next so many steps after a frame; None: of all that follow."""
         with self._recording:

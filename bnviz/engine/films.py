@@ -132,6 +132,11 @@ class FilmedTrainer:
         return self._film is None or self._film.lost
 
     @property
+    def worker(self) -> str | None:
+        """The address of the worker that trains what it shows. Any thread may ask."""
+        return film.worker if (film := self._film) else None
+
+    @property
     def recipe(self) -> Recipe | None:
         """What the run was made from so far; None before it has begun. Any thread may ask."""
         return film.recipe if (film := self._film) else None

@@ -8,8 +8,9 @@ from distributed import BaseActorFuture, Future, KilledWorker
 from distributed.comm.core import CommClosedError
 
 from bnviz.engine.cluster import Engine
+from bnviz.engine.pulse import GIVE_UP
 
-LOOK_EVERY = 1.0  # seconds between two looks whether a worker that does not answer is still there
+LOOK_EVERY = 0.5  # seconds between two looks whether a worker that does not answer is still there
 
 
 class WorkerLostError(ConnectionError):
@@ -49,13 +50,9 @@ class RemoteActor:
             raise WorkerLostError(str(error)) from error
 
     @property
-    def worker(self) -> str:
-        """The address of the worker that it is on. Raises WorkerLostError if that is gone."""
-        found = self._engine.client.who_has([self._future]).get(self._future.key, ()) if self._future else ()
-        if not found:
-            self.lost = True
-            raise WorkerLostError("the worker is gone")
-        return str(found[0])
+    def worker(self) -> str | None:
+        """The address of the worker that it was made on. Any thread may ask."""
+        return self._engine.worker_of(future) if (future := self._future) is not None else None
 
     def stop(self) -> None:
         future, self._future, self._actor, self.lost = self._future, None, None, True
@@ -63,10 +60,14 @@ class RemoteActor:
             self._engine.stop(future)
 
     def _answer(self, answer: "BaseActorFuture[Any]") -> Any:
-        """Return what the actor says. Dask alone looks for half a minute for a worker that is lost in a bad moment."""
+        """Return what the actor says. Dask alone looks for half a minute for a worker that is lost in a bad moment, and
+        waits for ever for one that hangs; what that says in the end is heard by nobody."""
         while True:
             try:
                 return answer.result(timeout=LOOK_EVERY)
             except TimeoutError:
-                if self._future is None or self._future.status != "finished":  # an actor that was lost is no result
+                future = self._future  # an actor that was lost is no result
+                if future is None or future.status != "finished" or future.client is not self._engine.client:
                     raise
+                if self._engine.silence(self.worker) >= GIVE_UP:
+                    raise WorkerLostError("the worker does not answer") from None

@@ -1,19 +1,34 @@
 """The trainer of one run, on whichever worker has it: if that worker is lost, replayed on another one to the bit."""
 
-from dataclasses import replace
+import logging
+import math
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 
 from bnviz.data import DataName
-from bnviz.engine.cluster import Engine
+from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.in_worker.trainer_actor import TrainerActor
-from bnviz.engine.remote import RemoteActor
+from bnviz.engine.remote import RemoteActor, WorkerLostError
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
 from bnviz.records.frames import Focus, Frame
 from bnviz.records.questions import A, Question
 from bnviz.records.recipe import Changes
 
+logger = logging.getLogger(__name__)
+
 REPLAY_INTERVAL = 0.3  # seconds of training in one call while a run is replayed
 NOTHING = Focus(())
+SAVE_EVERY = 0.5  # seconds of training, which a replay takes at most where the trainer was saved
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """A trainer as it was after `trained` seconds of training and so many changes; infinite where it grew too large."""
+
+    state: bytes = b""
+    trained: float = 0.0
+    changes: int = 0
 
 
 class ReplayedTrainer:
@@ -25,6 +40,7 @@ class ReplayedTrainer:
         self._before = 0.0  # seconds of training that a replayed trainer does not count
         self._base: Experiment | None = None  # what the trainer began with ...
         self._log: Changes = ()  # ... and what was changed: all it takes to replay it
+        self._saved = _Saved()  # what saves most of a replay
 
     @property
     def lost(self) -> bool:
@@ -34,12 +50,17 @@ class ReplayedTrainer:
     def start(self, experiment: Experiment, focus: Focus) -> Frame:
         """Begin with `experiment` at step 0, and forget what there was."""
         frame = self._start(experiment, focus)
-        self._base, self._log = experiment, ()
+        self._base, self._log, self._saved = experiment, (), _Saved()
         return frame
 
     def advance(self, steps: int | None, interval: float | None, *, evaluate: bool, focus: Focus) -> Frame:
         """Train so many steps, or as many as fit between two frames that are `interval` seconds apart."""
-        return self._timed(self._actor.call("advance", steps, interval, evaluate, focus))
+        with self._engine.moving_from(self.worker) as to_a_freer_worker:
+            if to_a_freer_worker:
+                self._move()
+        frame: Frame = self._actor.call("advance", steps, interval, evaluate, focus)
+        self._save_now_and_then(frame)
+        return self._timed(frame)
 
     def edit(self, tick: int, edit: Edit, focus: Focus) -> Frame:
         """Apply a live change at the tick at which the trainer is."""
@@ -49,16 +70,18 @@ class ReplayedTrainer:
 
     def resume(self, experiment: Experiment, changes: Changes, goal: Frame) -> None:
         """Go to where a trainer of the same experiment and changes was at `goal`."""
-        self._base, self._log = experiment, changes
+        self._base, self._log, self._saved = experiment, changes, _Saved()
         self.recover(goal)
 
     def copy(self) -> "ReplayedTrainer":
         """Return a trainer that goes on from here by itself, to the bit as this one would."""
         assert self._base is not None
         twin = ReplayedTrainer(self._engine, self._data, self._watch)
-        twin._base, twin._log, twin._before = self._base, self._log, self._before
+        twin._base, twin._log, twin._before, twin._saved = self._base, self._log, self._before, self._saved
+        worker = self.worker
+        assert worker is not None
         token = self._actor.call("leave_copy")
-        twin._actor.start(lambda: self._engine.place(self._actor.worker, TrainerActor, token, self._data, self._watch))
+        twin._actor.start(lambda: self._engine.place(worker, TrainerActor, token, self._data, self._watch))
         return twin
 
     def inspect(self, question: Question[A]) -> A:
@@ -69,8 +92,10 @@ class ReplayedTrainer:
     def recover(self, goal: Frame) -> Frame:
         """Bring a new trainer to where the lost one was at `goal`. Returns its frame there."""
         assert self._base is not None
-        frame = self._start(self._base, NOTHING)
-        for tick, edit in self._log:
+        frame, log = self._start(self._base, NOTHING), self._log
+        if self._saved.state:
+            frame, log = self._actor.call("restore", self._saved.state), log[self._saved.changes :]
+        for tick, edit in log:
             frame = self._repeat(frame, tick)
             frame = self._actor.call("edit", edit, NOTHING)
         frame = self._repeat(frame, goal.tick)
@@ -81,10 +106,40 @@ class ReplayedTrainer:
         """Free the trainer."""
         self._actor.stop()
 
+    @property
+    def worker(self) -> str | None:
+        """The address of the worker that it is on. Any thread may ask."""
+        return self._actor.worker
+
+    def _save_now_and_then(self, frame: Frame) -> None:
+        if frame.seconds - self._saved.trained >= SAVE_EVERY:
+            state: bytes | None = self._actor.call("save")
+            self._saved = (
+                _Saved(state, frame.seconds, len(self._log)) if state else replace(self._saved, trained=math.inf)
+            )
+
+    def _move(self) -> None:
+        """Go on where another worker is freer."""
+        base, state, twin = self._base, self._actor.call("save"), RemoteActor(self._engine)
+        if base is None or state is None:
+            return
+        try:
+            twin.start(lambda: self._engine.start(base, self._data, self._watch))
+            twin.call("restore", state)
+        except (WorkerLostError, EngineUnavailableError) as error:
+            logger.warning("a trainer stays where it is: %s", error)
+            twin.stop()
+        else:
+            self._actor.stop()
+            self._actor = twin
+
     def _start(self, experiment: Experiment, focus: Focus) -> Frame:
         self._before = 0.0
-        self._actor.start(lambda: self._engine.start(experiment, self._data, self._watch))
-        frame: Frame = self._actor.call("advance", 0, None, True, focus)
+        with ExitStack() as undo:
+            undo.callback(self._actor.stop)  # one that cannot begin is of no use
+            self._actor.start(lambda: self._engine.start(experiment, self._data, self._watch))
+            frame: Frame = self._actor.call("advance", 0, None, True, focus)
+            undo.pop_all()
         return frame
 
     def _repeat(self, frame: Frame, tick: int) -> Frame:

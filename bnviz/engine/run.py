@@ -20,6 +20,7 @@ from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.films import Films
 from bnviz.engine.pace import Pace, Rate
+from bnviz.engine.pulse import NOTICE
 from bnviz.engine.remote import WorkerLostError
 from bnviz.engine.replayed_trainer import REPLAY_INTERVAL
 from bnviz.engine.rhythm import Rhythm
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 RETRIES = 5  # workers lost in a row, without a step in between, before a run gives up
 RETRY_PAUSE = 1.0  # seconds until a lost worker is likely to be back
+SILENT = "A training worker has not answered for two seconds. If it stays silent, the run goes on on another one."
 SPEEDS: dict[str, float] = {"1": 1, "10": 10, "50": 50, "200": 200, "max": math.inf}  # steps a second
 
 
@@ -78,6 +80,7 @@ class Run:
         self._state: State = "starting"
         self._playing = self._held = False
         self._notice, self._noticed = "", 0.0
+        self._engine = engine
         self._trainer = (films or Films(engine)).trainer(data, watch)
         self._applied = experiment  # what the trainer runs now
         self._made = 0  # of the planned changes
@@ -210,20 +213,29 @@ class Run:
     # -- the thread -------------------------------------------------------------------------------------------------
 
     def _drive(self) -> None:
-        while not self._closing.is_set():
-            try:
-                message = self._messages.get(timeout=self._patience())
-            except Empty:
-                self._carry_out(self._advance)  # one stretch of training
-            else:
-                self._carry_out(message)
-                self._heard += 1
-            self.moved.ring()
+        with self._engine.faltered.heard_by(self._tell_of_silence):
+            while not self._closing.is_set():
+                try:
+                    message = self._messages.get(timeout=self._patience())
+                except Empty:
+                    self._carry_out(self._advance)  # one stretch of training
+                else:
+                    self._carry_out(message)
+                    self._heard += 1
+                self.moved.ring()
         self._playing = False
         self._state = "closed"
         self._drop_questions()
         self._trainer.stop()
         self.moved.ring()
+
+    def _tell_of_silence(self) -> None:
+        """Say that the worker of this run is silent, and no more once it is heard again; from the engine's thread."""
+        waits = self._heard < self._told or (self._playing and not self._held)
+        if waits and self._engine.silence(self._trainer.worker) >= NOTICE:
+            self.say(SILENT)
+        elif self._notice == SILENT:
+            self.say("")
 
     def _carry_out(self, action: Callable[[], None]) -> None:
         try:

@@ -469,35 +469,6 @@ class TestALostWorker:
         assert record(played(run)) == record(played(start()))
 
 
-class TestALostScheduler:
-    @pytest.mark.slow
-    def test_is_replaced_and_no_run_loses_anything(self, undisturbed: Callable[..., Any]) -> None:
-        expected = undisturbed()
-        neighbours = set(psutil.Process().children(recursive=True))
-        engine = Engine()
-        with ExitStack() as stack:
-            stack.callback(engine.close)
-            runs = [Run(engine, TWINS, SAMPLE) for _ in range(3)]
-            for run in runs:
-                stack.callback(run.close)
-                run.set_speed(20)
-                stepped(run, 30)
-            for run in runs[1:]:
-                run.play()
-            lost = set(psutil.Process().children(recursive=True)) - neighbours
-            kill(engine.client.run_on_scheduler(os.getpid))
-            for run in runs:
-                assert record(played(run)) == expected
-                assert_replayed(run)
-            assert sum(engine.load().values()) == 3
-            fresh = Run(engine, TWINS, SAMPLE)
-            stack.callback(fresh.close)
-            assert record(played(stepped(fresh, 30))) == expected
-            wait_until(lambda: not any(is_alive(process) for process in lost), "the lost cluster to end")
-        with pytest.raises(EngineUnavailableError, match="closed"):
-            engine.start(TWINS, SAMPLE)
-
-
 class TestARealError:
     @pytest.fixture(autouse=True)
     def quiet(self, caplog: pytest.LogCaptureFixture) -> None:

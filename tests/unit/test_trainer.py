@@ -20,7 +20,7 @@ from bnviz.experiment.choices import Position, Schedule
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.edits import Edit, plan
 from bnviz.records.frames import MOVING_DIGITS, PROBE_DIGITS, TEST_DIGITS, Focus, Frame
-from bnviz.training import probes
+from bnviz.training import probes, saving
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer, train
 from tests.builders import frames_of, losses_of, trainer_of, twins
@@ -484,6 +484,28 @@ class TestEdits:
         found = frames_of(self.experiment, batches, edits=edits, at_most=at_most)
         expected = frames_of(self.experiment, batches, edits=edits)
         assert plain(replace_losses(found[-1])) == plain(replace_losses(expected[-1]))
+
+    @pytest.mark.parametrize("tick", [9, 13, 26])  # after each change, while a network still catches up or not
+    def test_a_trainer_that_is_saved_goes_on_elsewhere_with_the_same_bits(self, batches: Batches, tick: int) -> None:
+        def train_until(trainer: Trainer, begin: int, end: int) -> list[Frame]:
+            frames = []
+            for now in range(begin, end):
+                if now in edits:
+                    trainer.edit(edits[now])
+                frames.append(trainer.advance(steps=1))
+            return frames
+
+        edits, trainer = self.several_edits(), trainer_of(self.experiment, batches)
+        train_until(trainer, 0, tick)
+        saved = saving.save(trainer, 10**8)
+        assert saved is not None
+        here, there = (train_until(each, tick, 32) for each in (trainer, saving.restored(saved, batches)))
+        assert_same_bits(there, here)
+
+    def test_a_trainer_is_not_saved_where_it_is_too_large(self, batches: Batches) -> None:
+        trainer = trainer_of(self.experiment, batches)
+        assert saving.save(trainer, 1000) is None
+        assert saving.save(trainer, 10**8) is not None
 
     def several_edits(self) -> dict[int, Edit]:
         restarted = self.changed(0, init="he_normal")

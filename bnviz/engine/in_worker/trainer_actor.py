@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 MOST_COPIES = 8  # that wait for their actor at once
+SAVED_BYTES = 8 * 2**20  # of weights and paths; a larger trainer is not saved, but replayed from its beginning
 
 _copies: "dict[str, Trainer]" = {}  # by their tokens
 _trained = -math.inf  # monotonic time at which a live run last trained in this process
@@ -80,6 +81,19 @@ class TrainerActor:
         while len(_copies) > MOST_COPIES:
             _copies.pop(next(iter(_copies)))  # whoever asked for the oldest has gone
         return token
+
+    def save(self) -> bytes | None:
+        """Return all that another actor needs to go on from here; None if that is too much to be sent around."""
+        from bnviz.training import saving
+
+        return saving.save(self._trainer, SAVED_BYTES)
+
+    def restore(self, saved: bytes) -> Frame:
+        """Go on where another actor was when it was saved."""
+        from bnviz.training import saving
+
+        self._trainer = saving.restored(saved, self._trainer.batches)
+        return self._trainer.advance(steps=0, evaluate=False, focus=Focus(()))
 
     def inspect(self, question: Question[A]) -> A:
         """Return what `bnviz.training.questions.registry` says of the trainer, which stays as it was."""
