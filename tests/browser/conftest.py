@@ -12,12 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
+from threading import Timer
 from typing import Any, TypeVar
 
 import psutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    FloatRect,
+    Locator,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).parents[2]
 FLAGS = [
@@ -30,6 +40,7 @@ FLAGS = [
     "--disable-sync",
 ]
 START = 60.0  # seconds for a server and its workers on a busy machine, and for whatever else must come
+HUNG = 240.0  # seconds of one test in a browser: four times as long as anything in it waits
 expect.set_options(timeout=START * 1000)
 CHARTS = (
     "chart_network",
@@ -217,17 +228,54 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.stop()
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    with sync_playwright() as playwright:
-        if path is None and not Path(playwright.chromium.executable_path).exists():
+class Chromium:
+    """One browser for all tests; another one where that was ended because it hung."""
+
+    def __init__(self, playwright: Playwright) -> None:
+        self._playwright, self._path = playwright, shutil.which("chromium")
+        if self._path is None and not Path(playwright.chromium.executable_path).exists():
             if os.environ.get("BNVIZ_REQUIRE_BROWSER"):
                 pytest.fail("no Chromium found, and BNVIZ_REQUIRE_BROWSER is set")
             pytest.skip("no Chromium found: install the package chromium, or run playwright install chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+        self._browser: Browser | None = None
+
+    def browser(self) -> Browser:
+        if self._browser is None or not self._browser.is_connected():
+            self._browser = self._playwright.chromium.launch(executable_path=self._path, args=FLAGS)
+        return self._browser
+
+    def close(self) -> None:
+        if self._browser is not None and self._browser.is_connected():
+            self._browser.close()
+
+    @staticmethod
+    def kill() -> None:
+        """End it from another thread, whatever it does: whoever waits for it is told so."""
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                if "chrom" in process.name():
+                    process.kill()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    with sync_playwright() as playwright:
+        made = Chromium(playwright)
+        yield made
+        made.close()
+
+
+@pytest.fixture(autouse=True)
+def hung_browser(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Ends a browser in which a test hangs: a question to a page has no timeout of its own, and would wait for ever."""
+    if "chromium" not in request.fixturenames:
+        yield
+        return
+    timer = Timer(HUNG, Chromium.kill)
+    timer.daemon = True
+    timer.start()
+    yield
+    timer.cancel()
 
 
 class Lab:
@@ -317,15 +365,21 @@ class Lab:
         return found
 
 
+def _close(context: BrowserContext) -> None:
+    browser = context.browser
+    if browser is not None and browser.is_connected():
+        context.close()
+
+
 @pytest.fixture
-def open_context(chromium: Browser) -> Iterator[OpenContext]:
+def open_context(chromium: Chromium) -> Iterator[OpenContext]:
     """Gives each visitor of a test a browser of his own."""
     with ExitStack() as opened:
 
         def open_context(width: int = 1400, height: int = 1000, **options: Any) -> BrowserContext:
-            context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+            context = chromium.browser().new_context(viewport={"width": width, "height": height}, **options)
             context.set_default_timeout(START * 1000)
-            opened.callback(context.close)
+            opened.callback(_close, context)
             return context
 
         yield open_context

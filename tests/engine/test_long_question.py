@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import pytest
 
 from bnviz.data import DataName
+from bnviz.engine import long_question
 from bnviz.engine.cluster import Engine
 from bnviz.engine.long_question import LongQuestion
 from bnviz.engine.run import Run
@@ -116,7 +117,8 @@ def test_a_lost_worker_ends_a_question_and_not_the_run(start: Start, engine: Eng
     assert len(answered(question)) == 2
 
 
-def test_questions_take_turns(start: Start) -> None:
+def test_questions_take_turns(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long_question, "SHARE_SECONDS", 0.0)  # else a fast machine answers in a share or two
     run = start(100)
     questions: list[LongQuestion[Any]] = [LongQuestion(), LongQuestion()]
     for question, asked in zip(questions, (SharpnessAlongPath(), LargestLearningRates()), strict=True):
