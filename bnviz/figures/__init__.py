@@ -1,6 +1,7 @@
 """Records in, Plotly figures out: pure functions that return plain dicts, with no torch and no Streamlit."""
 
 from bnviz.figures.activations import activation_function
+from bnviz.figures.comparison import compared_gradients, compared_layer, compared_saturation
 from bnviz.figures.computation_graph import computation_graph, gradient_check
 from bnviz.figures.curves import accuracy_curves
 from bnviz.figures.distributions import distributions_over_steps
@@ -54,6 +55,9 @@ __all__ = [
     "bias_effect",
     "channel_histograms",
     "class_probabilities",
+    "compared_gradients",
+    "compared_layer",
+    "compared_saturation",
     "computation_graph",
     "derived_scales",
     "digit_answers",

@@ -1,5 +1,6 @@
 """What every page has: its style sheet, its title, an address that holds the experiment, and what was refused."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
@@ -53,6 +54,11 @@ def table(rows: Sequence[Mapping[str, str]]) -> None:
     """Draw rows of text under their keys, as words of the page: st.table comes later, and moves what follows."""
     cells = [list(rows[0]), ["---"] * len(rows[0]), *(row.values() for row in rows)]
     st.markdown("\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells))
+
+
+def plain(text: str) -> str:
+    """Return a stranger's words so that Markdown shows them as they are: no markup, no picture, no link."""
+    return re.sub(r"([^\w\s])", r"\\\1", " ".join(text.split()))
 
 
 def csv_button(key: str, name: str, content: Callable[[], str], place: DeltaGenerator | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -13,6 +14,7 @@ from bnviz.records.recipe import Recipe
 from bnviz.store.store import Store
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import train
+from bnviz.ui.sections import run_comparison
 from bnviz.ui.sections.stored_run import plain_findings
 from bnviz.ui.web import kept as server_store
 from tests.builders import twins
@@ -80,6 +82,48 @@ def test_a_run_is_seen_by_whoever_has_its_address(store: Store, run: KeptRun) ->
 def test_what_a_strangers_file_says_of_a_run_is_shown_as_text(run: KeptRun) -> None:
     hostile = run.with_findings(("<img src=x onerror=alert(1)>",))
     assert plain_findings(hostile) == ["&lt;img src=x onerror=alert(1)&gt;"]
+
+
+class TestAComparison:
+    """Of runs that are chosen in the list; its charts are those of `bnviz.figures.comparison`."""
+
+    @pytest.fixture
+    def shown(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
+        """The figures that were drawn last, by their charts' keys."""
+        drawn: dict[str, dict[str, Any]] = {}
+        monkeypatch.setattr(run_comparison, "live_chart", drawn.__setitem__)
+        return drawn
+
+    @pytest.fixture
+    def compared(self, store: Store, run: KeptRun, shown: object) -> AppTest:
+        for name in ("first", "the <b>{second}</b>![x](//evil)"):
+            store.keep(run, VISITOR, name=name)
+
+        def script() -> None:
+            from bnviz.ui.sections.run_comparison import compare
+            from bnviz.ui.web.kept import store as open_store
+
+            compare(open_store(), open_store().listed("a-visitor-of-a-test", sort="name"))
+
+        app = AppTest.from_function(script, default_timeout=90).run()
+        assert not app.exception
+        return app
+
+    def test_shows_curves_saturation_gradients_and_any_layer(
+        self, compared: AppTest, shown: dict[str, dict[str, Any]]
+    ) -> None:
+        assert set(shown) == {f"chart_compared_{w}" for w in ("loss", "accuracy", "saturation", "gradients", "layer")}
+        assert all(len(shown[f"chart_compared_{what}"]["data"]) == 4 for what in ("saturation", "gradients", "layer"))
+        compared.selectbox(key="compared_place").set_value("normalized").run()
+        layer = shown["chart_compared_layer"]
+        assert len(layer["data"]) == 2
+        assert "Nothing here" in layer["layout"]["meta"]["words"]
+
+    def test_takes_a_strange_name_as_text(self, compared: AppTest, shown: dict[str, dict[str, Any]]) -> None:
+        words = [figure["layout"]["meta"]["words"] for figure in shown.values()]
+        assert all("<b>{" not in word and "![" in word for word in words)
+        assert all("![" not in each.value for each in compared.markdown)  # no picture of a stranger's is loaded
+        assert "\\!\\[x\\]" in "".join(each.value for each in compared.markdown)
 
 
 def test_an_address_that_names_no_run_says_so(store: Store) -> None:

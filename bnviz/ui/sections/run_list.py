@@ -5,16 +5,12 @@ from typing import Any
 
 import streamlit as st
 
-from bnviz import figures
-from bnviz.experiment.comparison import distinguishing_settings
 from bnviz.export.run_file import RunFileError, from_bytes
-from bnviz.records.ghosts import ghosts_of
-from bnviz.records.kept_run import KeptRun
 from bnviz.store.errors import StoreError
 from bnviz.store.rows import RunRow
 from bnviz.store.store import Sort, Store
-from bnviz.ui import page, settings_table
-from bnviz.ui.components.live_chart import live_chart
+from bnviz.ui import settings_table
+from bnviz.ui.sections.run_comparison import compare
 
 SHOWN = 200  # rows at once; a search finds the others
 MOST_COMPARED = 6
@@ -43,7 +39,7 @@ def run_list(store: Store, visitor: str) -> None:
     if len(chosen) == 1:
         _one(store, visitor, chosen[0])
     elif chosen:
-        _compare(store, chosen[:MOST_COMPARED])
+        compare(store, chosen[:MOST_COMPARED])
     st.file_uploader(
         "Open a run from a file (.bnviz)", "bnviz", key="runs_upload", on_change=_take_in, args=(store, visitor)
     )
@@ -111,48 +107,12 @@ def _offer_undo(store: Store, visitor: str) -> None:
         return
     run_id, name = deleted
     with st.container(horizontal=True, vertical_alignment="center", key="runs_undo"):
-        st.markdown(f"Deleted: {name}.", width="content")
+        st.text(f"Deleted: {name}.", width="content")
         if st.button("Undo", key="run_undo"):
             if not store.restore(run_id, visitor):
                 settings_table.problems().append("The run is gone: it was deleted for good.")
             del st.session_state["deleted_run"]
             st.rerun()
-
-
-def _compare(store: Store, rows: Sequence[RunRow]) -> None:
-    """Draw the curves of several runs on the same charts, and the settings in which their networks differ."""
-    found = [(row, kept) for row in rows if (kept := store.get(row.id)) is not None]
-    if not found:
-        return
-    names = [row.name or f"run {number}" for number, (row, _) in enumerate(found, 1)]
-    (_, first), others = found[0], list(zip(names, found, strict=True))[1:]
-    ghosts = [ghost for name, (_, kept) in others for ghost in ghosts_of(kept.view, f"{name}: {{}}")]
-    st.markdown(f"Solid: {names[0]}. Dashed: {', '.join(names[1:])}.")
-    left, right = st.columns(2)
-    with left:
-        page.heading("Loss", "Mean training loss over the last 30 steps, and test losses of the first run.")
-        live_chart(
-            "chart_compared_loss", figures.training_loss(first.view, smoothing=30, log=True, x="steps", ghosts=ghosts)
-        )
-    with right:
-        page.heading("Test accuracy", "In eval mode, on the test digits that are looked at while training.")
-        live_chart("chart_compared_accuracy", figures.accuracy_curves(first.view, x="steps", ghosts=ghosts))
-    page.table(_differences([(name, kept) for name, (_, kept) in zip(names, found, strict=True)]))
-
-
-def _differences(runs: Sequence[tuple[str, KeptRun]]) -> list[dict[str, str]]:
-    ghosts = [(name, kept, ghost) for name, kept in runs for ghost in ghosts_of(kept.view, "{}")]
-    settings = distinguishing_settings(
-        [(kept.view.experiment.training, ghost.variant) for _, kept, ghost in ghosts], always=("Init", "Normalization")
-    )
-    titles = dict.fromkeys(title for own in settings for title in own)
-    return [
-        {"Run": name, "Network": ghost.name}
-        | {title: own.get(title, "–") for title in titles}
-        | {"Test loss": f"{ghost.last.test_loss:.3f}", "Accuracy": f"{ghost.last.test_accuracy:.1%}"}
-        | {"Saturated": f"{ghost.saturated:.0%}"}
-        for (name, _, ghost), own in zip(ghosts, settings, strict=True)
-    ]
 
 
 def _take_in(store: Store, visitor: str) -> None:
