@@ -138,6 +138,10 @@ class Engine:
         """Return the address of the worker that an actor of ours was made on."""
         return self._placed.get(str(actor.key))
 
+    def known(self) -> list[str]:
+        """Return the addresses of the workers that the scheduler knew when it last answered."""
+        return list(self._pulse.beats)
+
     def silence(self, worker: str | None) -> float:
         """Return for how many seconds a worker has not been heard; of no worker: the scheduler."""
         return self._pulse.silence(worker)

@@ -14,6 +14,7 @@ import numpy as np
 
 from bnviz.engine.cluster import Engine
 from bnviz.engine.replayed_trainer import ReplayedTrainer
+from bnviz.metrics import REPLAYS, STEPS
 from bnviz.records.frames import Floats, Focus, Frame, LayerFrame, VariantFrame
 from bnviz.records.questions import A, Question
 from bnviz.records.recipe import Recipe
@@ -92,6 +93,7 @@ class Film:
         with self._training:
             if self._trainer is not None and self._trainer.lost:
                 self._trainer.recover(self.head)
+                REPLAYS.inc()
 
     def trainer_at(self, seen: Frame, *, take: bool) -> ReplayedTrainer:
         """Return a trainer that stands where `seen` is: the own one if it may be taken, a copy, or a replayed one."""
@@ -135,6 +137,7 @@ class Film:
         return trainer
 
     def _record(self, frame: Frame) -> None:
+        STEPS.inc(max(frame.tick - self.head.tick, 0))
         with self._recording:
             self.head = frame
             if frame.tick > self._ticks[-1]:

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from threading import Lock, Timer
 from typing import Literal, cast
@@ -15,6 +16,7 @@ from bnviz.engine.sweeps import SweepMemory, SweepRun
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.sweep import Sweep
+from bnviz.metrics import REFUSALS
 from bnviz.records.kept_run import KeptRun
 from bnviz.records.notes import RunNote, SweepNote
 
@@ -49,6 +51,12 @@ class Labs:
 
     def __len__(self) -> int:
         return len(self._labs)
+
+    def census(self) -> tuple[Counter[str], Counter[str]]:
+        """Count runs and sweeps by their state."""
+        found = [lab.run for lab in list(self._labs.values())]
+        runs = Counter(run.status.state for run in found if isinstance(run, Run))
+        return Counter[str](runs), Counter[str](run.status.state for run in found if isinstance(run, SweepRun))
 
     def claim(
         self, tab: str, owner: str, experiment: Experiment, page: Page = "live", noted: RunNote | None = None
@@ -155,6 +163,7 @@ class Labs:
         while len(self._labs) >= most:
             left = [(lab.left, key) for key, lab in self._labs.items() if lab.owner is None]
             if not left:
+                REFUSALS.labels("full").inc()
                 raise TooManyRunsError(most, why)
             key = min(left)[1]
             lab = self._labs.pop(key)

@@ -7,6 +7,7 @@ method of Run only leaves a message for it and returns at once.
 import logging
 import math
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -37,6 +38,7 @@ from bnviz.records.questions import A, Question
 
 logger = logging.getLogger(__name__)
 
+THREAD = "bnviz-run-"  # and a random id, by which the log tells runs apart
 RETRIES = 5  # workers lost in a row, without a step in between, before a run gives up
 RETRY_PAUSE = 1.0  # seconds until a lost worker is likely to be back
 SILENT = "A training worker has not answered for two seconds. If it stays silent, the run goes on on another one."
@@ -98,7 +100,7 @@ class Run:
             self._tell(lambda: self._repeat(note))
         else:
             self._tell(lambda: self._load(experiment))
-        Thread(target=self._drive, name="bnviz-run", daemon=True).start()
+        Thread(target=self._drive, name=f"{THREAD}{uuid.uuid4().hex[:8]}", daemon=True).start()
 
     # -- messages, from any thread ----------------------------------------------------------------------------------
 
@@ -213,6 +215,7 @@ class Run:
     # -- the thread -------------------------------------------------------------------------------------------------
 
     def _drive(self) -> None:
+        logger.info("begins")
         with self._engine.faltered.heard_by(self._tell_of_silence):
             while not self._closing.is_set():
                 try:
@@ -223,6 +226,7 @@ class Run:
                     self._carry_out(message)
                     self._heard += 1
                 self.moved.ring()
+        logger.info("is closed at step %d", self.status.step)
         self._playing = False
         self._state = "closed"
         self._drop_questions()
@@ -370,6 +374,7 @@ class Run:
         self._frame = frame
         if frame.finished:
             self._set_playing(False)
+            logger.info("ends at step %d", frame.step)
             self.at_end()
 
     def _edit(self, experiment: Experiment, keep_weights: bool) -> None:
@@ -415,6 +420,7 @@ class Run:
         if not self._trainer.lost or self._frame is None:
             return
         frame = self._trainer.recover(self._frame)
+        logger.info("is replayed to step %d", frame.step)
         self._pace.rebase()
         self._rate.clear()
         why = "" if self._state == "failed" else "A training worker stopped. "

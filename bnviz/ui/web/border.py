@@ -13,6 +13,8 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.runtime.state.common import RegisterWidgetResult, WidgetMetadata, unpack_widget_state_value
 from streamlit.runtime.state.session_state import Serialized, SessionState
 
+from bnviz.metrics import REFUSALS
+
 MOST_TEXT = 100_000  # characters of one value: a drawing has a quarter of them
 MOST_DEPTH = 10  # of one value that is JSON
 MOST_NUMBER = 1e15
@@ -32,6 +34,7 @@ def guard() -> None:
         """Drop what does not fit a widget that is known from the last run, before its callback sees it."""
         known = self._new_widget_state.widget_metadata
         kept = [w for w in told.widgets if is_readable(w) and (w.id not in known or fits(w, known[w.id]))]
+        REFUSALS.labels("value").inc(len(told.widgets) - len(kept))
         take(self, WidgetStates(widgets=kept) if len(kept) < len(told.widgets) else told)
 
     @wraps(register)
@@ -44,6 +47,7 @@ def guard() -> None:
             told = table.states.get(metadata.id)
             if isinstance(told, Serialized) and not fits(told.value, metadata):
                 del table.states[metadata.id]
+                REFUSALS.labels("value").inc()
         return register(self, metadata, user_key)
 
     SessionState.set_widgets_from_proto = take_what_fits  # type: ignore[method-assign, assignment]

@@ -16,10 +16,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bnviz.engine.bell import Bell
+from bnviz.metrics import NEWS_SECONDS, UPDATES
 
 HOLD = 2.0  # seconds a question waits for news; short, because a browser has six connections for all tabs of a server
 
 _feeds: dict[str, "Feed"] = {}
+
+
+def count() -> int:
+    """Return how many browser connections there are."""
+    return len(_feeds)
 
 
 class Feed:
@@ -73,22 +79,34 @@ class Feed:
         version = self.version
         return json.dumps({"version": version, "page": self._shown} | self._news(), allow_nan=False)
 
-    async def other_than(self, seen: str | None) -> None:
-        """Wait until there are other news than those `seen`, or never will be; TimeoutError after HOLD seconds."""
+    async def other_than(self, seen: str | None) -> float:
+        """Wait until there are other news than those `seen`, or never will be; TimeoutError after HOLD seconds.
+
+        Returns the monotonic time since which there are both news and a question.
+        """
+        since = time.monotonic()
         async with asyncio.timeout(HOLD):
             while True:
                 with _listening(self.moved, *self._bells) as heard:  # and then look
                     if self.closed or self.version != seen:
-                        return
+                        return since
                     await heard.wait()
+                since = heard.at
+
+
+class _Heard(asyncio.Event):
+    """That a bell has rung, and when."""
+
+    at = 0.0  # monotonic
 
 
 @contextmanager
-def _listening(*bells: Bell) -> Iterator[asyncio.Event]:
+def _listening(*bells: Bell) -> Iterator[_Heard]:
     """Give an event of this loop that is set when one of the bells rings, in whichever thread."""
-    loop, heard = asyncio.get_running_loop(), asyncio.Event()
+    loop, heard = asyncio.get_running_loop(), _Heard()
 
     def hear() -> None:
+        heard.at = heard.at or time.monotonic()
         with suppress(RuntimeError):  # the server's loop has just ended
             loop.call_soon_threadsafe(heard.set)
 
@@ -109,13 +127,15 @@ async def serve_news(request: Request) -> Response:
         return Response(status_code=205, headers=headers)  # Reset Content: the page must run again
     feed.asked()
     try:
-        await feed.other_than(request.query_params.get("seen"))
+        since = await feed.other_than(request.query_params.get("seen"))
     except TimeoutError:
         return Response(status_code=204, headers=headers)
     else:
         if feed.closed:
             return Response(status_code=205, headers=headers)
         news = await asyncio.to_thread(feed.news)
+        UPDATES.inc()
+        NEWS_SECONDS.observe(time.monotonic() - since)
         return Response(news, media_type="application/json", headers=headers | {"Content-Encoding": "identity"})
     finally:
         feed.answered()

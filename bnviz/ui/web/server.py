@@ -25,8 +25,10 @@ from bnviz.ui.web import kept
 from bnviz.ui.web.border import guard
 from bnviz.ui.web.feed import serve_news
 from bnviz.ui.web.logbook import Logbook
+from bnviz.ui.web.logs import write_down
 from bnviz.ui.web.memory import Memory
 from bnviz.ui.web.nagle import send_at_once
+from bnviz.ui.web.operator_view import OperatorView
 from bnviz.ui.web.page_html import serve_chapter, serve_page
 from bnviz.ui.web.shortcut import serve_figures
 
@@ -83,6 +85,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     send_at_once()
     raise_descriptor_limit()
     guard()
+    write_down()
     Thread(target=_warm_up, name="bnviz-warm-up", daemon=True).start()
     _loops.append(asyncio.get_running_loop())
     yield
@@ -164,10 +167,14 @@ async def _serve_script(request: Request) -> Response:
 def routes() -> list[BaseRoute]:
     """Return the routes beside Streamlit's own: its page with our style sheet, scripts, news and figures."""
     pages = ["", *sorted(page.stem for page in _PAGES.glob("*.py") if page.stem != "live_lab")]
+    operator = OperatorView(lambda: next(iter(_labs), None))
     return [
         *(Route(page_url(page), serve_page) for page in pages),
         Route(_url("news/{token}"), serve_news),
         Route(_url("figures/{token}"), serve_figures),
+        Route(_url("health"), operator.health),
+        Route(_url("metrics"), operator.metrics),
+        Route(_url("operator"), operator.page),
         Route(_url("{path:path}"), _serve_script),
         Route(page_url("story/{chapter}"), serve_chapter),
     ]
