@@ -1,5 +1,6 @@
 """Answers leave at once."""
 
+import os
 import socket
 import threading
 from contextlib import closing
@@ -30,3 +31,13 @@ def test_other_open_files_are_left_alone() -> None:
         send_at_once()
         one.sendall(b"still open")
         assert other.recv(32) == b"still open"
+
+
+def test_no_copy_of_an_open_file_stays_behind() -> None:
+    """Else whoever reads from a pipe of this process would never come to its end."""
+    reads, writes = os.pipe()
+    send_at_once()
+    os.close(writes)
+    os.set_blocking(reads, False)  # so that a copy is told, and not waited for
+    assert os.read(reads, 1) == b""
+    os.close(reads)
