@@ -2,7 +2,8 @@
 
 import logging
 import math
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from bnviz.data import DataName
@@ -29,6 +30,15 @@ class _Saved:
     state: bytes = b""
     trained: float = 0.0
     changes: int = 0
+
+
+@contextmanager
+def freed_on_error(trainer: "ReplayedTrainer") -> Iterator[None]:
+    """Free a trainer where what is done with it fails; until Python collects it, its worker would count it."""
+    with ExitStack() as undo:
+        undo.callback(trainer.stop)
+        yield
+        undo.pop_all()
 
 
 class ReplayedTrainer:
