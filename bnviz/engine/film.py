@@ -12,10 +12,13 @@ from threading import Lock
 
 import numpy as np
 
+from bnviz import __version__
 from bnviz.engine.cluster import Engine
-from bnviz.engine.replayed_trainer import ReplayedTrainer
+from bnviz.engine.replayed_trainer import ReplayedTrainer, freed_on_error
 from bnviz.metrics import REPLAYS, STEPS
 from bnviz.records.frames import Floats, Focus, Frame, LayerFrame, VariantFrame
+from bnviz.records.history import History, View
+from bnviz.records.kept_run import KeptRun
 from bnviz.records.questions import A, Question
 from bnviz.records.recipe import Recipe
 
@@ -33,12 +36,31 @@ class Film:
         self.recipe = recipe
         self.first = self.head = first  # the head: where the trainer is
         self.watchers: dict[object, Focus] = {}  # who they are, and what each looks at; kept by `Films`
+        self.is_kept = False  # where other servers find it
         self._engine = engine
         self._trainer = trainer
         self._training = Lock()  # held while the trainer is called; a frame that is there is not waited for
         self._recording = Lock()
         self._frames, self._ticks = [first], [first.tick]
         self.bytes, self._spare_bytes = frame_bytes(first), 0  # of all frames, and of those that no history keeps
+
+    @classmethod
+    def recorded_before(cls, engine: Engine, recipe: Recipe, frames: Sequence[Frame]) -> "Film":
+        """Return a film that is there from its beginning to its end."""
+        film = cls(engine, recipe, frames[0], None)
+        film.is_kept = True
+        for frame in frames[1:]:
+            film._record(frame, trained=False)
+        return film
+
+    def as_run(self) -> KeptRun:
+        """Return the film as the run of somebody who has watched all of it."""
+        history = History(self.recipe.experiment, watch=self.recipe.watch)
+        with self._recording:
+            frames = list(self._frames)
+        for frame in frames:
+            history.add(frame)
+        return KeptRun(self.recipe, __version__, history.view())
 
     @property
     def lost(self) -> bool:
@@ -133,11 +155,13 @@ class Film:
 
     def _replayed(self, goal: Frame) -> ReplayedTrainer:
         trainer = ReplayedTrainer(self._engine, self.recipe.data, self.recipe.watch)
-        trainer.resume(self.recipe.experiment, self.recipe.changes, goal)
+        with freed_on_error(trainer):
+            trainer.resume(self.recipe.experiment, self.recipe.changes, goal)
         return trainer
 
-    def _record(self, frame: Frame) -> None:
-        STEPS.inc(max(frame.tick - self.head.tick, 0))
+    def _record(self, frame: Frame, *, trained: bool = True) -> None:
+        if trained:
+            STEPS.inc(max(frame.tick - self.head.tick, 0))
         with self._recording:
             self.head = frame
             if frame.tick > self._ticks[-1]:
@@ -169,6 +193,27 @@ class Film:
         every = self.recipe.newest.training.kept_every(self.recipe.watch)
         moved = [v for v, old in zip(frame.variants, before.variants, strict=True) if v.step != old.step]
         return frame.finished or any(variant.step % every == 0 or variant.diverged for variant in moved)
+
+
+def frames_of(view: View) -> list[Frame]:
+    """Return the frames of a finished run that are in its history: whoever is shown them has that history.
+
+    Empty where its curves are means of several steps, from which the losses of a frame do not follow.
+    """
+    if any(history.stride != 1 for history in view.variants) or view.latest is None:
+        return []
+    frames, seen = [], [0] * len(view.variants)
+    seconds = {f.step: s for v in view.variants for f, s in zip(v.frames, v.frame_seconds, strict=True)}
+    for step in sorted(seconds):
+        variants = []
+        for i, history in enumerate(view.variants):
+            found = next(frame for frame in reversed(history.frames) if frame.step <= step)
+            variants.append(replace(found, losses=history.losses[seen[i] : found.step]))
+            seen[i] = max(seen[i], found.step)
+        steps = [v.step for v in variants if not v.diverged] or [step]
+        ended = step == max(seconds) and view.latest.finished
+        frames.append(Frame(step, min(steps), seconds[step], ended, tuple(variants)))
+    return frames
 
 
 def frame_bytes(frame: Frame) -> int:

@@ -2,18 +2,21 @@
 
 import time
 from collections import OrderedDict, defaultdict
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
+from typing import Protocol
 
 from bnviz.data import DataName
 from bnviz.engine.cluster import Engine
-from bnviz.engine.film import Film
+from bnviz.engine.film import Film, frames_of
 from bnviz.engine.remote import WorkerLostError
-from bnviz.engine.replayed_trainer import ReplayedTrainer
+from bnviz.engine.replayed_trainer import ReplayedTrainer, freed_on_error
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
 from bnviz.records.frames import Focus, Frame
+from bnviz.records.history import CURVE_POINTS
+from bnviz.records.kept_run import KeptRun
 from bnviz.records.questions import A, Question
 from bnviz.records.recipe import Recipe
 
@@ -23,11 +26,21 @@ REST = 0.02  # seconds, at most, between two of them
 PATIENCE = 0.3  # seconds that a watcher waits for the next frame before it gets a trainer of its own, which makes more
 
 
+class FilmLibrary(Protocol):
+    """A library of films that nobody watches any more; asked by any thread."""
+
+    def film(self, recipe: Recipe) -> KeptRun | None:
+        """Return the finished run of a recipe; None if it is not known."""
+
+    def keep_film(self, recipe: Recipe, finished: Callable[[], KeptRun]) -> None:
+        """Keep what a recipe shows from its beginning to its end; must not block."""
+
+
 class Films:
     """Hands out one film for each recipe. Any thread may ask."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, library: FilmLibrary | None = None) -> None:
+        self._engine, self._library = engine, library
         self._lock = Lock()
         self._films: OrderedDict[Recipe, Film] = OrderedDict()  # last those that were used last
         self._making: defaultdict[Recipe, Lock] = defaultdict(Lock)
@@ -42,8 +55,11 @@ class Films:
         with self._making[recipe]:
             if (film := self._watched(recipe, who, focus)) is not None:
                 return film
+            if (known := self._library and self._library.film(recipe)) and (frames := frames_of(known.view)):
+                return self._add(Film.recorded_before(self._engine, recipe, frames), who, focus)
             trainer = ReplayedTrainer(self._engine, recipe.data, recipe.watch)
-            first = trainer.start(recipe.experiment, focus)
+            with freed_on_error(trainer):
+                first = trainer.start(recipe.experiment, focus)
             return self._add(Film(self._engine, recipe, first, trainer), who, focus)
 
     def branch(self, film: Film, who: object, seen: Frame, edit: Edit, focus: Focus) -> Film:
@@ -52,14 +68,12 @@ class Films:
         with self._making[recipe]:
             if (known := self._watched(recipe, who, focus)) is None:
                 trainer = film.trainer_at(seen, take=len(film.watchers) == 1)
-                with ExitStack() as undo:
-                    undo.callback(trainer.stop)  # one that could not make the change is of no more use
+                with freed_on_error(trainer):  # one that could not make the change is of no more use
                     try:
                         first = trainer.edit(seen.tick, edit, focus)
                     except WorkerLostError:
                         film.give_back(trainer)  # it is recovered there, and asked once more
                         raise
-                    undo.pop_all()
                 known = self._add(Film(self._engine, recipe, first, trainer), who, focus)
         self.leave(film, who)
         return known
@@ -76,6 +90,14 @@ class Films:
         own.watchers[who] = film.watchers[who]
         self.leave(film, who)
         return own
+
+    def keep(self, film: Film) -> None:
+        """Keep a film that has reached its end, if it began at the beginning and what is kept shows all of it."""
+        if self._library is None or film.is_kept or film.recipe.changes or film.first.tick:
+            return
+        film.is_kept = True
+        if film.recipe.experiment.training.steps < CURVE_POINTS:  # more steps are told as means of several
+            self._library.keep_film(film.recipe, film.as_run)
 
     def leave(self, film: Film, who: object) -> None:
         """Note that somebody watches a film no more. One that nobody watches has no trainer."""
@@ -173,6 +195,8 @@ class FilmedTrainer:
             found = self._here().advance(self._seen, steps, interval, evaluate=evaluate, focus=focus)
         if found:
             self._show(found[-1])
+            if found[-1].finished:
+                self._films.keep(self._here())
         return found
 
     def edit(self, tick: int, edit: Edit, focus: Focus) -> Frame:

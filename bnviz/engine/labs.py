@@ -5,12 +5,12 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass
 from threading import Lock, Timer
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
 
 from bnviz.data import status as data_status
 from bnviz.engine.capacity import TooManyRunsError, most_runs
 from bnviz.engine.cluster import Engine
-from bnviz.engine.films import Films
+from bnviz.engine.films import FilmLibrary, Films
 from bnviz.engine.run import SPEEDS, Run
 from bnviz.engine.sweeps import SweepMemory, SweepRun
 from bnviz.experiment.config import Experiment, Watch
@@ -30,6 +30,10 @@ SweepPlace = Literal["sweep", "story_sweep"]  # and the sweep that it started la
 Place = Page | SweepPlace | Literal["story"]  # and the run of the chapter that it is in
 
 
+class Memory(SweepMemory, FilmLibrary, Protocol):
+    """What is remembered of all that was trained."""
+
+
 @dataclass
 class _Lab:
     run: Run | SweepRun
@@ -41,9 +45,9 @@ class _Lab:
 class Labs:
     """The runs of one server. A tab is known by the random id that it keeps in its own session storage."""
 
-    def __init__(self, engine: Engine, grace: float = GRACE, memory: SweepMemory | None = None) -> None:
-        """grace: seconds that a run outlives its tab. memory: of the networks that sweeps have trained."""
-        self.engine, self.films, self._memory = engine, Films(engine), memory
+    def __init__(self, engine: Engine, grace: float = GRACE, memory: Memory | None = None) -> None:
+        """grace: seconds that a run outlives its tab. memory: of what was trained before."""
+        self.engine, self.films, self._memory = engine, Films(engine, memory), memory
         self._grace = grace
         self._lock = Lock()
         self._labs: dict[tuple[str, Place], _Lab] = {}

@@ -14,6 +14,7 @@ from bnviz.records.history import new_id
 from bnviz.records.kept_run import KeptRun
 from bnviz.store.database import PATIENCE, Database, default_url
 from bnviz.store.errors import StoreError, told
+from bnviz.store.films import StoredFilms
 from bnviz.store.networks import Networks
 from bnviz.store.notes import Notes
 from bnviz.store.rows import RunRow, run_row, searched, summary, words
@@ -61,6 +62,7 @@ class Store:
         """Take a database that is open. room: bytes of all files. clock: seconds since 1970."""
         self._database, self._room, self._clock = database, room, clock
         self.notes, self.networks = Notes(database, clock), Networks(database, clock)
+        self.films = StoredFilms(database, room, clock)
 
     @classmethod
     def open(cls, url: str | None = None, *, patience: float = PATIENCE) -> "Store":

@@ -1,4 +1,4 @@
-"""Makes the tables of what is under way, and of the networks that sweeps have trained."""
+"""Makes the tables of what is under way, of films, and of the networks that sweeps have trained."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,6 +25,13 @@ def upgrade() -> None:
         sa.Column("found", sa.LargeBinary, nullable=False),
     )
     op.create_index("networks_by_age", "networks", ["learned"])
+    op.create_table(
+        "films",
+        sa.Column("key", sa.String(64), primary_key=True),
+        sa.Column("made", sa.Double, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+    )
     op.create_table(
         "checkpoints",
         sa.Column("key", sa.String(64), primary_key=True),

@@ -1,4 +1,4 @@
-"""What this server remembers of networks that sweeps have trained, in its store and in the background."""
+"""What this server remembers of what was trained: films, and networks of sweeps; in its store, in the background."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -12,10 +12,13 @@ import numpy.typing as npt
 from bnviz.data import DataName
 from bnviz.engine.versions import made_by
 from bnviz.experiment.config import Experiment
+from bnviz.records.kept_run import KeptRun
+from bnviz.records.recipe import Recipe
 from bnviz.records.sweep import SweepResults
 from bnviz.store.errors import StoreError
+from bnviz.store.films import film_key
 from bnviz.store.keeper import runs_are_kept
-from bnviz.store.networks import Networks, network_key
+from bnviz.store.networks import network_key
 from bnviz.store.store import Store
 
 T = TypeVar("T")
@@ -25,57 +28,65 @@ MOST_WAITING = 100  # entries; of those that find no place a sweep trains again 
 
 
 class Memory:
-    """Keeps networks that are trained, and checkpoints. A database that does not answer knows nothing."""
+    """Keeps films, networks that are trained, and checkpoints. A database that does not answer knows nothing."""
 
     def __init__(self, open_store: Callable[[], Store]) -> None:
         self._open_store = open_store
-        self._waiting: Queue[Callable[[Networks], None]] = Queue(MOST_WAITING)
+        self._waiting: Queue[Callable[[Store], None]] = Queue(MOST_WAITING)
         if runs_are_kept():
             Thread(target=self._drive, name="bnviz-memory", daemon=True).start()
+
+    def film(self, recipe: Recipe) -> KeptRun | None:
+        """Return the finished run of a recipe."""
+        return self._ask(lambda store: store.films.find(film_key(recipe, made_by())))
+
+    def keep_film(self, recipe: Recipe, finished: Callable[[], KeptRun]) -> None:
+        """Keep what a recipe shows from its beginning to its end."""
+        self._later(lambda store: store.films.keep(film_key(recipe, made_by()), finished()))
 
     def recall(self, experiments: Sequence[Experiment], data: DataName) -> tuple[npt.NDArray[np.intp], SweepResults]:
         """Return the places of those networks that were trained to their end, and what was found, a row each."""
         keys = _keys(experiments, data)
-        found = self._ask(lambda networks: networks.recall(keys))
+        found = self._ask(lambda store: store.networks.recall(keys))
         return (np.empty(0, np.intp), SweepResults.nothing(0)) if found is None else found
 
     def learn(self, experiments: Sequence[Experiment], data: DataName, found: SweepResults) -> None:
         """Remember networks that are trained to their end."""
-        self._later(lambda networks: networks.learn(_keys(experiments, data), found))
+        self._later(lambda store: store.networks.learn(_keys(experiments, data), found))
 
     def checkpoint(self, experiments: Sequence[Experiment], data: DataName) -> tuple[bytes, float] | None:
         """Return the last checkpoint of a stack of these networks, and its progress from 0 to 1."""
         keys = _keys(experiments, data)
-        return self._ask(lambda networks: networks.checkpoint(keys))
+        return self._ask(lambda store: store.networks.checkpoint(keys))
 
     def save(self, experiments: Sequence[Experiment], data: DataName, saved: bytes, progress: float) -> None:
         """Remember a checkpoint, until they are trained to their end."""
-        self._later(lambda networks: networks.save(_keys(experiments, data), saved, progress))
+        self._later(lambda store: store.networks.save(_keys(experiments, data), saved, progress))
 
-    def _ask(self, question: Callable[[Networks], T]) -> T | None:
+    def _ask(self, question: Callable[[Store], T]) -> T | None:
         if not runs_are_kept():
             return None
         try:
-            return question(self._open_store().networks)
+            return question(self._open_store())
         except StoreError as error:
-            logger.warning("networks that were trained before are not known: %s", error)
+            logger.warning("what was trained before is not known: %s", error)
             return None
 
-    def _later(self, entry: Callable[[Networks], None]) -> None:
+    def _later(self, entry: Callable[[Store], None]) -> None:
         if not runs_are_kept():
             return
         try:
             self._waiting.put_nowait(entry)
         except Full:
-            logger.warning("networks of a sweep are not remembered: the database is too slow for all of them")
+            logger.warning("what was trained is not remembered: the database is too slow for all of it")
 
     def _drive(self) -> None:
         while True:
             entry = self._waiting.get()
             try:
-                entry(self._open_store().networks)
+                entry(self._open_store())
             except StoreError as error:
-                logger.warning("networks of a sweep are not remembered: %s", error)
+                logger.warning("what was trained is not remembered: %s", error)
 
 
 def _keys(experiments: Sequence[Experiment], data: DataName) -> list[str]:

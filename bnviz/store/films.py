@@ -1,0 +1,61 @@
+"""Films that are kept: what a run without changes shows, for whoever trains the same after a server began anew."""
+
+import hashlib
+import time
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from bnviz.export import recipe_document
+from bnviz.export.run_file import RunFileError, from_bytes, to_bytes
+from bnviz.records.kept_run import KeptRun
+from bnviz.records.recipe import Recipe
+from bnviz.store.database import Database
+from bnviz.store.errors import StoreError, told
+
+SHARE = 0.25  # of the room for kept runs, beside them; the oldest films go first
+
+_FILMS = sa.table("films", *map(sa.column, ("key", "made", "size")), sa.column("content", sa.LargeBinary))
+_F = _FILMS.c
+
+
+def film_key(recipe: Recipe, made_by: str) -> str:
+    """Return the key of what a recipe shows: another one for any other setting, digits, or version (`made_by`)."""
+    return hashlib.sha256(f"{made_by}\0{recipe_document.to_json(recipe)}".encode()).hexdigest()
+
+
+class StoredFilms:
+    """Films in a database; any thread may use it. Raises StoreError."""
+
+    def __init__(self, database: Database, room: int, clock: Callable[[], float] = time.time) -> None:
+        self._database, self._room, self._clock = database, int(SHARE * room), clock
+
+    def find(self, key: str) -> KeptRun | None:
+        """Return the finished run of a film; None if there is none."""
+        with told(), self._database.reading() as connection:
+            content = connection.execute(sa.select(_F.content).where(_F.key == key)).scalar_one_or_none()
+        try:
+            return None if content is None else from_bytes(content)
+        except RunFileError as error:
+            raise StoreError(str(error)) from error
+
+    def keep(self, key: str, run: KeptRun) -> None:
+        """Keep a finished run as a film, unless it is there already or too large."""
+        try:
+            content = to_bytes(run)
+        except RunFileError as error:
+            raise StoreError(str(error)) from error
+        if len(content) > self._room:
+            return
+        with told(), self._database.writing() as connection:
+            if connection.execute(sa.select(_F.key).where(_F.key == key)).one_or_none() is not None:
+                return
+            known = connection.execute(sa.select(_F.key, _F.size).order_by(_F.made)).all()
+            over = sum(size for _, size in known) + len(content) - self._room
+            for oldest, size in known:
+                if over <= 0:
+                    break
+                connection.execute(sa.delete(_FILMS).where(_F.key == oldest))
+                over -= size
+            row = {"key": key, "made": self._clock(), "size": len(content), "content": content}
+            connection.execute(sa.insert(_FILMS), [row])

@@ -1,0 +1,126 @@
+"""Films that outlive a server: whoever trains the same afterwards is shown them, to the bit and without a trainer."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bnviz.engine.cluster import Engine
+from bnviz.engine.films import Films
+from bnviz.engine.run import Run
+from bnviz.experiment.config import Experiment, NetworkConfig, Watch, replace
+from bnviz.records.recipe import Recipe
+from bnviz.store.films import StoredFilms
+from bnviz.store.store import Store
+from bnviz.ui.web.memory import Memory
+from tests.builders import twins
+from tests.keeping import made_up_run
+from tests.running import plain, played, reached, record, settled, stepped, wait_until
+
+TWINS = twins(steps=300)
+DIVERGING = twins(NetworkConfig(init="normal", init_scale=100.0, activation="relu"), steps=120, learning_rate=10.0)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("BNVIZ_RUNS", "on")
+    opened = Store.open(f"sqlite:///{tmp_path}/runs.sqlite")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def runs() -> Iterator[list[Run]]:
+    made: list[Run] = []
+    yield made
+    for run in made:
+        run.close()
+
+
+def trained(
+    engine: Engine, store: Store, runs: list[Run], experiment: Experiment = TWINS, watch: Watch | None = None
+) -> Run:
+    """A run of a server of its own, in front of the same store."""
+    runs.append(Run(engine, experiment, "MNIST sample", watch=watch, films=Films(engine, Memory(lambda: store))))
+    return settled(runs[-1])
+
+
+def filmed(store: Store, run: Run) -> None:
+    memory = Memory(lambda: store)
+    recipe = Recipe(run.experiment, "MNIST sample", run.watch)
+    wait_until(lambda: memory.film(recipe) is not None, "the film")
+
+
+@pytest.mark.parametrize("experiment", [TWINS, DIVERGING], ids=["learning", "diverging"])
+@pytest.mark.parametrize("watch", [None, "inference"])
+def test_a_film_is_shown_again_without_a_trainer(
+    engine: Engine, store: Store, runs: list[Run], experiment: Experiment, watch: Watch | None
+) -> None:
+    first = played(trained(engine, store, runs, experiment, watch))
+    filmed(store, first)
+    first.close()
+    wait_until(lambda: not any(engine.load().values()), "the end of its trainer")
+    again = played(trained(engine, store, runs, experiment, watch))
+    assert not any(engine.load().values())
+    assert record(again) == record(first)
+    assert again.status.step == first.status.step
+
+
+def test_a_change_of_a_film_branches_off_as_from_a_run(engine: Engine, store: Store, runs: list[Run]) -> None:
+    filmed(store, played(trained(engine, store, runs)))
+    alone, again = Run(engine, TWINS, "MNIST sample"), trained(engine, store, runs)
+    runs.append(alone)
+    changed = TWINS.with_variant(0, replace(TWINS.variants[0], batchnorm=TWINS.variants[1].batchnorm))
+    for run in (settled(alone), again):
+        stepped(run, 7)
+        run.edit(changed, keep_weights=True)
+        played(settled(run))
+    assert record(again) == record(alone)
+
+
+def test_a_film_goes_at_the_pace_that_is_asked_for(engine: Engine, store: Store, runs: list[Run]) -> None:
+    filmed(store, played(trained(engine, store, runs)))
+    again = trained(engine, store, runs)
+    again.set_speed(100.0)
+    again.play()
+    assert reached(again, 20).status.step < 120
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Recipe(replace(TWINS, training=replace(TWINS.training, seed=1)), "MNIST sample"),
+        Recipe(TWINS, "MNIST"),
+        Recipe(TWINS, "MNIST sample", "landscape"),
+    ],
+    ids=["seed", "digits", "watched"],
+)
+def test_a_film_of_another_recipe_is_never_found(store: Store, other: Recipe) -> None:
+    memory = Memory(lambda: store)
+    memory.keep_film(Recipe(TWINS, "MNIST sample"), lambda: made_up_run())
+    wait_until(lambda: memory.film(Recipe(TWINS, "MNIST sample")), "the film")
+    assert memory.film(other) is None
+
+
+def test_a_film_of_another_version_is_never_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, recipe = Memory(lambda: store), Recipe(TWINS, "MNIST sample")
+    memory.keep_film(recipe, lambda: made_up_run())
+    wait_until(lambda: memory.film(recipe), "the film")
+    monkeypatch.setattr("bnviz.ui.web.memory.made_by", lambda: "another")
+    assert memory.film(recipe) is None
+
+
+def test_films_keep_within_their_room(store: Store) -> None:
+    run = made_up_run()
+    store.films.keep("first", run)
+    room = 4 * 2 * len(content_of(store, "first"))
+    films = StoredFilms(store._database, room)
+    for key in ("second", "third"):
+        films.keep(key, run)
+    assert films.find("first") is None
+    assert plain(films.find("third")) == plain(run)
+
+
+def content_of(store: Store, key: str) -> bytes:
+    with store._database.reading() as connection:
+        return bytes(connection.exec_driver_sql(f"SELECT content FROM films WHERE key = '{key}'").scalar_one())
