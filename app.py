@@ -4,15 +4,17 @@ Streamlit imports this file once as the module `app`, for the server, and runs i
 """
 
 import streamlit as st
+from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 
 from bnviz.ui.sections.story.pages import story_pages
+from bnviz.ui.web.headers import Guarded
 from bnviz.ui.web.server import lifespan, routes
 
 if __name__ == "app":
     # Else a server's very first visitor, where the address is that of another page, gets it without this file.
     PagesManager.uses_pages_directory = False
-    app = st.App("app.py", lifespan=lifespan, routes=routes())
+    app = st.App("app.py", lifespan=lifespan, routes=routes(), middleware=[Middleware(Guarded)])
 else:
     st.set_page_config(
         page_title="bnviz: batch normalization, live", page_icon="📊", layout="wide", initial_sidebar_state="collapsed"

@@ -17,7 +17,11 @@ RUNS_SHARE = 0.5  # of the memory
 MOST_DESCRIPTORS = 10_240  # what macOS allows a process
 
 
-class TooManyRunsError(RuntimeError):
+class RefusedError(RuntimeError):
+    """A visitor may not have what was asked for now; says why."""
+
+
+class TooManyRunsError(RefusedError):
     """The server already trains as many experiments as it may."""
 
     def __init__(self, most: int, why: str) -> None:

@@ -8,6 +8,7 @@ from threading import Lock, Timer
 from typing import Literal, Protocol, cast
 
 from bnviz.data import status as data_status
+from bnviz.engine.allowance import Allowance, TooFastError
 from bnviz.engine.capacity import TooManyRunsError, most_runs
 from bnviz.engine.cluster import Engine
 from bnviz.engine.films import FilmLibrary, Films
@@ -23,6 +24,8 @@ from bnviz.records.notes import RunNote, SweepNote
 FIRST_SPEED = "200"  # smooth to watch: a run of 1,500 steps takes some eight seconds
 GRACE = 120.0  # seconds a run outlives its tab, so that a reload or a broken connection finds it again
 REMEMBERED = 1000  # runs that gave way whose tabs are told so
+MOST_NEW, NEW_A_MINUTE = 30, 30.0  # runs that one connection may begin at once, and a minute from then on
+SWEEP_COST = 3.0  # of those
 GAVE_WAY = "The server needed the place of your run while you were away. Its networks begin again, with your settings."
 
 Page = Literal["live", "inference", "landscape"]  # a tab has a run on each of these pages, once it has been there
@@ -49,6 +52,7 @@ class Labs:
         """grace: seconds that a run outlives its tab. memory: of what was trained before."""
         self.engine, self.films, self._memory = engine, Films(engine, memory), memory
         self._grace = grace
+        self._allowance = Allowance(MOST_NEW, NEW_A_MINUTE)
         self._lock = Lock()
         self._labs: dict[tuple[str, Place], _Lab] = {}
         self._gave_way: dict[tuple[str, Place], Literal[True]] = {}  # in order, at most REMEMBERED
@@ -69,7 +73,7 @@ class Labs:
 
         noted: where the tab's run was that an earlier server had, or this one long ago; else it begins with
         `experiment`. Returns the tab's id with it: another one if a living session already holds that tab, as happens
-        when a browser duplicates a tab together with its storage. Raises TooManyRunsError.
+        when a browser duplicates a tab together with its storage. Raises RefusedError.
         """
         with self._lock:
             return self._claim(tab, owner, experiment, page, noted)
@@ -79,6 +83,7 @@ class Labs:
     ) -> tuple[str, Run]:
         tab = self._own(asked, owner)
         if (tab, page) not in self._labs:
+            self._spend(owner)
             self._make_room()
             watch = None if page == "live" else page
             if noted is not None and tab == asked and noted.recipe.watch == watch:
@@ -104,17 +109,17 @@ class Labs:
         return {key: note for key, lab in known if (note := lab.run.note()) is not None}
 
     def start_sweep(self, tab: str, owner: str, sweep: Sweep, place: SweepPlace = "sweep") -> tuple[str, SweepRun]:
-        """Start a sweep in place of the one that the tab may have. Returns as `claim` does; raises TooManyRunsError."""
+        """Start a sweep in place of the one that the tab may have. Returns as `claim` does; raises RefusedError."""
         return self._begin_sweep(tab, owner, SweepNote(sweep, data_status().in_use, "running"), place)
 
     def go_on_with_sweep(self, tab: str, owner: str, noted: SweepNote, place: SweepPlace) -> None:
-        """Give a tab the sweep that an earlier server had for it; raises TooManyRunsError."""
+        """Give a tab the sweep that an earlier server had for it; raises RefusedError."""
         self._begin_sweep(tab, owner, noted, place)
 
     def _begin_sweep(self, tab: str, owner: str, note: SweepNote, place: SweepPlace) -> tuple[str, SweepRun]:
         with self._lock:
             tab = self._own(tab, owner)
-            self._clear(tab, place)
+            self._clear(tab, place, owner, SWEEP_COST)
             run = SweepRun(self.engine, note.sweep, note.data, memory=self._memory, state=note.state)
             self._labs[tab, place] = _Lab(run, owner)
             return tab, run
@@ -129,7 +134,7 @@ class Labs:
     ) -> tuple[str, Run]:
         """The tab's run of the story: the one that it has if it is of this scenario, else a new one in its place.
 
-        noted: where that of an earlier server was. Returns as `claim` does; raises TooManyRunsError.
+        noted: where that of an earlier server was. Returns as `claim` does; raises RefusedError.
         """
         with self._lock:
             asked, tab = tab, self._own(tab, owner)
@@ -138,7 +143,7 @@ class Labs:
                 noted = None
             lab = self._labs.get((tab, "story"))
             if lab is None or (run := cast(Run, lab.run)).scenario != scenario or run.watch != watch:
-                self._clear(tab, "story")
+                self._clear(tab, "story", owner)
                 begins = (self.engine, scenario.experiment, noted.recipe.data if noted else data_status().in_use)
                 run = Run(*begins, watch=watch, changes=scenario.changes, films=self.films, note=noted)
                 if noted:
@@ -148,8 +153,16 @@ class Labs:
                     run.say(GAVE_WAY)
             return tab, cast(Run, self._take(tab, owner, "story"))
 
-    def _clear(self, tab: str, place: Place) -> None:
+    def _spend(self, owner: str, cost: float = 1.0) -> None:
+        try:
+            self._allowance.take(owner, cost)
+        except TooFastError:
+            REFUSALS.labels("rate").inc()
+            raise
+
+    def _clear(self, tab: str, place: Place, owner: str, cost: float = 1.0) -> None:
         """End what the tab has at a place, and see that there is room for what comes there."""
+        self._spend(owner, cost)
         if (old := self._labs.pop((tab, place), None)) is not None:
             old.run.close()
         self._make_room()
@@ -162,7 +175,7 @@ class Labs:
         return tab
 
     def _make_room(self) -> None:
-        """End what has been left for longest where all places are taken; raises TooManyRunsError where nothing has."""
+        """End what has been left for longest where all places are taken; raises RefusedError where nothing has."""
         most, why = most_runs()
         while len(self._labs) >= most:
             left = [(lab.left, key) for key, lab in self._labs.items() if lab.owner is None]
@@ -219,7 +232,7 @@ class Labs:
         """Exchange a tab's run for a copy of a kept one; returns as claim does."""
         with self._lock:
             tab = self._own(tab, owner)
-            self._clear(tab, "live")
+            self._clear(tab, "live", owner)
             run = Run(self.engine, kept.recipe.newest, kept.recipe.data, films=self.films, kept=kept)
             run.set_speed(SPEEDS[FIRST_SPEED])
             self._labs[tab, "live"] = _Lab(run, owner)

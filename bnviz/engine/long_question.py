@@ -11,17 +11,20 @@ from threading import Event, Lock, Thread
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+from bnviz.engine.allowance import Allowance, TooFastError
 from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import EngineUnavailableError
 from bnviz.engine.remote import WorkerLostError
 from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment
+from bnviz.metrics import REFUSALS
 from bnviz.records.questions import Continue, Drop, GradualQuestion, Open, Share
 
 logger = logging.getLogger(__name__)
 
 A = TypeVar("A")
 SHARE_SECONDS = 0.06
+MOST_ASKED, ASKED_A_MINUTE = 20, 20.0  # questions of one kind and one visitor at once, and a minute from then on
 ESTIMATED_FROM = 0.05  # part of a question after which the time that is left is estimated
 _turns: WeakKeyDictionary[Run, Lock] = WeakKeyDictionary()  # of each run: one share at a time, its pause included
 
@@ -36,6 +39,7 @@ class LongQuestion(Generic[A]):
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._allowance = Allowance(MOST_ASKED, ASKED_A_MINUTE)
         self._end = Event()
         self.done: float | None = None
         self.problem = ""
@@ -50,6 +54,13 @@ class LongQuestion(Generic[A]):
         """Ask anew; what is under way ends unanswered."""
         experiment = run.experiment
         with self._lock:
+            try:
+                self._allowance.take(None)
+            except TooFastError as error:
+                REFUSALS.labels("rate").inc()
+                self.problem = str(error)
+                self._change()
+                return
             self._end.set()
             self._end = end = Event()
             self._moved = run.moved

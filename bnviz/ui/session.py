@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from bnviz.engine.capacity import TooManyRunsError
+from bnviz.engine.capacity import RefusedError
 from bnviz.engine.cluster import SCHEDULER, Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs, Page, Place, SweepPlace
 from bnviz.engine.run import Run
@@ -82,7 +82,7 @@ def find_sweep(tab: str, place: SweepPlace = "sweep") -> SweepRun | None:
     presence = present()
     before = noted(tab, place)
     if isinstance(before, SweepNote):
-        with suppress(TooManyRunsError):  # the next rerun finds it still noted
+        with suppress(RefusedError):  # the next rerun finds it still noted
             presence.labs.go_on_with_sweep(tab, presence.owner, before, place)
     return presence.labs.find_sweep(tab, presence.owner, place)
 
@@ -98,7 +98,7 @@ def _owned(tab: str, claim: Callable[[Presence], tuple[str, Run]]) -> Run:
     show_refusals(presence.labs.engine)
     try:
         owned, run = claim(presence)
-    except TooManyRunsError as error:
+    except RefusedError as error:
         st.error(str(error), icon=":material/cloud_off:")
         st.button("Try again", key="retry")
         st.stop()
@@ -161,6 +161,6 @@ def find_run(tab: str) -> Run | None:
         return None
     before = _noted_run(tab, "live")
     if before is not None:
-        with suppress(TooManyRunsError):
+        with suppress(RefusedError):
             presence.labs.claim(tab, presence.owner, before.recipe.newest, noted=before)
     return presence.labs.find(tab, presence.owner)

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from bnviz.engine.allowance import Allowance, TooFastError
 from bnviz.engine.capacity import MAX_RUNS, TooManyRunsError
 from bnviz.engine.cluster import Engine
 from bnviz.engine.labs import GAVE_WAY, GRACE, Labs
 from bnviz.engine.run import Run
 from bnviz.experiment.config import replace
+from bnviz.experiment.scenario import Scenario
 from tests.builders import twins
 from tests.running import played, reached, record, settled, stepped, wait_until
 
@@ -111,6 +113,16 @@ class TestClaiming:
             labs.claim("three", "owner of three", TWINS)
         assert labs.claim("one", "owner of one", TWINS) == ("one", run)
         assert len(labs) == 2
+
+    def test_too_often_is_refused_and_what_was_there_stays(self, labs: Labs, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(labs, "_allowance", Allowance(2, 1))
+        _, run = labs.claim("one", "owner", TWINS)
+        _, staged = labs.stage("one", "owner", Scenario(TWINS))
+        with pytest.raises(TooFastError, match="too often for one visitor"):
+            labs.stage("one", "owner", Scenario(OTHER))
+        assert labs.claim("one", "owner", OTHER) == ("one", run)
+        assert labs.stage("one", "owner", Scenario(TWINS)) == ("one", staged)
+        labs.claim("two", "another owner", TWINS)
 
     def test_ends_what_was_left_for_longest_where_all_places_are_taken(
         self, labs: Labs, engine: Engine, monkeypatch: pytest.MonkeyPatch

@@ -14,7 +14,8 @@ from bnviz.engine.versions import versions, why_refused
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-SERVICES: dict[str, Any] = COMPOSE["services"]
+DATABASE: dict[str, Any] = COMPOSE["services"]["database"]
+SERVICES: dict[str, Any] = {name: service for name, service in COMPOSE["services"].items() if name != "database"}
 
 
 def test_there_are_an_app_a_scheduler_and_workers_that_can_be_scaled() -> None:
@@ -32,6 +33,26 @@ def test_no_port_of_the_scheduler_is_published_and_its_network_leads_nowhere() -
     assert SERVICES["scheduler"]["networks"] == SERVICES["worker"]["networks"] == ["cluster"]
     assert COMPOSE["networks"]["cluster"]["internal"] is True
     assert all(service.get("network_mode") != "host" for service in SERVICES.values())
+
+
+def test_the_database_is_reached_by_the_app_alone_and_keeps_its_runs() -> None:
+    on_its_network = [name for name, service in COMPOSE["services"].items() if "store" in service["networks"]]
+    assert on_its_network == ["app", "database"]
+    assert DATABASE["networks"] == ["store"]
+    assert COMPOSE["networks"]["store"]["internal"] is True
+    assert "ports" not in DATABASE
+    user, name = DATABASE["environment"]["POSTGRES_USER"], DATABASE["environment"]["POSTGRES_DB"]
+    assert SERVICES["app"]["environment"]["BNVIZ_DATABASE"] == f"postgresql://{user}@database/{name}"
+    (volume,) = DATABASE["volumes"]
+    assert volume.split(":")[0] in COMPOSE["volumes"]
+
+
+def test_nobody_writes_but_to_volumes_and_to_memory() -> None:
+    for service in COMPOSE["services"].values():
+        assert service["read_only"] is True
+        assert "/tmp" in service["tmpfs"]
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
 
 
 def test_everyone_finds_the_scheduler_under_its_name_and_port() -> None:
@@ -65,7 +86,7 @@ def test_everyone_is_asked_for_its_health_and_waited_for() -> None:
         assert f"HTTPConnection('{host}', {port}" in check[-1]
         compile(check[-1], "healthcheck", "exec")
     waits = {name: set(service.get("depends_on", {})) for name, service in SERVICES.items()}
-    assert waits == {"app": {"scheduler", "worker"}, "worker": {"scheduler"}, "scheduler": set()}
+    assert waits == {"app": {"scheduler", "worker", "database"}, "worker": {"scheduler"}, "scheduler": set()}
     for service in SERVICES.values():
         assert all(rule == {"condition": "service_healthy"} for rule in service.get("depends_on", {}).values())
 

@@ -14,7 +14,7 @@ from tests.running import answered
 
 
 def served(chapter: str) -> Response:
-    scope = {"type": "http", "method": "GET", "headers": [], "path_params": {"chapter": chapter}}
+    scope = {"type": "http", "method": "GET", "headers": [], "query_string": b"", "path_params": {"chapter": chapter}}
     return answered(serve_chapter(Request(scope)))
 
 

@@ -3,6 +3,8 @@
 
 /** @import { PatientComponent } from "./component.d.ts" */
 
+import { storage } from "./storage.js";
+
 const NAME = "bnviz-tab";
 
 /**
@@ -10,9 +12,9 @@ const NAME = "bnviz-tab";
  *   assigned: another that the tab must take
  */
 export function tab({ data, setStateValue }) {
-  if (data.assigned) sessionStorage.setItem(NAME, data.assigned);
-  const id = sessionStorage.getItem(NAME) ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
-  sessionStorage.setItem(NAME, id);
+  if (data.assigned) storage("sessionStorage").setItem(NAME, data.assigned);
+  const id = storage("sessionStorage").getItem(NAME) ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
+  storage("sessionStorage").setItem(NAME, id);
   if (id !== data.known) setStateValue("tab", id);
   return () => {};
 }

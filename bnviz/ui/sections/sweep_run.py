@@ -12,7 +12,7 @@ import streamlit as st
 
 from bnviz.data import status as data_status
 from bnviz.engine.bell import Bell
-from bnviz.engine.capacity import TooManyRunsError
+from bnviz.engine.capacity import RefusedError
 from bnviz.engine.cluster import Engine
 from bnviz.engine.in_worker.sweep_actor import estimate
 from bnviz.engine.sweeps import OVER, SweepRun, SweepStatus
@@ -85,7 +85,7 @@ def _start(sweep: Sweep) -> None:
     tab, presence = st.session_state["tab"], session.present()
     try:
         owned, _ = presence.labs.start_sweep(tab, presence.owner, sweep)
-    except TooManyRunsError as error:
+    except RefusedError as error:
         settings_table.problems().append(str(error))
         return
     if owned != tab:

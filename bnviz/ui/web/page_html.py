@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from streamlit.file_util import get_static_dir
 
 from bnviz.experiment.story import CHAPTERS
+from bnviz.ui.web.headers import page_policy
 
 _STYLE = Path(__file__).parents[1] / "page.css"
 _NUMBERS = {str(chapter.number) for chapter in CHAPTERS}
@@ -55,13 +56,22 @@ def _page_of_a_chapter() -> str:
     return _page().replace('="./', '="../').replace("<script", _SERVER, 1)
 
 
-async def serve_page(_: Request) -> Response:
+@cache
+def _headers(html: str, embedded: bool) -> dict[str, str]:
+    return _FRESH | page_policy(html, embedded=embedded)
+
+
+def _answer(html: str, request: Request) -> Response:
+    return HTMLResponse(html, headers=_headers(html, request.query_params.get("embed", "").lower() == "true"))
+
+
+async def serve_page(request: Request) -> Response:
     """GET / or /sweep: the page, whose script is told which one it is by its address."""
-    return HTMLResponse(_page(), headers=_FRESH)
+    return _answer(_page(), request)
 
 
 async def serve_chapter(request: Request) -> Response:
     """GET /story/{chapter}: the page of a chapter; of one that there is not, the story's first page."""
     if request.path_params["chapter"] not in _NUMBERS:
         return RedirectResponse("../story", status_code=303)
-    return HTMLResponse(_page_of_a_chapter(), headers=_FRESH)
+    return _answer(_page_of_a_chapter(), request)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from bnviz import figures
+from bnviz.engine.capacity import RefusedError
 from bnviz.experiment.sweep import Sweep
 from bnviz.figures.style import Figure
 from bnviz.findings.story import Reveal
@@ -16,7 +17,10 @@ from bnviz.ui.sections.story.stage import Stage, chart_places
 def start_sweep(sweep: Sweep, tab: str) -> None:
     """Train all networks of a sweep anew."""
     presence = session.present()
-    presence.labs.start_sweep(tab, presence.owner, sweep, "story_sweep")
+    try:
+        presence.labs.start_sweep(tab, presence.owner, sweep, "story_sweep")
+    except RefusedError as error:
+        st.warning(str(error), icon=":material/hourglass_empty:")
 
 
 def show_sweep(stage: Stage) -> Reveal | None:
