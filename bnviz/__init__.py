@@ -7,6 +7,7 @@ from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, 
 
 if TYPE_CHECKING:
     from bnviz.own_network.diagnose import diagnose
+    from bnviz.own_network.watch import watch
     from bnviz.training.trainer import Trainer, train
 
 __version__ = "0.1.0"
@@ -20,6 +21,7 @@ __all__ = [
     "__version__",
     "diagnose",
     "train",
+    "watch",
 ]
 
 
@@ -28,6 +30,7 @@ _LATE = {
     "Trainer": "bnviz.training.trainer",
     "diagnose": "bnviz.own_network.diagnose",
     "train": "bnviz.training.trainer",
+    "watch": "bnviz.own_network.watch",
 }
 
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
+MOST_LETTERS = 120
+
 
 def checked_model(model: object) -> nn.Module:
     """Return the model. Raises ValueError for what is no module, has no parameters, or none yet, or takes no hooks."""
@@ -26,3 +28,17 @@ def checked_loss(loss: object) -> Tensor:
     if loss.numel() != 1:
         raise ValueError(f"loss: it must be a scalar, got shape {tuple(loss.shape)}; take its mean")
     return loss
+
+
+def checked_name(name: object) -> str:
+    """Return the name. Raises ValueError for one that is long, or has signs of markup or such as cannot be printed."""
+    if not isinstance(name, str) or len(name) > MOST_LETTERS or not name.isprintable() or set("<>") & set(name):
+        raise ValueError(f"name: {str(name)[:40]!r} is not allowed; give up to {MOST_LETTERS} letters, without < and >")
+    return name.strip()
+
+
+def checked_budget(budget: object) -> float:
+    """Return the share of the time that looks may take. Raises ValueError for what is no number above 0 to 1."""
+    if not isinstance(budget, int | float) or not 0 < budget <= 1:
+        raise ValueError(f"budget: {budget!r} is not allowed; give a share of the time, above 0 to 1")
+    return float(budget)

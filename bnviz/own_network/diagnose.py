@@ -14,7 +14,7 @@ from torch.nn import functional
 from bnviz.findings.diagnosis import Diagnosis
 from bnviz.findings.own_network import findings
 from bnviz.own_network.as_it_came import as_it_came, buffers_as_they_came
-from bnviz.own_network.checks import checked_loss, checked_model
+from bnviz.own_network.checks import checked_loss, checked_model, checked_name
 from bnviz.own_network.layers import normalizes_over_batch
 from bnviz.own_network.looking import Buffers, Collected, network_of, statistics_now
 from bnviz.own_network.sight import Sight, sample_of
@@ -43,6 +43,7 @@ def diagnose(
     or do not fit the model, and for a loss that is no scalar.
     """
     checked_model(model)
+    name = checked_name(name)
     with as_it_came(model, optimizer):
         taken = list(_taken(batches, model))
         return _Examination(model, taken, loss, optimizer, name, _last_batch(batches, taken)).diagnosis()
@@ -115,7 +116,7 @@ class _Examination:
 
     def _in_training(self, before: Buffers) -> Any:
         """See every batch in train mode; the first one with its gradients and a step of the optimizer."""
-        self.sight = Sight(self.model, SAMPLES)
+        self.sight = Sight(self.model, SAMPLES, passes_kept=1000)
         self.sight.attach()
         try:
             with buffers_as_they_came(self.model):

@@ -19,6 +19,7 @@ ACTIVATIONS = (
     *(nn.Softshrink, nn.PReLU, nn.Softsign, nn.Tanhshrink),
 )
 WITHOUT_SLOPE = (nn.RReLU, nn.PReLU)  # random, and one function for each channel
+_COMPILED = "_orig_mod."  # what `torch.compile` puts before paths
 FAR = 1e4  # where an activation that is flat at an end is flat
 _KINDS: dict[Kind, tuple[type[nn.Module], ...]] = {
     "linear": (nn.Linear, nn.Bilinear),
@@ -36,8 +37,13 @@ def kind_of(module: nn.Module) -> Kind | None:
 
 def layers_of(model: nn.Module) -> dict[nn.Module, tuple[str, Kind]]:
     """Return the path and the kind of every module that is looked at; of one that has several paths, the first."""
-    kinds = ((module, name or type(module).__name__, kind_of(module)) for name, module in model.named_modules())
-    return {module: (name, kind) for module, name, kind in kinds if kind}
+    kinds = ((module, name, kind_of(module)) for name, module in model.named_modules())
+    return {m: (name.removeprefix(_COMPILED) or type(m).__name__, kind) for m, name, kind in kinds if kind}
+
+
+def is_compiled(model: nn.Module) -> bool:
+    """Return whether a model was compiled, so that its layers are run past their hooks."""
+    return isinstance(model, torch._dynamo.OptimizedModule) or model._compiled_call_impl is not None
 
 
 def normalizes_over_batch(module: nn.Module) -> bool:
@@ -53,7 +59,7 @@ def uses_batch_statistics(module: nn.Module) -> bool:
 def normalization_of(module: nn.Module, optimizer: torch.optim.Optimizer | None) -> Normalization:
     """Return how a normalization layer normalizes, and what the optimizer does to its gamma and beta."""
     own = [p for p in module.parameters(recurse=False) if p is not None]
-    decay, rate = 0.0, math.nan
+    decay, rate = 0.0, 0.0
     for group in optimizer.param_groups if optimizer else []:
         if any(p is q for p in own for q in group["params"]) and group.get("weight_decay", 0):
             decay, rate = float(group["weight_decay"]), float(group["lr"])
@@ -72,7 +78,10 @@ def normalization_of(module: nn.Module, optimizer: torch.optim.Optimizer | None)
 
 @dataclass(frozen=True)
 class Slopes:
-    """What is known of an elementwise activation's slope. flat: at both ends. steepest: the largest slope there is."""
+    """What is known of an elementwise activation's slope. steepest: the largest slope there is.
+
+    flat: at both ends, and not on a whole side of 0, where half of the values may well lie, as ReLU6 is.
+    """
 
     flat: bool
     steepest: float
@@ -97,5 +106,8 @@ def slopes_of(module: nn.Module) -> Slopes | None:
     """Return what is known of an activation's slope, None if it has no single one."""
     if isinstance(module, WITHOUT_SLOPE):
         return None
-    ends = slopes_at(module, torch.tensor([-FAR, FAR]))
-    return Slopes(bool((ends == 0).all()), float(slopes_at(module, torch.linspace(-10, 10, 2001)).abs().max()))
+    ends, beside = slopes_at(module, torch.tensor([[-FAR, FAR], [-0.1, 0.1]]))
+    return Slopes(
+        bool((ends == 0).all() and (beside != 0).all()),
+        float(slopes_at(module, torch.linspace(-10, 10, 2001)).abs().max()),
+    )

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bnviz.own_network.layers import normalization_of, slopes_at
+from bnviz.own_network.layers import is_compiled, normalization_of, slopes_at
 from bnviz.own_network.sight import Sight, Use
 from bnviz.own_network.transfer import Transfer
 from bnviz.records.own_network import (
@@ -31,6 +31,8 @@ def network_of(
     reached = {use.module for use in sight.uses.values()}
     missed = [path for module, (path, _) in sight.layers.items() if module not in reached]
     unseen = []
+    if is_compiled(sight.model):
+        unseen.append("The model is compiled: activations and the statistics of batches are not seen.")
     if missed:
         shown = ", ".join(missed[:5]) + (f" and {len(missed) - 5} more" if len(missed) > 5 else "")
         unseen.append(f"Not called in a forward pass, so what goes through is not seen: {shown}.")
@@ -84,6 +86,7 @@ class Collected:
     def __init__(self, sight: Sight, statistics: Buffers, channels: int | None = None) -> None:
         """channels: most that are kept of a normalization layer, None for all of them."""
         self._transfer, self._channels = Transfer(), channels
+        self._arrays: list[Floats] | None = None
         self._sight = sight
         self._places = [self._put(use, statistics.get(use.module, {})) for use in sight.uses.values()]
         self._extra: dict[str, int] = {}
@@ -92,9 +95,15 @@ class Collected:
         """Send one more number along."""
         self._extra[name] = self._transfer.put(tensor)
 
+    def fetch(self) -> list[Floats]:
+        """Bring all of it over, once."""
+        if self._arrays is None:
+            self._arrays = self._transfer.fetch()
+        return self._arrays
+
     def look(self, step: int, gradients: dict[Any, str], updates: dict[Any, str], **losses: Any) -> Look:
         """Return the record. gradients, updates: under which name a module's was put."""
-        arrays = self._transfer.fetch()
+        arrays = self.fetch()
         extra = {name: float(arrays[place]) for name, place in self._extra.items()}
         layers = []
         for use, places in zip(self._sight.uses.values(), self._places, strict=True):

@@ -10,6 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 from bnviz.own_network.layers import (
     Slopes,
+    is_compiled,
     layers_of,
     normalizes_over_batch,
     slopes_at,
@@ -17,6 +18,9 @@ from bnviz.own_network.layers import (
     uses_batch_statistics,
 )
 from bnviz.records.own_network import Kind
+
+Hook = Callable[..., None]
+MOST_PASSES = 4  # of which a batchnorm layer's statistics are kept in one step
 
 _BEFORE = 4  # operations between an activation called as a function and the layer that its result reaches
 _FUNCTIONS = (
@@ -57,8 +61,10 @@ class Use:
 
 @dataclass
 class Sight:
-    """Looks at a model's layers for some passes. samples: values kept of a layer's outputs.
+    """Looks at a model's layers in passes in train mode. samples: values kept of a layer's outputs.
 
+    slopes: what is known of activations, kept from look to look. passes_kept: of
+    which a batchnorm layer's statistics are. guard: goes around every hook.
     uses: by module and place in the pass, in the order of the first pass. passes: through the model, in train mode.
     examples: in the first batch. functions: activations called as functions, which no hook sees.
     """
@@ -66,19 +72,18 @@ class Sight:
     model: nn.Module
     samples: int = 2048
     slopes: dict[nn.Module, Slopes | None] = field(default_factory=dict)
-    in_modes: tuple[bool, ...] = (True,)
-    on_begin: Callable[[], None] = lambda: None
+    passes_kept: int = MOST_PASSES
+    guard: Callable[[Hook], Hook] = lambda hook: hook
     uses: dict[tuple[nn.Module, int], Use] = field(default_factory=dict)
     passes: int = 0
     examples: int = 0
     functions: int = 0
-    outputs: Tensor | None = None
     _handles: list[RemovableHandle] = field(default_factory=list)
     _seeing: bool = False
     _times: dict[nn.Module, int] = field(default_factory=dict)
     _produced: dict[int, tuple[str, Tensor]] = field(default_factory=dict)
     _nodes: list[Any] = field(default_factory=list)
-    _inputs: dict[nn.Module, tuple[Tensor, str]] = field(default_factory=dict)
+    _inputs: dict[nn.Module, tuple[Tensor | None, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Find the layers."""
@@ -86,11 +91,19 @@ class Sight:
 
     def attach(self) -> None:
         """Put the hooks on."""
-        self._handles.append(self.model.register_forward_pre_hook(self._begin, prepend=True))
+        if is_compiled(self.model):
+            self.uses = {(m, 0): Use(m, name, kind) for m, (name, kind) in self.layers.items()}
+            return
+        before, after, end = self.guard(self._before), self.guard(self._after), self.guard(self._end)
+        self.hold(self.model.register_forward_pre_hook(self.guard(self._begin), prepend=True))
         for module in self.layers:
-            self._handles.append(module.register_forward_pre_hook(self._before))
-            self._handles.append(module.register_forward_hook(self._after))
-        self._handles.append(self.model.register_forward_hook(self._end, always_call=True))
+            self.hold(module.register_forward_pre_hook(before))
+            self.hold(module.register_forward_hook(after))
+        self.hold(self.model.register_forward_hook(end, always_call=True))
+
+    def hold(self, handle: RemovableHandle) -> None:
+        """Take a hook's handle, to take it off with the others."""
+        self._handles.append(handle)
 
     def detach(self) -> None:
         """Take all hooks off, and let go of what they held."""
@@ -99,19 +112,13 @@ class Sight:
         self._let_go()
         self._seeing = False
 
-    def fresh(self) -> None:
-        """Forget what was seen."""
-        self.uses, self.passes, self.examples, self.functions, self.outputs = {}, 0, 0, 0, None
-
     def _let_go(self) -> None:
         for held in (self._times, self._produced, self._nodes, self._inputs):
             held.clear()
 
     def _begin(self, model: nn.Module, args: Any) -> None:
         self._let_go()
-        self._seeing = self.model.training in self.in_modes and not torch.is_inference_mode_enabled()
-        if self._seeing:
-            self.on_begin()
+        self._seeing = self.model.training and not torch.is_inference_mode_enabled()
 
     def _end(self, model: nn.Module, args: Any, output: Any) -> None:
         if self._seeing and output is not None:
@@ -119,8 +126,6 @@ class Sight:
             first = next(_tensors(args), None)
             if not self.examples and first is not None and first.dim():
                 self.examples = len(first)
-            self.outputs = next(_tensors(output), None)
-            self.outputs = None if self.outputs is None else self.outputs.detach()
         self._seeing = False
         self._let_go()
 
@@ -131,7 +136,7 @@ class Sight:
         name, _ = self._produced.get(id(x), ("", x))
         with torch.no_grad():
             _, kind = self.layers[module]
-            self._inputs[module] = (sample_of(x, self.samples) if kind == "activation" else x.detach(), name)
+            self._inputs[module] = (sample_of(x, self.samples) if kind == "activation" else None, name)
             if not name and not self.passes and kind != "activation" and self._from_function(x):
                 self.functions += 1
             if kind == "normalization":
@@ -153,7 +158,7 @@ class Sight:
     def _see_normalization(self, module: nn.Module, x: Tensor) -> None:
         use = self._use(module)
         use.training = uses_batch_statistics(module)
-        if not normalizes_over_batch(module) or x.dim() < 2 or not x.numel():
+        if len(use.batches) >= self.passes_kept or not normalizes_over_batch(module) or x.dim() < 2 or not x.numel():
             return
         values = x.numel() // x.shape[1]
         axes = [axis for axis in range(x.dim()) if axis != 1]
@@ -173,7 +178,8 @@ class Sight:
         now = torch.stack([x.amin(axes), x.amax(axes), x.float().mean(axes)]).float()
         if use.extremes is None or use.extremes.shape != now.shape:
             use.extremes = now
-            use.saturated = known.saturated(slopes_at(module, self._inputs[module][0])) if known.flat else None
+            z = self._inputs[module][0]
+            use.saturated = known.saturated(slopes_at(module, z)) if known.flat and z is not None else None
         else:
             before = use.extremes
             use.extremes = torch.stack(

@@ -34,7 +34,7 @@ class Normalization:
     tracked: bool
     learns: bool | None
     decay: float = 0.0
-    rate: float = math.nan
+    rate: float = 0.0
 
 
 @dataclass(frozen=True)

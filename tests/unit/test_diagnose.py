@@ -7,6 +7,7 @@ import json
 import math
 import random
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -375,23 +376,26 @@ def test_a_model_is_left_as_it_came(fails: bool) -> None:
         ((nn.Linear(8, 4), [torch.zeros(0, 8)]), r"batches: batch 1 is empty, of shape \(0, 8\)"),
         ((nn.Linear(8, 4), [torch.zeros(2, 7)]), r"batches: batch 1, of shape \(2, 7\), does not fit the model: "),
         ((nn.Linear(8, 4), batches(), lambda out, y: out), r"loss: it must be a scalar, got shape \(32, 4\)"),
+        ((nn.Linear(8, 4), batches(), None, None, "<b>"), "name: '<b>' is not allowed; give up to 120 letters"),
         ((nn.Linear(8, 4), batches(), lambda out, y: 1.0), "loss: it must be a scalar tensor, got float"),
     ],
 )
 def test_what_cannot_be_diagnosed_is_refused_with_the_name_of_the_argument(arguments: Any, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}"):
-        bnviz.diagnose(*arguments)
+        bnviz.diagnose(*arguments[:4], name=arguments[4] if len(arguments) > 4 else "")
 
 
 @pytest.fixture(scope="module")
 def told() -> Diagnosis:
-    return bnviz.diagnose(averaged(network(bias=True, momentum=0.99)), batches(), name="<b>mine</b>")
+    model = averaged(network(bias=True, momentum=0.99))
+    named = dict(zip(("a", "<b>norm", "c", "d"), model.children(), strict=True))
+    return bnviz.diagnose(nn.Sequential(OrderedDict(named)), batches(), name="mine")
 
 
 def test_a_diagnosis_prints_as_a_table(told: Diagnosis) -> None:
     text = str(told)
     assert text.startswith(
-        "<b>mine</b>: 4 layers, 2 rules found something.\n\nSERIOUS  keras_momentum\n  - 1 has momentum"
+        "mine: 4 layers, 2 rules found something.\n\nSERIOUS  keras_momentum\n  - <b>norm has momentum"
     )
     assert "    do: bias=False in the layer before" in text
     assert "http://localhost:8501/training_and_inference?" in text
@@ -400,17 +404,18 @@ def test_a_diagnosis_prints_as_a_table(told: Diagnosis) -> None:
 
 def test_a_diagnosis_is_html_in_a_notebook(told: Diagnosis) -> None:
     html = told._repr_html_()
-    assert html.startswith("<p>&lt;b&gt;mine&lt;/b&gt;: 4 layers")
+    assert html.startswith("<p>mine: 4 layers")
     assert html.count("<tr>") == 3
+    assert "&lt;b&gt;norm" in html
     assert "<b>" not in html
 
 
 def test_a_diagnosis_is_json(told: Diagnosis) -> None:
     document = json.loads(told.to_json())
-    assert document["name"] == "<b>mine</b>"
+    assert document["name"] == "mine"
     assert [(f["rule"], f["severity"], f["layer"]) for f in document["findings"]] == [
-        ("keras_momentum", "serious", "1"),
-        ("bias_before", "note", "0"),
+        ("keras_momentum", "serious", "<b>norm"),
+        ("bias_before", "note", "a"),
     ]
     assert document["findings"][0]["numbers"]["momentum"] == 0.99
 

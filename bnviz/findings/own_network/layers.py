@@ -35,14 +35,14 @@ def _gradient_range(whole: Whole) -> Iterator[Finding]:
     factor = max(ratio, 1 / ratio if ratio else math.inf)
     if factor <= limits["times"]:
         return
-    severity: Severity = "serious" if factor > limits["serious"] else "warning"
+    severity: Severity = "serious" if limits["serious"] < factor < math.inf else "warning"
     if ratio:
         text = (
             f"The gradient of {first.layer.name} is {times(factor)} {'larger' if ratio > 1 else 'smaller'} than that "
             f"of {last.layer.name}."
         )
     else:
-        text = f"No gradient reaches {first.layer.name}, and {last.layer.name} has some."
+        text = f"No gradient reaches {first.layer.name}, though {last.layer.name} has some: does a layer begin at 0?"
     yield found(
         "gradient_range",
         severity,
@@ -91,7 +91,7 @@ def _dead(seen: Seen) -> Iterator[Finding]:
     limits, share = RULES["dead"].limits, seen.look.dead
     if share > limits["units"]:
         severity: Severity = "serious" if share > limits["serious"] else "warning"
-        text = f"{share:.0%} of the units of {seen.layer.name} ({seen.layer.module}) have slope 0 for every input."
+        text = f"{share:.0%} of the units of {seen.layer.name} ({seen.layer.module}) have slope 0 for every input here."
         yield found("dead", severity, seen.layer, text, f"{limits['units']:.0%} of the units", dead=share)
 
 

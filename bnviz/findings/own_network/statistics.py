@@ -116,8 +116,9 @@ def _near_eps(seen: SeenNormalization) -> Iterator[Finding]:
         return
     share = float((variance < limits["times"] * seen.how.eps).mean())
     if share:
+        below = float((variance < seen.how.eps).mean())
         severity: Severity = (
-            "serious" if share > limits["serious"] else "warning" if share > limits["channels"] else "note"
+            "serious" if below > limits["serious"] else "warning" if share > limits["channels"] else "note"
         )
         text = (
             f"{share:.0%} of the channels of {seen.layer.name} have a variance below 10 ε; the smallest is "
@@ -130,6 +131,7 @@ def _near_eps(seen: SeenNormalization) -> Iterator[Finding]:
             text,
             f"{exact(limits['times'])} ε",
             channels=share,
+            below=below,
             smallest=float(variance.min()),
             eps=seen.how.eps,
         )

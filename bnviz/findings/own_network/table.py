@@ -98,8 +98,8 @@ RULES: dict[str, Rule] = {
     ),
     "variance_near_eps": Rule(
         {"times": 10, "channels": 0.1, "serious": 0.5},
-        f"{_PAPER}, algorithm 1: x̂ = (x − μ)/√(σ² + ε), whose deviation is 1 only while σ² is far above ε; "
-        f"the factor is {OURS}",
+        f"{_PAPER}, algorithm 1: x̂ = (x − μ)/√(σ² + ε), whose deviation is 1 only while σ² is far above ε, "
+        f"and below 0.71 where σ² is below it, which is serious in half of the channels; the factor 10 is {OURS}",
         "ε, and not the variance, decides the scale of the outputs: the layer does not normalize these channels.",
         "Look at what comes before: weights near zero, or channels that are the same for every input. A smaller eps "
         "helps only if that spread is meant to be small.",

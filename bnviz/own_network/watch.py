@@ -1,0 +1,287 @@
+"""A network of the user's own, watched while it trains: looks at it, spaced so that they cost next to nothing."""
+
+import logging
+import math
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bnviz.own_network.checks import checked_budget, checked_loss, checked_model, checked_name
+from bnviz.own_network.layers import Slopes
+from bnviz.own_network.looking import Collected, network_of, statistics_now
+from bnviz.own_network.sight import Sight, Use, sample_of
+from bnviz.own_network.writer import Writer
+from bnviz.records.own_network import Floats, Network
+from bnviz.store.database import DATABASE
+from bnviz.store.errors import StoreError
+from bnviz.store.watched import WatchedStore
+
+logger = logging.getLogger(__name__)
+
+BUDGET = 0.02  # share of the time that looks may take
+SOONEST = 0.2  # seconds between two looks
+SAMPLES = 2048  # values of a layer's outputs
+WEIGHTS = 4096  # weights of a layer, by which the size of a step is told
+CHANNELS = 16  # of a normalization layer, evenly spaced
+LOSSES = 2048  # that wait on an accelerator before they become one tensor
+TELL_EVERY = 0.5  # seconds between two times that losses are told between looks
+
+
+@contextmanager
+def watch(
+    model: nn.Module,
+    *,
+    optimizer: torch.optim.Optimizer | None = None,
+    name: str = "",
+    budget: float = BUDGET,
+    classes: int | None = None,
+) -> Iterator["Observer"]:
+    """Watch a model while it trains: call `step(loss)` of what this gives after each step of the optimizer.
+
+    Looks go to the database of runs (BNVIZ_DATABASE), and the app's page Your networks shows them while it trains.
+    optimizer: tells of weight decay, and when gradients are complete. budget: share of the time that looks may take,
+    above 0 to 1; they are spaced by what they cost. classes: of a classifier whose loss is the cross-entropy, for the
+    rule on the first loss. Training is not changed by a bit: nothing is drawn at random, nothing written to the model.
+    Hooks are on it only during the step of a look. Of a compiled model (`torch.compile`), which runs past hooks,
+    weights, gradients and running statistics are seen, and no activations.
+
+    Raises ValueError with the argument's name, and StoreError where the database cannot be written; then nothing is
+    left behind.
+    """
+    checked_model(model)
+    shown, share = checked_name(name) or type(model).__name__, checked_budget(budget)
+    run_id = secrets.token_urlsafe(9)
+    store = _begun(run_id, shown)
+    try:
+        observer = Observer(model, optimizer, Writer(store, run_id), shown, share, classes)
+        try:
+            yield observer
+        except BaseException as error:
+            observer.close("failed", f"{type(error).__name__}: {error}"[:500])
+            raise
+        observer.close("finished", "")
+    finally:
+        store.close()
+
+
+def _begun(run_id: str, name: str) -> WatchedStore:
+    """The store, which knows of the run from now on."""
+    try:
+        store = WatchedStore.open()
+        try:
+            store.begin(run_id, name)
+        except StoreError:
+            store.close()
+            raise
+    except StoreError as error:
+        raise StoreError(f"{DATABASE}: {error}") from error
+    return store
+
+
+class Observer:
+    """What `watch` gives: told of each step, it decides when to look."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer | None,
+        writer: Writer,
+        name: str,
+        budget: float,
+        classes: int | None,
+    ) -> None:
+        self.steps, self.looks = 0, 0
+        self._model, self._optimizer, self._writer = model, optimizer, writer
+        self._name, self._budget, self._classes = name, budget, classes
+        self._spent, self._cost, self._looked = 0.0, 0.0, time.perf_counter()
+        self._began = self._told = self._looked
+        self._losses: list[Any] = []
+        self._first_loss: Any = None
+        self._slopes: dict[nn.Module, Slopes | None] = {}
+        self._network: Network | None = None
+        self._rows: list[tuple[nn.Module, int]] = []
+        self._failed = False
+        self._look: _LookUnderWay | None = None
+        self._guarded(self._begin_look)
+
+    def step(self, loss: Tensor | float | None = None) -> None:
+        """Tell of a step of the optimizer, and of its loss. Raises ValueError for a loss that is no scalar."""
+        began = time.perf_counter()
+        if loss is None:
+            loss = math.nan
+        elif not isinstance(loss, float):
+            loss = checked_loss(loss).detach()
+        self._losses.append(loss)
+        if not self.steps:
+            self._first_loss = loss
+        self.steps += 1
+        if self._look is not None:
+            self._guarded(self._end_look)
+        elif began - self._looked > SOONEST and self._is_affordable(began):
+            self._guarded(self._begin_look)
+        elif began - self._told > TELL_EVERY or len(self._losses) > LOSSES:
+            self._told = began
+            self._guarded(self._tell_losses)
+        self._spent += time.perf_counter() - began
+
+    def close(self, ending: Any, problem: str) -> None:
+        """Take the hooks off and write the run's end."""
+        if self._look is not None:
+            self._look.sight.detach()
+            self._look = None
+        self._guarded(lambda: self._writer.put(None, *self._fetched()))
+        self._writer.close(ending, problem)
+
+    def _is_affordable(self, now: float) -> bool:
+        return self._spent + self._writer.spent + self._cost <= self._budget * (now - self._began)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        """Look without ever stopping training: the first fault is logged, and there are no looks after it."""
+        if self._failed:
+            return
+        try:
+            act()
+        except Exception as error:  # a look is never worth a training run
+            self._fault(error)
+
+    def _fault(self, error: Exception) -> None:
+        if not self._failed:
+            logger.warning("watching %s has failed, and goes on without looks", self._name, exc_info=error)
+        self._failed = True
+        if self._look is not None:
+            self._look.sight.detach()
+            self._look = None
+
+    def _begin_look(self) -> None:
+        self._look = _LookUnderWay(self._model, self._optimizer, self._slopes, self._fault)
+        self._look.began_at = self._spent + self._writer.spent
+
+    def _tell_losses(self) -> None:
+        """Hand losses over between looks where that needs no waiting for an accelerator."""
+        if _device(self._losses).type == "cpu":
+            self._writer.put(None, *self._fetched())
+        elif len(self._losses) > LOSSES:
+            self._losses = [_together(self._losses)]
+
+    def _fetched(self) -> tuple[int, Floats]:
+        """The first step whose loss waits, and the losses that do."""
+        losses: Floats = _together(self._losses).cpu().numpy().astype(np.float64)
+        self._losses = []
+        return self.steps - len(losses) + 1, losses
+
+    def _end_look(self) -> None:
+        look, self._look = self._look, None
+        assert look is not None
+        look.sight.detach()
+        self._spent += look.spent
+        if not look.sight.uses:  # no forward pass of the model in train mode since the last step
+            self._looked = time.perf_counter()
+            return
+        if self._network is None:
+            self._network = network_of(look.sight, self._name, self._optimizer, last_batch=None, classes=self._classes)
+            self._rows = list(look.sight.uses)
+        look.sight.uses = {
+            row: look.sight.uses.get(row) or Use(row[0], "", look.sight.layers[row[0]][1]) for row in self._rows
+        }
+        collected = Collected(look.sight, statistics_now(self._model), CHANNELS)
+        gradients, updates = look.put_weights(collected)
+        first_step, losses = self._fetched()
+        self._first_loss = float(self._first_loss)
+        collected.fetch()
+        seen = partial(
+            _records, self._network, collected, self.steps, gradients, updates, float(losses[-1]), self._first_loss
+        )
+        self._writer.put(seen, first_step, losses)
+        self.looks += 1
+        self._looked = time.perf_counter()
+        cost = self._spent + self._writer.spent - look.began_at
+        self._cost = max(cost, self._cost / 2)
+
+
+def _records(
+    network: Network,
+    collected: Collected,
+    step: int,
+    gradients: dict[nn.Module, str],
+    updates: dict[nn.Module, str],
+    loss: float,
+    first_loss: float,
+) -> Any:
+    look = collected.look(step, gradients, updates, loss=loss, first_loss=first_loss)
+    return network, look
+
+
+class _LookUnderWay:
+    """One look, from the end of the step before to the end of its own."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer | None,
+        slopes: dict[nn.Module, Slopes | None],
+        fault: Callable[[Exception], None],
+    ) -> None:
+        self.spent, self.began_at = 0.0, 0.0
+        self._fault = fault
+        self.sight = Sight(model, SAMPLES, slopes, guard=self._timed)
+        weights = {
+            m: m._parameters.get("weight")
+            for m, (_, kind) in self.sight.layers.items()
+            if kind in ("linear", "convolution")
+        }
+        self.weights = {m: w for m, w in weights.items() if w is not None}
+        self._before = {m: sample_of(w, WEIGHTS) for m, w in self.weights.items()}
+        self._norms: list[Tensor] | None = None
+        self._learning: list[nn.Module] = []
+        self.sight.attach()
+        if optimizer is not None:
+            self.sight.hold(optimizer.register_step_pre_hook(self._timed(lambda *_: self._see_gradients())))
+
+    def _timed(self, hook: Callable[..., None]) -> Callable[..., None]:
+        def seen(*arguments: Any) -> None:
+            began = time.perf_counter()
+            try:
+                hook(*arguments)
+            except Exception as error:  # a look is never worth a training run
+                self._fault(error)
+            self.spent += time.perf_counter() - began
+
+        return seen
+
+    def _see_gradients(self) -> None:
+        """Take the norms of the gradients, at the first step of the optimizer since the look began."""
+        learning = {m: w.grad for m, w in self.weights.items() if w.grad is not None}
+        if learning and self._norms is None:
+            self._learning = list(learning)
+            self._norms = list(torch._foreach_norm(list(learning.values())))
+
+    def put_weights(self, collected: Collected) -> tuple[dict[nn.Module, str], dict[nn.Module, str]]:
+        """Send gradients and steps along; return under which names."""
+        self._see_gradients()
+        gradients = {module: f"gradient {place}" for place, module in enumerate(self._learning)}
+        for module, norm in zip(self._learning, self._norms or [], strict=True):
+            collected.put(gradients[module], norm)
+        updates = {module: f"update {place}" for place, module in enumerate(self.weights)}
+        for module, weight in self.weights.items():
+            before = self._before[module].float()
+            step = sample_of(weight, WEIGHTS).float() - before
+            collected.put(updates[module], step.std(correction=0) / before.std(correction=0))
+        return gradients, updates
+
+
+def _together(losses: list[Any]) -> Any:
+    """Losses as one tensor on the device they are on."""
+    if not losses:
+        return torch.empty(0)
+    return torch.cat([torch.as_tensor(loss, dtype=torch.float32).flatten().to(_device(losses)) for loss in losses])
+
+
+def _device(losses: list[Any]) -> torch.device:
+    return next((loss.device for loss in losses if isinstance(loss, Tensor)), torch.device("cpu"))
