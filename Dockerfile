@@ -10,15 +10,9 @@ RUN useradd --create-home --uid 10001 bnviz \
     && install -d -o bnviz -g bnviz /data
 
 WORKDIR /app
-COPY requirements.txt ./
-# --no-deps keeps the torch index to torch and torchvision alone. Their builds call themselves 2.15.0+cpu, which
-# satisfies ==2.15.0, so the second install leaves them and adds what they need from the default index.
+COPY requirements.lock requirements-torch.lock install.sh ./
 # pip's byte-compiling stays on: the user cannot write it later, and torch without it starts seconds slower.
-RUN if [ -n "$TORCH_INDEX" ]; then \
-        grep -E '^torch(vision)?==' requirements.txt \
-        | xargs pip install --no-cache-dir --no-deps --index-url "$TORCH_INDEX"; \
-    fi \
-    && pip install --no-cache-dir -r requirements.txt
+RUN PIP_NO_CACHE_DIR=1 TORCH_INDEX="$TORCH_INDEX" sh install.sh python requirements.lock
 
 # Readable whatever the umask of the checkout, and written by nobody.
 COPY . .

@@ -3,22 +3,25 @@
 # make test           lint, then every test
 # make test-fast      the tests that need neither workers nor a browser, less the slow ones
 # make test-browser   the tests in Chromium
+# make lock           write the lock files anew from requirements*.txt
 # make lint           style, format, types, import contracts
 # make tree           write the tree of modules in ARCHITECTURE.md
 # make bench          measure speed, as ratios
 # make bench-browser  measure how smoothly Chromium shows the app
 # make clean          remove .venv and every cache
 #
-# Settings: PYTHON=python3.12 (what .venv is made with), VENV=folder, PORT=8501, ADDRESS=localhost, PYTEST_ARGS="-k name".
+# Settings: PYTHON=python3.12 (what .venv is made with), VENV=folder, PORT=8501, ADDRESS=localhost, PYTEST_ARGS="-k name",
+# TORCH_INDEX=address (an index of PyTorch's other builds, as that in the Dockerfile: its CPU build is small).
 
 PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8501
 ADDRESS ?= localhost
 PYTEST_ARGS ?=
+TORCH_INDEX ?=
 
 bin := $(VENV)/bin
-pip := $(bin)/python -m pip --disable-pip-version-check --quiet install
+install := TORCH_INDEX="$(TORCH_INDEX)" sh install.sh $(bin)/python
 npm := $(shell command -v npm)
 # Runs all of them, whatever the first ones say. A variable and not `$(MAKE) lint`, which `make -n test` would really run.
 check_style = lint=0; for tool in "ruff check" "ruff format --check" mypy lint-imports; do \
@@ -32,7 +35,7 @@ no_npm = echo "JavaScript is not checked: npm is not installed." >&2; [ -z "$$BN
 server_options = --server.address $(ADDRESS) --server.port $(PORT) --server.showEmailPrompt false
 
 .DEFAULT_GOAL := help
-.PHONY: help app dev test test-fast test-browser lint tree bench bench-browser clean
+.PHONY: help app dev test test-fast test-browser lint lock tree bench bench-browser clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -62,6 +65,9 @@ test-browser: $(VENV)/.installed-dev
 lint: $(VENV)/.installed-dev $(if $(npm),node_modules/.installed)
 	@$(check_style); exit $$lint
 
+lock: $(VENV)/.installed-dev
+	@sh lock.sh $(bin)/uv
+
 tree: $(VENV)/.created
 	@$(bin)/python docs/tree.py
 
@@ -75,15 +81,15 @@ clean:
 	rm -rf $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build ./*.egg-info
 	find app.py dev.py bnviz pages benchmarks docs tests -name __pycache__ -prune -exec rm -rf {} +
 
-# The stamps are newer than the requirements they stand for, so a second call installs nothing.
-$(VENV)/.installed-app: requirements.txt | $(VENV)/.created
+# The stamps are newer than the lock files they stand for, so a second call installs nothing.
+$(VENV)/.installed-app: requirements.lock requirements-torch.lock | $(VENV)/.created
 	@echo "Installing the app into $(VENV) (PyTorch is large: this takes minutes, once)"
-	@$(pip) -r requirements.txt
+	@$(install) requirements.lock
 	@touch $@
 
-$(VENV)/.installed-dev: requirements.txt requirements-dev.txt | $(VENV)/.created
+$(VENV)/.installed-dev: requirements-dev.lock requirements-torch.lock | $(VENV)/.created
 	@echo "Installing the app and its test tools into $(VENV) (PyTorch is large: this takes minutes, once)"
-	@$(pip) -r requirements-dev.txt
+	@$(install) requirements-dev.lock
 	@touch $@ $(VENV)/.installed-app
 
 # What checks JavaScript; nothing of it is served.

@@ -1,4 +1,4 @@
-"""The command line, `python -m bnviz COMMAND`: train, sweep, diagnose, reproduce, data, on the core of the web app."""
+"""The command line, `python -m bnviz COMMAND`: app, train, sweep, diagnose, reproduce, data; on the core of the app."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bnviz import __version__
-from bnviz.commands import data, diagnose, reproduce, sweep, train
+from bnviz.commands import app, data, diagnose, reproduce, sweep, train
 from bnviz.experiment.settings import SHARED, VARIANT, Setting, Value, as_text
 from bnviz.records.reproduction import RESULTS_FILE
 
@@ -24,6 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bnviz", description="What batch normalization does, shown on MNIST.")
     parser.add_argument("--version", action="version", version=f"bnviz {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_app(commands.add_parser("app", help="serve the web app"))
     _add_train(commands.add_parser("train", help="train one network, or an experiment file"))
     _add_sweep(commands.add_parser("sweep", help="train a grid of networks, as the page Sweep does"))
     _add_diagnose(commands.add_parser("diagnose", help="say what is wrong with a network of your own"))
@@ -34,6 +35,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_data(commands.add_parser("data", help="which digits are used, and how to get all of them"))
     return parser
+
+
+def _add_app(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--address", metavar="HOST", default="localhost", help="where it listens; default localhost")
+    parser.add_argument("--port", metavar="N", type=_port, default=8501, help="1 to 65535; default 8501")
+    parser.set_defaults(run=lambda arguments: app.run(arguments.address, arguments.port))
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"give a whole number from 1 to 65535, not {text!r}")
+    return int(text)
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:

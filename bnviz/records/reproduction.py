@@ -7,9 +7,10 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from bnviz.beside import beside
 from bnviz.wording import counted
 
-RESULTS_FILE = Path(__file__).parents[2] / "docs" / "results.json"
+RESULTS_FILE = beside("docs/results.json")
 FIGURES_FOLDER = "figures"  # the folder of the pictures, beside it
 VERDICTS = {True: "agrees", False: "differs", None: "no clear difference"}
 

@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 from streamlit.runtime.pages_manager import PagesManager
 
+from bnviz.beside import beside
 from bnviz.engine.capacity import raise_descriptor_limit
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs, Place
@@ -36,7 +37,7 @@ STOP_TIMEOUT = 5.0  # seconds
 SENDING = 0.03  # seconds of the server's loop: Streamlit sends what waits every 5 ms
 
 _COMPONENTS = Path(__file__).parents[1] / "components"
-_PAGES = Path(__file__).parents[3] / "pages"
+_PAGES = beside("pages")
 
 _lock = Lock()
 _loops: list[asyncio.AbstractEventLoop] = []  # none or one: the loop that sends messages to browsers
