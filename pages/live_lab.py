@@ -1,5 +1,6 @@
 """The live lab: the same network with and without batch normalization, learning side by side."""
 
+from collections.abc import Hashable
 from functools import partial
 
 import streamlit as st
@@ -65,6 +66,13 @@ def make_figures(view: View, frame: Frame) -> dict[str, Figure]:
     return charts.figures(view, frame, [*run.ghosts, *(ghost for pin in run.pins for ghost in pin.ghosts)])
 
 
+def seen_by_others(frame: Frame) -> tuple[object, Hashable] | None:
+    """Return the film of the run and what its charts follow from, unless something on them is this visitor's own."""
+    if past.step is not None or run.ghosts or run.pins or (film := run.film_at(frame)) is None:
+        return None
+    return film, (frame.tick, frame.shows(charts.focus), charts)
+
+
 def what_happens(view: View) -> list[str]:
     """Return how the run ended and why, once it has, and until then the findings that hold now, a sentence each."""
     return outcome(view) or live_findings(view)
@@ -72,5 +80,5 @@ def what_happens(view: View) -> list[str]:
 
 run.focus_on(charts.focus)
 with live_place:
-    publish(past, shown_status, make_figures, findings=what_happens, html=STATUS)
+    publish(past, shown_status, make_figures, findings=what_happens, html=STATUS, shared=seen_by_others)
 settings_table.drawn()

@@ -80,6 +80,12 @@ class Film:
             found = self._frames[begin:end]
         return [_without_losses_until(after, found[0]), *found[1:]] if found else []
 
+    def steps_to_next(self, seen: Frame) -> int:
+        """Return how many steps after a frame the next recorded one is."""
+        with self._recording:
+            place = bisect_right(self._ticks, seen.tick)
+            return self._ticks[place] - seen.tick if place < len(self._ticks) else 0
+
     def advance(
         self, seen: Frame, steps: int | None, interval: float | None, *, evaluate: bool, focus: Focus
     ) -> list[Frame]:

@@ -1,5 +1,6 @@
 """The films of one server, and the trainer of a run that watches them."""
 
+import math
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
@@ -22,8 +23,10 @@ from bnviz.records.recipe import Recipe
 
 IDLE_BYTES = 200_000_000  # of the frames of films that nobody watches; the oldest go first
 FASTEST = 2000.0  # steps a second at which frames that are there already are shown at full speed
-REST = 0.02  # seconds, at most, between two of them
-PATIENCE = 0.3  # seconds that a watcher waits for the next frame before it gets a trainer of its own, which makes more
+REST = 0.05  # seconds that a watcher rests at most: a click should not wait longer
+FEW = 3  # watchers of a film, of whom each may get a trainer of its own for a smoother picture
+DENSE = 20  # steps, at most, between two frames that many watch, each at a pace of its own
+PATIENCE = 0.3  # seconds between recorded frames, at the pace of a watcher; above, it gets a trainer that makes more
 
 
 class FilmLibrary(Protocol):
@@ -147,6 +150,7 @@ class FilmedTrainer:
         self._seen: Frame  # what the run shows
         self.place: tuple[Recipe, int] | None = None  # what it was made from, and the tick at which it is
         self._told = 0.0  # monotonic time of the newest frame
+        self.speed = math.inf  # steps a second at which it is watched
 
     @property
     def lost(self) -> bool:
@@ -192,6 +196,8 @@ class FilmedTrainer:
         else:
             if self._seen.tick < film.head.tick and not film.recorded(self._seen, steps):
                 self._go_alone()  # exactly so many steps, now: others have gone further at once
+            if interval is not None and len(film.watchers) > FEW:
+                steps = min(steps or DENSE, DENSE)
             found = self._here().advance(self._seen, steps, interval, evaluate=evaluate, focus=focus)
         if found:
             self._show(found[-1])
@@ -230,15 +236,16 @@ class FilmedTrainer:
 
     def _follow(self, film: Film, steps: int | None, interval: float) -> list[Frame]:
         """Return the recorded frames that are due. Where they lie too far apart for a slow pace, go alone from here."""
-        now = time.monotonic()
         if steps is None:
-            steps = int(FASTEST * min(now - self._told, 1.0))
+            steps = int(FASTEST * min(time.monotonic() - self._told, 1.0))
         if found := film.recorded(self._seen, steps):
             return found
-        if now - self._told > PATIENCE:
+        # By steps and not by the clock, and never of many: a busy machine would get a trainer for each, and be busier.
+        ahead = film.steps_to_next(self._seen)
+        if len(film.watchers) <= FEW and ahead > PATIENCE * self.speed:
             self._go_alone()
         else:
-            time.sleep(min(REST, interval))
+            time.sleep(min(max(ahead - steps, 1) / min(self.speed, FASTEST), REST, interval))
         return []
 
     def _go_alone(self) -> None:

@@ -35,6 +35,7 @@ from bnviz.records.kept_run import KeptRun
 from bnviz.records.live import State, Status
 from bnviz.records.notes import RunNote
 from bnviz.records.questions import A, Question
+from bnviz.records.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 
@@ -145,6 +146,14 @@ class Run:
         if recipe is None or view.latest is None or recipe.newest != view.experiment:
             return None
         return KeptRun(recipe, __version__, view)
+
+    def film_at(self, frame: Frame) -> Recipe | None:
+        """Return what the run was made from, the same object for all that watch one film, if a frame is its newest.
+
+        None for a run that was opened, whose history may lack what films have.
+        """
+        place = self._trainer.place
+        return place[0] if place is not None and place[1] == frame.tick and self.opened is None else None
 
     def note(self) -> RunNote | None:
         """Return what it takes to bring a run to where this one is; None while it begins."""
@@ -455,6 +464,7 @@ class Run:
 
     def _set_speed(self, steps_per_second: float) -> None:
         self._pace.set(steps_per_second)
+        self._trainer.speed = steps_per_second
 
     def _fail(self, reason: str) -> None:
         self._playing = False

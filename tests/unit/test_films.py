@@ -75,6 +75,7 @@ class Watcher:
 
     def __init__(self, films: Films, experiment: Experiment = EXPERIMENT) -> None:
         self.trainer = FilmedTrainer(films, "MNIST sample", None)
+        self.trainer.speed = 50.0
         self.experiment, self.history = experiment, History(experiment)
         self.frame = self.trainer.start(experiment, FOCUS)
         self.history.add(self.frame)

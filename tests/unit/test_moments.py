@@ -1,71 +1,51 @@
-"""The kept moments of a run, and the run as it was at one of them."""
+"""Viewers of one film are shown figures that were made once."""
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import json
+from typing import Any
 
-from bnviz.analysis.moments import as_of, kept_every, kept_steps, snapshots
-from bnviz.records.frames import VariantFrame
-from tests.moving import StandIn, moving
-
-
-class TestGoingBack:
-    view = moving((30, 30), (31, 30), (33, 31))
-
-    def test_shows_nothing_later(self) -> None:
-        past = as_of(self.view, 100)
-        assert past.latest is not None
-        assert [v.step for v in past.latest.variants] == [100, 100]
-        assert [[f.step for f in h.frames] for h in past.variants] == [[0, 100], [0, 100]]
-        assert [len(h.losses) for h in past.variants] == [100, 100]
-
-    @given(st.integers(0, 250))
-    def test_is_what_the_history_was_then(self, step: int) -> None:
-        before = moving(*[(30, 30), (31, 30), (33, 31)][: step // 100 + 1])
-        past = as_of(self.view, step)
-        for was, now in zip(before.variants, past.variants, strict=True):
-            assert [id_of(f) for f in was.frames] == [id_of(f) for f in now.frames]
-
-    def test_knows_the_kept_moments(self) -> None:
-        assert kept_steps(self.view) == [0, 100, 200]
-        assert kept_every(self.view) == 100
+from bnviz.ui.web import moments
+from bnviz.ui.web.feed import Feed
+from bnviz.ui.web.moments import MOST, Moment, moment_of
 
 
-def id_of(found: VariantFrame) -> tuple[int, int]:
-    return found.step, int(found.layers[0].histograms["pre_activation"].argmax())
+def counted(made: list[int]) -> Moment:
+    made.append(1)
+    return Moment.of({"chart_loss": {"data": [len(made)]}}, ["It learns."])
 
 
-class TestSnapshots:
-    def test_are_of_the_nearest_kept_frames(self) -> None:
-        assert snapshots(range(0, 1501, 100), 200) == [0, 2, 4, 6, 8, 10, 12, 14]
-        assert snapshots(range(0, 1501, 100), 5000) == [0]
-
-    def test_more_than_are_kept_are_refused_with_the_limit(self) -> None:
-        with pytest.raises(ValueError, match=r"51 snapshots, but 16 are kept: choose 100 steps or more"):
-            snapshots(range(0, 1501, 100), 30)
-
-    def test_of_one_frame_is_that_frame(self) -> None:
-        assert snapshots([0], 1) == [0]
-        assert snapshots([], 1) == []
+def test_a_moment_is_made_once_for_all_who_see_it() -> None:
+    film, made = object(), list[int]()
+    one, other = (moment_of(film, (7, "charts"), lambda: counted(made)) for _ in range(2))
+    assert one is other
+    assert made == [1]
 
 
-class TestRewound:
-    def test_shows_a_kept_moment_until_told_otherwise_or_the_run_starts_over(self) -> None:
-        from bnviz.ui.sections.rewind import Rewound
+def test_another_film_or_moment_or_choice_is_another_one() -> None:
+    made = list[int]()
+    films = object(), object()
+    for film, key in ((films[0], (1, "a")), (films[0], (2, "a")), (films[0], (1, "b")), (films[1], (1, "a"))):
+        moment_of(film, key, lambda: counted(made))
+    assert len(made) == 4
 
-        run = StandIn(moving((30, 30), (31, 30), (33, 31)))
-        past = Rewound(run)  # type: ignore[arg-type]
-        assert past.view() is run.view()
-        past.go(170)
-        assert past.step == 100
-        first, again = past.view().latest, past.view().latest
-        assert first is again  # a page that stands still has no news
-        assert first is not None
-        assert first.step == 100
-        past.go(None)
-        assert past.view() is run.view()
-        past.go(0)
-        assert past.step == 0
-        run.history = object()
-        assert past.step is None
-        assert past.view() is run.view()
+
+def test_few_are_kept() -> None:
+    film, made = object(), list[int]()
+    for tick in range(MOST + 5):
+        moment_of(film, tick, lambda: counted(made))
+    assert len(moments._moments) == MOST
+    moment_of(film, MOST + 4, lambda: counted(made))
+    assert len(made) == MOST + 5
+
+
+def test_news_hold_the_figures_that_were_written_before() -> None:
+    moment = Moment.of({"chart_loss": {"data": [1, 2]}}, [])
+    feed = Feed()
+
+    def news() -> dict[str, Any]:
+        return {"html": {"a": "<b>"}, "figures": moment.figures, "rerun": False}
+
+    feed.show(lambda: 1, news)
+    told = json.loads(feed.news())
+    assert told["figures"] == {"chart_loss": {"data": [1, 2]}}
+    assert told["html"] == {"a": "<b>"}
+    feed.close()

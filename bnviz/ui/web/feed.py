@@ -77,7 +77,10 @@ class Feed:
 
     def news(self) -> str:
         version = self.version
-        return json.dumps({"version": version, "page": self._shown} | self._news(), allow_nan=False)
+        news = {"version": version, "page": self._shown} | self._news()
+        figures = news.pop("figures", {})
+        text = figures if isinstance(figures, str) else json.dumps(figures, allow_nan=False)  # a string is JSON already
+        return f'{json.dumps(news, allow_nan=False)[:-1]}, "figures": {text}}}'
 
     async def other_than(self, seen: str | None) -> float:
         """Wait until there are other news than those `seen`, or never will be; TimeoutError after HOLD seconds.
