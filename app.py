@@ -31,6 +31,7 @@ else:
             st.Page("pages/loss_landscape.py", title="Loss landscape"),
             st.Page("pages/sweep.py", title="Sweep"),
             st.Page("pages/runs.py", title="Runs"),
+            st.Page("pages/your_networks.py", title="Your networks"),
             st.Page("pages/results.py", title="Results"),
             st.Page("pages/my_network_does_not_train.py", title="My network does not train"),
         ],

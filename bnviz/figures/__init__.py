@@ -29,6 +29,14 @@ from bnviz.figures.landscape import landscape_slices
 from bnviz.figures.loss import training_loss
 from bnviz.figures.network_map import network_map
 from bnviz.figures.normalization import batch_histograms, batch_points, statistics_axes
+from bnviz.figures.own_network import (
+    own_network_gradients,
+    own_network_histogram,
+    own_network_loss,
+    own_network_map,
+    own_network_saturation,
+    own_network_statistics,
+)
 from bnviz.figures.ravine import ravine_contours, ravine_losses
 from bnviz.figures.reproduction import reproduction_chart
 from bnviz.figures.saturation import saturation_bars
@@ -83,6 +91,12 @@ __all__ = [
     "loss_band",
     "mean_probabilities",
     "network_map",
+    "own_network_gradients",
+    "own_network_histogram",
+    "own_network_loss",
+    "own_network_map",
+    "own_network_saturation",
+    "own_network_statistics",
     "ravine_contours",
     "ravine_losses",
     "reproduction_chart",

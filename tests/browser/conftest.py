@@ -82,9 +82,9 @@ class Server:
             self._port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self._port}"
         self.log = folder / "server.log"
-        self._environment = os.environ | {"BNVIZ_DATA_DIR": str(folder / "data"), "HOME": str(folder)}
+        self.environment = os.environ | {"BNVIZ_DATA_DIR": str(folder / "data"), "HOME": str(folder)}
         for other in ("BNVIZ_SCHEDULER", "BNVIZ_DATABASE", "BNVIZ_RUNS"):  # runs are kept below HOME
-            self._environment.pop(other, None)
+            self.environment.pop(other, None)
         self.start()
 
     def start(self) -> None:
@@ -94,7 +94,7 @@ class Server:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "streamlit", "run", self._script, *options],
                 cwd=ROOT,
-                env=self._environment,
+                env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

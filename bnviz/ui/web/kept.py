@@ -4,9 +4,11 @@ from threading import Lock
 
 from bnviz.store.keeper import Keeper
 from bnviz.store.store import Store
+from bnviz.store.watched import WatchedStore
 
 _lock = Lock()
 _stores: list[Store] = []  # none or one; a database that could not be opened is tried again
+_watched: list[WatchedStore] = []  # the same
 _keepers: list[Keeper] = []  # none or one
 
 
@@ -16,6 +18,14 @@ def store() -> Store:
         if not _stores:
             _stores.append(Store.open())
         return _stores[0]
+
+
+def watched_store() -> WatchedStore:
+    """Return the store of watched networks of this server. Raises StoreError."""
+    with _lock:
+        if not _watched:
+            _watched.append(WatchedStore.open())
+        return _watched[0]
 
 
 def keeper() -> Keeper:
@@ -34,3 +44,4 @@ def close() -> None:
         each.close()
     with _lock:
         _stores.clear()
+        _watched.clear()

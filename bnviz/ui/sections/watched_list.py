@@ -1,0 +1,66 @@
+"""The list of watched networks, which follows those that train."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+
+from bnviz.records.watched_run import State, WatchedRun
+from bnviz.store.watched import WatchedStore
+
+EVERY = 1.0  # seconds between two looks into the store
+HOW = """import bnviz
+
+with bnviz.watch(model, optimizer=optimizer, name="my network") as observer:
+    for x, y in batches:
+        loss = criterion(model(x), y)
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+        observer.step(loss)"""
+STATES: dict[State, str] = {
+    "training": "training now",
+    "finished": "finished",
+    "failed": "failed",
+    "silent": "ended without a word",
+}
+
+
+def watched_list(store: WatchedStore) -> None:
+    """Draw the list, and open a network that is chosen in it. Raises StoreError."""
+    st.markdown("Two lines in the training loop of any `torch.nn.Module`, and its layers are seen here as it trains:")
+    st.code(HOW, language="python")
+    with st.container(key="watched_list"):
+        _rows(store)
+
+
+@st.fragment(run_every=EVERY)
+def _rows(store: WatchedStore) -> None:
+    runs = store.listed()
+    if not runs:
+        st.info("No network has been watched yet.", icon=":material/info:")
+        return
+    event: Any = st.dataframe(
+        [_cells(run) for run in runs],
+        column_config={"Began": st.column_config.DatetimeColumn("Began", format="distance")},
+        hide_index=True,
+        key="watched_table",
+        on_select="rerun",
+        selection_mode="single-row",
+    )
+    st.caption("Choose a network to see its layers.")
+    chosen = [runs[place] for place in event.selection.rows if place < len(runs)]
+    if chosen and st.button("Open", key="watched_open", type="primary", icon=":material/open_in_full:"):
+        st.query_params["id"] = chosen[0].id
+        st.rerun(scope="app")
+    if chosen and chosen[0].state != "training" and st.button("Delete", key="watched_delete", icon=":material/delete:"):
+        store.forget(chosen[0].id)
+        st.rerun(scope="fragment")
+
+
+def _cells(run: WatchedRun) -> dict[str, Any]:
+    return {
+        "Name": run.name,
+        "State": STATES[run.state],
+        "Steps": run.step,
+        "Began": datetime.fromtimestamp(run.started, UTC),
+        "Why": run.problem,
+    }
