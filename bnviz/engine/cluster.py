@@ -142,6 +142,11 @@ class Engine:
         """Return the addresses of the workers that the scheduler knew when it last answered."""
         return list(self._pulse.beats)
 
+    def is_shared(self, worker: str | None) -> bool:
+        """Return whether a worker holds more than one actor, as of half a second ago."""
+        beat = self._pulse.beats.get(worker or "")
+        return beat is not None and beat.actors > 1
+
     def silence(self, worker: str | None) -> float:
         """Return for how many seconds a worker has not been heard; of no worker: the scheduler."""
         return self._pulse.silence(worker)

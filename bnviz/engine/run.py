@@ -264,8 +264,9 @@ class Run:
         """Return the seconds to wait for a message; None: as long as it takes."""
         if not self._playing or self._held:
             return None
+        self._rhythm.shares = self._engine.is_shared(self._trainer.worker)
         if self._lagging() or self._pace.due() is None:
-            return 0.0
+            return self._rhythm.until_next() if self._rhythm.stands_back else 0.0
         return max(self._pace.until_due(), self._rhythm.until_next())
 
     def _insist(self, action: Callable[[], None]) -> None:

@@ -6,7 +6,10 @@ from bnviz.engine import rhythm
 from bnviz.engine.rhythm import (
     EVALUATE_EVERY,
     EVALUATION_SHARE,
+    FORGOTTEN_AFTER,
+    FORGOTTEN_INTERVAL,
     LOOKING_SHARE,
+    ROUND,
     SHORTEST_INTERVAL,
     SHORTEST_TRAINING,
     SLOWEST_INTERVAL,
@@ -54,6 +57,45 @@ def test_the_dearest_still_come_ten_times_a_second(cost: float) -> None:
 
 def test_there_is_some_training_whatever_a_frame_costs() -> None:
     assert training_seconds(SHORTEST_INTERVAL, 5.0) == SHORTEST_TRAINING
+
+
+@pytest.mark.parametrize("runs", [2, 5, 10, 20])
+@pytest.mark.parametrize("cost", [0.001, 0.004])
+def test_all_runs_of_a_worker_have_their_turn_within_a_round(runs: int, cost: float) -> None:
+    trained = training_seconds(UNWATCHED_INTERVAL, cost, runs)
+    assert SHORTEST_TRAINING <= trained <= training_seconds(UNWATCHED_INTERVAL, cost)
+    assert runs * (cost + trained) == pytest.approx(min(ROUND, runs * UNWATCHED_INTERVAL))
+
+
+def test_many_runs_still_train() -> None:
+    assert training_seconds(SHORTEST_INTERVAL, 0.004, 500) == SHORTEST_TRAINING
+
+
+def test_a_turn_is_no_longer_where_frames_are_wished_further_apart() -> None:
+    assert training_seconds(FORGOTTEN_INTERVAL, 0.004) + 0.004 == pytest.approx(SLOWEST_INTERVAL)
+
+
+@pytest.mark.parametrize(
+    ("watched", "shares", "expected"),
+    [
+        (True, True, FORGOTTEN_INTERVAL),
+        (True, False, UNWATCHED_INTERVAL),  # nobody waits for it to stand back
+        (False, True, UNWATCHED_INTERVAL),  # nobody ever looked: a program trains it
+    ],
+)
+def test_a_run_that_nobody_looks_at_any_more_stands_back_for_others(
+    clock: Clock, watched: bool, shares: bool, expected: float
+) -> None:
+    beat = Rhythm()
+    beat.shares = shares
+    if watched:
+        beat.wish(0.03)
+    clock.now += WISH_LASTS + FORGOTTEN_AFTER - 0.1
+    assert beat.interval == UNWATCHED_INTERVAL
+    clock.now += 0.2
+    assert beat.interval == expected
+    beat.wish(0.03)
+    assert beat.interval == 0.03
 
 
 def test_a_viewer_that_asks_fast_can_have_forty_frames_a_second(clock: Clock) -> None:

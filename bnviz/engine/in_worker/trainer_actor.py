@@ -5,6 +5,7 @@ import time
 import uuid
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from bnviz.data import DataName, load
 from bnviz.engine.rhythm import training_seconds
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from bnviz.training.trainer import Trainer
 
 
+TURN = 1.0  # seconds after its last turn for which a run counts as one that trains
 MOST_COPIES = 8  # that wait for their actor at once
 SAVED_BYTES = 8 * 2**20  # of weights and paths; a larger trainer is not saved, but replayed from its beginning
 
 _copies: "dict[str, Trainer]" = {}  # by their tokens
+_turns: "WeakKeyDictionary[TrainerActor, float]" = WeakKeyDictionary()  # when each live run last had its turn
 _trained = -math.inf  # monotonic time at which a live run last trained in this process
 
 
@@ -39,6 +42,13 @@ def batches(name: DataName, device: str = "cpu") -> "Batches":
     if digits.name != name:  # on a shared cluster the worker has a disk of its own
         raise FileNotFoundError(f"the full {name} is not on the worker's machine. {digits.notice}".rstrip())
     return Batches(digits, device)
+
+
+def _runs(one: "TrainerActor") -> int:
+    """Count the live runs that take turns with this one, itself included."""
+    now = time.monotonic()
+    _turns[one] = now
+    return sum(now - turn < TURN for turn in _turns.values())
 
 
 class TrainerActor:
@@ -60,7 +70,7 @@ class TrainerActor:
     def advance(self, steps: int | None, interval: float | None, evaluate: bool, focus: Focus) -> Frame:
         """Train so many steps, or as many as fit between two frames that are `interval` seconds apart."""
         global _trained
-        seconds = None if interval is None else training_seconds(interval, self._cost)
+        seconds = None if interval is None else training_seconds(interval, self._cost, _runs(self))
         begin, before = time.perf_counter(), self._trainer.seconds
         try:
             frame = self._trainer.advance(steps=steps, seconds=seconds, evaluate=evaluate, focus=focus)
