@@ -8,6 +8,7 @@
 # make tree           write the tree of modules in ARCHITECTURE.md
 # make bench          measure speed, as ratios
 # make bench-browser  measure how smoothly Chromium shows the app
+# make bench-load     measure what each of many visitors gets, also while processes die
 # make clean          remove .venv and every cache
 #
 # Settings: PYTHON=python3.12 (what .venv is made with), VENV=folder, PORT=8501, ADDRESS=localhost, PYTEST_ARGS="-k name",
@@ -35,7 +36,7 @@ no_npm = echo "JavaScript is not checked: npm is not installed." >&2; [ -z "$$BN
 server_options = --server.address $(ADDRESS) --server.port $(PORT) --server.showEmailPrompt false
 
 .DEFAULT_GOAL := help
-.PHONY: help app dev test test-fast test-browser lint lock tree bench bench-browser clean
+.PHONY: help app dev test test-fast test-browser lint lock tree bench bench-browser bench-load clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -76,6 +77,9 @@ bench: $(VENV)/.installed-app
 
 bench-browser: $(VENV)/.installed-dev
 	@$(bin)/python -m benchmarks.browser
+
+bench-load: $(VENV)/.installed-dev
+	@$(bin)/python -m benchmarks.load
 
 clean:
 	rm -rf $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build ./*.egg-info
