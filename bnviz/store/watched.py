@@ -19,7 +19,7 @@ from bnviz.store.errors import StoreError, told
 
 Ending = Literal["finished", "failed"]
 SILENT_AFTER = 4.0  # seconds without a sign of life; one comes each second
-MOST_LISTED = 200
+MOST_KEPT = 100  # runs, of at most some 10 MB; the oldest give way when another one begins
 
 _W = sa.table(
     "watched",
@@ -49,11 +49,15 @@ class WatchedStore:
             self._database.close()
 
     def begin(self, run_id: str, name: str) -> None:
-        """Tell of a run that this process begins."""
+        """Tell of a run that this process begins; the oldest ones that are too many go."""
         now = self._clock()
         row = {"id": run_id, "name": name, "host": socket.gethostname(), "process": os.getpid()}
         row |= {"started": now, "heard": now, "ending": "", "problem": "", "step": 0}
+        newest = sa.select(_W.c.id).order_by(_W.c.started.desc()).offset(MOST_KEPT - 1)
         with self._writing() as connection:
+            going = connection.execute(newest).scalars().all()
+            connection.execute(sa.delete(_L).where(_L.c.run_id.in_(going)))
+            connection.execute(sa.delete(_W).where(_W.c.id.in_(going)))
             connection.execute(sa.insert(_W).values(row))
 
     def alive(self, run_id: str, **changed: Any) -> None:
@@ -77,17 +81,11 @@ class WatchedStore:
         """Say that a run is at its end."""
         self.alive(run_id, ending=ending, problem=problem)
 
-    def forget(self, run_id: str) -> None:
-        """Delete a run and its looks."""
-        with self._writing() as connection:
-            connection.execute(sa.delete(_L).where(_L.c.run_id == run_id))
-            connection.execute(sa.delete(_W).where(_W.c.id == run_id))
-
     def listed(self) -> list[WatchedRun]:
         """Return the newest runs, without their networks and curves."""
         columns = [c for c in _W.c if c.name not in ("network", "curve")]
         with self._reading() as connection:
-            rows = connection.execute(sa.select(*columns).order_by(_W.c.started.desc()).limit(MOST_LISTED)).all()
+            rows = connection.execute(sa.select(*columns).order_by(_W.c.started.desc()).limit(MOST_KEPT)).all()
         return [self._run(row, None, None, ()) for row in rows]
 
     def get(self, run_id: str) -> WatchedRun | None:

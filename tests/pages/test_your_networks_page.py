@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from torch import nn
 
 import bnviz
+from bnviz.own_network import watch
 from bnviz.store.watched import WatchedStore
 from bnviz.ui.sections.watched_run import plain
 from bnviz.ui.web import kept as server_store
@@ -85,6 +86,18 @@ def test_a_network_without_findings_says_so(store: WatchedStore) -> None:
     assert "No rule finds anything wrong at this step." in said(page(id=run_id))
 
 
+def test_going_back_in_the_history_shows_the_look_of_then(store: WatchedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "SOONEST", -1.0)
+    monkeypatch.setattr(watch.Observer, "_is_affordable", lambda self, now: True)
+    run_id = watched(store, network(), "settles", steps=100)
+    run = store.get(run_id)
+    assert run is not None
+    app = page(id=run_id)
+    assert "average not converged" not in said(app)
+    app.session_state["own_step"] = run.looks[0]
+    assert "serious: average not converged" in said(app.run())
+
+
 def test_a_network_that_is_at_no_address_is_told(store: WatchedStore) -> None:
     assert "There is no watched network at this address" in said(page(id="nothing"))
 
@@ -106,7 +119,7 @@ def test_the_example_runs_and_is_watched(store: WatchedStore) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "examples.watch_digits"],
         cwd=ROOT,
-        env=dict(os.environ),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=True,

@@ -276,12 +276,24 @@ def test_what_decay_leaves_of_gamma_is_that_of_the_closed_form() -> None:
     assert finding.numbers["left"] == pytest.approx(0.6065, abs=5e-4)
 
 
+def test_a_half_frozen_layer_moves_as_far_as_the_closed_form_says() -> None:
+    """10 batches of N(5, 1): the mean moves to 5 (1 − 0.9^10)."""
+    model = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 4)).requires_grad_(False)
+    model[1].requires_grad_(True)
+    data = [(5 + torch.randn(10_000, 4), torch.zeros(10_000, dtype=torch.long)) for _ in range(10)]
+    averaged(model, 10, data)
+    assert norm_of(model).running_mean.tolist() == pytest.approx([3.257] * 4, abs=0.02)
+    assert found(model, "half_frozen", data[:1])
+    model[0].eval()
+    assert found(model, "half_frozen", data[:1]) == ()
+
+
 def test_a_batch_of_one_is_a_finding_and_no_error() -> None:
     (finding,) = found(healthy(), "few_values", [(torch.zeros(1, 8), torch.zeros(1, dtype=torch.long))])
     assert finding.numbers == {"values": 1}
 
 
-@pytest.mark.parametrize(("size", "left"), [(33, 1), (32, 16)])
+@pytest.mark.parametrize(("size", "left"), [*((size, 1) for size in (3, 9, 11, 33, 99, 101)), (32, 16)])
 def test_a_loader_tells_what_is_left_for_the_last_batch(size: int, left: int) -> None:
     loader = DataLoader(TensorDataset(torch.randn(10_000, 8), torch.zeros(10_000, dtype=torch.long)), size)
     diagnosis = bnviz.diagnose(healthy(), loader)

@@ -51,9 +51,6 @@ def _rows(store: WatchedStore) -> None:
     if chosen and st.button("Open", key="watched_open", type="primary", icon=":material/open_in_full:"):
         st.query_params["id"] = chosen[0].id
         st.rerun(scope="app")
-    if chosen and chosen[0].state != "training" and st.button("Delete", key="watched_delete", icon=":material/delete:"):
-        store.forget(chosen[0].id)
-        st.rerun(scope="fragment")
 
 
 def _cells(run: WatchedRun) -> dict[str, Any]:
