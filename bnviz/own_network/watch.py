@@ -117,7 +117,8 @@ class Observer:
         if loss is None:
             loss = math.nan
         elif not isinstance(loss, float):
-            loss = checked_loss(loss).detach()
+            loss = checked_loss(loss)
+            loss = loss.item() if loss.is_cpu else loss.detach()  # there it waits for no accelerator
         self._losses.append(loss)
         if not self.steps:
             self._first_loss = loss
@@ -276,10 +277,10 @@ class _LookUnderWay:
         return gradients, updates
 
 
-def _together(losses: list[Any]) -> Any:
+def _together(losses: list[Any]) -> Tensor:
     """Losses as one tensor on the device they are on."""
-    if not losses:
-        return torch.empty(0)
+    if all(isinstance(loss, float) for loss in losses):
+        return torch.tensor(losses, dtype=torch.float32)
     return torch.cat([torch.as_tensor(loss, dtype=torch.float32).flatten().to(_device(losses)) for loss in losses])
 
 

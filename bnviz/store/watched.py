@@ -149,7 +149,7 @@ class WatchedStore:
 
 def curve_to_bytes(steps: Floats, losses: Floats) -> bytes:
     """Return a loss curve, compressed."""
-    return zlib.compress(np.stack([steps, losses]).astype(np.float32).tobytes())
+    return zlib.compress(np.stack([steps, losses]).astype(np.float32).tobytes(), 1)
 
 
 def curve_from_bytes(content: bytes) -> tuple[Floats, Floats]:
