@@ -127,12 +127,12 @@ class Film:
         """Return a trainer that stands where `seen` is: the own one if it may be taken, a copy, or a replayed one."""
         with self._training:
             trainer = self._trainer
-            if trainer is None or trainer.lost or seen.tick != self.head.tick:
-                return self._replayed(seen)
-            if not take:
-                return trainer.copy()
-            self._trainer = None
-            return trainer
+            if trainer is not None and not trainer.lost and seen.tick == self.head.tick:
+                if not take:
+                    return trainer.copy()
+                self._trainer = None
+                return trainer
+        return self._replayed(seen, trainer)  # meanwhile the others go on
 
     def give_back(self, trainer: ReplayedTrainer) -> None:
         """Take back a trainer that was taken."""
@@ -159,10 +159,11 @@ class Film:
             self._trainer = self._replayed(self.head)
         return self._trainer
 
-    def _replayed(self, goal: Frame) -> ReplayedTrainer:
+    def _replayed(self, goal: Frame, like: ReplayedTrainer | None = None) -> ReplayedTrainer:
+        """Return a new trainer that stands where `goal` is. like: one that was saved now and then on its way."""
         trainer = ReplayedTrainer(self._engine, self.recipe.data, self.recipe.watch)
         with freed_on_error(trainer):
-            trainer.resume(self.recipe.experiment, self.recipe.changes, goal)
+            trainer.resume(self.recipe.experiment, self.recipe.changes, goal, like.saved if like is not None else None)
         return trainer
 
     def _record(self, frame: Frame, *, trained: bool = True) -> None:

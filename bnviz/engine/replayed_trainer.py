@@ -24,10 +24,12 @@ SAVE_EVERY = 0.5  # seconds of training, which a replay takes at most where the 
 
 
 @dataclass(frozen=True)
-class _Saved:
-    """A trainer as it was after `trained` seconds of training and so many changes; infinite where it grew too large."""
+class Saved:
+    """A trainer as it was at a tick, after `trained` seconds of training, infinite where it grew too large, and so many
+    changes."""
 
     state: bytes = b""
+    tick: int = 0
     trained: float = 0.0
     changes: int = 0
 
@@ -50,7 +52,7 @@ class ReplayedTrainer:
         self._before = 0.0  # seconds of training that a replayed trainer does not count
         self._base: Experiment | None = None  # what the trainer began with ...
         self._log: Changes = ()  # ... and what was changed: all it takes to replay it
-        self._saved = _Saved()  # what saves most of a replay
+        self.saved = Saved()  # what saves most of a replay; any thread may ask
 
     @property
     def lost(self) -> bool:
@@ -60,7 +62,7 @@ class ReplayedTrainer:
     def start(self, experiment: Experiment, focus: Focus) -> Frame:
         """Begin with `experiment` at step 0, and forget what there was."""
         frame = self._start(experiment, focus)
-        self._base, self._log, self._saved = experiment, (), _Saved()
+        self._base, self._log, self.saved = experiment, (), Saved()
         return frame
 
     def advance(self, steps: int | None, interval: float | None, *, evaluate: bool, focus: Focus) -> Frame:
@@ -78,16 +80,18 @@ class ReplayedTrainer:
         self._log = (*self._log, (tick, edit))
         return frame
 
-    def resume(self, experiment: Experiment, changes: Changes, goal: Frame) -> None:
-        """Go to where a trainer of the same experiment and changes was at `goal`."""
-        self._base, self._log, self._saved = experiment, changes, _Saved()
+    def resume(self, experiment: Experiment, changes: Changes, goal: Frame, saved: Saved | None = None) -> None:
+        """Go to where a trainer of the same experiment and changes was at `goal`. saved: what that was at some tick."""
+        self._base, self._log, self.saved = experiment, changes, Saved()
+        if saved is not None and saved.tick <= goal.tick:
+            self.saved = saved
         self.recover(goal)
 
     def copy(self) -> "ReplayedTrainer":
         """Return a trainer that goes on from here by itself, to the bit as this one would."""
         assert self._base is not None
         twin = ReplayedTrainer(self._engine, self._data, self._watch)
-        twin._base, twin._log, twin._before, twin._saved = self._base, self._log, self._before, self._saved
+        twin._base, twin._log, twin._before, twin.saved = self._base, self._log, self._before, self.saved
         worker = self.worker
         assert worker is not None
         token = self._actor.call("leave_copy")
@@ -103,8 +107,8 @@ class ReplayedTrainer:
         """Bring a new trainer to where the lost one was at `goal`. Returns its frame there."""
         assert self._base is not None
         frame, log = self._start(self._base, NOTHING), self._log
-        if self._saved.state:
-            frame, log = self._actor.call("restore", self._saved.state), log[self._saved.changes :]
+        if self.saved.state:
+            frame, log = self._actor.call("restore", self.saved.state), log[self.saved.changes :]
         for tick, edit in log:
             frame = self._repeat(frame, tick)
             frame = self._actor.call("edit", edit, NOTHING)
@@ -122,10 +126,12 @@ class ReplayedTrainer:
         return self._actor.worker
 
     def _save_now_and_then(self, frame: Frame) -> None:
-        if frame.seconds - self._saved.trained >= SAVE_EVERY:
+        if frame.seconds - self.saved.trained >= SAVE_EVERY:
             state: bytes | None = self._actor.call("save")
-            self._saved = (
-                _Saved(state, frame.seconds, len(self._log)) if state else replace(self._saved, trained=math.inf)
+            self.saved = (
+                Saved(state, frame.tick, frame.seconds, len(self._log))
+                if state
+                else replace(self.saved, trained=math.inf)
             )
 
     def _move(self) -> None:

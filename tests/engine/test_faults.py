@@ -15,8 +15,10 @@ from bnviz.engine import replayed_trainer
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.in_worker.trainer_actor import TrainerActor
 from bnviz.engine.pulse import NOTICE
+from bnviz.engine.replayed_trainer import ReplayedTrainer
 from bnviz.engine.run import SILENT, Run
 from bnviz.experiment.config import Experiment, replace
+from bnviz.records.frames import Focus
 from tests.builders import twins
 from tests.running import kill, played, reached, record, settled, stepped, wait_until, worker_at, worker_of
 
@@ -186,6 +188,35 @@ class TestASavedTrainer:
         assert begun[0] > 40  # and the change made before is no more repeated either
         assert len(begun) == 1
         assert record(played(run)) == before
+
+    @pytest.mark.parametrize("tick", [100, 45])  # after the last time it was saved, and before
+    def test_lets_another_one_begin_where_it_was(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch, tick: int
+    ) -> None:
+        monkeypatch.setattr(replayed_trainer, "SAVE_EVERY", 0.0)
+        one, other = (ReplayedTrainer(engine, SAMPLE, None) for _ in range(2))
+        try:
+            frames = [one.start(LONG, Focus())]
+            while frames[-1].tick < 90:
+                frames.append(one.advance(5, None, evaluate=False, focus=Focus()))
+            saved = one.saved
+            assert saved.tick == 90
+            monkeypatch.setattr(replayed_trainer, "SAVE_EVERY", 1e9)
+            goal = next((f for f in frames if f.tick == tick), None) or one.advance(
+                10, None, evaluate=False, focus=Focus()
+            )
+            assert goal.tick == tick
+            other.resume(LONG, (), goal, saved)
+            assert other.saved.tick == (90 if tick > 90 else 0)
+            expected = one.advance(5, None, evaluate=True, focus=Focus()) if tick > 90 else frames[tick // 5 + 1]
+            found = other.advance(5, None, evaluate=tick > 90, focus=Focus())
+            assert found.tick == expected.tick
+            for mine, theirs in zip(found.variants, expected.variants, strict=True):
+                assert mine.losses.tobytes() == theirs.losses.tobytes()
+                assert mine.next_loss == theirs.next_loss
+        finally:
+            one.stop()
+            other.stop()
 
     def test_that_is_too_large_is_replayed_from_its_beginning(
         self, start: Start, engine: Engine, undisturbed: Any, monkeypatch: pytest.MonkeyPatch

@@ -30,6 +30,7 @@ class TrainerHere:
     """What a ReplayedTrainer does, in this process and without an engine."""
 
     made = 0
+    saved = None
     batches: Batches
 
     def __init__(self, *_: object) -> None:
@@ -47,7 +48,7 @@ class TrainerHere:
         assert tick == self.trainer.tick
         return self.trainer.edit(edit, focus=focus)
 
-    def resume(self, experiment: Experiment, changes: Any, goal: Frame) -> None:
+    def resume(self, experiment: Experiment, changes: Any, goal: Frame, saved: object = None) -> None:
         self.start(experiment, FOCUS)
         for tick, edit in changes:
             self._train_until(tick)
