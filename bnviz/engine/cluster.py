@@ -21,14 +21,13 @@ from bnviz.data import DataName
 from bnviz.engine import own_cluster
 from bnviz.engine.bell import Bell
 from bnviz.engine.in_worker.trainer_actor import TrainerActor
-from bnviz.engine.pulse import GIVE_UP, NOTICE, Beat, Pulse, beats, call
+from bnviz.engine.pulse import GIVE_UP, NOTICE, Beat, Pulse, beats, call, close
 from bnviz.engine.versions import why_refused
 from bnviz.experiment.config import Experiment, Watch
 
 logger = logging.getLogger(__name__)
 
 SCHEDULER = "BNVIZ_SCHEDULER"
-CLOSE_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 10.0  # seconds until a scheduler must have answered
 START_TIMEOUT = 60.0  # seconds, for a worker that imports torch on a busy machine
 START_LOOK = 0.5  # seconds between two looks whether the worker that makes a trainer is still there
@@ -67,7 +66,7 @@ class Engine:
                 self._cluster = own_cluster.start()
             self.client = Client(self._address or self._cluster, timeout=CONNECT_TIMEOUT, set_as_default=False)
             self.client.wait_for_workers(1, timeout=START_TIMEOUT)
-            self._pulse = Pulse(self._look, self.faltered)
+            self._pulse = Pulse(self._look_after, self.faltered)
             if not self.load():
                 raise RuntimeError(self._refusals())
         except (OSError, ValueError, RuntimeError) as error:  # nobody there, no address at all, no process started
@@ -226,6 +225,11 @@ class Engine:
             if address not in refused and self._pulse.silence(address) < NOTICE
         }
 
+    def _look_after(self, seconds: float) -> dict[str, Beat]:
+        if self._cluster is not None:
+            own_cluster.mend(self._cluster)
+        return self._look(seconds)
+
     def _look(self, seconds: float) -> dict[str, Beat]:
         """Ask the scheduler who is there. Raises CommClosedError if it does not answer in so many seconds."""
         if self.client.scheduler is None:
@@ -250,7 +254,7 @@ class Engine:
         if hasattr(self, "_pulse"):
             self._pulse.end()
         if hasattr(self, "client"):
-            _close(self.client)
+            close(self.client)
         if self._cluster is not None:
             own_cluster.end(self._cluster)
 
@@ -261,7 +265,7 @@ class Engine:
         if self._cluster is not None:  # whose client closes itself once it has tried in vain to find that again
             own_cluster.abandon(self._cluster)
         else:
-            Thread(target=_close, args=[self.client], name="bnviz-abandoned-client", daemon=True).start()
+            Thread(target=close, args=[self.client], name="bnviz-abandoned-client", daemon=True).start()
 
     def _is_made(self, trainer: "Future[Any]", worker: str) -> bool:
         """Wait for a new trainer; False where its worker was lost, for Dask would wait for that very one to be back."""
@@ -292,8 +296,3 @@ def settled(future: "Future[Any]") -> Event:
 
 def _new_key() -> str:
     return f"bnviz-{uuid.uuid4().hex}"
-
-
-def _close(client: Client) -> None:
-    with suppress(TimeoutError):  # the cluster must end even so
-        client.close(timeout=CLOSE_TIMEOUT)

@@ -1,5 +1,6 @@
 """A Dask cluster of our own on this machine: a scheduler and workers in processes that end with this one."""
 
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 from distributed.deploy.subprocess import SubprocessCluster
 
 from bnviz.engine.capacity import workers
+
+logger = logging.getLogger(__name__)
 
 PROFILER = "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"  # Dask's own variable; whoever sets it is obeyed
 CLOSE_TIMEOUT = 5.0  # seconds
@@ -35,6 +38,22 @@ def start() -> Any:
             "env": {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
         },
     )
+
+
+def mend(cluster: Any) -> None:
+    """Start workers in place of those whose nanny is gone: a nanny starts its worker anew, and nobody a nanny."""
+    if cluster.status.name != "running":
+        return
+    lost = [
+        name
+        for name, worker in list(cluster.workers.items())
+        if worker.process is not None and worker.process.returncode is not None
+    ]
+    for name in lost:
+        logger.warning("the nanny of a worker is gone; another one is started")
+        del cluster.workers[name]
+    if lost:
+        cluster.scale(workers())
 
 
 def end(cluster: Any) -> None:

@@ -5,10 +5,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any
 
+from distributed import Client
 from distributed.comm.core import connect
 from distributed.security import Security
 
@@ -17,6 +19,7 @@ from bnviz.engine.versions import KEY
 
 logger = logging.getLogger(__name__)
 
+CLOSE_TIMEOUT = 5.0  # seconds
 LOOK_EVERY = 0.5  # seconds; a worker tells the scheduler as often that it is there
 LOOK_TIMEOUT = 1.0  # seconds, for one look
 NOTICE = 2.0  # seconds of silence after which whoever waits is told, and nothing new is placed there
@@ -56,6 +59,12 @@ async def call(address: str, seconds: float) -> None:
         ) from error
     except TimeoutError as error:
         raise TimeoutError(f"no answer within {seconds:g} s") from error
+
+
+def close(client: Client) -> None:
+    """Close a connection to a scheduler, or leave it as it is where that takes too long."""
+    with suppress(TimeoutError):
+        client.close(timeout=CLOSE_TIMEOUT)
 
 
 class Pulse:

@@ -121,6 +121,21 @@ class TestAWorkerThatHangs:
         assert run.status.notice == ""
 
 
+class TestANanny:
+    @pytest.mark.slow
+    def test_that_dies_is_replaced_with_its_worker(self, start: Start, engine: Engine, undisturbed: Any) -> None:
+        runs = [start(speed=20) for _ in range(2)]
+        for run in runs:
+            run.play()
+            reached(run, 2)
+        before = set(engine.load())
+        kill(engine._cluster.workers[0].process.pid)
+        wait_until(lambda: len(before & set(engine.load())) == 1, "the worker to end with its nanny")
+        wait_until(lambda: len(engine.load()) == 2, "another one to come")
+        for run in runs:
+            assert record(played(run)) == undisturbed
+
+
 class TestTheLoad:
     def test_after_a_lost_worker_goes_to_the_new_one_to_the_bit(
         self, start: Start, engine: Engine, undisturbed: Any
