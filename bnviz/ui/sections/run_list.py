@@ -14,6 +14,7 @@ from bnviz.ui.sections.run_comparison import compare
 
 SHOWN = 200  # rows at once; a search finds the others
 MOST_COMPARED = 6
+MOST_UPLOADED = 64  # MB; two networks of five layers take 6, of twenty 36
 SORTS: dict[Sort, str] = {
     "newest": "newest first",
     "oldest": "oldest first",
@@ -41,7 +42,12 @@ def run_list(store: Store, visitor: str) -> None:
     elif chosen:
         compare(store, chosen[:MOST_COMPARED])
     st.file_uploader(
-        "Open a run from a file (.bnviz)", "bnviz", key="runs_upload", on_change=_take_in, args=(store, visitor)
+        "Open a run from a file (.bnviz)",
+        "bnviz",
+        key="runs_upload",
+        on_change=_take_in,
+        args=(store, visitor),
+        max_upload_size=MOST_UPLOADED,
     )
 
 
