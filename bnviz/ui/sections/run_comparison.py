@@ -24,6 +24,9 @@ def compare(store: Store, rows: Sequence[RunRow]) -> None:
         st.info("These runs are gone.", icon=":material/info:")
         return
     named = [(row.name or f"run {number}", kept) for number, (row, kept) in enumerate(found, 1)]
+    for number, ((name, _), (row, _)) in enumerate(zip(named, found, strict=True)):
+        look = "dashed" if number else "solid"
+        st.text(f"{name} ({look} in the curves): {row.special or 'the usual settings'}")
     _curves(named)
     networks = compared_networks([(name, kept.view) for name, kept in named])
     left, right = st.columns(2)
@@ -60,9 +63,8 @@ def _opened(store: Store, row: RunRow) -> KeptRun | None:
 
 
 def _curves(named: Sequence[tuple[str, KeptRun]]) -> None:
-    (first_name, first), others = named[0], named[1:]
+    (_, first), others = named[0], named[1:]
     ghosts = [ghost for name, kept in others for ghost in ghosts_of(kept.view, f"{_in_figure(name)}: {{}}")]
-    st.text(f"Solid: {first_name}. Dashed: {', '.join(name for name, _ in others)}.")
     left, right = st.columns(2)
     with left:
         page.heading("Loss", "Mean training loss over the last 30 steps, and test losses of the first run.")
