@@ -11,8 +11,10 @@ RUN useradd --create-home --uid 10001 bnviz \
 
 WORKDIR /app
 COPY requirements.lock requirements-torch.lock install.sh ./
+# In an environment of its own, where no package of the system's stands in the way of a locked one.
 # pip's byte-compiling stays on: the user cannot write it later, and torch without it starts seconds slower.
-RUN PIP_NO_CACHE_DIR=1 TORCH_INDEX="$TORCH_INDEX" sh install.sh python requirements.lock
+RUN python -m venv /opt/bnviz && PIP_NO_CACHE_DIR=1 TORCH_INDEX="$TORCH_INDEX" sh install.sh /opt/bnviz/bin/python requirements.lock
+ENV PATH=/opt/bnviz/bin:$PATH
 
 # Readable whatever the umask of the checkout, and written by nobody.
 COPY . .
