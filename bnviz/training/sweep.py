@@ -4,7 +4,7 @@ A network here takes the same steps as alone in the live lab: the same initial w
 diverges leaves the stack, the others go on.
 """
 
-import pickle
+import io
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,8 +15,9 @@ from torch import Tensor
 
 from bnviz.experiment.config import Experiment
 from bnviz.experiment.sweep import Sweep, stacks
-from bnviz.nn.layers import Sgd
+from bnviz.nn.layers import Parameter, Sgd
 from bnviz.nn.network import NetworkState, Stack
+from bnviz.nn.stacked import BatchNormState
 from bnviz.records.frames import POPULATION_DIGITS, TEST_DIGITS, TRAINING_LOSS_STEPS
 from bnviz.records.sweep import SweepResults, is_tested_at, steps_per_point
 from bnviz.training import probes
@@ -40,7 +41,7 @@ class SweepStack:
         self._sum = np.zeros(len(experiments))  # of the losses since the last point of the curve
         states = dict(enumerate(NetworkState.fresh(e.variants[0], e.training.seed) for e in experiments if not saved))
         if saved:
-            self.step, self._found, self._recent, self._sum, states = pickle.loads(saved)
+            states = self._load(saved)
         self._build(states)
 
     @property
@@ -95,7 +96,20 @@ class SweepStack:
         states = {}
         if self._stack is not None:
             states = {i: moved(self._stack.state(k), "cpu") for k, i in enumerate(self._stack.members)}
-        return pickle.dumps((self.step, self._found, self._recent, self._sum, states))
+        found = {name: torch.from_numpy(values) for name, values in vars(self._found).items()}
+        out = io.BytesIO()
+        torch.save((self.step, found, list(self._recent), torch.from_numpy(self._sum), states), out)
+        return out.getvalue()
+
+    def _load(self, saved: bytes) -> dict[int, NetworkState]:
+        """Take what was saved, perhaps in a database by now: nothing but tensors and these classes is made of it."""
+        with torch.serialization.safe_globals([NetworkState, Parameter, BatchNormState]):
+            self.step, found, recent, total, states = torch.load(io.BytesIO(saved), weights_only=True)
+        self._found = SweepResults(**{name: values.numpy() for name, values in found.items()})
+        self._recent.extend(recent)
+        self._sum = total.numpy()
+        loaded: dict[int, NetworkState] = states
+        return loaded
 
     def _build(self, states: dict[int, NetworkState]) -> None:
         """A stack of the networks that still train, with what differs between them as columns."""

@@ -1,6 +1,8 @@
 """A stack of a sweep trains its networks as the live lab would, and may be stopped and resumed anywhere."""
 
+import io
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -262,3 +264,16 @@ class TestTheDevice:
         )
         there = whole(sweep, Batches(load("MNIST sample"), name))
         np.testing.assert_allclose(there.curves, whole(sweep, batches).curves, rtol=5e-3, atol=1e-3)
+
+
+def test_a_checkpoint_that_would_run_something_is_refused(batches: Batches) -> None:
+    """It may lie in a database meanwhile."""
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return print, ("it ran",)
+
+    out = io.BytesIO()
+    torch.save((0, {}, [], torch.zeros(1), {0: Evil()}), out)
+    with pytest.raises(pickle.UnpicklingError):
+        SweepStack(Sweep().experiments()[:1], batches, out.getvalue())
