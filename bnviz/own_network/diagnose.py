@@ -18,7 +18,7 @@ from bnviz.own_network.checks import checked_loss, checked_model, checked_name
 from bnviz.own_network.layers import normalizes_over_batch
 from bnviz.own_network.looking import Buffers, Collected, network_of, statistics_now
 from bnviz.own_network.sight import Sight, sample_of
-from bnviz.records.own_network import Look
+from bnviz.records.own_network import Look, Network
 
 BATCHES = 8  # a handful
 SAMPLES = 16_384  # values of a layer's outputs
@@ -114,7 +114,7 @@ class _Examination:
         look = _with_alike(look, [m for m, _ in self.sight.uses], with_batch[1], as_running[1])
         return Diagnosis(network, look, findings(network, look))
 
-    def _in_training(self, before: Buffers) -> Any:
+    def _in_training(self, before: Buffers) -> tuple[Collected, Network, float]:
         """See every batch in train mode; the first one with its gradients and a step of the optimizer."""
         self.sight = Sight(self.model, SAMPLES, passes_kept=1000)
         self.sight.attach()

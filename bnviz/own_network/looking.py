@@ -71,13 +71,9 @@ def statistics_now(model: nn.Module) -> Buffers:
     names = ("running_mean", "running_var", "num_batches_tracked")
     return {
         module: {n: b.detach().clone() for n in names if (b := module._buffers.get(n)) is not None}
-        for module in sight_modules(model)
+        for module in model.modules()
+        if "running_mean" in module._buffers
     }
-
-
-def sight_modules(model: nn.Module) -> list[nn.Module]:
-    """Return the modules that have a buffer `running_mean`."""
-    return [module for module in model.modules() if "running_mean" in module._buffers]
 
 
 class Collected:

@@ -18,10 +18,10 @@ from bnviz.own_network.layers import Slopes
 from bnviz.own_network.looking import Collected, network_of, statistics_now
 from bnviz.own_network.sight import Sight, Use, sample_of
 from bnviz.own_network.writer import Writer
-from bnviz.records.own_network import Floats, Network
+from bnviz.records.own_network import Floats, Look, Network
 from bnviz.store.database import DATABASE
 from bnviz.store.errors import StoreError
-from bnviz.store.watched import WatchedStore
+from bnviz.store.watched import Ending, WatchedStore
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class Observer:
             self._guarded(self._tell_losses)
         self._spent += time.perf_counter() - began
 
-    def close(self, ending: Any, problem: str) -> None:
+    def close(self, ending: Ending, problem: str) -> None:
         """Take the hooks off and write the run's end."""
         if self._look is not None:
             self._look.sight.detach()
@@ -214,7 +214,7 @@ def _records(
     updates: dict[nn.Module, str],
     loss: float,
     first_loss: float,
-) -> Any:
+) -> tuple[Network, Look]:
     look = collected.look(step, gradients, updates, loss=loss, first_loss=first_loss)
     return network, look
 

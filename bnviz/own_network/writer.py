@@ -70,6 +70,7 @@ class Writer:
         self._changed = Condition()
         self._ending: tuple[Ending, str] | None = None
         self._kept: list[int] = []  # steps of looks
+        self._faulty = False
         self._stride, self._bytes, self._looks, self._step = 1, 0, 0, 0
         self._curve, self._problem, self._told_network = LossCurve(), "", False
         self._passing: int | None = None  # the step of a look that stays only until the next one
@@ -115,11 +116,11 @@ class Writer:
             return
         try:
             network, look = seen()
-            content = look_to_bytes(look)
+            self._tell(partial(self._keep, network, look.step, look_to_bytes(look)))
         except Exception:  # whatever it is, it must neither stop training nor the signs of life
-            logger.warning("a look at the watched network failed", exc_info=True)
-            return
-        self._tell(lambda: self._keep(network, look.step, content))
+            if not self._faulty:
+                logger.warning("a look at the watched network failed", exc_info=True)
+            self._faulty = True
 
     def _keep(self, network: Network, step: int, content: bytes) -> None:
         self._looks += 1

@@ -191,6 +191,20 @@ def test_a_fault_in_a_look_is_logged_once_and_stops_nothing(
 
 
 @pytest.mark.usefixtures("often")
+def test_a_fault_in_making_a_record_is_logged_once_and_the_run_goes_on(
+    store: WatchedStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fault(look: Look) -> bytes:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(writing, "look_to_bytes", fault)
+    with caplog.at_level(logging.WARNING, "bnviz"):
+        train(network(), steps=9)
+    assert [r.message for r in caplog.records] == ["a look at the watched network failed"]
+    assert [(run.state, run.step) for run in store.listed()] == [("finished", 9)]
+
+
+@pytest.mark.usefixtures("often")
 def test_gradient_accumulation_is_several_batches_of_one_step(store: WatchedStore) -> None:
     train(network(), steps=3, parts=4)
     _, _, look = newest(store)
