@@ -97,7 +97,7 @@ def _dead(seen: Seen) -> Iterator[Finding]:
 
 def _update_ratio(seen: Seen) -> Iterator[Finding]:
     limits, ratio = RULES["update_ratio"].limits, seen.look.update
-    if seen.layer.weights and ratio and not math.isnan(ratio) and not limits["low"] <= ratio <= limits["high"]:
+    if seen.layer.weights and ratio and math.isfinite(ratio) and not limits["low"] <= ratio <= limits["high"]:
         text = f"A step changes the weights of {seen.layer.name} by {significant(ratio)} of their standard deviation."
         threshold = f"{exact(limits['low'])} to {exact(limits['high'])}"
         yield found("update_ratio", "warning", seen.layer, text, threshold, ratio=ratio)
