@@ -66,11 +66,12 @@ def make_figures(view: View, frame: Frame) -> dict[str, Figure]:
     return charts.figures(view, frame, [*run.ghosts, *(ghost for pin in run.pins for ghost in pin.ghosts)])
 
 
-def seen_by_others(frame: Frame) -> tuple[object, Hashable] | None:
+def seen_by_others(frame: Frame) -> tuple[tuple[object, ...], Hashable] | None:
     """Return the film of the run and what its charts follow from, unless something on them is this visitor's own."""
-    if past.step is not None or run.ghosts or run.pins or (film := run.film_at(frame)) is None:
+    own = past.step is not None or run.ghosts or run.pins or charts.x == "seconds"
+    if own or (film := run.film_at(frame)) is None:
         return None
-    return film, (frame.tick, frame.shows(charts.focus), charts)
+    return (film, frame), (frame.tick, charts)
 
 
 def what_happens(view: View) -> list[str]:

@@ -8,7 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Event, Lock, Thread
 from typing import Any, cast
 from weakref import finalize
@@ -157,10 +157,12 @@ class Engine:
         if not self._is_crowded(lately, worker) or not self._moving.acquire(blocking=False):
             yield False
             return
-        try:
-            yield self._is_crowded(self.load(), worker)
-        finally:
-            self._moving.release()
+        with ExitStack() as undo:
+            undo.callback(self._moving.release)
+            now: dict[str, int] = {}
+            with suppress(OSError, CancelledError):  # a scheduler that is lost: whoever asks it next is told so
+                now = self.load()
+            yield self._is_crowded(now, worker)
 
     def _is_crowded(self, load: dict[str, int], worker: str | None) -> bool:
         return worker in load and load[worker] >= min(load.values()) + MOVE_AT

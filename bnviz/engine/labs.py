@@ -113,7 +113,10 @@ class Labs:
         return self._begin_sweep(tab, owner, SweepNote(sweep, data_status().in_use, "running"), place)
 
     def go_on_with_sweep(self, tab: str, owner: str, noted: SweepNote, place: SweepPlace) -> None:
-        """Give a tab the sweep that an earlier server had for it; raises RefusedError."""
+        """Give a tab the sweep that an earlier server had for it, unless it has one or is another's; RefusedError."""
+        with self._lock:
+            if (tab, place) in self._labs or self._own(tab, owner) != tab:
+                return
         self._begin_sweep(tab, owner, noted, place)
 
     def _begin_sweep(self, tab: str, owner: str, note: SweepNote, place: SweepPlace) -> tuple[str, SweepRun]:

@@ -51,7 +51,7 @@ def mend(cluster: Any) -> None:
     ]
     for name in lost:
         logger.warning("the nanny of a worker is gone; another one is started")
-        del cluster.workers[name]
+        cluster.workers.pop(name, None)  # unless Dask has just noticed by itself
     if lost:
         cluster.scale(workers())
 

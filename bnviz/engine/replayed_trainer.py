@@ -67,9 +67,10 @@ class ReplayedTrainer:
 
     def advance(self, steps: int | None, interval: float | None, *, evaluate: bool, focus: Focus) -> Frame:
         """Train so many steps, or as many as fit between two frames that are `interval` seconds apart."""
-        with self._engine.moving_from(self.worker) as to_a_freer_worker:
-            if to_a_freer_worker:
-                self._move()
+        if not math.isinf(self.saved.trained):  # else it is too large to be saved, and so to be moved
+            with self._engine.moving_from(self.worker) as to_a_freer_worker:
+                if to_a_freer_worker:
+                    self._move()
         frame: Frame = self._actor.call("advance", steps, interval, evaluate, focus)
         self._save_now_and_then(frame)
         return self._timed(frame)
@@ -138,6 +139,7 @@ class ReplayedTrainer:
         """Go on where another worker is freer."""
         base, state, twin = self._base, self._actor.call("save"), RemoteActor(self._engine)
         if base is None or state is None:
+            self.saved = replace(self.saved, trained=math.inf)
             return
         try:
             twin.start(lambda: self._engine.start(base, self._data, self._watch))

@@ -87,6 +87,7 @@ class Run:
         self._trainer = (films or Films(engine)).trainer(data, watch)
         self._applied = experiment  # what the trainer runs now
         self._made = 0  # of the planned changes
+        self._repeated = note  # what it is trained up to, until it is there
         self._frame: Frame | None = None
         self._rhythm = Rhythm()
         self._pace = Pace()
@@ -157,8 +158,8 @@ class Run:
 
     def note(self) -> RunNote | None:
         """Return what it takes to bring a run to where this one is; None while it begins."""
-        if (place := self._trainer.place) is None:
-            return None
+        if self._repeated is not None or (place := self._trainer.place) is None:
+            return self._repeated  # which it still has to become
         return RunNote(*place, self._playing, self.speed, self.history.kept_as)
 
     def refresh_every(self, seconds: float) -> None:
@@ -290,10 +291,11 @@ class Run:
         for frame in self._trainer.advance(steps, None, evaluate=True, focus=self.focus):
             self._take(frame)
 
-    def _load(self, experiment: Experiment, kept_as: str = "") -> None:
-        """Start over with `experiment` from step 0; goes on playing if it was."""
+    def _load(self, experiment: Experiment, repeated: RunNote | None = None) -> None:
+        """Start over with `experiment` from step 0; goes on playing if it was. repeated: what it shall become again."""
+        self._repeated = repeated
         frame = self._trainer.start(experiment, self.focus)
-        history = History(experiment, watch=self.watch, kept_as=kept_as)
+        history = History(experiment, watch=self.watch, kept_as=repeated.kept_as if repeated else "")
         history.add(frame)
         self._applied, self._made = experiment, 0
         self.history, self._frame, self.ghosts = history, frame, ()
@@ -312,21 +314,28 @@ class Run:
     def _repeat(self, note: RunNote) -> None:
         """Train a run of an earlier server again to where it was; planned changes it makes by itself."""
         self.say("The server no longer has this run. It is trained again to where it was …")
-        self._load(note.recipe.experiment, note.kept_as)
+        self._load(note.recipe.experiment, note)
         for tick, edit in () if self.scenario.changes else note.recipe.changes:
             self._train_until(tick)
             self._change(edit)
         self._train_until(note.tick)
+        self._repeated = None
         self._set_playing(note.playing)
         self.say(f"The run was trained again to step {self.status.step:,}, where it was.")
 
     def _train_until(self, tick: int) -> None:
+        interval: float | None = REPLAY_INTERVAL
         while not self._closing.is_set() and self._frame is not None and self._frame.tick < tick:
+            if self._frame.finished:  # a version that trains otherwise has noted where it was
+                return
             self._make_planned_change()
-            self._train(tick - self._frame.tick, REPLAY_INTERVAL, evaluate=False)
+            before = self._frame.tick
+            self._train(tick - before, interval, evaluate=False)
+            # Where the next frame of a film lies beyond: exactly so many steps, in a trainer of its own.
+            interval = REPLAY_INTERVAL if self._frame.tick > before else None
             self.moved.ring()
 
-    def _train(self, steps: int | None, interval: float, *, evaluate: bool) -> None:
+    def _train(self, steps: int | None, interval: float | None, *, evaluate: bool) -> None:
         """Train so many steps, but not beyond the next planned change."""
         assert self._frame is not None
         if (change := self._next_change()) is not None:

@@ -27,7 +27,7 @@ def publish(
     findings: Callable[[View], list[str]] = live_findings,
     also: Callable[[], object] = lambda: None,
     html: str = STATUS + NOTICE + FINDINGS,
-    shared: Callable[[Frame], tuple[object, Hashable] | None] = lambda _: None,
+    shared: Callable[[Frame], tuple[tuple[object, ...], Hashable] | None] = lambda _: None,
 ) -> None:
     """Send the run to the browser, now and whenever it moves; `watched` is its status in the rest of the page.
 

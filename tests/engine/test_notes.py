@@ -16,6 +16,7 @@ from bnviz.experiment.config import TrainingConfig, replace
 from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.sweep import Axis, Sweep
 from bnviz.records.notes import RunNote, SweepNote
+from bnviz.records.recipe import Recipe
 from bnviz.records.sweep import SweepResults
 from bnviz.store.notes import FRESH, Notes
 from bnviz.store.store import Store
@@ -101,6 +102,28 @@ def test_a_run_that_plays_goes_on_playing_at_its_speed(reborn: Reborn, store: St
     again = went_on(reborn(), note)
     assert (again.speed, again.status.state) == (50.0, "playing")
     assert reached(again, note.tick + 10).status.step < note.tick + 1000
+
+
+def test_a_run_goes_on_between_two_frames_of_a_film(reborn: Reborn, store: Store) -> None:
+    _, first = reborn().claim("another tab", "another", TWINS)
+    ended_at_full_speed(first)
+    wait_until(lambda: count(store, "films") == 1, "the film")
+    _, run = reborn().claim("tab", "owner", TWINS)
+    stepped(run, 37)  # a frame is kept every 20 steps
+    again = went_on(reborn(), through(store, run.note()))
+    assert record(again) == record(run)
+    assert again.status.step == 37
+
+
+def test_a_run_that_is_trained_again_is_noted_as_what_it_was(reborn: Reborn, store: Store) -> None:
+    recipe = Recipe(twins(steps=100_000), "MNIST sample")
+    note = RunNote(recipe, 20_000, True, 200.0, "its-id")
+    _, run = reborn().claim("tab", "owner", TWINS, noted=note)
+    wait_until(lambda: run.status.step > 100, "steps")
+    assert run.status.step < note.tick
+    assert run.note() == note
+    run.reset()
+    wait_until(lambda: (now := run.note()) is not None and now.tick < 1000 and not run.status.busy, "the reset")
 
 
 def test_a_run_that_is_over_is_there_again(reborn: Reborn, store: Store) -> None:

@@ -15,7 +15,7 @@ def counted(made: list[int]) -> Moment:
 
 def test_a_moment_is_made_once_for_all_who_see_it() -> None:
     film, made = object(), list[int]()
-    one, other = (moment_of(film, (7, "charts"), lambda: counted(made)) for _ in range(2))
+    one, other = (moment_of((film,), (7, "charts"), lambda: counted(made)) for _ in range(2))
     assert one is other
     assert made == [1]
 
@@ -24,16 +24,16 @@ def test_another_film_or_moment_or_choice_is_another_one() -> None:
     made = list[int]()
     films = object(), object()
     for film, key in ((films[0], (1, "a")), (films[0], (2, "a")), (films[0], (1, "b")), (films[1], (1, "a"))):
-        moment_of(film, key, lambda: counted(made))
+        moment_of((film,), key, lambda: counted(made))
     assert len(made) == 4
 
 
 def test_few_are_kept() -> None:
     film, made = object(), list[int]()
     for tick in range(MOST + 5):
-        moment_of(film, tick, lambda: counted(made))
+        moment_of((film,), tick, lambda: counted(made))
     assert len(moments._moments) == MOST
-    moment_of(film, MOST + 4, lambda: counted(made))
+    moment_of((film,), MOST + 4, lambda: counted(made))
     assert len(made) == MOST + 5
 
 

@@ -1,12 +1,17 @@
 """The store of this server, opened by whoever needs it first, and the thread that keeps runs in it."""
 
+import time
 from threading import Lock
 
+from bnviz.store.errors import StoreError
 from bnviz.store.keeper import Keeper
 from bnviz.store.store import Store
 from bnviz.store.watched import WatchedStore
 
+PAUSE = 2.0  # seconds after a failure in which the database is not tried again
+
 _lock = Lock()
+_failures: list[tuple[StoreError, float]] = []  # none or one: the last, and its monotonic time
 _stores: list[Store] = []  # none or one; a database that could not be opened is tried again
 _watched: list[WatchedStore] = []  # the same
 _keepers: list[Keeper] = []  # none or one
@@ -16,8 +21,21 @@ def store() -> Store:
     """Return the store of this server. Raises StoreError."""
     with _lock:
         if not _stores:
-            _stores.append(Store.open())
+            _open()
         return _stores[0]
+
+
+def _open() -> None:
+    """Open the database; where that has just failed, the next ones to ask are told at once and need not wait too."""
+    for error, at in _failures:
+        if time.monotonic() - at < PAUSE:
+            raise StoreError(str(error))
+    try:
+        _stores.append(Store.open())
+        _failures.clear()
+    except StoreError as error:
+        _failures[:] = [(error, time.monotonic())]
+        raise
 
 
 def watched_store() -> WatchedStore:
@@ -43,5 +61,6 @@ def close() -> None:
     for each in keepers:
         each.close()
     with _lock:
+        _failures.clear()
         _stores.clear()
         _watched.clear()

@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 EVERY = 0.5  # seconds between two entries: so much, and the time to write one, may be lost with the server
 ANEW = 600.0  # seconds until what has not moved is written once more, as still being there
+CLOSING = 5.0  # seconds for the last entry
 PAUSE = 30.0  # seconds without a question to a database that did not answer
 
 Note = RunNote | SweepNote
@@ -48,7 +49,7 @@ class Logbook:
         """Write the last entry."""
         self._closing.set()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(CLOSING)
 
     def _drive(self) -> None:
         while not self._closing.wait(EVERY):
@@ -67,6 +68,10 @@ class Logbook:
             self._open_store().notes.write(moved)
         except StoreError as error:
             self._fail(error)
+            return
+        except Exception:  # whatever one note holds, the next entries must be written
+            logger.exception("where the runs are was not written down")
+            self._failed = now
             return
         self._written |= {key: (note, now) for key, note in moved.items()}
         self._written = {key: told for key, told in self._written.items() if key in current}

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Full, Queue
 from threading import Thread
 from typing import TypeVar
@@ -24,6 +25,7 @@ from bnviz.store.store import Store
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
+CLOSING = 5.0  # seconds
 MOST_WAITING = 100  # entries; of those that find no place a sweep trains again what they held
 
 
@@ -32,9 +34,17 @@ class Memory:
 
     def __init__(self, open_store: Callable[[], Store]) -> None:
         self._open_store = open_store
-        self._waiting: Queue[Callable[[Store], None]] = Queue(MOST_WAITING)
+        self._waiting: Queue[Callable[[Store], None] | None] = Queue(MOST_WAITING)
+        self._thread = Thread(target=self._drive, name="bnviz-memory", daemon=True)
         if runs_are_kept():
-            Thread(target=self._drive, name="bnviz-memory", daemon=True).start()
+            self._thread.start()
+
+    def close(self) -> None:
+        """Wait until all that waits is remembered, for so long at most."""
+        if self._thread.ident is not None:
+            with suppress(Full):
+                self._waiting.put_nowait(None)
+                self._thread.join(CLOSING)
 
     def film(self, recipe: Recipe) -> KeptRun | None:
         """Return the finished run of a recipe."""
@@ -71,6 +81,9 @@ class Memory:
         except StoreError as error:
             logger.warning("what was trained before is not known: %s", error)
             return None
+        except Exception:  # whatever lies in the database, a sweep or a run can begin
+            logger.exception("what was trained before is not known")
+            return None
 
     def _later(self, entry: Callable[[Store], None]) -> None:
         if not runs_are_kept():
@@ -84,9 +97,13 @@ class Memory:
         while True:
             entry = self._waiting.get()
             try:
+                if entry is None:
+                    return
                 entry(self._open_store())
             except StoreError as error:
                 logger.warning("what was trained is not remembered: %s", error)
+            except Exception:  # whatever one entry holds, the next ones must be remembered
+                logger.exception("what was trained is not remembered")
 
 
 def _keys(experiments: Sequence[Experiment], data: DataName) -> list[str]:

@@ -28,16 +28,20 @@ _lock = Lock()
 _moments: OrderedDict[Hashable, tuple[object, Moment]] = OrderedDict()
 
 
-def moment_of(film: object, key: Hashable, make: Callable[[], Moment]) -> Moment:
-    """Return a moment of a film, which is told by its identity; made if nobody has asked for it yet."""
-    place = (id(film), key)
+def moment_of(seen: tuple[object, ...], key: Hashable, make: Callable[[], Moment]) -> Moment:
+    """Return a moment; made if nobody has asked for it yet.
+
+    seen: the film and its frame, which are told by their identities: of the same step there may be another frame, which
+    looked at more. key: what else the figures follow from.
+    """
+    place = (*map(id, seen), key)
     with _lock:
         if (known := _moments.get(place)) is not None:
             _moments.move_to_end(place)
             return known[1]
     made = make()
     with _lock:
-        _moments[place] = film, made  # with the film, so that its identity stays its own
+        _moments[place] = seen, made  # with what was seen, whose identities stay their own so long
         while len(_moments) > MOST:
             _moments.popitem(last=False)
     return made

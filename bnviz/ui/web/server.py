@@ -42,6 +42,7 @@ _PAGES = beside("pages")
 _lock = Lock()
 _loops: list[asyncio.AbstractEventLoop] = []  # none or one: the loop that sends messages to browsers
 _labs: list[Labs] = []  # none or one; an engine that could not start is tried again by the next visitor
+_memories: list[Memory] = []  # one for the labs
 _logbooks: list[Logbook] = []  # one for the labs
 
 
@@ -54,7 +55,8 @@ def labs() -> Labs:
 
 
 def _open_labs(engine: Engine) -> None:
-    _labs.append(Labs(engine, memory=Memory(kept.store)))
+    _memories.append(Memory(kept.store))
+    _labs.append(Labs(engine, memory=_memories[0]))
     _logbooks.append(Logbook(_labs[0].notes, kept.store))
 
 
@@ -103,6 +105,8 @@ def stop() -> None:
                 _logbooks.pop().close()
             while _labs:
                 _labs.pop().close()
+            while _memories:
+                _memories.pop().close()
         finally:
             _lock.release()
 
