@@ -15,7 +15,7 @@ from bnviz.export.own_network import look_from_bytes, network_from_bytes, networ
 from bnviz.records.own_network import Floats, Look, Network
 from bnviz.records.watched_run import State, WatchedRun
 from bnviz.store.database import PATIENCE, Database, default_url
-from bnviz.store.errors import StoreError, told
+from bnviz.store.errors import DAMAGED, StoreError, told
 
 Ending = Literal["finished", "failed"]
 SILENT_AFTER = 4.0  # seconds without a sign of life; one comes each second
@@ -74,8 +74,8 @@ class WatchedStore:
         with self._writing() as connection:
             if going:
                 connection.execute(sa.delete(_L).where(_L.c.run_id == run_id, _L.c.step.in_(going)))
-            connection.execute(sa.insert(_L).values(run_id=run_id, step=at, content=content))
-            self._tell(connection, run_id, changed)
+            if self._tell(connection, run_id, changed):  # else it gave way to newer runs, and has no place any more
+                connection.execute(sa.insert(_L).values(run_id=run_id, step=at, content=content))
 
     def end(self, run_id: str, ending: Ending, problem: str = "") -> None:
         """Say that a run is at its end."""
@@ -94,14 +94,16 @@ class WatchedStore:
             row = connection.execute(sa.select(_W).where(_W.c.id == run_id)).one_or_none()
             steps = connection.execute(sa.select(_L.c.step).where(_L.c.run_id == run_id).order_by(_L.c.step))
             looks = tuple(steps.scalars())
-        return self._run(row, row.network, row.curve, looks) if row else None
+        with _read():
+            return self._run(row, row.network, row.curve, looks) if row else None
 
     def a_look(self, run_id: str, step: int) -> Look | None:
         """Return the look at a step, None if it is no longer kept."""
         asked = sa.select(_L.c.content).where(_L.c.run_id == run_id, _L.c.step == step)
         with self._reading() as connection:
             content = connection.execute(asked).scalar_one_or_none()
-        return None if content is None else look_from_bytes(content)
+        with _read():
+            return None if content is None else look_from_bytes(content)
 
     def size(self, run_id: str) -> int:
         """Return the bytes of a run's looks."""
@@ -109,8 +111,9 @@ class WatchedStore:
         with self._reading() as connection:
             return int(connection.execute(asked).scalar_one())
 
-    def _tell(self, connection: sa.Connection, run_id: str, changed: dict[str, Any]) -> None:
-        connection.execute(sa.update(_W).where(_W.c.id == run_id).values(heard=self._clock(), **changed))
+    def _tell(self, connection: sa.Connection, run_id: str, changed: dict[str, Any]) -> bool:
+        told_of = sa.update(_W).where(_W.c.id == run_id).values(heard=self._clock(), **changed)
+        return bool(connection.execute(told_of).rowcount)
 
     def _run(self, row: Any, network: bytes | None, curve: bytes | None, looks: tuple[int, ...]) -> WatchedRun:
         steps, losses = curve_from_bytes(curve) if curve else (np.empty(0), np.empty(0))
@@ -145,6 +148,15 @@ class WatchedStore:
     def _writing(self) -> Iterator[sa.Connection]:
         with told(), self._database.writing() as connection:
             yield connection
+
+
+@contextmanager
+def _read() -> Iterator[None]:
+    """Turn what damaged bytes, or those of another version, lead to into a StoreError."""
+    try:
+        yield
+    except (zlib.error, ValueError, TypeError, KeyError) as error:
+        raise StoreError(DAMAGED) from error
 
 
 def curve_to_bytes(steps: Floats, losses: Floats) -> bytes:

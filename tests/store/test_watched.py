@@ -11,6 +11,7 @@ from bnviz.export.own_network import look_to_bytes
 from bnviz.records.own_network import Layer, LayerLook, Look, Network
 from bnviz.store import watched
 from bnviz.store.database import Database
+from bnviz.store.errors import StoreError
 from bnviz.store.watched import SILENT_AFTER, WatchedStore, curve_to_bytes
 
 NETWORK = Network("mine", (Layer("0", "linear", "Linear", weights=True),), model="Sequential", parameters=72)
@@ -92,3 +93,17 @@ def test_the_oldest_runs_give_way(store: WatchedStore, clock: Clock, monkeypatch
     assert store.get("run 1") is None
     assert store.a_look("run 1", 1) is None
     assert store.a_look("run 2", 1) is not None
+
+
+def test_damaged_bytes_are_told_as_a_damaged_database(store: WatchedStore) -> None:
+    store.begin("run", "net")
+    store.look("run", 1, b"no look", [], network=None, curve=b"no curve")
+    with pytest.raises(StoreError, match="damaged"):
+        store.get("run")
+    with pytest.raises(StoreError, match="damaged"):
+        store.a_look("run", 1)
+
+
+def test_a_run_that_gave_way_leaves_no_looks(store: WatchedStore) -> None:
+    store.look("gone", 1, b"look", [], network=None)
+    assert store.size("gone") == 0

@@ -1,11 +1,14 @@
 """The list of watched networks, which follows those that train."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
 
 from bnviz.records.watched_run import State, WatchedRun
+from bnviz.store.errors import StoreError
 from bnviz.store.watched import WatchedStore
 
 EVERY = 1.0  # seconds between two looks into the store
@@ -32,9 +35,22 @@ def watched_list(store: WatchedStore) -> None:
         _rows(store)
 
 
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Say on the page where the database cannot be read, also in a part of it that runs by itself."""
+    try:
+        yield
+    except StoreError as error:
+        st.error(f"Watched networks cannot be reached now: {error}", icon=":material/cloud_off:")
+
+
 @st.fragment(run_every=EVERY)
 def _rows(store: WatchedStore) -> None:
-    runs = store.listed()
+    with reachable():
+        _table(store.listed())
+
+
+def _table(runs: list[WatchedRun]) -> None:
     if not runs:
         st.info("No network has been watched yet.", icon=":material/info:")
         return

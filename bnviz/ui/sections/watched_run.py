@@ -15,7 +15,7 @@ from bnviz.ui import page
 from bnviz.ui.components.live_chart import live_chart, unchanged
 from bnviz.ui.components.newest import last_click
 from bnviz.ui.components.scrubber import scrubber
-from bnviz.ui.sections.watched_list import STATES
+from bnviz.ui.sections.watched_list import STATES, reachable
 from bnviz.wording import counted
 
 EVERY = 0.5  # seconds between two looks into the store, while the network trains
@@ -38,7 +38,11 @@ def show_watched(store: WatchedStore, run_id: str) -> None:
 
 @st.fragment
 def _slider(store: WatchedStore, run_id: str) -> None:
-    run = store.get(run_id)
+    with reachable():
+        _scrub(store.get(run_id))
+
+
+def _scrub(run: WatchedRun | None) -> None:
     looks = run.looks if run else ()
     every = max(1, int(np.median(np.diff(looks)))) if len(looks) > 1 else 1
 
@@ -51,6 +55,11 @@ def _slider(store: WatchedStore, run_id: str) -> None:
 
 
 def _charts(store: WatchedStore, run_id: str, drawn_as: str) -> None:
+    with reachable():
+        _follow(store, run_id, drawn_as)
+
+
+def _follow(store: WatchedStore, run_id: str, drawn_as: str) -> None:
     run = store.get(run_id)
     if run is None:
         return
