@@ -1,6 +1,5 @@
 """What every page has: its style sheet, its title, an address that holds the experiment, and what was refused."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
@@ -58,7 +57,7 @@ def table(rows: Sequence[Mapping[str, str]]) -> None:
 
 def plain(text: str) -> str:
     """Return a stranger's words so that Markdown shows them as they are: no markup, no picture, no link."""
-    return re.sub(r"([^\w\s])", r"\\\1", " ".join(text.split()))
+    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#+!|~$:" else letter for letter in " ".join(text.split()))
 
 
 def csv_button(key: str, name: str, content: Callable[[], str], place: DeltaGenerator | None = None) -> None:

@@ -15,7 +15,7 @@ from torch import nn
 import bnviz
 from bnviz.own_network import watch
 from bnviz.store.watched import WatchedStore
-from bnviz.ui.sections.watched_run import plain
+from bnviz.ui.page import plain
 from bnviz.ui.web import kept as server_store
 from tests.opening import ROOT
 

@@ -139,17 +139,12 @@ def show_findings(found: tuple[Finding, ...]) -> None:
     for rule in dict.fromkeys(finding.rule for finding in found):
         of_rule = [finding for finding in found if finding.rule == rule]
         first, more = of_rule[0], len(of_rule) - SHOWN
-        texts = [plain(finding.text) for finding in of_rule[:SHOWN]]
+        texts = [page.plain(finding.text) for finding in of_rule[:SHOWN]]
         texts += [f"And {counted(more, 'more layer')}."] if more > 0 else []
         with st.container(key=f"finding_{rule}"):
             st.markdown(
                 f"{_ICONS[first.severity]} **{first.severity}: {rule.replace('_', ' ')}**\n"
                 + "\n".join(f"- {text}" for text in texts)
-                + f"\n\n{plain(first.meaning)} **What to do:** "
-                f"{plain(first.advice)} [See it in the lab]({first.lab})"
+                + f"\n\n{page.plain(first.meaning)} **What to do:** "
+                f"{page.plain(first.advice)} [See it in the lab]({first.lab})"
             )
-
-
-def plain(text: str) -> str:
-    """Return text that Markdown shows as it is: names of layers may hold anything."""
-    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#+!|~$:" else letter for letter in text)
