@@ -42,7 +42,11 @@ class Scrubber {
       const at = Number(this.input.value);
       this.go(at >= Number(this.input.max) ? NOW : at * this.every);
     };
-    this.input.onpointerdown = () => (this.isHeld = true);
+    this.input.onkeydown = () => this.place(); // a hand may be quicker than the clock
+    this.input.onpointerdown = () => {
+      this.place();
+      this.isHeld = true;
+    };
     this.input.onpointerup = this.input.onpointercancel = () => {
       this.isHeld = false;
       this.place();
