@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 
-from bnviz.store.errors import GONE, LATER, StoreError
+from bnviz.store.errors import GONE, LATER, StoreError, told
 
 DATABASE = "BNVIZ_DATABASE"
 PATIENCE = 10.0  # seconds for a lock that somebody else holds
@@ -28,8 +28,9 @@ def default_url() -> str:
 
 
 class Database:
-    """A database of runs in the newest form. Its errors are SQLAlchemy's, and StoreError."""
+    """A database of runs in the newest form. Its methods raise StoreError, with one sentence, and nothing else."""
 
+    @told()
     def __init__(self, url: str, patience: float = PATIENCE) -> None:
         self._url = make_url(url)
         self._file = _file_of(self._url)
@@ -43,19 +44,22 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that sees one moment of the database."""
-        self._check()
-        with self._engine.begin() as connection:
-            yield connection
+        with told():
+            self._check()
+            with self._engine.begin() as connection:
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give a connection whose changes are made together, or not at all; nobody else writes meanwhile."""
-        self._check()
-        with self._engine.execution_options(bnviz_writes=True).begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-            yield connection
+        with told():
+            self._check()
+            with self._engine.execution_options(bnviz_writes=True).begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+                yield connection
 
+    @told()
     def close(self) -> None:
         """Let go of all connections."""
         self._engine.dispose()

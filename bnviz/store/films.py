@@ -11,7 +11,7 @@ from bnviz.export.run_file import RunFileError, from_bytes, to_bytes
 from bnviz.records.kept_run import KeptRun
 from bnviz.records.recipe import Recipe
 from bnviz.store.database import Database
-from bnviz.store.errors import StoreError, told
+from bnviz.store.errors import StoreError
 
 SHARE = 0.25  # of the room for kept runs, beside them; the oldest films go first
 
@@ -32,7 +32,7 @@ class StoredFilms:
 
     def find(self, key: str) -> KeptRun | None:
         """Return the finished run of a film; None if there is none."""
-        with told(), self._database.reading() as connection:
+        with self._database.reading() as connection:
             content = connection.execute(sa.select(_F.content).where(_F.key == key)).scalar_one_or_none()
         try:
             return None if content is None else from_bytes(content)
@@ -47,7 +47,7 @@ class StoredFilms:
             raise StoreError(str(error)) from error
         if len(content) > self._room:
             return
-        with told(), self._database.writing() as connection:
+        with self._database.writing() as connection:
             if connection.execute(sa.select(_F.key).where(_F.key == key)).one_or_none() is not None:
                 return
             known = connection.execute(sa.select(_F.key, _F.size).order_by(_F.made)).all()

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from bnviz.experiment.config import Experiment, to_dict
 from bnviz.records.sweep import SweepResults
 from bnviz.store.database import Database
-from bnviz.store.errors import told
 
 MOST_NETWORKS = 200_000  # some 80 MB; the oldest go first
 MOST_CHECKPOINT_BYTES = 256 * 2**20  # of all checkpoints; the oldest go first
@@ -44,7 +43,7 @@ class Networks:
     def recall(self, keys: Sequence[str]) -> tuple[npt.NDArray[np.intp], SweepResults]:
         """Return the places of those keys that are known, and what was found, a row each."""
         known: dict[str, bytes] = {}
-        with told(), self._database.reading() as connection:
+        with self._database.reading() as connection:
             for part in _parts(keys):
                 asked = sa.select(_NETWORKS.c.key, _NETWORKS.c.found).where(_NETWORKS.c.key.in_(part))
                 known |= {key: found for key, found in connection.execute(asked) if len(found) == _ROW}
@@ -58,7 +57,7 @@ class Networks:
         """Remember networks that are trained to their end, a row each; their stack's checkpoint is of no more use."""
         now = self._clock()
         rows = [{"key": key, "learned": now, "found": _packed(found, row)} for row, key in enumerate(keys)]
-        with told(), self._database.writing() as connection:
+        with self._database.writing() as connection:
             for part in _parts(keys):
                 connection.execute(sa.delete(_NETWORKS).where(_NETWORKS.c.key.in_(part)))
             connection.execute(sa.insert(_NETWORKS), rows)
@@ -73,7 +72,7 @@ class Networks:
         asked = sa.select(_CHECKPOINTS.c.content, _CHECKPOINTS.c.progress).where(
             _CHECKPOINTS.c.key == stack_key(keys), _CHECKPOINTS.c.saved_at >= self._clock() - CHECKPOINT_FRESH
         )
-        with told(), self._database.reading() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(asked).one_or_none()
         return None if row is None else (row.content, row.progress)
 
@@ -81,7 +80,7 @@ class Networks:
         """Remember the checkpoint of a stack."""
         c = _CHECKPOINTS.c
         row = {"key": stack_key(keys), "saved_at": self._clock(), "progress": progress, "content": saved}
-        with told(), self._database.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(
                 sa.delete(_CHECKPOINTS).where(
                     sa.or_(c.key == row["key"], c.saved_at < self._clock() - CHECKPOINT_FRESH)

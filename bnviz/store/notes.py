@@ -17,7 +17,6 @@ from bnviz.export import recipe_document
 from bnviz.export.recipe_document import DocumentError
 from bnviz.records.notes import RunNote, SweepNote
 from bnviz.store.database import Database
-from bnviz.store.errors import told
 
 Note = RunNote | SweepNote
 Key = tuple[str, str]  # a tab, and the place in it
@@ -54,7 +53,7 @@ class Notes:
     def write(self, notes: Mapping[KeyT, Note]) -> None:
         """Take down where some of them are now, all together; what nobody comes back to is forgotten."""
         rows = [_row(key, note) | {"updated": self._clock()} for key, note in notes.items()]
-        with told(), self._database.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(sa.delete(_LIVE).where(_L.updated < self._clock() - FRESH))
             if rows:
                 old = _L.tab == sa.bindparam("old_tab"), _L.place == sa.bindparam("old_place")
@@ -65,7 +64,7 @@ class Notes:
 
     def find(self, tab: str, place: str) -> Note | None:
         """Return where that of a tab was; None if nothing is known, or nothing that this version understands."""
-        with told(), self._database.reading() as connection:
+        with self._database.reading() as connection:
             mine = _L.tab == tab, _L.place == place, _L.updated >= self._clock() - FRESH
             row = connection.execute(sa.select(_LIVE).where(*mine)).one_or_none()
         try:

@@ -13,7 +13,7 @@ from bnviz.export.run_file import RunFileError, from_bytes, to_bytes
 from bnviz.records.history import new_id
 from bnviz.records.kept_run import KeptRun
 from bnviz.store.database import PATIENCE, Database, default_url
-from bnviz.store.errors import StoreError, told
+from bnviz.store.errors import StoreError
 from bnviz.store.films import StoredFilms
 from bnviz.store.networks import Networks
 from bnviz.store.notes import Notes
@@ -70,13 +70,11 @@ class Store:
 
         patience: seconds to wait for others who are writing.
         """
-        with told():
-            return cls(Database(url or default_url(), patience), _room())
+        return cls(Database(url or default_url(), patience), _room())
 
     def close(self) -> None:
         """Let go of the database."""
-        with told():
-            self._database.close()
+        self._database.close()
 
     def keep(self, run: KeptRun, owner: str, *, run_id: str | None = None, name: str = "", pinned: bool = False) -> str:
         """Keep a run and return its id. One that is there already is replaced; what its owner wrote on it stays.
@@ -115,7 +113,7 @@ class Store:
     def get(self, run_id: str) -> KeptRun | None:
         """Return the run with that id, whoever's it is; None if there is none."""
         asked = sa.select(_FILES.c.content).join_from(_FILES, _RUNS, _R.id == _FILES.c.run_id)
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             content = connection.execute(
                 asked.where(_R.id == _text("id", run_id), _R.deleted.is_(None))
             ).scalar_one_or_none()
@@ -131,7 +129,7 @@ class Store:
         wanted = words(_text("search", search))
         has = [_R.searched.contains(word, autoescape=True) for word in wanted[:MOST_SEARCHED]]
         mine = sa.select(_RUNS).where(_R.owner == _text("owner", owner), _R.deleted.is_(None), *has)
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             found = connection.execute(
                 mine.order_by(_ORDER[sort if sort in _ORDER else "newest"], _R.created.desc(), _R.id)
                 .limit(limit)
@@ -168,7 +166,7 @@ class Store:
 
     def size(self) -> int:
         """Return the bytes of all files, also of those that can still be restored."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return _size(connection)
 
     def _write(self, run_id: str, owner: str, **values: Any) -> bool:
@@ -203,14 +201,9 @@ class Store:
         connection.execute(sa.delete(_RUNS).where(_R.id.in_(run_ids)))
 
     @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        with told(), self._database.reading() as connection:
-            yield connection
-
-    @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
         """One transaction, in which what was deleted long ago goes."""
-        with told(), self._database.writing() as connection:
+        with self._database.writing() as connection:
             gone = connection.execute(sa.select(_R.id).where(_R.deleted <= self._clock() - UNDO)).scalars().all()
             if gone:
                 self._drop(connection, gone)

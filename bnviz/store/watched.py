@@ -15,7 +15,7 @@ from bnviz.export.own_network import look_from_bytes, network_from_bytes, networ
 from bnviz.records.own_network import Floats, Look, Network
 from bnviz.records.watched_run import State, WatchedRun
 from bnviz.store.database import PATIENCE, Database, default_url
-from bnviz.store.errors import DAMAGED, StoreError, told
+from bnviz.store.errors import DAMAGED, StoreError
 
 Ending = Literal["finished", "failed"]
 SILENT_AFTER = 4.0  # seconds without a sign of life; one comes each second
@@ -40,13 +40,11 @@ class WatchedStore:
     @classmethod
     def open(cls, url: str | None = None, *, patience: float = PATIENCE) -> "WatchedStore":
         """Open the database of that address or else of BNVIZ_DATABASE; it is made if need be."""
-        with told():
-            return cls(Database(url or default_url(), patience))
+        return cls(Database(url or default_url(), patience))
 
     def close(self) -> None:
         """Let go of the database."""
-        with told():
-            self._database.close()
+        self._database.close()
 
     def begin(self, run_id: str, name: str) -> None:
         """Tell of a run that this process begins; the oldest ones that are too many go."""
@@ -54,7 +52,7 @@ class WatchedStore:
         row = {"id": run_id, "name": name, "host": socket.gethostname(), "process": os.getpid()}
         row |= {"started": now, "heard": now, "ending": "", "problem": "", "step": 0}
         newest = sa.select(_W.c.id).order_by(_W.c.started.desc()).offset(MOST_KEPT - 1)
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             going = connection.execute(newest).scalars().all()
             connection.execute(sa.delete(_L).where(_L.c.run_id.in_(going)))
             connection.execute(sa.delete(_W).where(_W.c.id.in_(going)))
@@ -62,7 +60,7 @@ class WatchedStore:
 
     def alive(self, run_id: str, **changed: Any) -> None:
         """Give a sign of life, and tell what has changed of the run's row."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             self._tell(connection, run_id, changed)
 
     def look(
@@ -71,7 +69,7 @@ class WatchedStore:
         """Keep a look at step `at`. going: steps of looks that are no longer kept. network: of the first look."""
         if network is not None:
             changed["network"] = network_to_bytes(network)
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             if going:
                 connection.execute(sa.delete(_L).where(_L.c.run_id == run_id, _L.c.step.in_(going)))
             if self._tell(connection, run_id, changed):  # else it gave way to newer runs, and has no place any more
@@ -84,13 +82,13 @@ class WatchedStore:
     def listed(self) -> list[WatchedRun]:
         """Return the newest runs, without their networks and curves."""
         columns = [c for c in _W.c if c.name not in ("network", "curve")]
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(sa.select(*columns).order_by(_W.c.started.desc()).limit(MOST_KEPT)).all()
         return [self._run(row, None, None, ()) for row in rows]
 
     def get(self, run_id: str) -> WatchedRun | None:
         """Return a run with all but its looks; None if there is none."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(sa.select(_W).where(_W.c.id == run_id)).one_or_none()
             steps = connection.execute(sa.select(_L.c.step).where(_L.c.run_id == run_id).order_by(_L.c.step))
             looks = tuple(steps.scalars())
@@ -100,7 +98,7 @@ class WatchedStore:
     def a_look(self, run_id: str, step: int) -> Look | None:
         """Return the look at a step, None if it is no longer kept."""
         asked = sa.select(_L.c.content).where(_L.c.run_id == run_id, _L.c.step == step)
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             content = connection.execute(asked).scalar_one_or_none()
         with _read():
             return None if content is None else look_from_bytes(content)
@@ -108,7 +106,7 @@ class WatchedStore:
     def size(self, run_id: str) -> int:
         """Return the bytes of a run's looks."""
         asked = sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(_L.c.content)), 0)).where(_L.c.run_id == run_id)
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return int(connection.execute(asked).scalar_one())
 
     def _tell(self, connection: sa.Connection, run_id: str, changed: dict[str, Any]) -> bool:
@@ -138,16 +136,6 @@ class WatchedStore:
         if row.host == socket.gethostname() and not _is_running(row.process):
             return True
         return bool(self._clock() - row.heard > SILENT_AFTER)
-
-    @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        with told(), self._database.reading() as connection:
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        with told(), self._database.writing() as connection:
-            yield connection
 
 
 @contextmanager
