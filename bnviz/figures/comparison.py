@@ -8,9 +8,8 @@ import numpy as np
 
 from bnviz.experiment.config import Variant
 from bnviz.experiment.naming import network_names
-from bnviz.figures.gradients import NORM_FLOOR
+from bnviz.figures.gradients import gradient_norms, layer_axis, layer_places, norm_axis
 from bnviz.figures.histograms import HIGHEST_BAR, PLACE_NAMES, bin_shares, histogram_outline
-from bnviz.figures.logarithmic import decades_around, log_axis
 from bnviz.figures.style import Figure, axis, color_of, colored, layout, line, nice_ceiling, steps_until
 from bnviz.records.frames import VariantFrame, bin_range
 from bnviz.records.history import VariantHistory, View
@@ -76,23 +75,19 @@ def compared_gradients(networks: Sequence[ComparedNetwork]) -> Figure:
     count = max((len(n.last.gradient_norm) for n in networks), default=1)
     data, norms = [], [np.array([1.0])]
     for network in networks:
-        found = np.nan_to_num(network.last.gradient_norm, nan=np.nan, posinf=np.nan)
-        norms.append(np.maximum(found, NORM_FLOOR))
-        at = np.arange(1.0, len(found) + 1)
-        at[-1] = count
+        norms.append(gradient_norms(network.last))
         hover = f"{network.safe_name}, layer %{{x}}<br>%{{y:.2e}}<extra></extra>"
+        at = layer_places(network.last, count)
         drawn = line(at, norms[-1], network.color, network.safe_name, hovertemplate=hover)
         data.append(drawn | {"mode": "lines+markers", "marker": {"size": 7}})
-    low, high = decades_around(np.concatenate(norms))
-    ticks = range(1, count) if count <= 8 else [1, *range(5, count - 1, 5)]
     return {
         "data": data,
         "layout": layout(
             "Gradient norm of every layer at the last moment of each run",
             320,
             [_legend(networks)],
-            xaxis=axis("layer", range=[0.5, count + 0.5], tickvals=[*ticks, count], ticktext=[*map(str, ticks), "out"]),
-            yaxis=axis("gradient norm", **log_axis(min(low, -2), max(high, 0))),
+            xaxis=layer_axis(count),
+            yaxis=norm_axis("gradient norm", np.concatenate(norms)),
         ),
     }
 

@@ -20,7 +20,7 @@ def layer_gradients(frame: Frame, experiment: Experiment) -> Figure:
     norms: list[Floats] = []
     count = max(len(v.gradient_norm) for v in frame.variants)
     for look, variant in zip(network_looks(experiment), frame.variants, strict=True):
-        layers, norm = _places(variant, count), _norms(variant)
+        layers, norm = layer_places(variant, count), gradient_norms(variant)
         norms.append(norm)
         hover = f"{look.name}, layer %{{x}}<br>%{{y:.2e}}<extra></extra>"
         data.append(line(layers, norm, look.color, look.letter, hovertemplate=hover) | _MARKED)
@@ -30,7 +30,7 @@ def layer_gradients(frame: Frame, experiment: Experiment) -> Figure:
             "hovertemplate": f"{look.name}, layer %{{x}}<br>10^%{{y:.2f}}<extra></extra>",
         }
         data.append(line(layers, variant.update_ratio, look.color, look.letter, **right) | _MARKED)
-    x = _layer_axis(count)
+    x = layer_axis(count)
     (shape,) = guide(USUAL_RATIO)
     words = [
         note("gradient norm", 0.0, 1.0, yanchor="bottom"),
@@ -45,7 +45,7 @@ def layer_gradients(frame: Frame, experiment: Experiment) -> Figure:
             margin={"l": 56, "r": 14, "t": 26, "b": 44},
             xaxis=x | {"domain": [0, 0.45]},
             xaxis2=x | {"domain": [0.57, 1], "anchor": "y2"},
-            yaxis=_norm_axis("", np.concatenate(norms)),
+            yaxis=norm_axis("", np.concatenate(norms)),
             yaxis2=axis("", anchor="x2", range=[-6.2, 0.2]),
             shapes=[shape | {"xref": "x2 domain", "yref": "y2"}],
             annotations=words,
@@ -62,9 +62,9 @@ def gradient_flow(view: View) -> Figure:
     for look, history, now in zip(network_looks(view.experiment), view.variants, view.latest.variants, strict=True):
         for frame, when, style in ((history.frames[:1], "at step 0", {"dash": "dot", "width": 1.5}), ((now,), "", {})):
             for found in frame:
-                norms.append(_norms(found))
+                norms.append(gradient_norms(found))
                 hover = f"{look.name}, layer %{{x}} {when}<br>%{{y:.2e}}<extra></extra>"
-                at = _places(found, count)
+                at = layer_places(found, count)
                 drawn = line(at, norms[-1], look.color, look.letter, line=style, hovertemplate=hover)
                 data.append(drawn if when else drawn | _MARKED)
     alt = f"Gradient norm of every layer at step {view.latest.step}, and before training"
@@ -74,8 +74,8 @@ def gradient_flow(view: View) -> Figure:
             alt,
             360,
             ["solid: now; dotted: before the first step"],
-            xaxis=_layer_axis(count),
-            yaxis=_norm_axis("gradient norm", np.concatenate(norms)),
+            xaxis=layer_axis(count),
+            yaxis=norm_axis("gradient norm", np.concatenate(norms)),
         ),
     }
 
@@ -87,7 +87,7 @@ def gradient_reach(view: View) -> Figure:
         newest = view.latest.variants[look.place : look.place + 1] if view.latest else ()
         frames = [f for f in history.frames if not f.diverged]
         frames += [f for f in newest if not f.diverged and (not frames or f.step > frames[-1].step)]
-        ends = np.array([_norms(f)[[0, -1]] for f in frames]).reshape(-1, 2)
+        ends = np.array([gradient_norms(f)[[0, -1]] for f in frames]).reshape(-1, 2)
         share = np.where(ends[:, 1] > NORM_FLOOR, ends[:, 0] / ends[:, 1], np.nan)  # a gap where none reaches either
         shares.append(np.maximum(share, NORM_FLOOR))
         hover = f"{look.name}, step %{{x:,}}<br>%{{y:.2e}}<extra></extra>"
@@ -100,31 +100,32 @@ def gradient_reach(view: View) -> Figure:
             360,
             ["dotted: as much as in the output layer"],
             xaxis=x_axis(view, "steps"),
-            yaxis=_norm_axis("first layer / output layer", np.concatenate(shares)),
+            yaxis=norm_axis("first layer / output layer", np.concatenate(shares)),
         )
         | marked(view, "steps", guide(1)),
     }
 
 
-def _norms(frame: VariantFrame) -> Floats:
+def gradient_norms(frame: VariantFrame) -> Floats:
+    """Return the norms of a network's weight gradients as they are drawn, (linear layers,); NaN is a gap."""
     norms: Floats = np.maximum(np.nan_to_num(frame.gradient_norm, nan=np.nan, posinf=np.nan), NORM_FLOOR)
     return norms
 
 
-def _places(frame: VariantFrame, count: int) -> Floats:
-    """Number of each layer; the output layers of all variants stand above one another."""
+def layer_places(frame: VariantFrame, count: int) -> Floats:
+    """Return the number of each layer; the output layers of all variants stand above one another."""
     layers = np.arange(1.0, len(frame.gradient_norm) + 1)
     layers[-1] = count
     return layers
 
 
-def _norm_axis(title: str, norms: Floats) -> Figure:
-    """An axis of norms, from 0.01 to 1 at least."""
+def norm_axis(title: str, norms: Floats) -> Figure:
+    """Return an axis of norms, from 0.01 to 1 at least."""
     low, high = decades_around(norms)
     return axis(title, **log_axis(min(low, -2), max(high, 0)))
 
 
-def _layer_axis(count: int) -> Figure:
-    """Labels at all of a few layers, at every fifth of many, and at the last, which is the output."""
+def layer_axis(count: int) -> Figure:
+    """Return an axis of layers: labels at all of a few, at every fifth of many, and at the last, the output."""
     inner = range(1, count) if count <= 8 else [1, *range(5, count - 1, 5)]
     return axis("layer", range=[0.5, count + 0.5], tickvals=[*inner, count], ticktext=[*map(str, inner), "out"])
