@@ -1,6 +1,5 @@
 """Films that are kept: what a run without changes shows, for whoever trains the same after a server began anew."""
 
-import hashlib
 import time
 from collections.abc import Callable
 
@@ -12,6 +11,8 @@ from bnviz.records.kept_run import KeptRun
 from bnviz.records.recipe import Recipe
 from bnviz.store.database import Database
 from bnviz.store.errors import StoreError
+from bnviz.store.networks import digest
+from bnviz.store.room import oldest_beyond
 
 SHARE = 0.25  # of the room for kept runs, beside them; the oldest films go first
 
@@ -21,7 +22,7 @@ _F = _FILMS.c
 
 def film_key(recipe: Recipe, made_by: str) -> str:
     """Return the key of what a recipe shows: another one for any other setting, digits, or version (`made_by`)."""
-    return hashlib.sha256(f"{made_by}\0{recipe_document.to_json(recipe)}".encode()).hexdigest()
+    return digest(made_by, recipe_document.to_json(recipe))
 
 
 class StoredFilms:
@@ -51,11 +52,7 @@ class StoredFilms:
             if connection.execute(sa.select(_F.key).where(_F.key == key)).one_or_none() is not None:
                 return
             known = connection.execute(sa.select(_F.key, _F.size).order_by(_F.made)).all()
-            over = sum(size for _, size in known) + len(content) - self._room
-            for oldest, size in known:
-                if over <= 0:
-                    break
-                connection.execute(sa.delete(_FILMS).where(_F.key == oldest))
-                over -= size
+            going, _ = oldest_beyond(known, sum(size for _, size in known) + len(content) - self._room)
+            connection.execute(sa.delete(_FILMS).where(_F.key.in_(going)))
             row = {"key": key, "made": self._clock(), "size": len(content), "content": content}
             connection.execute(sa.insert(_FILMS), [row])

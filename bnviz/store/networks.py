@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from bnviz.experiment.config import Experiment, to_dict
 from bnviz.records.sweep import SweepResults
 from bnviz.store.database import Database
+from bnviz.store.room import oldest_beyond
 
 MOST_NETWORKS = 200_000  # some 80 MB; the oldest go first
 MOST_CHECKPOINT_BYTES = 256 * 2**20  # of all checkpoints; the oldest go first
@@ -26,12 +27,12 @@ _ROW = sum(values.nbytes for values in vars(_ONE).values())  # bytes of what was
 
 def network_key(experiment: Experiment, made_from: str) -> str:
     """Return the key of a network: another one for any other setting, digits or version. made_from: the last two."""
-    return _digest(made_from, json.dumps(to_dict(experiment), sort_keys=True))
+    return digest(made_from, json.dumps(to_dict(experiment), sort_keys=True))
 
 
 def stack_key(keys: Sequence[str]) -> str:
     """Return the key of a stack of networks, by their keys."""
-    return _digest(*keys)
+    return digest(*keys)
 
 
 class Networks:
@@ -88,11 +89,8 @@ class Networks:
             )
             sizes = connection.execute(sa.select(c.key, sa.func.length(c.content)).order_by(c.saved_at)).all()
             over = sum(size for _, size in sizes) + len(saved) - MOST_CHECKPOINT_BYTES
-            for key, size in sizes:
-                if over <= 0:
-                    break
-                connection.execute(sa.delete(_CHECKPOINTS).where(c.key == key))
-                over -= size
+            going, over = oldest_beyond(sizes, over)
+            connection.execute(sa.delete(_CHECKPOINTS).where(c.key.in_(going)))
             if over <= 0:
                 connection.execute(sa.insert(_CHECKPOINTS), [row])
 
@@ -101,7 +99,8 @@ def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     return (keys[begin : begin + _AT_ONCE] for begin in range(0, len(keys), _AT_ONCE))
 
 
-def _digest(*words: str) -> str:
+def digest(*words: str) -> str:
+    """Return a key of some words in their order."""
     return hashlib.sha256("\0".join(words).encode()).hexdigest()
 
 

@@ -17,6 +17,7 @@ from bnviz.store.errors import StoreError
 from bnviz.store.films import StoredFilms
 from bnviz.store.networks import Networks
 from bnviz.store.notes import Notes
+from bnviz.store.room import oldest_beyond
 from bnviz.store.rows import RunRow, run_row, searched, summary, words
 
 Sort = Literal["newest", "oldest", "name", "steps", "test loss", "accuracy", "size"]
@@ -186,15 +187,13 @@ class Store:
         over = _size(connection) + wanted - self._room
         if over <= 0:
             return
-        going = []
         deleted_first = (_R.deleted.is_(None), _R.created)
         oldest = sa.select(_R.id, _R.size).where(sa.or_(_R.deleted.is_not(None), _R.pinned.is_(False)))
-        for run_id, size in connection.execute(oldest.order_by(*deleted_first)):
-            going.append(run_id)
-            over -= size
-            if over <= 0:
-                return self._drop(connection, going)
-        raise StoreError(f"There is no room for this run within {ROOM}: pinned runs take the rest.")
+        known = ((run_id, size) for run_id, size in connection.execute(oldest.order_by(*deleted_first)))
+        going, over = oldest_beyond(known, over)
+        if over > 0:
+            raise StoreError(f"There is no room for this run within {ROOM}: pinned runs take the rest.")
+        self._drop(connection, going)
 
     def _drop(self, connection: sa.Connection, run_ids: Sequence[str]) -> None:
         connection.execute(sa.delete(_FILES).where(_FILES.c.run_id.in_(run_ids)))
