@@ -61,8 +61,7 @@ class Films:
             if (known := self._library and self._library.film(recipe)) and (frames := frames_of(known.view)):
                 return self._add(Film.recorded_before(self._engine, recipe, frames), who, focus)
             trainer = ReplayedTrainer(self._engine, recipe.data, recipe.watch)
-            with freed_on_error(trainer):
-                first = trainer.start(recipe.experiment, focus)
+            first = trainer.start(recipe.experiment, focus)
             return self._add(Film(self._engine, recipe, first, trainer), who, focus)
 
     def branch(self, film: Film, who: object, seen: Frame, edit: Edit, focus: Focus) -> Film:

@@ -153,11 +153,9 @@ class ReplayedTrainer:
 
     def _start(self, experiment: Experiment, focus: Focus) -> Frame:
         self._before = 0.0
-        with ExitStack() as undo:
-            undo.callback(self._actor.stop)  # one that cannot begin is of no use
+        with freed_on_error(self):
             self._actor.start(lambda: self._engine.start(experiment, self._data, self._watch))
             frame: Frame = self._actor.call("advance", 0, None, True, focus)
-            undo.pop_all()
         return frame
 
     def _repeat(self, frame: Frame, tick: int) -> Frame:
