@@ -1,10 +1,12 @@
 """The real thing, for every test in this folder and no other: a scheduler and two workers in processes of their own."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from bnviz.engine.cluster import Engine
+from bnviz.store.store import Store
 from tests.running import wait_until
 
 
@@ -25,3 +27,12 @@ def engine(cluster: Engine) -> Iterator[Engine]:
     before = sum(cluster.load().values())
     yield cluster
     wait_until(lambda: sum(cluster.load().values()) <= before, "every run of this test to be gone")
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """A database of runs, which are kept."""
+    monkeypatch.setenv("BNVIZ_RUNS", "on")
+    opened = Store.open(f"sqlite:///{tmp_path}/runs.sqlite")
+    yield opened
+    opened.close()

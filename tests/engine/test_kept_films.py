@@ -1,7 +1,6 @@
 """Films that outlive a server: whoever trains the same afterwards is shown them, to the bit and without a trainer."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -19,14 +18,6 @@ from tests.running import plain, played, reached, record, settled, stepped, wait
 
 TWINS = twins(steps=300)
 DIVERGING = twins(NetworkConfig(init="normal", init_scale=100.0, activation="relu"), steps=120, learning_rate=10.0)
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("BNVIZ_RUNS", "on")
-    opened = Store.open(f"sqlite:///{tmp_path}/runs.sqlite")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What is under way is found again by another server: runs to the bit, sweeps without training a network twice."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -29,14 +28,6 @@ TWINS = twins(steps=300)
 SWEEP = Sweep((Axis("learning_rate", 0.01, 1.0, 4, "log"),), training=TrainingConfig(steps=400))
 Reborn = Callable[[], Labs]
 N = TypeVar("N", RunNote, SweepNote)
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("BNVIZ_RUNS", "on")
-    opened = Store.open(f"sqlite:///{tmp_path}/runs.sqlite")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from bnviz.ui.components.live_chart import live_chart
 
 def compare(store: Store, rows: Sequence[RunRow]) -> None:
     """Draw several runs on the same charts, and the settings in which their networks differ. Raises StoreError."""
-    found = [(row, kept) for row in rows if (kept := _opened(store, row)) is not None]
+    found = [(row, kept) for row in rows if (kept := _read(store, row.id, row.size, row.steps)) is not None]
     if not found:
         st.info("These runs are gone.", icon=":material/info:")
         return
@@ -56,10 +56,6 @@ def compare(store: Store, rows: Sequence[RunRow]) -> None:
 def _read(_store: Store, run_id: str, size: int, steps: int) -> KeptRun | None:
     """Read a run once for all reruns of a page; size and steps tell another state of it."""
     return _store.get(run_id)
-
-
-def _opened(store: Store, row: RunRow) -> KeptRun | None:
-    return _read(store, row.id, row.size, row.steps)
 
 
 def _curves(named: Sequence[tuple[str, KeptRun]]) -> None:
