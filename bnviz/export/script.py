@@ -1,6 +1,7 @@
 """An experiment as a plain PyTorch script, with torch's own layers and optimizer."""
 
 import ast
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -133,7 +134,9 @@ def _is_unusual(bn: BatchNormConfig | None) -> bool:
 
 @lru_cache(maxsize=1)
 def _own_layer() -> str:
-    return "\n\n" + (_NN / "batchnorm.py").read_text(encoding="utf-8").rstrip()
+    """The layer and the module of ours that it imports, in one piece."""
+    modules = [(_NN / name).read_text(encoding="utf-8").rstrip() for name in ("derivatives.py", "batchnorm.py")]
+    return "\n\n" + "\n\n\n".join(re.sub(r"^from bnviz.*\n", "", text, flags=re.MULTILINE) for text in modules)
 
 
 def _drawing(init: Init) -> str:

@@ -5,19 +5,21 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from bnviz.nn.derivatives import derive_further
 
 NOISY_MEAN, NOISY_STD, NOISY_RADIUS = 0.5, 1.25, 0.1  # n_mu, n_sigma, and r_mu = r_sigma
-
 Running = Literal["variance", "standard deviation"]
 Collected = list[tuple[Tensor, Tensor, Tensor]]  # a batch each: mean, biased variance, values m; all per channel (C,)
 
 
-class BatchNorm(nn.Module):
-    """Batch normalization over every axis but the second, for inputs (N, C), (N, C, L) and (N, C, H, W).
+class BatchNorm(_BatchNorm):
+    """Batch normalization over every axis but the second, for inputs (N, C) and (N, C, ...) with up to three more.
 
-    With m the values per channel of one batch: N, N L or N H W,
+    With m the values per channel of one batch, N times the places of a map:
 
         mu = mean(x);  sigma^2 = mean((x - mu)^2);  x_hat = (x - mu) / sqrt(sigma^2 + eps);  y = gamma x_hat + beta
 
@@ -28,7 +30,8 @@ class BatchNorm(nn.Module):
 
     momentum=None averages all batches alike (1 / batches so far). track_running_stats=False keeps no running
     statistics: eval mode takes those of the batch as well. affine=False is "naive" batchnorm, without gamma and beta.
-    Parameters, buffers, state_dict and results are those of torch.nn.BatchNorm1d and 2d. What those do not have:
+    It is one of torch's own: arguments, parameters, buffers, state_dict and results are those of torch.nn.BatchNorm1d,
+    2d and 3d, and whatever looks for `_BatchNorm` finds it. Its own are:
 
     bessel: normalize with the batch's unbiased variance, not with sigma^2; eval mode divides by `running_var` anyway.
     running: "standard deviation" averages the unbiased standard deviation instead of the variance. `running_var`
@@ -42,80 +45,77 @@ class BatchNorm(nn.Module):
         every value m ~ U(mu - 0.1, mu + 0.1) and s ~ N(sigma, 0.1), and returns s y + m: the noisy batchnorm of
         Santurkar et al. 2018 (section 2.1, parameters of their appendix), made to increase covariate shift.
 
-    `frozen` (see `set_population_statistics`) is a setting like the above, so it is not in the state_dict.
+    `freeze()`: the layer is as in eval mode, whatever the mode of the network. Derivatives of any order are right;
+    torch's own kernels stop at the second. `torch.fx` takes the layer as one module, as it takes torch's own.
 
-    Raises ValueError for settings out of range; and, before anything changes, for an input of another shape, empty,
-    not of floating point, more precise than the layer, or with m = 1 where statistics of the batch are needed.
+    Raises ValueError for settings out of range (an eps of 0 or less in the first pass, as torch); and, before anything
+    changes, for an input of another shape, not of floating point, of another precision (half ones go through a layer
+    of single), or with m = 1 where statistics of the batch are needed. An empty batch is counted, and moves nothing.
     """
 
-    weight: nn.Parameter | None
-    bias: nn.Parameter | None
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
+    frozen = False
+    _version = 3  # in 3 a state says whether the layer is frozen; torch's own, 2 or less, says nothing of it
 
     def __init__(
         self,
         num_features: int,
-        *,
         eps: float = 1e-5,
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        device: torch.device | str | int | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        bias: bool = True,
         bessel: bool = False,
         running: Running = "variance",
         detach: bool = False,
         noise: float = 0.0,
         noisy: bool = False,
         generator: torch.Generator | None = None,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__()
         if num_features < 1:
             raise ValueError(f"num_features must be at least 1, got {num_features}")
-        if not 0 < eps < math.inf:
-            raise ValueError(f"eps must be above 0 and finite, got {eps}")
+        if not math.isfinite(eps):
+            raise ValueError(f"eps must be positive and finite, got {eps}")
         if momentum is not None and not 0 <= momentum <= 1:
             raise ValueError(f"momentum must be from 0 to 1, or None for the cumulative average, got {momentum}")
         if not 0 <= noise < math.inf:
             raise ValueError(f"noise must be 0 or above and finite, got {noise}")
         if running not in ("variance", "standard deviation"):
             raise ValueError(f"running must be 'variance' or 'standard deviation', got {running!r}")
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.affine, self.track_running_stats = affine, track_running_stats
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+        if not bias:  # not handed on: an older torch has no such argument
+            self.register_parameter("bias", None)
         self.bessel, self.running, self.detach = bessel, running, detach
         self.noise, self.noisy, self.generator = noise, noisy, generator
-        self.frozen = False
         self._collected: Collected | None = None  # a list while population_statistics runs
-
-        empty, count = torch.empty(num_features, device=device, dtype=dtype), torch.tensor(0, device=device)
-        for name in ("weight", "bias"):
-            self.register_parameter(name, nn.Parameter(empty.clone()) if affine else None)
-        for name, buffer in (("running_mean", empty), ("running_var", empty), ("num_batches_tracked", count)):
-            self.register_buffer(name, buffer.clone() if track_running_stats else None)
-        self.reset_parameters()
 
     def reset_running_stats(self) -> None:
         """Go back to mean 0, variance 1 and no batches tracked; unfreezes."""
         self.unfreeze()
-        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
-            self.running_mean.zero_()
-            self.running_var.fill_(1)
-            self.num_batches_tracked.zero_()
+        if self.running_mean is not None:
+            super().reset_running_stats()
 
-    def reset_parameters(self) -> None:
-        """Set gamma to 1, beta to 0, and the running statistics as at first."""
-        self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
-            nn.init.ones_(self.weight)
-            nn.init.zeros_(self.bias)
+    def freeze(self) -> None:
+        """Normalize with the running statistics in train mode too, and leave them as they are.
+
+            y = gamma (x - running_mean) / sqrt(running_var + eps) + beta
+
+        so that dL/dx = gamma / sqrt(running_var + eps) dL/dy; gamma and beta go on learning. The state_dict has one
+        entry more, `frozen`, and freezes the layer that loads it. `unfreeze` and `reset_running_stats` undo this.
+        Raises ValueError for a layer without running statistics.
+        """
+        if self.running_mean is None:
+            raise ValueError("a layer with track_running_stats=False has no running statistics to be frozen at")
+        self.frozen = True
+
+    def unfreeze(self) -> None:
+        """Let train mode normalize with the batch and update the running statistics again, from where they are."""
+        self.frozen = False
 
     def set_population_statistics(self, mean: Tensor, var: Tensor) -> None:
-        """Take mean and var, each (C,), as the running statistics and freeze them there.
-
-        Eval mode uses them. Train mode goes on normalizing with the statistics of the batch, but no longer updates
-        the running ones, nor counts the batch. `unfreeze` and `reset_running_stats` undo this.
+        """Take mean and var, each (C,), as the running statistics, and freeze the layer there.
 
         Raises ValueError for other shapes, a negative variance, or a layer without running statistics.
         """
@@ -129,54 +129,64 @@ class BatchNorm(nn.Module):
         with torch.no_grad():
             self.running_mean.copy_(mean)
             self.running_var.copy_(var)
-        self.frozen = True
-
-    def unfreeze(self) -> None:
-        """Let train mode update the running statistics again, from where they are."""
-        self.frozen = False
+        self.freeze()
 
     def extra_repr(self) -> str:
         """Say what torch's layer says, and the options that differ from it."""
-        always = ["eps", "momentum", "affine", "track_running_stats"]
-        options = {
-            "bessel": False,
-            "running": "variance",
-            "detach": False,
-            "noise": 0.0,
-            "noisy": False,
-            "frozen": False,
-        }
-        shown = always + [name for name, usual in options.items() if getattr(self, name) != usual]
-        return ", ".join([str(self.num_features), *(f"{name}={getattr(self, name)!r}" for name in shown)])
+        usual = {"bessel": False, "running": "variance", "detach": False, "noise": 0.0, "noisy": False, "frozen": False}
+        options = (f"{name}={own!r}" for name in usual if (own := getattr(self, name)) != usual[name])
+        return ", ".join([super().extra_repr(), *options])  # type: ignore[no-untyped-call]
+
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.frozen:  # an entry of its own only then, so that torch's layer loads all others
+            destination[f"{prefix}frozen"] = torch.tensor(True)
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *others: Any
+    ) -> None:
+        by_us = (local_metadata.get("version") or 0) >= 3
+        frozen = state_dict.pop(f"{prefix}frozen", self.frozen and not by_us)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *others)
+        self.frozen = bool(frozen) and self.running_mean is not None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return normalized x, of its shape and dtype."""
-        of_batch = self.training or self.running_mean is None or self._collected is not None
+        if isinstance(x, fx.Proxy) and isinstance(x.tracer, fx.Tracer):
+            traced: Any = x.tracer.create_proxy("call_module", x.tracer.path_of_module(self), (x,), {})
+            return traced
+        of_batch = self._learns or self.running_mean is None or self._collected is not None
         self._check_input(x, of_batch)
-        y = self._fused(x, of_batch) if self._is_standard(of_batch) else self._written_out(x, of_batch)
+        fused = x.numel() == 0 or self._is_standard(of_batch)
+        y = self._fused(x, of_batch) if fused else self._written_out(x, of_batch)
         if self._updates() and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
-        return self._resampled(y) if self.training and self.noisy else y
+        return self._resampled(y) if self._learns and self.noisy else y
 
     def _check_input(self, x: Tensor, of_batch: bool) -> None:
-        shape, allowed = tuple(x.shape), "(N, C), (N, C, L) or (N, C, H, W)"
-        if x.dim() not in (2, 3, 4):
+        shape, allowed = tuple(x.shape), "(N, C), (N, C, L), (N, C, H, W) or (N, C, D, H, W)"
+        if not 2 <= x.dim() <= 5:
             raise ValueError(f"x must have shape {allowed}, got {shape}; a single sample needs a batch axis: x[None]")
         if x.shape[1] != self.num_features:
             raise ValueError(f"x must have num_features = {self.num_features} channels on its axis 1, got {shape}")
         if not x.is_floating_point():
             raise ValueError(f"x must be of floating point, got {x.dtype}; convert it, as with x.float()")
-        if x.numel() == 0:
-            raise ValueError(f"x must not be empty, got {shape}; leave out the empty batch")
         own = self.weight if self.weight is not None else self.running_mean
-        if own is not None and torch.promote_types(x.dtype, own.dtype) != own.dtype:
+        halved = own is not None and own.dtype == torch.float32 and x.dtype in (torch.float16, torch.bfloat16)
+        if own is not None and x.dtype != own.dtype and not halved:
             raise ValueError(f"x is {x.dtype} and the layer {own.dtype}; convert one, as with layer.to(x.dtype)")
+        if of_batch and not self.eps > 0:
+            raise ValueError(f"eps must be positive and finite, got {self.eps}")
         if of_batch and x.numel() == self.num_features:
             advice = "take a larger batch" if self.running_mean is None else "take a larger batch or eval mode"
             raise ValueError(f"x must have 2 values per channel for statistics of the batch, got {shape}; {advice}")
 
+    @property
+    def _learns(self) -> bool:
+        return self.training and not self.frozen
+
     def _updates(self) -> bool:
-        return self.training and self.track_running_stats and self.running_mean is not None and not self.frozen
+        return self._learns and self.track_running_stats and self.running_mean is not None
 
     def _share(self) -> float:
         """The weight of this batch in the running statistics."""
@@ -187,13 +197,14 @@ class BatchNorm(nn.Module):
     def _is_standard(self, of_batch: bool) -> bool:
         """Whether the fused kernel of torch computes just this; eval mode with running statistics is always so."""
         other_average = self._updates() and self.running != "variance"
-        disturbed = self.training and self.noise > 0
+        disturbed = self._learns and self.noise > 0
         varied = self.bessel or self.detach or disturbed or other_average or self._collected is not None
         return not (of_batch and varied)
 
     def _fused(self, x: Tensor, of_batch: bool) -> Tensor:
         mean, var = (self.running_mean, self.running_var) if self._updates() or not of_batch else (None, None)
-        return functional.batch_norm(x, mean, var, self.weight, self.bias, of_batch, self._share(), self.eps)
+        y = functional.batch_norm(x, mean, var, self.weight, self.bias, of_batch, self._share(), self.eps)
+        return y if x.numel() == 0 else derive_further(y, self.eps, of_batch)
 
     def _written_out(self, x: Tensor, of_batch: bool) -> Tensor:
         per_channel = (1, -1, *[1] * (x.dim() - 2))
@@ -203,8 +214,10 @@ class BatchNorm(nn.Module):
         else:
             mean, var = self.running_mean, self.running_var
         y = (wide - mean.view(per_channel)) * torch.rsqrt(var.view(per_channel) + self.eps)
-        if self.weight is not None and self.bias is not None:
-            y = y * self.weight.view(per_channel) + self.bias.view(per_channel)
+        if self.weight is not None:
+            y = y * self.weight.view(per_channel)
+        if self.bias is not None:
+            y = y + self.bias.view(per_channel)
         return y.to(x.dtype)
 
     def _batch_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -226,7 +239,7 @@ class BatchNorm(nn.Module):
             var = var * bessel
         if self.detach:
             mean, var = mean.detach(), var.detach()
-        return self._disturbed(mean, var) if self.training and self.noise > 0 else (mean, var)
+        return self._disturbed(mean, var) if self._learns and self.noise > 0 else (mean, var)
 
     def _disturbed(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         source = var.device if self.generator is None else self.generator.device
@@ -236,11 +249,8 @@ class BatchNorm(nn.Module):
 
     def _resampled(self, y: Tensor) -> Tensor:
         source = y.device if self.generator is None else self.generator.device
-        kind: dict[str, Any] = {
-            "generator": self.generator,
-            "device": source,
-            "dtype": torch.promote_types(y.dtype, torch.float32),
-        }
+        wide = torch.promote_types(y.dtype, torch.float32)
+        kind: dict[str, Any] = {"generator": self.generator, "device": source, "dtype": wide}
         of_channel = (1, -1, *[1] * (y.dim() - 2))
         mu = (torch.rand(self.num_features, **kind) * 2 - 1).mul_(NOISY_MEAN).view(of_channel)
         sigma = torch.rand(self.num_features, **kind).mul_(NOISY_STD - 1).add_(1).view(of_channel)

@@ -24,7 +24,7 @@ FAR = 1e4  # where an activation that is flat at an end is flat
 _KINDS: dict[Kind, tuple[type[nn.Module], ...]] = {
     "linear": (nn.Linear, nn.Bilinear),
     "convolution": (_ConvNd,),
-    "normalization": (_NormBase, BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm),
+    "normalization": (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm),
     "activation": ACTIVATIONS,
     "dropout": (_DropoutNd,),
 }
@@ -48,12 +48,16 @@ def is_compiled(model: nn.Module) -> bool:
 
 def normalizes_over_batch(module: nn.Module) -> bool:
     """Return whether a module takes mean and variance over a batch, as batchnorm does."""
-    return isinstance(module, _BatchNorm | BatchNorm)
+    return isinstance(module, _BatchNorm)
 
 
 def uses_batch_statistics(module: nn.Module) -> bool:
     """Return whether a batchnorm layer, as it stands, would normalize with the statistics of the batch."""
-    return module.training or getattr(module, "running_mean", None) is None
+    return getattr(module, "running_mean", None) is None or (module.training and not _is_frozen(module))
+
+
+def _is_frozen(module: nn.Module) -> bool:
+    return isinstance(module, BatchNorm) and module.frozen
 
 
 def normalization_of(module: nn.Module, optimizer: torch.optim.Optimizer | None) -> Normalization:
@@ -64,11 +68,10 @@ def normalization_of(module: nn.Module, optimizer: torch.optim.Optimizer | None)
         if any(p is q for p in own for q in group["params"]) and group.get("weight_decay", 0):
             decay, rate = float(group["weight_decay"]), float(group["lr"])
     momentum = getattr(module, "momentum", None)
-    frozen = isinstance(module, BatchNorm) and module.frozen
     return Normalization(
         over_batch=normalizes_over_batch(module),
         eps=float(getattr(module, "eps", None) or torch.finfo(torch.float32).eps),
-        momentum=0.0 if frozen else None if momentum is None else float(momentum),
+        momentum=0.0 if _is_frozen(module) else None if momentum is None else float(momentum),
         tracked=bool(getattr(module, "track_running_stats", False)),
         learns=any(p.requires_grad for p in own) if own else None,
         decay=decay,

@@ -1,6 +1,7 @@
-"""BatchNorm is torch.nn.BatchNorm1d and 2d bit for bit, and each of its options does what its equation says."""
+"""BatchNorm is torch.nn.BatchNorm1d, 2d and 3d bit for bit, and each of its options does what its equation says."""
 
 import copy
+import io
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +52,7 @@ class Case:
 
     def torchs(self) -> nn.Module:
         """torch's layer, as it is some time into training."""
-        kind = nn.BatchNorm2d if self.delta.dim() == 4 else nn.BatchNorm1d
+        kind = {4: nn.BatchNorm2d, 5: nn.BatchNorm3d}.get(self.delta.dim(), nn.BatchNorm1d)
         layer = kind(self.channels, dtype=self.delta.dtype, **self.settings)
         generator = seeded(self.seed)
         with torch.no_grad():
@@ -72,9 +73,10 @@ def cases(draw: st.DrawFn, /, dtypes: Sequence[torch.dtype] = (torch.float32, DO
         "eps": draw(st.sampled_from([1e-5, 1e-3, 0.5])),
         "momentum": draw(st.none() | st.floats(0, 1)),
         "affine": draw(st.booleans()),
+        "bias": draw(st.booleans()),
         "track_running_stats": draw(st.booleans()),
     }
-    rest = draw(st.lists(st.integers(1, 4), max_size=2))
+    rest = draw(st.lists(st.integers(1, 4), max_size=3))
     least = 2 if math.prod(rest) == 1 else 1
     shape = (draw(st.integers(least, 6)), draw(st.integers(1, 4)), *rest)
     dtype, seed = draw(st.sampled_from(dtypes)), draw(st.integers(0, 2**31 - 1))
@@ -193,7 +195,7 @@ class TestWithStandardSettings:
             torch.testing.assert_close(layer(x), nn.BatchNorm1d(3)(x))
 
     def test_says_what_it_is(self) -> None:
-        assert repr(BatchNorm(3)) == "BatchNorm(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)"
+        assert repr(BatchNorm(3)) == repr(nn.BatchNorm1d(3)).replace("1d", "")
         options = repr(BatchNorm(3, bessel=True, running="standard deviation", detach=True, noise=0.5))
         assert options.endswith("bessel=True, running='standard deviation', detach=True, noise=0.5)")
 
@@ -346,7 +348,7 @@ class TestNoise:
         return function
 
     @pytest.mark.parametrize("bessel", [False, True])
-    @given(cases([DOUBLE], eps=1e-3, affine=True))
+    @given(cases([DOUBLE], eps=1e-3, affine=True, bias=True))
     def test_offset_and_factor_are_constants_to_the_gradient(self, bessel: bool, case: Case) -> None:
         first = case.inputs[0].clone().requires_grad_()
         plain = BatchNorm(case.channels, eps=1e-3, affine=False, noise=0.4, bessel=bessel, dtype=DOUBLE)
@@ -573,23 +575,31 @@ def failing_batches() -> Iterator[Tensor]:
     raise RuntimeError("the data ended")
 
 
+def two_layers() -> Any:
+    return nn.Sequential(BatchNorm(3), BatchNorm(3))
+
+
 class TestFrozen:
     @given(cases(track_running_stats=True))
-    def test_train_mode_normalizes_with_the_batch_but_updates_nothing(self, case: Case) -> None:
-        layer, theirs = case.ours(), case.torchs()
-        mean, var = (state(layer)[name] for name in ("running_mean", "running_var"))
-        layer.set_population_statistics(mean + 1, var * 2)
+    def test_train_mode_is_eval_mode_and_nothing_moves(self, case: Case) -> None:
+        layer, theirs = case.ours(), case.torchs().eval()
+        layer.freeze()
         before = state(layer)
         for ours, expected in zip(run(layer, case), run(theirs, case), strict=True):
-            assert_same({"y": ours["y"], "dx": ours["dx"]}, {"y": expected["y"], "dx": expected["dx"]})
+            del ours["frozen"]
+            assert_same(ours, expected)
         assert_same(state(layer), before)
 
-    @pytest.mark.parametrize("options", [{"bessel": True}, {"running": "standard deviation"}, {"noise": 0.1}], ids=str)
+    @pytest.mark.parametrize(
+        "options",
+        [{"bessel": True}, {"running": "standard deviation"}, {"noise": 0.1}, {"noisy": True}, {"momentum": None}],
+        ids=str,
+    )
     def test_holds_with_every_option(self, options: dict[str, Any]) -> None:
         layer = BatchNorm(3, dtype=DOUBLE, generator=seeded(1), **options)
         layer.set_population_statistics(normal(3), normal(3).square())
-        before = state(layer)
-        layer(normal(4, 3))
+        before, x = state(layer), normal(4, 3)
+        assert torch.equal(layer(x), copy.deepcopy(layer).eval()(x))
         assert_same(state(layer), before)
 
     def test_unfreeze_goes_on_from_there(self) -> None:
@@ -597,8 +607,14 @@ class TestFrozen:
         layer.set_population_statistics(normal(3), normal(3).square())
         layer.unfreeze()
         x = normal(4, 3, seed=1)
-        layer(x)
+        assert torch.equal(layer(x), nn.BatchNorm1d(3, dtype=DOUBLE)(x))
         torch.testing.assert_close(layer.running_mean, (normal(3) + x.mean(0)) / 2)
+
+    def test_gamma_and_beta_go_on_learning(self) -> None:
+        layer = BatchNorm(3, dtype=DOUBLE)
+        layer.freeze()
+        layer(normal(4, 3)).sum().backward()
+        assert gradient(layer.bias).tolist() == [4, 4, 4]
 
     def test_reset_running_stats_unfreezes(self) -> None:
         layer = BatchNorm(3, dtype=DOUBLE)
@@ -608,11 +624,32 @@ class TestFrozen:
         assert not layer.frozen
         assert layer.num_batches_tracked == 1
 
-    def test_shows_but_is_not_in_the_state_dict(self) -> None:
+    def test_is_saved_with_the_state_and_loaded_with_it(self) -> None:
+        saved, loaded = two_layers(), two_layers()
+        saved[1].freeze()
+        assert "frozen=True" in repr(saved)
+        assert saved.state_dict().keys() - nn.Sequential(nn.BatchNorm1d(3), nn.BatchNorm1d(3)).state_dict().keys() == {
+            "1.frozen"
+        }
+        file = io.BytesIO()
+        torch.save(saved.state_dict(), file)
+        file.seek(0)
+        loaded[0].freeze()  # the other way round
+        loaded.load_state_dict(torch.load(file), strict=True)
+        assert [layer.frozen for layer in loaded] == [False, True]
+
+    def test_a_layer_that_is_not_frozen_has_a_state_that_torchs_own_loads(self) -> None:
         layer = BatchNorm(3)
-        layer.set_population_statistics(torch.zeros(3), torch.ones(3))
-        assert "frozen=True" in repr(layer)
+        layer.freeze()
+        layer.unfreeze()
         nn.BatchNorm1d(3).load_state_dict(layer.state_dict(), strict=True)
+
+    def test_a_state_of_torch_says_nothing_of_it_and_leaves_it(self) -> None:
+        layer = BatchNorm(3)
+        for frozen in (True, False):
+            layer.frozen = frozen
+            layer.load_state_dict(nn.BatchNorm1d(3).state_dict(), strict=True)
+            assert layer.frozen is frozen
 
     def test_population_statistics_are_checked(self) -> None:
         layer = BatchNorm(3)
@@ -623,8 +660,13 @@ class TestFrozen:
         with pytest.raises(ValueError, match="var must be 0 or above, got -1"):
             layer.set_population_statistics(torch.zeros(3), -torch.ones(3))
         assert not layer.frozen
+
+    def test_there_must_be_statistics_to_be_frozen_at(self) -> None:
+        layer = BatchNorm(3, track_running_stats=False)
+        with pytest.raises(ValueError, match="track_running_stats=False has no running statistics to be frozen at"):
+            layer.freeze()
         with pytest.raises(ValueError, match="track_running_stats=False"):
-            BatchNorm(3, track_running_stats=False).set_population_statistics(torch.zeros(3), torch.ones(3))
+            layer.set_population_statistics(torch.zeros(3), torch.ones(3))
 
 
 class TestRefuses:
@@ -632,10 +674,8 @@ class TestRefuses:
         ("setting", "message"),
         [
             ({"num_features": 0}, "num_features must be at least 1, got 0"),
-            ({"eps": 0.0}, "eps must be above 0 and finite, got 0.0"),
-            ({"eps": -1.0}, "eps must be above 0 and finite"),
-            ({"eps": math.nan}, "eps must be above 0 and finite"),
-            ({"eps": math.inf}, "eps must be above 0 and finite"),
+            ({"eps": math.nan}, "eps must be positive and finite, got nan"),
+            ({"eps": math.inf}, "eps must be positive and finite, got inf"),
             ({"momentum": -0.1}, "momentum must be from 0 to 1, or None for the cumulative average, got -0.1"),
             ({"momentum": 1.1}, "momentum must be from 0 to 1"),
             ({"momentum": math.nan}, "momentum must be from 0 to 1"),
@@ -655,13 +695,11 @@ class TestRefuses:
     @pytest.mark.parametrize(
         ("x", "message"),
         [
-            (torch.zeros(3), r"x must have shape .*\(N, C, H, W\), got \(3,\); .* x\[None\]"),
-            (torch.zeros(2, 3, 1, 1, 1), r"got \(2, 3, 1, 1, 1\)"),
+            (torch.zeros(3), r"x must have shape .*\(N, C, D, H, W\), got \(3,\); .* x\[None\]"),
+            (torch.zeros(2, 3, 1, 1, 1, 1), r"got \(2, 3, 1, 1, 1, 1\)"),
             (torch.zeros(2, 4), r"num_features = 3 channels on its axis 1, got \(2, 4\)"),
             (torch.zeros(2, 3, dtype=torch.long), r"floating point, got torch.int64; .* x.float\(\)"),
             (torch.zeros(2, 3, dtype=torch.complex64), "floating point, got torch.complex64"),
-            (torch.zeros(0, 3), r"x must not be empty, got \(0, 3\)"),
-            (torch.zeros(2, 3, 0), r"x must not be empty, got \(2, 3, 0\)"),
             (
                 torch.zeros(2, 3, dtype=DOUBLE),
                 r"x is torch.float64 and the layer torch.float32; .* layer.to\(x.dtype\)",
@@ -678,7 +716,20 @@ class TestRefuses:
             layer(x)
         assert_same(state(layer), before)
 
-    @pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1), (1, 3, 1, 1)])
+    @pytest.mark.parametrize("kind", [BatchNorm, WrittenOut])
+    @pytest.mark.parametrize("eps", [0.0, -1.0])
+    def test_an_eps_that_torch_refuses_where_torch_does(self, kind: type[BatchNorm], eps: float) -> None:
+        layer, x = kind(3, eps), normal(4, 3).float()
+        with pytest.raises(ValueError, match=f"eps must be positive and finite, got {eps}"):
+            layer(x)
+        if eps == 0:
+            assert torch.equal(layer.eval()(x), x)
+
+    def test_half_precision_goes_through_no_layer_of_double(self) -> None:
+        with pytest.raises(ValueError, match=r"x is torch.float16 and the layer torch.float64; .* layer.to\(x.dtype\)"):
+            BatchNorm(3, dtype=DOUBLE)(torch.zeros(4, 3, dtype=torch.half))
+
+    @pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1), (1, 3, 1, 1), (1, 3, 1, 1, 1)])
     @pytest.mark.parametrize("kind", [BatchNorm, WrittenOut])
     def test_one_value_per_channel_where_batch_statistics_are_needed(
         self, kind: type[BatchNorm], shape: tuple[int, ...]

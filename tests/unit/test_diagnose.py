@@ -25,6 +25,7 @@ from bnviz.experiment.addresses import open_address
 from bnviz.findings.diagnosis import Diagnosis
 from bnviz.findings.own_network.table import RULES
 from bnviz.nn.batchnorm import BatchNorm
+from bnviz.own_network.layers import uses_batch_statistics
 from bnviz.records.own_network import Finding
 
 PAGES = Path(__file__).parents[2] / "pages"
@@ -286,6 +287,15 @@ def test_a_half_frozen_layer_moves_as_far_as_the_closed_form_says() -> None:
     assert found(model, "half_frozen", data[:1])
     model[0].eval()
     assert found(model, "half_frozen", data[:1]) == ()
+
+
+def test_a_frozen_layer_of_ours_is_seen_as_in_eval_mode() -> None:
+    layer = BatchNorm(8).requires_grad_(False)
+    model = nn.Sequential(nn.Linear(8, 8), layer, nn.Linear(8, 4)).train()
+    assert found(model, "half_frozen")
+    layer.freeze()
+    assert found(model, "half_frozen") == ()
+    assert not uses_batch_statistics(layer)
 
 
 def test_a_batch_of_one_is_a_finding_and_no_error() -> None:
