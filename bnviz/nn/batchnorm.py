@@ -45,8 +45,8 @@ class BatchNorm(_BatchNorm):
         every value m ~ U(mu - 0.1, mu + 0.1) and s ~ N(sigma, 0.1), and returns s y + m: the noisy batchnorm of
         Santurkar et al. 2018 (section 2.1, parameters of their appendix), made to increase covariate shift.
 
-    `freeze()`: the layer is as in eval mode, whatever the mode of the network. Derivatives of any order are right;
-    torch's own kernels stop at the second. `torch.fx` takes the layer as one module, as it takes torch's own.
+    `freeze()`: as in eval mode, whatever the mode of the network. Derivatives of any order are right (torch stops at
+    two). `torch.fx` sees one module, `torch.compile` one graph, cut by momentum=None (torch's too) and a `generator`.
 
     Raises ValueError for settings out of range (an eps of 0 or less in the first pass, as torch); and, before anything
     changes, for an input of another shape, not of floating point, of another precision (half ones go through a layer

@@ -174,6 +174,17 @@ class TestToolsOfTorch:
             torch.testing.assert_close(*(torch.autograd.grad(y.square().sum(), x)[0] for y in outputs))
         torch.testing.assert_close(layer.running_var, expected.running_var)
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize("options", [{"momentum": None}, {"noise": 0.1, "generator": torch.Generator()}], ids=str)
+    def test_compiles_with_a_break_where_the_graph_cannot_go_on(self, options: dict[str, Any]) -> None:
+        torch.compiler.reset()
+        layer, x = BatchNorm(3, **options), normal(6, 3, dtype=torch.float32)
+        expected = nn.BatchNorm1d(3, momentum=layer.momentum)
+        compiled: Any = torch.compile(layer, backend="aot_eager")
+        for _ in range(2):
+            compiled(x), expected(x)
+        torch.testing.assert_close(state(layer), state(expected))
+
     def test_a_checkpointed_part_has_two_derivatives_as_with_torchs_layer(self) -> None:
         found = []
         for layer in (BatchNorm(3, dtype=DOUBLE), nn.BatchNorm1d(3, dtype=DOUBLE)):
