@@ -2,7 +2,6 @@
 
 import re
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +13,8 @@ from bnviz.records.frames import Frame
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer
 
-ROOT = Path(__file__).parents[2]
 POINTS = 2.5  # percentage points: rounding in the sentence, and in another processor's sums
 WIDER = {"deep": 10.0}  # its gradient explodes and magnifies the rounding of sums
-SLOW = {"deep_relu", "deepest", "lenet", "tiny_batch"}
 
 
 def promised_accuracies(preset: Preset) -> list[float]:
@@ -41,7 +38,7 @@ def trained(experiment: Experiment, batches: Batches, step: int) -> tuple[Frame,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("key", [pytest.param(k, marks=[pytest.mark.slow] if k in SLOW else []) for k in PRESETS])
+@pytest.mark.parametrize("key", PRESETS)
 def test_its_accuracies_are_those_that_it_promises(key: str, batches: Batches) -> None:
     preset = PRESETS[key]
     _, last = trained(preset.experiment, batches, promised_step(preset))
@@ -68,10 +65,6 @@ class TestAPreset:
         variants = PRESETS[key].experiment.variants
         assert 2 <= len(variants) <= 3
         assert len({(v.network.hidden_layers, v.network.width, v.network.activation) for v in variants}) == 1
-
-    def test_stands_in_the_readme(self, key: str) -> None:
-        words = " ".join((ROOT / "README.md").read_text(encoding="utf-8").lower().split())
-        assert PRESETS[key].title.lower() in words
 
 
 def test_careless_weights_saturate_every_tanh(batches: Batches) -> None:
