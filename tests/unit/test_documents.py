@@ -1,7 +1,10 @@
 """The documents say what is there: modules, variables, presets, pages and paths."""
 
 import ast
+import os
 import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 
@@ -20,6 +23,14 @@ DOTTED = re.compile(r"\bbnviz(?:\.\w+)+")
 MADE = {"sweep.json", "plotly.min.js", "Node.js"}
 
 
+def code() -> Iterator[Path]:
+    """Every file that is kept, but the prose of documents."""
+    made = [line.strip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()] + [".git"]
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if not any(fnmatch(name, pattern) for pattern in made)]
+        yield from (Path(folder, name) for name in names if not name.endswith(".md") and name != ".git")
+
+
 def words(text: str) -> str:
     """Lower case, with single spaces: a title may stand in a sentence, over the end of a line."""
     return " ".join(text.lower().split())
@@ -33,9 +44,8 @@ def test_the_tree_has_every_module_once_with_its_docstring() -> None:
 
 
 def test_the_readme_explains_every_variable_of_the_code_and_no_other() -> None:
-    code = [*ROOT.glob("*.py"), *ROOT.glob("*.yaml"), ROOT / "Dockerfile", ROOT / "Makefile", ROOT / ".ci" / "run"]
-    code += [file for folder in ("bnviz", "pages", "benchmarks", "tests") for file in (ROOT / folder).rglob("*.py")]
-    used = {name for file in code for name in VARIABLE.findall(file.read_text(encoding="utf-8"))}
+    texts = (file.read_text(encoding="utf-8", errors="ignore") for file in code())
+    used = {name for text in texts for name in VARIABLE.findall(text)}
     assert set(re.findall(r"^\| `(BNVIZ_\w+)` \|", README, re.MULTILINE)) == used
 
 
