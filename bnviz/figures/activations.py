@@ -10,6 +10,8 @@ from bnviz.figures.style import GUIDE, Figure, axis, faded, layout, line, networ
 from bnviz.records.frames import BINS, FLAT_SLOPE, Counts, Floats, Frame, bin_range
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
+__all__ = ["activation_function"]
+
 INPUT_RANGE = 6.0  # of the picture; what lies beyond is drawn as one bar at its edge
 EDGE = 0.5  # width of that bar
 

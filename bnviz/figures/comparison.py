@@ -14,6 +14,8 @@ from bnviz.figures.style import Figure, axis, color_of, colored, layout, line, n
 from bnviz.records.frames import VariantFrame, bin_range
 from bnviz.records.history import VariantHistory, View
 
+__all__ = ["compared_gradients", "compared_layer", "compared_saturation"]
+
 
 @dataclass(frozen=True)
 class ComparedNetwork:

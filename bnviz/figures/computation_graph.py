@@ -21,6 +21,8 @@ from bnviz.figures.style import (
 )
 from bnviz.wording import significant
 
+__all__ = ["computation_graph", "gradient_check"]
+
 Array = npt.NDArray[np.floating[Any]]
 Gradients = tuple[Array, Array, Array]  # dx (N, D), dgamma (D,), dbeta (D,)
 

@@ -25,6 +25,8 @@ from bnviz.records.frames import Floats, VariantFrame
 from bnviz.records.ghosts import Ghost
 from bnviz.records.history import Marker, VariantHistory, View
 
+__all__ = ["accuracy_curves"]
+
 KNOWS_NOTHING = "dotted: ln 10 = 2.303, guessing"
 GHOSTLY = {"width": 1.5, "dash": "dash"}
 

@@ -30,6 +30,8 @@ from bnviz.records.frames import BINS, Floats
 from bnviz.records.history import View
 from bnviz.wording import decimals
 
+__all__ = ["distributions_over_steps"]
+
 Kind = Literal["ridges", "overlay", "heat"]
 RIDGES = 16  # at most, beside the newest
 OVERLAP = 2.2  # height of the highest ridge, in spaces between two

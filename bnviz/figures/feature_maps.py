@@ -11,6 +11,8 @@ from bnviz.records.answers import Convolved
 from bnviz.records.frames import BINS, Counts, Floats
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
+__all__ = ["channel_histograms", "feature_maps"]
+
 STAGES = PLACE_NAMES | {"pooled": "pooled"}
 IN_TWO_ROWS = 6  # channels that make three columns; more make four
 RIDGE_HEIGHT = 1.6  # of the highest histogram, in spaces between two channels

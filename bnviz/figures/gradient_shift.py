@@ -13,6 +13,8 @@ from bnviz.records.frames import Floats
 from bnviz.records.history import View
 from bnviz.wording import counted, decimals, significant
 
+__all__ = ["gradient_shift"]
+
 NAMED_COLUMNS = 10  # at most about; of more layers, every second or third is named
 SPELLED_COLUMNS = 6  # up to so many are named "layer 2", more just "2"
 

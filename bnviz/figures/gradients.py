@@ -9,6 +9,8 @@ from bnviz.figures.style import Figure, axis, guide, layout, line, network_looks
 from bnviz.records.frames import Floats, Frame, VariantFrame
 from bnviz.records.history import View
 
+__all__ = ["gradient_flow", "gradient_reach", "layer_gradients"]
+
 USUAL_RATIO = -3.0  # log10 of the update-to-data ratio that a common rule of thumb aims at
 _MARKED = {"mode": "lines+markers", "marker": {"size": 7}}
 NORM_FLOOR = 1e-12  # gradient norms below this, zero included, are drawn here

@@ -16,6 +16,8 @@ from bnviz.figures.style import (
 )
 from bnviz.records.frames import BINS, PLACES, Counts, Floats, Frame, bin_range
 
+__all__ = ["activation_histograms"]
+
 PLACE_NAMES = dict(zip(PLACES, ("pre-activation", "normalized", "batchnorm output", "post-activation"), strict=True))
 HIGHEST_BAR = 12.0  # per cent of the values in one bin; a bar that is higher is cut there, and told in words
 

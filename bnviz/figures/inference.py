@@ -27,6 +27,15 @@ from bnviz.records.answers import Answers
 from bnviz.records.frames import BATCH_SIZES, Floats, InferenceFrame
 from bnviz.records.history import View
 
+__all__ = [
+    "bessel_correction",
+    "digit_answers",
+    "digit_image",
+    "inference_losses",
+    "running_statistics",
+    "statistics_error",
+]
+
 RUNNING, POPULATION = ACCENTS[3], ACCENTS[0]
 _SIZES = dict(zip(BATCH_SIZES, ("#B8488A", "#D98CBE", ACCENTS[2], GUIDE), strict=True))
 

@@ -29,6 +29,8 @@ from bnviz.records.initialization import InitialNetwork, Propagated, WeightHisto
 from bnviz.theory.propagation import Theory
 from bnviz.wording import counted, significant
 
+__all__ = ["class_probabilities", "layer_propagation", "logit_means", "mean_probabilities", "weight_histogram"]
+
 Array = npt.NDArray[np.floating[Any]]
 
 

@@ -20,6 +20,8 @@ from bnviz.figures.style import (
 )
 from bnviz.wording import decimals, significant
 
+__all__ = ["bias_effect", "runaway_bias", "scale_effect", "scale_gradient"]
+
 Array = npt.NDArray[np.floating[Any]]
 Pair = tuple[Array, Array]
 

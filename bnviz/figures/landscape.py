@@ -23,6 +23,8 @@ from bnviz.figures.style import (
 from bnviz.records.frames import Floats
 from bnviz.records.landscape import Slice, Slices
 
+__all__ = ["landscape_slices"]
+
 Shape = Literal["contour", "surface"]
 LOSS_FLOOR = 1e-4  # of a loss on the logarithmic scale
 PANELS_IN_A_ROW = 3  # panels in a row

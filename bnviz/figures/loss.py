@@ -27,6 +27,8 @@ from bnviz.records.frames import Floats
 from bnviz.records.ghosts import Ghost
 from bnviz.records.history import VariantHistory, View
 
+__all__ = ["training_loss"]
+
 LINE_POINTS = 300  # of one line; a chart is some 400 pixels wide
 GUESSING_TOP = 2.6  # nats: the linear axis ends here if no loss is above it,
 USUAL_TOP = 3.5  # here if one is only at first,

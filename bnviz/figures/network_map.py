@@ -20,6 +20,8 @@ from bnviz.figures.style import (
 )
 from bnviz.records.frames import Floats, Frame
 
+__all__ = ["network_map"]
+
 HEAD, GAP, FOOT = 26, 12, 84  # pixels: a variant's title, the room below its strips, axis title and colour bar
 
 

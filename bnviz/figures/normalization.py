@@ -22,6 +22,8 @@ from bnviz.figures.style import (
 )
 from bnviz.wording import decimals, listed
 
+__all__ = ["batch_histograms", "batch_points", "statistics_axes"]
+
 Array = npt.NDArray[np.floating[Any]]
 
 BEFORE, AFTER = ACCENTS[1], ACCENTS[0]

@@ -24,6 +24,15 @@ from bnviz.figures.style import (
 from bnviz.records.own_network import BINS, Floats, LayerLook, Look, Network, NormalizationLook
 from bnviz.records.watched_run import WatchedRun
 
+__all__ = [
+    "own_network_gradients",
+    "own_network_histogram",
+    "own_network_loss",
+    "own_network_map",
+    "own_network_saturation",
+    "own_network_statistics",
+]
+
 REACH, COLUMNS = 3.0, 48  # of the map: standard deviations to each side, cells
 MOST_NAMED = 24  # layers whose names stand beside the map
 LONGEST_NAME = 18  # letters

@@ -10,6 +10,8 @@ from bnviz.records.frames import Floats
 from bnviz.theory import ravine
 from bnviz.theory.ravine import GOAL_LOSS, Descent, Kind, Point
 
+__all__ = ["ravine_contours", "ravine_losses"]
+
 WEIGHT_REACH = 3.0  # weights from -WEIGHT_REACH to WEIGHT_REACH
 CONTOUR_POINTS = 61
 STEP_AXIS_ENDS = (

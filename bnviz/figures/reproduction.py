@@ -12,6 +12,8 @@ from bnviz.figures.style import (
 )
 from bnviz.records.reproduction import Chart
 
+__all__ = ["reproduction_chart"]
+
 NAMED_POINTS = 8  # points on a logarithmic axis that are named each
 
 

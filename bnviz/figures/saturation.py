@@ -18,6 +18,8 @@ from bnviz.figures.style import (
 )
 from bnviz.records.frames import PROBED, Frame, LayerFrame
 
+__all__ = ["saturation_bars"]
+
 BARS = {"sorted": "saturated, sorted", "saturated": "saturated, by unit", "mean": "mean output"}
 
 

@@ -23,6 +23,8 @@ from bnviz.figures.style import (
 from bnviz.records.initialization import INPUT_KINDS, Propagated, SignAgreement, activation_edges
 from bnviz.wording import exact, significant
 
+__all__ = ["derived_scales", "scheme_histograms", "scheme_spreads", "sign_agreement"]
+
 Array = npt.NDArray[np.floating[Any]]
 
 SIGN_BINS = np.linspace(0.5, 1.0, 26)

@@ -11,6 +11,8 @@ from bnviz.figures.style import GUIDE, Figure, axis, faded, layout, line, networ
 from bnviz.records.frames import Floats
 from bnviz.records.landscape import NOISE_SIZES, WEIGHT_SCALES, BatchNoise, LargestRates, Scaling, Sharpness
 
+__all__ = ["batch_noise", "gradient_by_scale", "largest_rates", "sharpness_over_steps"]
+
 LEAST = 1e-6  # eigenvalues and gradients below this, zero included, are drawn here
 
 

@@ -19,6 +19,8 @@ from bnviz.records.frames import PERCENTILES, Floats
 from bnviz.records.history import View
 from bnviz.wording import decimals, listed
 
+__all__ = ["distribution_shift", "unit_percentiles"]
+
 POINTED = 40  # points of a line that are drawn as such, at most
 MOST_LAYERS = 6  # panels; of a deeper network, so many layers from the first to the last
 PANEL_GAP = 0.05  # between two of them, of the height of all

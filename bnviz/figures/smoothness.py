@@ -24,6 +24,14 @@ from bnviz.records.frames import STEP_LENGTHS, Floats
 from bnviz.records.history import View
 from bnviz.wording import significant
 
+__all__ = [
+    "effective_learning_rate",
+    "effective_smoothness",
+    "generalization_gap",
+    "gradient_predictiveness",
+    "loss_band",
+]
+
 AHEAD = f"{STEP_LENGTHS[0]:g} to {STEP_LENGTHS[-1]:g} learning rates ahead"
 RECENTLY = "newest quarter, median"
 

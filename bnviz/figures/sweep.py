@@ -26,6 +26,8 @@ from bnviz.figures.sweep_marks import cell_frame, mark, nearest, spacing
 from bnviz.records.frames import Floats
 from bnviz.records.sweep import METRICS, Cells, Metric, SweepResults, batchnorm_gain, cells
 
+__all__ = ["sweep_lines", "sweep_map", "sweep_panels", "sweep_place"]
+
 Panel = Literal["off", "on", "gain"]
 PANELS: dict[Panel, str] = {"off": "without batchnorm", "on": "with batchnorm", "gain": "batchnorm's gain"}
 CELL_TICKS = 6  # at most, along an axis of cells
