@@ -1,9 +1,9 @@
 """What several tests build from: every experiment there is (a hypothesis strategy), made-up frames, short runs."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,23 @@ if TYPE_CHECKING:
     from bnviz.training.batches import Batches
     from bnviz.training.trainer import Trainer
 
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def row_of(table: Mapping[K, V], key: K, name: str) -> V:
+    """What a table says of a key; who has forgotten a row hears in which table."""
+    assert key in table, f"{name} has no row for {key!r}"
+    return table[key]
+
+
+def rows_missing(tables: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
+    """The keys that a table lacks and another has, by the table's name; empty if all have the same."""
+    known = {name: set(table) for name, table in tables.items()}
+    lacking = {name: set().union(*known.values()) - keys for name, keys in known.items()}
+    return {name: keys for name, keys in lacking.items() if keys}
+
+
 # -- activations ----------------------------------------------------------------------------------------------------
 
 
@@ -31,7 +48,7 @@ def torchs_activation(name: str) -> "nn.Module":
     """PyTorch's own layer, made as an exported script makes it."""
     from torch import nn
 
-    made = eval(ACTIVATION_FUNCTIONS[name].module, {"nn": nn})
+    made = eval(row_of(ACTIVATION_FUNCTIONS, name, "ACTIVATION_FUNCTIONS").module, {"nn": nn})
     assert isinstance(made, nn.Module)
     return made
 

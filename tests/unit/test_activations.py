@@ -13,14 +13,15 @@ from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import ACTIVATIONS
 from bnviz.nn.layers import ACTIVATION
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
-from tests.builders import torchs_activation
+from tests.builders import row_of, rows_missing, torchs_activation
 
 PRE_ACTIVATIONS = arrays("f8", 6, elements=st.floats(-30, 30).filter(lambda z: abs(z) > 1e-6))  # ReLU bends at 0
 FAR = np.array([-40.0, 40.0])
 
 
 def test_each_has_a_function() -> None:
-    assert set(ACTIVATION_FUNCTIONS) == set(ACTIVATION) == set(ACTIVATIONS)
+    tables = {"Activation": ACTIVATIONS, "ACTIVATION_FUNCTIONS": ACTIVATION_FUNCTIONS, "ACTIVATION": ACTIVATION}
+    assert rows_missing(tables) == {}
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -29,7 +30,7 @@ def test_value_and_slope_are_those_of_pytorchs_autograd(name: str, values: Any) 
     z = torch.tensor(values, requires_grad=True)
     y = torchs_activation(name)(z)
     (slope,) = torch.autograd.grad(y.sum(), z)
-    function = ACTIVATION_FUNCTIONS[name]
+    function = row_of(ACTIVATION_FUNCTIONS, name, "ACTIVATION_FUNCTIONS")
     np.testing.assert_allclose(function.f(values), y.detach().numpy(), rtol=1e-6, atol=3e-6)  # GELU: 1e-7 |z|
     np.testing.assert_allclose(function.slope(values), slope.numpy(), rtol=1e-6, atol=1e-6)
 
@@ -37,7 +38,11 @@ def test_value_and_slope_are_those_of_pytorchs_autograd(name: str, values: Any) 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @given(values=PRE_ACTIVATIONS)
 def test_value_and_slope_are_those_that_the_networks_train_with(name: str, values: Any) -> None:
-    z, layer, function = torch.tensor(values), ACTIVATION[name], ACTIVATION_FUNCTIONS[name]
+    z, layer, function = (
+        torch.tensor(values),
+        row_of(ACTIVATION, name, "ACTIVATION"),
+        row_of(ACTIVATION_FUNCTIONS, name, "ACTIVATION_FUNCTIONS"),
+    )
     y = layer.f(z)
     np.testing.assert_allclose(function.f(values), y.numpy(), rtol=1e-6, atol=3e-6)
     np.testing.assert_allclose(function.slope(values), layer.slope(z, y).numpy(), rtol=1e-6, atol=1e-6)
@@ -46,16 +51,16 @@ def test_value_and_slope_are_those_that_the_networks_train_with(name: str, value
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_the_steepest_slope_is_the_largest_there_is(name: str) -> None:
-    function = ACTIVATION_FUNCTIONS[name]
+    function = row_of(ACTIVATION_FUNCTIONS, name, "ACTIVATION_FUNCTIONS")
     assert function.slope(np.linspace(-5, 5, 10_001)).max() == pytest.approx(function.steepest, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_bounded_are_those_that_are_flat_at_both_ends(name: str) -> None:
     """And their outputs end where the configuration says."""
-    function = ACTIVATION_FUNCTIONS[name]
+    function = row_of(ACTIVATION_FUNCTIONS, name, "ACTIVATION_FUNCTIONS")
     is_flat = bool((np.abs(function.slope(FAR)) < 1e-9).all())
-    assert is_flat == (name in BOUNDED_OUTPUTS)
+    assert is_flat == (name in BOUNDED_OUTPUTS), f"BOUNDED_OUTPUTS is wrong on {name}"
     if is_flat:
         np.testing.assert_allclose(function.f(FAR), BOUNDED_OUTPUTS[name])
 
@@ -63,4 +68,4 @@ def test_bounded_are_those_that_are_flat_at_both_ends(name: str) -> None:
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_never_negative_is_what_pytorch_never_makes_negative(name: str) -> None:
     lowest = torchs_activation(name)(torch.linspace(-30, 30, 60_001)).min().item()
-    assert ACTIVATION_FUNCTIONS[name].is_never_negative == (lowest >= 0)
+    assert row_of(ACTIVATION_FUNCTIONS, name, "ACTIVATION_FUNCTIONS").is_never_negative == (lowest >= 0)

@@ -22,8 +22,9 @@ from bnviz.experiment.config import (
     replace,
 )
 from bnviz.experiment.inits import SCHEMES
-from bnviz.nn.initialization import draw
+from bnviz.nn.initialization import _DRAW, draw
 from bnviz.nn.network import NetworkState
+from tests.builders import row_of, rows_missing
 
 sizes = st.integers(60, 300)
 seeds = st.integers(0, 2**31 - 1)
@@ -66,16 +67,18 @@ def seeded(seed: int) -> Generator:
 
 
 def test_every_scheme_has_its_formula_here() -> None:
-    assert set(VARIANCE) == set(TORCHS) == set(INITS) == set(SCHEMES)
-    assert set(RANGE) == {init for init, scheme in SCHEMES.items() if scheme.shape in ("from zero", "uniform")}
+    tables = {"Init": INITS, "SCHEMES": SCHEMES, "_DRAW": _DRAW, "VARIANCE": VARIANCE, "TORCHS": TORCHS}
+    assert rows_missing(tables) == {}
+    bounded = {init for init, scheme in SCHEMES.items() if scheme.shape in ("from zero", "uniform")}
+    assert rows_missing({"RANGE": RANGE, "SCHEMES": bounded}) == {}
 
 
 @pytest.mark.parametrize("scheme", INITS)
 @given(sizes, sizes, seeds)
 def test_the_mean_and_the_variance_are_those_of_the_formula(scheme: Init, fan_in: int, fan_out: int, seed: int) -> None:
     weights = draw(scheme, Layer(fan_in, fan_out), 1.0, seeded(seed)).double()
-    count, variance = weights.numel(), VARIANCE[scheme](fan_in, fan_out)
-    mean = RANGE[scheme](fan_in, fan_out)[1] / 2 if scheme.startswith("rand") else 0.0
+    count, variance = weights.numel(), row_of(VARIANCE, scheme, "VARIANCE")(fan_in, fan_out)
+    mean = row_of(RANGE, scheme, "RANGE")(fan_in, fan_out)[1] / 2 if scheme.startswith("rand") else 0.0
     # Six standard errors; a normal sample's variance has sqrt(2 / count), the others have less.
     assert weights.mean().item() == pytest.approx(mean, abs=6 * math.sqrt(variance / count))
     assert (weights - mean).square().mean().item() == pytest.approx(variance, rel=6 * math.sqrt(2 / count))
@@ -99,7 +102,7 @@ def test_a_torch_layer_gets_the_same_weights_from_the_same_generator(
     scheme: Init, fan_in: int, fan_out: int, seed: int
 ) -> None:
     ours = draw(scheme, Layer(fan_in, fan_out), 1.0, seeded(seed))
-    theirs = TORCHS[scheme](torch.empty(fan_out, fan_in), seeded(seed))  # torch's layout
+    theirs = row_of(TORCHS, scheme, "TORCHS")(torch.empty(fan_out, fan_in), seeded(seed))  # torch's layout
     assert ours.shape == (fan_in, fan_out)
     assert torch.equal(ours, theirs.T)
 

@@ -18,7 +18,7 @@ from bnviz.nn.network import NetworkState, Stack
 from bnviz.nn.stacked import Mode, StackedBatchNorm
 from bnviz.records.frames import MAP_DIGITS
 from bnviz.training import probes
-from tests.builders import torchs_activation
+from tests.builders import row_of, torchs_activation
 
 Digits = tuple[Tensor, Tensor]
 
@@ -471,12 +471,12 @@ def test_the_slope_of_an_activation_is_its_derivative(name: str, values: object)
     x = torch.tensor(values, requires_grad=True)
     y = torchs_activation(name)(x)
     (slope,) = torch.autograd.grad(y.sum(), x)
-    activation = ACTIVATION[name]
+    activation = row_of(ACTIVATION, name, "ACTIVATION")
     torch.testing.assert_close(activation.f(x.detach()), y.detach())
     torch.testing.assert_close(activation.slope(x.detach(), y.detach()), slope)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_the_steepest_slope_is_the_largest_there_is(name: str) -> None:
-    activation, x = ACTIVATION[name], torch.linspace(-5, 5, 10_001)
+    activation, x = row_of(ACTIVATION, name, "ACTIVATION"), torch.linspace(-5, 5, 10_001)
     assert activation.slope(x, activation.f(x)).max().item() == pytest.approx(activation.steepest, rel=1e-4)
