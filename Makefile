@@ -1,7 +1,7 @@
 # make app            install what is needed into .venv (once) and serve the app on http://localhost:8501
 # make dev            the same, and start it anew at every save; the workers stay
 # make test           lint, then every test
-# make test-fast      the tests that need neither workers nor a browser, less the slow ones
+# make test-fast      unit tests, and pages without a browser, less the slow ones
 # make test-browser   the tests in Chromium
 # make lock           write the lock files anew from requirements*.txt
 # make lint           style, format, types, import contracts

@@ -147,6 +147,7 @@ def changed(experiment: Experiment, kind: str) -> Experiment:
 moves = st.tuples(st.integers(0, 2), st.sampled_from(["step", "some", "many", "look", "switch", "init"]), st.booleans())
 
 
+@pytest.mark.slow
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(moves, max_size=30))
 def test_every_watcher_shows_what_it_would_have_shown_alone(

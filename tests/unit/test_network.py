@@ -223,7 +223,7 @@ class TestOneStepOfLearning:
 class TestStochasticGradientDescent:
     @pytest.mark.parametrize("momentum", [0.0, 0.9])
     @pytest.mark.parametrize("decay", [0.0, 0.05])
-    @pytest.mark.parametrize("architecture", ["mlp", "lenet"])
+    @pytest.mark.parametrize("architecture", ["mlp", pytest.param("lenet", marks=pytest.mark.slow)])
     def test_is_that_of_torch_with_weights_decayed_and_nothing_else(
         self, digits: Digits, momentum: float, decay: float, architecture: Architecture
     ) -> None:

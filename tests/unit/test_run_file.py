@@ -448,7 +448,7 @@ def test_frames_that_go_back_are_refused() -> None:
     assert "order of their steps" in refused(to_bytes(replace(run, view=replace(run.view, variants=variants))))
 
 
-@pytest.mark.parametrize("where", ["zip", "document", "tables"])
+@pytest.mark.parametrize("where", ["zip", "document", pytest.param("tables", marks=pytest.mark.slow)])
 def test_a_file_with_flipped_bits_is_read_or_refused_and_nothing_else(where: str) -> None:
     random = np.random.default_rng(0)
     found = members()

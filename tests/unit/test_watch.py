@@ -280,6 +280,7 @@ def test_mixed_precision_is_seen_as_it_is(store: WatchedStore) -> None:
     assert all(layer.gradient > 0 for layer in look.layers if not np.isnan(layer.gradient))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("often")
 def test_of_a_compiled_model_weights_and_running_statistics_are_seen(store: WatchedStore) -> None:
     model = network()
