@@ -73,6 +73,25 @@ def at_least(ratio: float) -> str:
     return f"at least {times(float(Context(prec=2, rounding=ROUND_FLOOR).create_decimal(ratio)))}"
 
 
+def factor(last: float, first: float) -> str:
+    """Return by what something was multiplied from first to last: '× 0.25', '× not finite'."""
+    return f"× {significant(float(last) / float(first) if first else math.nan)}"
+
+
+def part(value: float) -> str:
+    """Return a part of something that may be more than the whole: '12.5%', 'less than 0.1%', '23 times'."""
+    if value >= 10:
+        return times(value)
+    return f"{value:.1%}" if value >= 0.001 else "less than 0.1%"
+
+
+def in_steps(value: float, step: float) -> str:
+    """Return the decimals of a slider with such steps; a measured value between two steps of 1 has one more."""
+    if step >= 1:
+        return decimals(value, 0 if value == round(value) else 1)
+    return decimals(value)
+
+
 def points(difference: float) -> str:
     """Return a difference of two shares in percentage points: '+1.2 points', '−0.3 points'."""
     return f"{signed_decimals(100 * difference, 1)} points"

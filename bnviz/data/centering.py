@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 28  # of the digit, pixels
+SIDE = 28  # of the digit, pixels; a test holds it equal to that of the networks, of which digits know nothing
 BOX = 20  # the digit's longer side, pixels
 CENTRE = 14.0  # of mass, as a row or column counted from 0: where all 12,000 bundled digits have it, to half a pixel
 

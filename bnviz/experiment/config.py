@@ -28,6 +28,7 @@ from bnviz.experiment.layers import CLASSES, LENET, MEAN_PIXEL, PIXELS, SIDE, ST
 Watch = Literal["inference", "landscape"]  # what a run measures beside the usual, for the page that shows it
 
 LETTERS = "ABCDEF"  # variants are named by their place
+MOST_HIDDEN_LAYERS = 20
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)  # no field too many, no number as text
 
@@ -106,7 +107,7 @@ class NetworkConfig:
     hidden_layers: int = Field(
         default=1,
         ge=1,
-        le=20,
+        le=MOST_HIDDEN_LAYERS,
         title="Hidden layers",
         description="Hidden layers between pixels and logits of a multilayer perceptron.",
     )
@@ -291,6 +292,7 @@ __all__ = [
     "CLASSES",
     "INITS",
     "LETTERS",
+    "MOST_HIDDEN_LAYERS",
     "PIXELS",
     "SIDE",
     "STRICT",

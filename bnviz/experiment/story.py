@@ -6,6 +6,7 @@ No text here tells a result: what a run showed is measured by that run and told 
 from bnviz.experiment.chapter import Act, Chapter, Untrained
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.guesses import ChoiceGuess, CurveGuess, NumberGuess, PointGuess, Span
+from bnviz.experiment.layers import LN_10
 from bnviz.experiment.scenario import Change, Scenario
 from bnviz.experiment.sweep import Axis, Sweep
 
@@ -53,8 +54,8 @@ CHAPTERS: tuple[Chapter, ...] = (
         "probability of the right digit. How large is it?",
         NumberGuess(_LOSS, 0.05, 1.0),
         (Act(("class_shares",), Untrained((replace(_CARELESS, init="zeros"), _CARELESS))),),
-        "Ten equal bars cost ln 10, about 2.303 nats: that is what guessing costs. A first loss far above it means "
-        "that the network is sure of itself and mostly wrong.",
+        f"Ten equal bars cost ln 10, about {LN_10:.3f} nats: that is what guessing costs. A first loss far above it "
+        "means that the network is sure of itself and mostly wrong.",
         ("initialization", "live_lab"),
     ),
     Chapter(

@@ -4,16 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bnviz.experiment.config import LETTERS
+from bnviz.experiment.config import LETTERS, MOST_HIDDEN_LAYERS
 from bnviz.export.columns import Column, WrongNumbersError
 from bnviz.export.run_tables import ROWS, Tables
 from bnviz.records.frames import MAGNIFICATIONS, PLACES
 from bnviz.records.history import CURVE_POINTS, KEPT_FRAMES
 
-MOST_LAYERS = 20
 MOST_STEP = 10**9
 _FRAMES = len(LETTERS) * (KEPT_FRAMES + 1)  # and the latest of each network
-_LAYERS = _FRAMES * MOST_LAYERS
+_LAYERS = _FRAMES * MOST_HIDDEN_LAYERS
 MOST_ROWS = {
     "networks": len(LETTERS),
     "frames": _FRAMES,

@@ -5,6 +5,7 @@ from html import escape
 
 import numpy as np
 
+from bnviz.experiment.layers import LN_10
 from bnviz.experiment.naming import network_names
 from bnviz.figures.style import (
     GUIDE,
@@ -27,7 +28,7 @@ from bnviz.records.history import Marker, VariantHistory, View
 
 __all__ = ["accuracy_curves"]
 
-KNOWS_NOTHING = "dotted: ln 10 = 2.303, guessing"
+KNOWS_NOTHING = f"dotted: ln 10 = {LN_10:.3f}, guessing"
 GHOSTLY = {"width": 1.5, "dash": "dash"}
 
 

@@ -21,7 +21,7 @@ from bnviz.figures.style import (
     typed,
 )
 from bnviz.records.initialization import INPUT_KINDS, Propagated, SignAgreement, activation_edges
-from bnviz.wording import exact, significant
+from bnviz.wording import exact, factor, significant
 
 __all__ = ["derived_scales", "scheme_histograms", "scheme_spreads", "sign_agreement"]
 
@@ -145,7 +145,7 @@ def derived_scales(found: Mapping[float, Propagated], name: str) -> Figure:
     words = []
     for scale, p in found.items():
         called = f"{name} as derived" if scale == 1 else f"× {scale:g}"
-        forward, back = _ratio(p.std[-1], p.std[0]), _ratio(p.gradient[0], p.gradient[-2])
+        forward, back = factor(p.std[-1], p.std[0]), factor(p.gradient[0], p.gradient[-2])
         words.append(dot(SCALE_COLORS[scale], f"{called}: {forward} from layer 1 to {depth}, {back} back"))
     one = found[1.0]
     alt = (
@@ -212,11 +212,6 @@ def _panels(names: Mapping[str, str]) -> tuple[Figure, list[Figure], list[dict[s
         heads.append(note(title, left, top, yanchor="bottom", yshift=5))
         places.append({"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
     return axes, heads, places
-
-
-def _ratio(last: float, first: float) -> str:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return f"× {significant(float(np.float64(last) / first))}"
 
 
 def _few_layers(depth: int) -> Figure:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from bnviz.experiment.guesses import Answer, ChoiceGuess, CurveGuess, Guess, NumberGuess, PointGuess
-from bnviz.wording import decimals, significant, times
+from bnviz.wording import decimals, in_steps, significant, times
 
 
 def told(guess: Guess, answer: Answer) -> str:
@@ -59,12 +59,7 @@ def _off(guess: NumberGuess, answer: float, truth: float) -> str:
 
 
 def _number(guess: NumberGuess, value: float) -> str:
-    """A number with the decimals of the slider's steps; a measured value between two steps has one more."""
-    if guess.log:
-        return significant(value)
-    if guess.step >= 1:
-        return decimals(value, 0 if value == round(value) else 1)
-    return decimals(value)
+    return significant(value) if guess.log else in_steps(value, guess.step)
 
 
 def _unit(unit: str) -> str:

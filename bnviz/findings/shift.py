@@ -12,7 +12,7 @@ from bnviz.analysis.learning import is_guessing
 from bnviz.experiment.naming import network_conditions, network_names
 from bnviz.records.answers import GradientShift
 from bnviz.records.history import View
-from bnviz.wording import counted, decimals, listed, significant, times
+from bnviz.wording import counted, decimals, listed, part, significant, times
 
 
 def shift_findings(view: View, measured: Sequence[Sequence[GradientShift]], *, layer: int, place: str) -> list[str]:
@@ -48,7 +48,7 @@ def _gradients(view: View, measured: Sequence[Sequence[GradientShift]]) -> list[
     measurements = counted(max(map(len, measured)), "measurement")
     shifted = _compared(view, means, "shifted", "L2")
     parts = [
-        _each(view, {i: _share(v) for i, v in shares.items() if math.isfinite(v)}, "relative to the gradient's norm"),
+        _each(view, {i: part(v) for i, v in shares.items() if math.isfinite(v)}, "relative to the gradient's norm"),
         _each(view, {i: decimals(v, 3) for i, v in cosines.items() if math.isfinite(v)}, "cosine"),
     ]
     more = "".join(f"; {part}" for part in parts if part)
@@ -99,12 +99,6 @@ def _compared(view: View, values: dict[int, float], verb: str, measure: str) -> 
 def _each(view: View, values: dict[int, str], what: str) -> str:
     names = network_names(view.experiment)
     return f"{what}: {', '.join(f'{value} ({names[i]})' for i, value in values.items())}" if values else ""
-
-
-def _share(value: float) -> str:
-    if value >= 10:
-        return times(value)
-    return f"{value:.1%}" if value >= 0.001 else "less than 0.1%"
 
 
 def _sentence(words: str) -> str:

@@ -22,12 +22,12 @@ import torch
 from torch import Tensor
 
 from bnviz.experiment.config import BatchNormConfig
+from bnviz.nn.batchnorm import NOISY_MEAN, NOISY_RADIUS, NOISY_STD
 from bnviz.nn.layers import Parameter, Sgd
 
 # probe: batch statistics, but the running ones stay as they are, and no noise. rehearsal: what train would say of the
 # next batch, noise and all, and nothing changes. population: eval mode with population statistics.
 Mode = Literal["train", "probe", "rehearsal", "eval", "population"]
-NOISY_MEAN, NOISY_STD, NOISY_RADIUS = 0.5, 1.25, 0.1  # n_mu, n_sigma, and r_mu = r_sigma, of noisy batchnorm
 
 
 @dataclass

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from bnviz.data import load
+from bnviz.data import centering, load
 from bnviz.data.centering import as_mnist
+from bnviz.experiment import layers
 from bnviz.ui.components.draw_pad import SIDE, read_ink
 
 Ink = NDArray[np.uint8]
@@ -213,3 +214,7 @@ class TestWhatABrowserSends:
     @given(st.text() | st.binary() | st.integers() | st.floats() | st.none() | st.lists(st.text()))
     def test_is_nothing_where_it_is_anything_else(self, sent: object) -> None:
         assert read_ink(sent) is None
+
+
+def test_a_digit_is_as_wide_as_what_a_network_takes() -> None:
+    assert centering.SIDE == layers.SIDE

@@ -120,6 +120,22 @@ def test_a_lower_bound_lies_below_the_ratio_and_near_it(ratio: float) -> None:
     assert bound == pytest.approx(ratio, rel=0.1)
 
 
+@pytest.mark.parametrize(("last", "text"), [(1.0, "× 0.25"), (math.inf, "× not finite")])
+def test_a_factor_is_the_last_over_the_first(last: float, text: str) -> None:
+    assert wording.factor(last, 4.0) == text
+    assert wording.factor(last, 0.0) == "× not finite"
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.1234, "12.3%"), (0.0009, "less than 0.1%"), (23.0, "23 times")])
+def test_a_part_may_be_more_than_the_whole(value: float, text: str) -> None:
+    assert wording.part(value) == text
+
+
+@pytest.mark.parametrize(("value", "step", "text"), [(3.0, 1.0, "3"), (3.25, 1.0, "3.2"), (0.5, 0.05, "0.50")])
+def test_a_value_of_a_slider_has_the_decimals_of_its_steps(value: float, step: float, text: str) -> None:
+    assert wording.in_steps(value, step) == text
+
+
 def test_points_of_a_difference_of_shares() -> None:
     assert [wording.points(d) for d in (0.0123, -0.003, 0.0)] == ["+1.2 points", "−0.3 points", "0.0 points"]
 

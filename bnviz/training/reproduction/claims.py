@@ -57,7 +57,7 @@ def inits(bench: Bench) -> Result:
         "Training loss: mean over the last 100 steps; first loss: of the first batch, before any step.",
         (
             Claim(
-                "Weights U[0,1) as they come leave the network at ln 10 = 2.303",
+                f"Weights U[0,1) as they come leave the network at ln 10 = {LN_10:.3f}",
                 "a saturated tanh has slope zero, so no gradient reaches the weights before it",
                 f"training loss {mean_and_spread(stuck, 'train_loss')}, "
                 f"test accuracy {mean_and_spread(stuck, 'test_accuracy')}",

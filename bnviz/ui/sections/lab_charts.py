@@ -7,6 +7,7 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.experiment.config import Experiment
+from bnviz.experiment.layers import LN_10
 from bnviz.figures.histograms import HIGHEST_BAR, PLACE_NAMES
 from bnviz.figures.saturation import BARS
 from bnviz.figures.style import Figure, fitted_to_window
@@ -106,7 +107,8 @@ def _loss_chart() -> tuple[int, str, bool]:
     options = page.heading(
         "Loss",
         "Cross-entropy on each batch (shadow), its mean over the last steps (line) and on the test digits (circles; "
-        "square: on all of them). ln 10 = 2.303 is the loss of a network that gives every digit the same probability.",
+        f"square: on all of them). ln 10 = {LN_10:.3f} is the loss of a network that gives every digit the same "
+        "probability.",
     )
     with options.popover("View", width="content"):
         smoothing = st.slider(

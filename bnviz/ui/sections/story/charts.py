@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bnviz import figures
 from bnviz.experiment.chapter import Act, Chart
+from bnviz.experiment.layers import LN_10
 from bnviz.figures.story import with_words
 from bnviz.figures.style import Figure
 from bnviz.records.frames import SATURATED, TEST_DIGITS, Frame
@@ -13,7 +14,7 @@ HEADINGS: dict[Chart, tuple[str, str]] = {
     "loss": (
         "Loss",
         "Cross-entropy on each batch (shadow), its mean over the last 30 steps (line) and on the test digits "
-        "(circles). ln 10 = 2.303 is the loss of a network that gives every digit the same probability.",
+        f"(circles). ln 10 = {LN_10:.3f} is the loss of a network that gives every digit the same probability.",
     ),
     "accuracy": ("Test accuracy", f"Share of the first {TEST_DIGITS:,} test digits that is recognized, in eval mode."),
     "function": (
