@@ -16,7 +16,7 @@ from pathlib import Path
 from bnviz.engine.cluster import SCHEDULER, Engine
 
 ROOT = Path(__file__).parent
-LOOK_EVERY = 0.3  # seconds
+FILES_LOOK_EVERY = 0.3  # seconds
 STOP_TIMEOUT = 10.0  # seconds a server has to close its runs
 SUFFIXES = {".py", ".js", ".css"}
 # What no worker imports.
@@ -33,7 +33,7 @@ def changes() -> Iterator[set[Path]]:
     """Wait for saved, new and removed files, time and again; they are given relative to the root."""
     before = saved()
     while True:
-        time.sleep(LOOK_EVERY)
+        time.sleep(FILES_LOOK_EVERY)
         now = saved()
         if before != now:
             yield {file.relative_to(ROOT) for file, _ in before.items() ^ now.items()}

@@ -21,7 +21,7 @@ from bnviz.engine.sweeps import SweepRun
 from bnviz.experiment.config import Experiment, TrainingConfig, replace
 from bnviz.experiment.sweep import Axis, Sweep, stacks
 from bnviz.training.batches import Batches
-from bnviz.training.device import NETWORKS
+from bnviz.training.device import STACK_SIZE
 from bnviz.training.sweep import SweepStack
 
 ROUNDS = 7
@@ -36,7 +36,7 @@ class InTurns:
     def __init__(self, sweep: Sweep, batches: Batches) -> None:
         experiments = sweep.experiments()
         self._stacks = [
-            SweepStack([experiments[i] for i in part], batches) for part in stacks(experiments, NETWORKS["cpu"])
+            SweepStack([experiments[i] for i in part], batches) for part in stacks(experiments, STACK_SIZE["cpu"])
         ]
 
     def rate(self, seconds: float) -> float:
@@ -56,7 +56,7 @@ def against_a_plain_loop(batches: Batches) -> tuple[float, float, float]:
     ours = InTurns(replace(GRID, training=TrainingConfig(steps=15_000)), batches)
     ours.rate(SECONDS)
     rounds = [
-        (ours.rate(SECONDS), plain_loop(variants, batches), matrix_products(NETWORKS["cpu"])) for _ in range(ROUNDS)
+        (ours.rate(SECONDS), plain_loop(variants, batches), matrix_products(STACK_SIZE["cpu"])) for _ in range(ROUNDS)
     ]
     return (
         median(r[0] for r in rounds),
@@ -112,7 +112,7 @@ def scaling() -> tuple[float, float]:
 
 def _products(engine: Engine) -> float:
     """Matrix products a second of all workers at once: what the machine's cores have to give."""
-    return float(sum(engine.client.run(matrix_products, NETWORKS["cpu"], 500).values()))
+    return float(sum(engine.client.run(matrix_products, STACK_SIZE["cpu"], 500).values()))
 
 
 def beside_a_live_run() -> float:

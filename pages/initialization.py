@@ -34,7 +34,7 @@ GLOROT = "[Glorot and Bengio 2010](https://proceedings.mlr.press/v9/glorot10a.ht
 HE = "[He et al. 2015](https://arxiv.org/abs/1502.01852)"
 LECUN = "LeCun et al. 1998, “Efficient BackProp”"
 POOLE = "[Poole et al. 2016](https://arxiv.org/abs/1606.05340)"
-WAIT = 0.7  # seconds that a rerun waits for an answer, so that most changes need only one
+MEASURE_WAIT = 0.7  # seconds that a rerun waits for an answer, so that most changes need only one
 READ_AS = {
     "activations": "A column of a picture is a layer; the stronger its colour at a height, the more of the layer's "
     "activations lie there.",
@@ -76,7 +76,7 @@ color = color_of(normalized=setting.batchnorm)
 questions = inquiries()
 initialization.training_buttons(setting)
 data = status().in_use
-found = questions.ask("measure", task(initialization_tasks.measure, setting, data), wait=WAIT, haste=True)
+found = questions.ask("measure", task(initialization_tasks.measure, setting, data), wait=MEASURE_WAIT, haste=True)
 
 
 def ask_later(kind: str, question: Task[A]) -> A | None:

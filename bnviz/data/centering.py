@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 28  # of the digit, pixels; a test holds it equal to that of the networks, of which digits know nothing
+DIGIT_SIDE = 28  # of the digit, pixels; a test holds it equal to that of the networks, of which digits know nothing
 BOX = 20  # the digit's longer side, pixels
 CENTRE = 14.0  # of mass, as a row or column counted from 0: where all 12,000 bundled digits have it, to half a pixel
 
@@ -33,7 +33,7 @@ def as_mnist(ink: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     if not seen.size:
         return None
     top, left = (_margin(seen.sum(axis=axis)) for axis in (1, 0))
-    digit = np.zeros((SIDE, SIDE), np.uint8)
+    digit = np.zeros((DIGIT_SIDE, DIGIT_SIDE), np.uint8)
     digit[top : top + seen.shape[0], left : left + seen.shape[1]] = seen
     return digit
 
@@ -62,4 +62,4 @@ def _margin(mass: NDArray[np.float64]) -> int:
     centre = float(np.arange(len(mass)) @ mass / mass.sum())
     # Of two places that are as near, as for anything 20 high and symmetric, the first: it has equal margins.
     nearest = ceil(round(CENTRE - 0.5 - centre, 6))
-    return min(max(nearest, 0), SIDE - len(mass))
+    return min(max(nearest, 0), DIGIT_SIDE - len(mass))

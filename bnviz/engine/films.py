@@ -16,7 +16,7 @@ from bnviz.engine.replayed_trainer import ReplayedTrainer, freed_on_error
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
 from bnviz.records.frames import Focus, Frame
-from bnviz.records.history import CURVE_POINTS
+from bnviz.records.history import LOSS_POINTS
 from bnviz.records.kept_run import KeptRun
 from bnviz.records.questions import A, Question
 from bnviz.records.recipe import Recipe
@@ -26,7 +26,7 @@ FASTEST = 2000.0  # steps a second at which frames that are there already are sh
 REST = 0.05  # seconds that a watcher rests at most: a click should not wait longer
 FEW = 3  # watchers of a film, of whom each may get a trainer of its own for a smoother picture
 DENSE = 20  # steps, at most, between two frames that many watch, each at a pace of its own
-PATIENCE = 0.3  # seconds between recorded frames, at the pace of a watcher; above, it gets a trainer that makes more
+WIDEST_GAP = 0.3  # seconds between recorded frames, at the pace of a watcher; above, it gets a trainer that makes more
 
 
 class FilmLibrary(Protocol):
@@ -98,7 +98,7 @@ class Films:
         if self._library is None or film.is_kept or film.recipe.changes or film.first.tick:
             return
         film.is_kept = True
-        if film.recipe.experiment.training.steps < CURVE_POINTS:  # more steps are told as means of several
+        if film.recipe.experiment.training.steps < LOSS_POINTS:  # more steps are told as means of several
             self._library.keep_film(film.recipe, film.as_run)
 
     def leave(self, film: Film, who: object) -> None:
@@ -241,7 +241,7 @@ class FilmedTrainer:
             return found
         # By steps and not by the clock, and never of many: a busy machine would get a trainer for each, and be busier.
         ahead = film.steps_to_next(self._seen)
-        if len(film.watchers) <= FEW and ahead > PATIENCE * self.speed:
+        if len(film.watchers) <= FEW and ahead > WIDEST_GAP * self.speed:
             self._go_alone()
         else:
             time.sleep(min(max(ahead - steps, 1) / min(self.speed, FASTEST), REST, interval))

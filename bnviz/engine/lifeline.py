@@ -12,17 +12,17 @@ import click
 from distributed import Scheduler
 from distributed.core import Server
 
-LOOK_EVERY = 2.0  # seconds
+OWNER_LOOK_EVERY = 2.0  # seconds
 
 
 @click.command()
 @click.option("--owner", type=int, required=True, help="process id of the web server")
 def dask_setup(service: Server, owner: int) -> None:
-    """Watch the web server from a thread, and end this process within LOOK_EVERY seconds once it is gone."""
+    """Watch the web server from a thread, and end this process within OWNER_LOOK_EVERY seconds once it is gone."""
 
     def watch() -> None:
         while os.getppid() == owner:
-            time.sleep(LOOK_EVERY)
+            time.sleep(OWNER_LOOK_EVERY)
         os._exit(0)  # a plain exit would wait for the event loop, which waits for the lost owner
 
     if hasattr(os, "setpgrp"):

@@ -20,7 +20,7 @@ from bnviz.engine.versions import KEY
 logger = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT = 5.0  # seconds
-LOOK_EVERY = 0.5  # seconds; a worker tells the scheduler as often that it is there
+BEATS_LOOK_EVERY = 0.5  # seconds; a worker tells the scheduler as often that it is there
 LOOK_TIMEOUT = 1.0  # seconds, for one look
 NOTICE = 2.0  # seconds of silence after which whoever waits is told, and nothing new is placed there
 GIVE_UP = 5.0  # seconds of silence after which nothing is expected any more
@@ -97,13 +97,13 @@ class Pulse:
 
     def _listen(self) -> None:
         before = time.monotonic()
-        while not self._ended.wait(LOOK_EVERY):
+        while not self._ended.wait(BEATS_LOOK_EVERY):
             try:
                 beats = self._look(LOOK_TIMEOUT)
             except (OSError, CancelledError):  # also TimeoutError, and a client that is being closed
                 beats = None
             now = time.monotonic()
-            self._count(beats, min(now - before, LOOK_EVERY + LOOK_TIMEOUT))
+            self._count(beats, min(now - before, BEATS_LOOK_EVERY + LOOK_TIMEOUT))
             before = now
 
     def _count(self, beats: Mapping[str, Beat] | None, seconds: float) -> None:

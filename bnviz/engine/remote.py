@@ -10,7 +10,7 @@ from distributed.comm.core import CommClosedError
 from bnviz.engine.cluster import Engine
 from bnviz.engine.pulse import GIVE_UP
 
-LOOK_EVERY = 0.5  # seconds between two looks whether a worker that does not answer is still there
+ANSWER_LOOK_EVERY = 0.5  # seconds between two looks whether a worker that does not answer is still there
 
 
 class WorkerLostError(ConnectionError):
@@ -64,7 +64,7 @@ class RemoteActor:
         waits for ever for one that hangs; what that says in the end is heard by nobody."""
         while True:
             try:
-                return answer.result(timeout=LOOK_EVERY)
+                return answer.result(timeout=ANSWER_LOOK_EVERY)
             except TimeoutError:
                 future = self._future  # an actor that was lost is no result
                 if future is None or future.status != "finished" or future.client is not self._engine.client:

@@ -33,12 +33,12 @@ from bnviz.records.sweep import SweepResults
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY = 0.5  # seconds between two looks who is there to work
+WORKERS_LOOK_EVERY = 0.5  # seconds between two looks who is there to work
 TELL_EVERY = 0.2  # seconds between two pictures of what was found
 SAVE_EVERY = 10.0  # seconds of training that a lost worker may cost
 WORKER_BYTES = 400 * 2**20  # of stacks on one worker; others wait
 RETRIES = 5  # workers lost with one stack before the sweep stops
-PATIENCE = 20.0  # seconds that a lost cluster may take to come back
+CLUSTER_PATIENCE = 20.0  # seconds that a lost cluster may take to come back
 
 State = Literal["starting", "running", "paused", "finished", "cancelled", "stopped"]
 OVER = ("finished", "cancelled")
@@ -199,11 +199,11 @@ class SweepRun:
                     self._employ(workers)
                     answered = time.monotonic()
                     self._say("")
-                elif time.monotonic() - answered > PATIENCE:
+                elif time.monotonic() - answered > CLUSTER_PATIENCE:
                     raise EngineUnavailableError("no training worker is left")
             except (EngineUnavailableError, OSError, CommClosedError, CancelledError) as error:
                 why = str(error).rstrip(".")
-                if time.monotonic() - answered > PATIENCE:
+                if time.monotonic() - answered > CLUSTER_PATIENCE:
                     self._stop(f"The cluster was lost: {why}. What is finished is kept; Resume trains the rest.")
                     return
                 self._say("The cluster does not answer. What is finished is kept; the rest waits for it …")
@@ -213,7 +213,7 @@ class SweepRun:
                 self._stop(f"The sweep stopped: {error}")
                 return
             with self._changed:
-                self._changed.wait_for(lambda: not self._goes_on(), LOOK_EVERY)
+                self._changed.wait_for(lambda: not self._goes_on(), WORKERS_LOOK_EVERY)
 
     def _cut(self, workers: list[str]) -> None:
         """Cut the networks into stacks of the size that is fastest on the least of the workers."""
@@ -309,7 +309,7 @@ class SweepRun:
             while self._goes_on():
                 if self._state == "running" and not self._held and (mine or self._pool.waits):
                     return True
-                self._changed.wait(LOOK_EVERY)
+                self._changed.wait(WORKERS_LOOK_EVERY)
             return False
 
     def _take(self, mine: dict[int, PooledStack]) -> PooledStack | None:

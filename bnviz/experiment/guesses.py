@@ -7,7 +7,7 @@ that nothing else ever counts as an answer.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-CURVE_POINTS = 41  # heights of a drawn curve, evenly spaced from one end of its axis to the other
+GUESS_POINTS = 41  # heights of a drawn curve, evenly spaced from one end of its axis to the other
 
 Answer = float | str | tuple[float, ...]
 
@@ -75,7 +75,7 @@ class PointGuess:
 
 @dataclass(frozen=True)
 class CurveGuess:
-    """A curve over the steps of a run, as CURVE_POINTS heights. start: the height that it is known to begin with."""
+    """A curve over the steps of a run, as GUESS_POINTS heights. start: the height that it is known to begin with."""
 
     x: Span
     y: Span
@@ -83,14 +83,14 @@ class CurveGuess:
 
     def read(self, raw: object) -> tuple[float, ...] | None:
         """Return the heights, or None for anything that is not so many numbers in the range."""
-        if not isinstance(raw, Sequence) or isinstance(raw, str) or len(raw) != CURVE_POINTS:
+        if not isinstance(raw, Sequence) or isinstance(raw, str) or len(raw) != GUESS_POINTS:
             return None
         return tuple(float(height) for height in raw) if all(map(self.y.holds, raw)) else None
 
     @property
     def places(self) -> tuple[float, ...]:
         """The places of the heights on the x axis."""
-        return tuple(self.x.low + (self.x.high - self.x.low) * k / (CURVE_POINTS - 1) for k in range(CURVE_POINTS))
+        return tuple(self.x.low + (self.x.high - self.x.low) * k / (GUESS_POINTS - 1) for k in range(GUESS_POINTS))
 
 
 Guess = NumberGuess | ChoiceGuess | PointGuess | CurveGuess

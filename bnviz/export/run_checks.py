@@ -8,7 +8,7 @@ from bnviz.experiment.config import LETTERS, MOST_HIDDEN_LAYERS
 from bnviz.export.columns import Column, WrongNumbersError
 from bnviz.export.run_tables import ROWS, Tables
 from bnviz.records.frames import MAGNIFICATIONS, PLACES
-from bnviz.records.history import CURVE_POINTS, KEPT_FRAMES
+from bnviz.records.history import KEPT_FRAMES, LOSS_POINTS
 
 MOST_STEP = 10**9
 _FRAMES = len(LETTERS) * (KEPT_FRAMES + 1)  # and the latest of each network
@@ -38,7 +38,7 @@ def _unknown_or_share(x: Column) -> Column:
 _A_TIME = _between(0, 1e12)
 _CHECKS: dict[tuple[str, str], _Check] = {
     ("networks", "stride"): _between(1, MOST_STEP),
-    ("networks", "points"): _between(0, CURVE_POINTS),
+    ("networks", "points"): _between(0, LOSS_POINTS),
     ("networks", "frames"): _between(0, KEPT_FRAMES),
     ("points", "seconds"): _A_TIME,
     ("frames", "seconds"): _A_TIME,

@@ -35,7 +35,7 @@ __all__ = ["distributions_over_steps"]
 Kind = Literal["ridges", "overlay", "heat"]
 RIDGES = 16  # at most, beside the newest
 OVERLAP = 2.2  # height of the highest ridge, in spaces between two
-COLUMNS = 100  # moments in a heat map, at most about
+HEAT_MAP_COLUMNS = 100  # moments in a heat map, at most about
 SHADES = (0.16, 0.3, 0.44, 0.58, 0.72)  # of the snapshots, from early to late
 BEYOND = 0.002  # share of the values that a picture may leave out of its range
 
@@ -156,7 +156,7 @@ def _heat(found: DistributionCourse, look: NetworkLook, ceiling: float) -> list[
     if not found.steps:
         return []
     share = shift.bin_shares(found.counts)[:, 1:-1] * 100
-    at = list(range(0, len(found.steps), _stride(len(found.steps), COLUMNS)))
+    at = list(range(0, len(found.steps), _stride(len(found.steps), HEAT_MAP_COLUMNS)))
     if at[-1] != len(found.steps) - 1:
         at.append(len(found.steps) - 1)
     width = (found.high - found.low) / BINS

@@ -33,7 +33,7 @@ __all__ = [
     "own_network_statistics",
 ]
 
-REACH, COLUMNS = 3.0, 48  # of the map: standard deviations to each side, cells
+REACH, MAP_CELLS = 3.0, 48  # of the map: standard deviations to each side, cells
 MOST_NAMED = 24  # layers whose names stand beside the map
 LONGEST_NAME = 18  # letters
 MAP_HEIGHT, FOOT = (150, 560), 84
@@ -68,8 +68,8 @@ def own_network_map(network: Network, look: Look, layer: int) -> Figure:
         {
             "type": "heatmap",
             "z": typed(cells),
-            "x0": -REACH + REACH / COLUMNS,
-            "dx": 2 * REACH / COLUMNS,
+            "x0": -REACH + REACH / MAP_CELLS,
+            "dx": 2 * REACH / MAP_CELLS,
             "y0": 1,
             "dy": 1,
             "coloraxis": "coloraxis",
@@ -104,10 +104,10 @@ def _spread(found: LayerLook) -> Floats:
     """The share of a layer's values in each cell of its strip, in per cent; what lies beyond is not in it."""
     total = found.counts.sum()
     if not total or not found.std > 0 or not np.isfinite(found.std):
-        return np.full(COLUMNS, np.nan)
+        return np.full(MAP_CELLS, np.nan)
     edges = (np.linspace(found.low, found.high, BINS + 1) - found.mean) / found.std
     below = np.concatenate([[0], np.cumsum(found.counts)]) / total
-    shares: Floats = np.diff(np.interp(np.linspace(-REACH, REACH, COLUMNS + 1), edges, below)) * 100
+    shares: Floats = np.diff(np.interp(np.linspace(-REACH, REACH, MAP_CELLS + 1), edges, below)) * 100
     return shares
 
 

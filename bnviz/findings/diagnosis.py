@@ -11,7 +11,7 @@ from bnviz.records.own_network import Finding, Look, Network
 from bnviz.wording import counted
 
 APP = "http://localhost:8501"  # where `make app` serves it
-SHOWN = 3  # findings of one rule that are written out
+FINDINGS_SHOWN = 3  # findings of one rule that are written out
 WIDTH = 100
 
 
@@ -42,10 +42,10 @@ class Diagnosis:
         for findings in self._rules():
             first = findings[0]
             lines.append(f"{first.severity.upper()}  {first.rule}")
-            for finding in findings[:SHOWN]:
+            for finding in findings[:FINDINGS_SHOWN]:
                 lines += textwrap.wrap(finding.text, WIDTH, initial_indent="  - ", subsequent_indent="    ")
-            if len(findings) > SHOWN:
-                lines.append(f"  - and {counted(len(findings) - SHOWN, 'more layer')}")
+            if len(findings) > FINDINGS_SHOWN:
+                lines.append(f"  - and {counted(len(findings) - FINDINGS_SHOWN, 'more layer')}")
             for what, text in (("means", first.meaning), ("do", first.advice), ("threshold", _threshold(first))):
                 lines += textwrap.wrap(f"{what}: {text}", WIDTH, initial_indent="    ", subsequent_indent="      ")
             lines += [f"    see: {APP}{first.lab}", ""]
@@ -56,8 +56,8 @@ class Diagnosis:
     def _repr_html_(self) -> str:
         rows = [
             f"<tr><td>{escape(f[0].severity)}</td><td>{escape(f[0].rule)}</td><td>"
-            + "<br>".join(escape(finding.text) for finding in f[:SHOWN])
-            + (f"<br>and {counted(len(f) - SHOWN, 'more layer')}" if len(f) > SHOWN else "")
+            + "<br>".join(escape(finding.text) for finding in f[:FINDINGS_SHOWN])
+            + (f"<br>and {counted(len(f) - FINDINGS_SHOWN, 'more layer')}" if len(f) > FINDINGS_SHOWN else "")
             + f"</td><td>{escape(f[0].meaning)}</td><td>{escape(f[0].advice)}</td>"
             f'<td><a href="{escape(APP + f[0].lab)}">in the lab</a></td></tr>'
             for f in self._rules()

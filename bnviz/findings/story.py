@@ -18,7 +18,7 @@ from bnviz.records.frames import VariantFrame
 from bnviz.records.history import View
 from bnviz.wording import counted, decimals, significant
 
-ALIKE = 0.02  # nats; two losses that differ by less are called alike
+ALIKE_NATS = 0.02  # nats; two losses that differ by less are called alike
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _saturated(view: View) -> Reveal:
 def _scaled(view: View) -> Reveal:
     careless, scaled = _latest(view)
     difference = scaled.test_loss - careless.test_loss
-    truth = "same" if abs(difference) < ALIKE else "better" if difference < 0 else "worse"
+    truth = "same" if abs(difference) < ALIKE_NATS else "better" if difference < 0 else "worse"
     return Reveal(
         f"Times 0.01 the test loss is {_nats(scaled.test_loss)} and {scaled.test_accuracy:.1%} of the test digits are "
         f"recognized; as they come, the weights end at {_nats(careless.test_loss)} and {careless.test_accuracy:.1%}.",
@@ -147,7 +147,7 @@ def _tiny_batch(view: View) -> Reveal:
     return Reveal(
         f"With {size} digits a batch the test loss after {_steps(plain)} is {_nats(plain.test_loss)} without batchnorm "
         f"and {_nats(normalized.test_loss)} with it.",
-        "alike" if abs(difference) < ALIKE else "with" if difference < 0 else "without",
+        "alike" if abs(difference) < ALIKE_NATS else "with" if difference < 0 else "without",
     )
 
 
@@ -158,7 +158,7 @@ def _noisy(view: View) -> Reveal:
         f"{_nats(normalized.test_loss)} with it, and {_nats(noisy.test_loss)} with noise after it"
     )
     kept = measured.kept_gain(plain.test_loss, normalized.test_loss, noisy.test_loss)
-    if not plain.test_loss - normalized.test_loss > ALIKE:
+    if not plain.test_loss - normalized.test_loss > ALIKE_NATS:
         return Reveal(f"{losses}: here batchnorm gained nothing that could be lost.")
     return Reveal(
         f"{losses}: {max(kept, 0.0):.0%} of the gain is left.",

@@ -20,7 +20,7 @@ ACTIVATIONS = (
 )
 WITHOUT_SLOPE = (nn.RReLU, nn.PReLU)  # random, and one function for each channel
 _COMPILED = "_orig_mod."  # what `torch.compile` puts before paths
-FAR = 1e4  # where an activation that is flat at an end is flat
+FAR_INPUT = 1e4  # where an activation that is flat at an end is flat
 _KINDS: dict[Kind, tuple[type[nn.Module], ...]] = {
     "linear": (nn.Linear, nn.Bilinear),
     "convolution": (_ConvNd,),
@@ -109,7 +109,7 @@ def slopes_of(module: nn.Module) -> Slopes | None:
     """Return what is known of an activation's slope, None if it has no single one."""
     if isinstance(module, WITHOUT_SLOPE):
         return None
-    ends, beside = slopes_at(module, torch.tensor([[-FAR, FAR], [-0.1, 0.1]]))
+    ends, beside = slopes_at(module, torch.tensor([[-FAR_INPUT, FAR_INPUT], [-0.1, 0.1]]))
     return Slopes(
         bool((ends == 0).all() and (beside != 0).all()),
         float(slopes_at(module, torch.linspace(-10, 10, 2001)).abs().max()),

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 BEAT = 1.0  # seconds between two signs of life
 MOST_LOOKS = 1000  # kept of a run; then every second one goes
 BYTES_A_LOOK = 9_000  # on average; a look that would exceed it stays only until the next one
-PATIENCE = 2.0  # seconds for a database that is busy
+WRITE_PATIENCE = 2.0  # seconds for a database that is busy
 LEAVE_AFTER = 10.0  # seconds at the end for what waits
 
 Seen = Callable[[], tuple[Network, Look]]  # made into records in this thread

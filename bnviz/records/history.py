@@ -11,7 +11,7 @@ from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
 from bnviz.records.frames import Floats, Frame, VariantFrame
 
-CURVE_POINTS = 2000  # of a loss curve; past that, neighbours are averaged and every point stands for twice the steps
+LOSS_POINTS = 2000  # of a loss curve; past that, neighbours are averaged and every point stands for twice the steps
 KEPT_FRAMES = 210  # kept frames of a variant; past that, every second one goes
 _NOTHING = np.empty(0)
 _NUMBER = r" [-+.e\d]+$"  # the value that a marker's label ends with
@@ -89,11 +89,11 @@ class _Track:
         new = len(self.rest) // self.stride
         stamps = np.linspace(begin, end, new + 1)[1:]
         while new:
-            take = min(new, CURVE_POINTS - len(self.losses))
+            take = min(new, LOSS_POINTS - len(self.losses))
             points = self.rest[: take * self.stride].reshape(take, self.stride).mean(1)
             self.losses, self.rest = np.append(self.losses, points), self.rest[take * self.stride :]
             self.times, stamps = np.append(self.times, stamps[:take]), stamps[take:]
-            if len(self.losses) == CURVE_POINTS:
+            if len(self.losses) == LOSS_POINTS:
                 self.losses = self.losses.reshape(-1, 2).mean(1)
                 self.times = self.times[1::2]
                 self.stride *= 2

@@ -10,14 +10,14 @@ from bnviz.experiment.config import TrainingConfig
 from bnviz.experiment.sweep import Sweep
 from bnviz.records.frames import Floats
 
-CURVE_POINTS = 60  # at most, of a network's training curve
+SWEEP_POINTS = 60  # at most, of a network's training curve
 Metric = Literal["train_loss", "test_loss", "test_accuracy"]
 METRICS: dict[Metric, str] = {"train_loss": "training loss", "test_loss": "test loss", "test_accuracy": "test accuracy"}
 
 
 def steps_per_point(training: TrainingConfig) -> int:
     """Return the number of steps whose mean loss is one point of a training curve."""
-    return -(-training.steps // CURVE_POINTS)
+    return -(-training.steps // SWEEP_POINTS)
 
 
 def is_tested_at(training: TrainingConfig, step: int) -> bool:
@@ -35,7 +35,7 @@ class SweepResults:
     """A row for each network, in the order of `Sweep.experiments`; NaN if nothing is known yet.
 
     steps: trained so far. train_loss: mean of the last TRAINING_LOSS_STEPS steps, for one that diverged of those
-    before. test_loss and test_accuracy: as last measured, NaN for one that diverged. curves: (networks, CURVE_POINTS)
+    before. test_loss and test_accuracy: as last measured, NaN for one that diverged. curves: (networks, SWEEP_POINTS)
     mean training loss of each `stride` steps.
     """
 
@@ -59,7 +59,7 @@ class SweepResults:
             train_loss=unknown(networks),
             test_loss=unknown(networks),
             test_accuracy=unknown(networks),
-            curves=unknown(networks, CURVE_POINTS),
+            curves=unknown(networks, SWEEP_POINTS),
         )
 
     def take(self, members: npt.NDArray[np.intp], news: "SweepResults") -> None:

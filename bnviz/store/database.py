@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from bnviz.store.errors import GONE, LATER, StoreError, told
 
 DATABASE = "BNVIZ_DATABASE"
-PATIENCE = 10.0  # seconds for a lock that somebody else holds
+LOCK_PATIENCE = 10.0  # seconds for a lock that somebody else holds
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK = 0x626E7669  # PostgreSQL's advisory locks have numbers
 
@@ -31,7 +31,7 @@ class Database:
     """A database of runs in the newest form. Its methods raise StoreError, with one sentence, and nothing else."""
 
     @told()
-    def __init__(self, url: str, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, patience: float = LOCK_PATIENCE) -> None:
         self._url = make_url(url)
         self._file = _file_of(self._url)
         if self._file:

@@ -14,13 +14,13 @@ from bnviz.experiment.naming import network_names
 from bnviz.records.frames import Floats, VariantFrame
 from bnviz.records.kept_run import KeptRun
 
-CURVE_POINTS = 40  # of a small curve
+SMALL_CURVE_POINTS = 40  # of a small curve
 
 
 @dataclass(frozen=True)
 class NetworkRow:
     """One network of a kept run: its name, its last test results, its largest saturated share (NaN where unknown), and
-    its training loss as at most CURVE_POINTS means over equal parts of the run."""
+    its training loss as at most SMALL_CURVE_POINTS means over equal parts of the run."""
 
     name: str
     test_loss: float
@@ -104,7 +104,7 @@ def _network(told: dict[str, Any]) -> NetworkRow:
 
 
 def _small(losses: Floats) -> list[float | None]:
-    parts = np.array_split(losses, min(len(losses), CURVE_POINTS)) if len(losses) else []
+    parts = np.array_split(losses, min(len(losses), SMALL_CURVE_POINTS)) if len(losses) else []
     with np.errstate(invalid="ignore", over="ignore"):  # a diverged network's losses
         return [_known(float(f"{part.mean():.4g}")) for part in parts]
 

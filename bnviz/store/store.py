@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bnviz.export.run_file import RunFileError, from_bytes, to_bytes
 from bnviz.records.history import new_id
 from bnviz.records.kept_run import KeptRun
-from bnviz.store.database import PATIENCE, Database, default_url
+from bnviz.store.database import LOCK_PATIENCE, Database, default_url
 from bnviz.store.errors import StoreError
 from bnviz.store.films import StoredFilms
 from bnviz.store.networks import Networks
@@ -66,7 +66,7 @@ class Store:
         self.films = StoredFilms(database, room, clock)
 
     @classmethod
-    def open(cls, url: str | None = None, *, patience: float = PATIENCE) -> "Store":
+    def open(cls, url: str | None = None, *, patience: float = LOCK_PATIENCE) -> "Store":
         """Open the database of that address or else of BNVIZ_DATABASE; it is made, or brought up to date, if need be.
 
         patience: seconds to wait for others who are writing.

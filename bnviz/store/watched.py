@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from bnviz.export.own_network import look_from_bytes, network_from_bytes, network_to_bytes
 from bnviz.records.own_network import Floats, Look, Network
 from bnviz.records.watched_run import State, WatchedRun
-from bnviz.store.database import PATIENCE, Database, default_url
+from bnviz.store.database import LOCK_PATIENCE, Database, default_url
 from bnviz.store.errors import DAMAGED, StoreError
 
 Ending = Literal["finished", "failed"]
@@ -38,7 +38,7 @@ class WatchedStore:
         self._database, self._clock = database, clock
 
     @classmethod
-    def open(cls, url: str | None = None, *, patience: float = PATIENCE) -> "WatchedStore":
+    def open(cls, url: str | None = None, *, patience: float = LOCK_PATIENCE) -> "WatchedStore":
         """Open the database of that address or else of BNVIZ_DATABASE; it is made if need be."""
         return cls(Database(url or default_url(), patience))
 

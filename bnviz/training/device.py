@@ -11,7 +11,7 @@ import torch
 
 DEVICE = "BNVIZ_DEVICE"
 CHOICES = ("auto", "cpu", "cuda", "mps")
-NETWORKS = {"cpu": 8, "cuda": 256, "mps": 64}  # in one stack; measured on a CPU only
+STACK_SIZE = {"cpu": 8, "cuda": 256, "mps": 64}  # in one stack; measured on a CPU only
 T = TypeVar("T")
 
 

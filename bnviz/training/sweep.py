@@ -22,7 +22,7 @@ from bnviz.records.frames import POPULATION_DIGITS, TEST_DIGITS, TRAINING_LOSS_S
 from bnviz.records.sweep import SweepResults, is_tested_at, steps_per_point
 from bnviz.training import probes
 from bnviz.training.batches import Batches
-from bnviz.training.device import NETWORKS, moved
+from bnviz.training.device import STACK_SIZE, moved
 
 STEPS_BETWEEN_LOOKS = 10  # at the losses: networks that diverged leave then, and a pause or an end comes then
 
@@ -182,7 +182,7 @@ class SweepStack:
 def estimate(sweep: Sweep, batches: Batches, seconds: float = 0.1) -> float:
     """Return the seconds that a worker like this one needs for a sweep, by trying some of its stacks for a moment."""
     experiments = sweep.experiments()
-    found = stacks(experiments, NETWORKS[batches.device])
+    found = stacks(experiments, STACK_SIZE[batches.device])
     tried = sorted({round(k * (len(found) - 1) / 3) for k in range(4)})
     costs = []
     for k in tried:

@@ -240,7 +240,7 @@ class TestASharedCluster:
     def test_that_is_lost_keeps_what_is_finished_and_the_rest_can_be_resumed(
         self, port: int, expected: SweepResults, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sweeps, "PATIENCE", 0.5)
+        monkeypatch.setattr(sweeps, "CLUSTER_PATIENCE", 0.5)
         monkeypatch.setattr("bnviz.engine.cluster.CONNECT_TIMEOUT", 2.0)
         with ExitStack() as after:
             with scheduler(port) as address, worker(address), worker(address):

@@ -17,7 +17,7 @@ from bnviz.records.history import History, new_id
 from bnviz.records.recipe import Recipe
 from bnviz.store import store as store_module
 from bnviz.store.errors import LATER, StoreError
-from bnviz.store.rows import CURVE_POINTS
+from bnviz.store.rows import SMALL_CURVE_POINTS
 from bnviz.store.store import SORTS, UNDO, Sort, Store
 from tests.builders import twins
 from tests.keeping import SMALL, made_up_run, with_steps
@@ -130,7 +130,7 @@ class TestARow:
         assert math.isnan(normalized.test_loss)
         assert math.isnan(normalized.accuracy)
         assert plain_network.saturated == float(ends[0].layers[0].saturated.mean())
-        assert len(plain_network.curve) == CURVE_POINTS
+        assert len(plain_network.curve) == SMALL_CURVE_POINTS
         assert plain_network.curve[:20] == (3.0,) * 20
         assert plain_network.curve[20:] == (1.0,) * 20
         assert (row.special, row.data, row.steps) == ("steps 30, width 4", "MNIST sample", 30)

@@ -217,4 +217,4 @@ class TestWhatABrowserSends:
 
 
 def test_a_digit_is_as_wide_as_what_a_network_takes() -> None:
-    assert centering.SIDE == layers.SIDE
+    assert centering.DIGIT_SIDE == layers.SIDE

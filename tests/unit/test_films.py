@@ -112,7 +112,7 @@ def films(batches: Batches, monkeypatch: pytest.MonkeyPatch) -> Films:
     TrainerHere.batches, TrainerHere.made = batches, 0
     monkeypatch.setattr(film_module, "ReplayedTrainer", TrainerHere)
     monkeypatch.setattr(films_module, "ReplayedTrainer", TrainerHere)
-    monkeypatch.setattr(films_module, "PATIENCE", 0.0)
+    monkeypatch.setattr(films_module, "WIDEST_GAP", 0.0)
     monkeypatch.setattr(films_module, "REST", 0.0)
     return Films(None)  # type: ignore[arg-type]  # only real trainers need an engine
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, TrainingConfig, Variant
 from bnviz.experiment.edits import Edit
-from bnviz.records.history import CURVE_POINTS, KEPT_FRAMES, History, Marker, VariantHistory
+from bnviz.records.history import KEPT_FRAMES, LOSS_POINTS, History, Marker, VariantHistory
 from tests.builders import frame, twins, variant_frame
 
 ONE = Experiment(TrainingConfig(steps=100_000), (Variant(),))
@@ -39,7 +39,7 @@ class TestTheLossCurve:
 
     def test_is_bounded(self, losses: np.ndarray) -> None:
         found = track(filled(ONE, losses, range(37, 100_000, 37)))
-        assert CURVE_POINTS / 2 <= len(found.losses) <= CURVE_POINTS
+        assert LOSS_POINTS / 2 <= len(found.losses) <= LOSS_POINTS
         assert len(found.seconds) == len(found.losses)
 
     def test_has_points_that_are_means_of_stride_losses(self, losses: np.ndarray) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from bnviz.ui.web import moments
 from bnviz.ui.web.feed import Feed
-from bnviz.ui.web.moments import MOST, Moment, moment_of
+from bnviz.ui.web.moments import MOST_MOMENTS, Moment, moment_of
 
 
 def counted(made: list[int]) -> Moment:
@@ -30,11 +30,11 @@ def test_another_film_or_moment_or_choice_is_another_one() -> None:
 
 def test_few_are_kept() -> None:
     film, made = object(), list[int]()
-    for tick in range(MOST + 5):
+    for tick in range(MOST_MOMENTS + 5):
         moment_of((film,), tick, lambda: counted(made))
-    assert len(moments._moments) == MOST
-    moment_of((film,), MOST + 4, lambda: counted(made))
-    assert len(made) == MOST + 5
+    assert len(moments._moments) == MOST_MOMENTS
+    moment_of((film,), MOST_MOMENTS + 4, lambda: counted(made))
+    assert len(made) == MOST_MOMENTS + 5
 
 
 def test_news_hold_the_figures_that_were_written_before() -> None:

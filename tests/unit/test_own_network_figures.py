@@ -17,7 +17,7 @@ from bnviz.figures import (
     own_network_saturation,
     own_network_statistics,
 )
-from bnviz.figures.own_network import COLUMNS
+from bnviz.figures.own_network import MAP_CELLS
 from bnviz.records.own_network import LayerLook, Look, Network
 from bnviz.records.watched_run import WatchedRun
 
@@ -48,7 +48,7 @@ def numbers(trace: dict[str, Any], of: str) -> Any:
 def test_the_map_has_a_strip_for_each_layer_and_frames_the_chosen_one(layers: int) -> None:
     network, look = seen(layers)
     figure = own_network_map(network, look, 1)
-    assert numbers(figure["data"][0], "z").shape == (layers, COLUMNS)
+    assert numbers(figure["data"][0], "z").shape == (layers, MAP_CELLS)
     assert figure["layout"]["shapes"][0]["y0"] == 1.5
     assert figure["layout"]["height"] <= 650
     assert len(figure["layout"]["yaxis"]["tickvals"]) <= 24

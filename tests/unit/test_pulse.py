@@ -34,7 +34,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    monkeypatch.setattr(pulse, "LOOK_EVERY", 3600.0)
+    monkeypatch.setattr(pulse, "BEATS_LOOK_EVERY", 3600.0)
     return Cluster()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bnviz.experiment.guess_records import read_records, written_records
 from bnviz.experiment.guesses import (
-    CURVE_POINTS,
+    GUESS_POINTS,
     Answer,
     ChoiceGuess,
     CurveGuess,
@@ -31,7 +31,7 @@ CHOICE = ChoiceGuess((("better", "better"), ("worse", "a little worse")))
 POINT = PointGuess(Span("x", -10.0, 10.0), Span("y", -1.0, 1.0), (0.0, 0.0))
 ON_TANH = PointGuess(Span("x", -10.0, 100.0), Span("y", -1.0, 1.0), (0.0, 0.0), along="tanh")
 CURVE = CurveGuess(Span("step", 0.0, 400.0), SPAN, 4.0)
-FLAT = (1.0,) * CURVE_POINTS
+FLAT = (1.0,) * GUESS_POINTS
 
 
 def test_there_are_fourteen_chapters_numbered_from_0() -> None:
@@ -66,7 +66,7 @@ def test_what_is_offered_at_first_is_an_answer(chapter: object) -> None:
         case ChoiceGuess():
             assert [guess.read(key) for key, _ in guess.options] == [key for key, _ in guess.options]
         case CurveGuess():
-            assert guess.read([guess.start] * CURVE_POINTS) is not None
+            assert guess.read([guess.start] * GUESS_POINTS) is not None
             assert guess.places[0] == guess.x.low
             assert guess.places[-1] == guess.x.high
         case _:
@@ -114,7 +114,7 @@ def test_the_sweep_is_of_few_networks() -> None:
         (CURVE, [*FLAT, 1.0], None),
         (CURVE, [*FLAT[:-1], 5.5], None),
         (CURVE, [*FLAT[:-1], None], None),
-        (CURVE, "1" * CURVE_POINTS, None),
+        (CURVE, "1" * GUESS_POINTS, None),
     ],
 )
 def test_only_what_lies_in_the_range_is_an_answer(guess: Guess, raw: object, answer: Answer | None) -> None:
@@ -134,7 +134,7 @@ def test_only_what_lies_in_the_range_is_an_answer(guess: Guess, raw: object, ans
         (
             CURVE,
             FLAT,
-            (2.0,) * (CURVE_POINTS - 1) + (0.5,),
+            (2.0,) * (GUESS_POINTS - 1) + (0.5,),
             "Your curve is 0.99 nats from the measured one on average; at its end you drew 1.00, and it is 0.50.",
         ),
     ],
@@ -166,7 +166,7 @@ def test_of_a_network_that_diverged_nothing_else_is_told() -> None:
 def test_what_a_browser_keeps_is_read_as_it_was_written() -> None:
     kept = {
         0: Recorded(2.5, 2.3),
-        1: Recorded((1.0,) * CURVE_POINTS),
+        1: Recorded((1.0,) * GUESS_POINTS),
         3: Recorded("better", "worse"),
         5: Recorded(None),
     }

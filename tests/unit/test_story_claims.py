@@ -15,7 +15,7 @@ from bnviz.analysis import story as measured
 from bnviz.analysis.inference import inference_frames, statistic_error, variance_estimates
 from bnviz.analysis.initialization import softmax
 from bnviz.experiment.chapter import Act, Untrained
-from bnviz.experiment.guesses import CURVE_POINTS
+from bnviz.experiment.guesses import GUESS_POINTS
 from bnviz.experiment.layers import LN_10
 from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.story import CHAPTERS, COMPANIES, SHIFTED_LAYER, SWITCHED_AT
@@ -95,7 +95,7 @@ class TestChapter1:
         assert careless.test_accuracy < 0.15
         assert_told(reveal.sentence, "1,500 steps", f"{careless.test_accuracy:.1%}", "learned nothing")
         assert isinstance(reveal.truth, tuple)
-        assert len(reveal.truth) == CURVE_POINTS
+        assert len(reveal.truth) == GUESS_POINTS
         assert all(abs(loss - LN_10) < 0.5 for loss in reveal.truth[5:])
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bnviz.experiment.guesses import CURVE_POINTS, Answer, ChoiceGuess, CurveGuess, Guess, NumberGuess, PointGuess, Span
+from bnviz.experiment.guesses import GUESS_POINTS, Answer, ChoiceGuess, CurveGuess, Guess, NumberGuess, PointGuess, Span
 from bnviz.figures.story import with_guess
 from bnviz.figures.style import Figure, layout, line
 
@@ -31,7 +31,7 @@ def told(figure: Figure) -> str:
     ("guess", "answer", "name"),
     [
         (NUMBER, 2.0, "loss"),
-        (CURVE, (1.0,) * CURVE_POINTS, "accuracy"),
+        (CURVE, (1.0,) * GUESS_POINTS, "accuracy"),
         (POINT, (3.0, 1.0), "loss"),
         (CHOICE, "a", "loss"),
         (CURVE, None, "loss"),
@@ -45,7 +45,7 @@ def test_a_chart_that_does_not_answer_the_guess_stays_as_it_is(
 
 
 def test_a_curve_is_one_more_dashed_line_over_its_own_steps() -> None:
-    figure = with_guess(chart(), "loss", CURVE, (1.0,) * CURVE_POINTS)
+    figure = with_guess(chart(), "loss", CURVE, (1.0,) * GUESS_POINTS)
     assert [trace["name"] for trace in figure["data"]] == ["measured", "your guess"]
     assert figure["data"][1]["line"]["dash"] == "dash"
     assert told(figure) == "words<br>dashed grey: your guess"

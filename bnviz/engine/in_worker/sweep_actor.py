@@ -97,10 +97,10 @@ class SweepActor:
 
 def abilities() -> Abilities:
     """Return the abilities of the worker that is asked."""
-    from bnviz.training.device import NETWORKS, device
+    from bnviz.training.device import STACK_SIZE, device
 
     try:
-        return Abilities(NETWORKS[device()])
+        return Abilities(STACK_SIZE[device()])
     except ValueError as error:  # its BNVIZ_DEVICE is wrong; raised here, Dask would print it again for each worker
         return Abilities(0, str(error))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bnviz.experiment.guesses import CURVE_POINTS, CurveGuess, PointGuess, Span
+from bnviz.experiment.guesses import GUESS_POINTS, CurveGuess, PointGuess, Span
 from bnviz.figures.style import round_step
 from bnviz.ui.components.component import component, ignore
 
@@ -23,7 +23,7 @@ _POINTS_HELP = "Drag the points. By keyboard: the arrow keys; Page Down and Page
 
 
 def draw_curve(guess: CurveGuess, key: str, guide: tuple[float, str]) -> tuple[float, ...] | None:
-    """Return the curve that has been drawn, as CURVE_POINTS heights; None while there is none.
+    """Return the curve that has been drawn, as GUESS_POINTS heights; None while there is none.
 
     guide: height and name of a dotted line across the axes.
     """
@@ -31,7 +31,7 @@ def draw_curve(guess: CurveGuess, key: str, guide: tuple[float, str]) -> tuple[f
     html = _html("Your curve", inside, _CURVE_HELP, '<button type="button" class="clear">Clear</button>')
     curve = component("guess_curve", __file__, "guessCurve", html)
     axes = {"x": _axis(guess.x), "y": _axis(guess.y)}
-    data = {"key": key, "start": guess.start, "points": CURVE_POINTS, "guide": {"at": guide[0], "text": guide[1]}}
+    data = {"key": key, "start": guess.start, "points": GUESS_POINTS, "guide": {"at": guide[0], "text": guide[1]}}
     return guess.read(curve(data=axes | data, key=key, on_curve_change=ignore).curve)
 
 

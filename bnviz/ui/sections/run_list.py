@@ -12,7 +12,7 @@ from bnviz.store.store import Sort, Store
 from bnviz.ui import settings_table
 from bnviz.ui.sections.run_comparison import compare
 
-SHOWN = 200  # rows at once; a search finds the others
+ROWS_SHOWN = 200  # rows at once; a search finds the others
 MOST_COMPARED = 6
 MOST_UPLOADED = 64  # MB; two networks of five layers take 6, of twenty 36
 SORTS: dict[Sort, str] = {
@@ -31,7 +31,7 @@ def run_list(store: Store, visitor: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="runs_controls"):
         search = st.text_input("Search", key="runs_search", placeholder="name, tag, note or setting", max_chars=200)
         sort = st.selectbox("Sort", list(SORTS), format_func=SORTS.__getitem__, key="runs_sort", width=190)
-    rows = store.listed(visitor, search=search, sort=sort, limit=SHOWN)
+    rows = store.listed(visitor, search=search, sort=sort, limit=ROWS_SHOWN)
     _offer_undo(store, visitor)
     if not rows:
         found_none = "No run fits the search." if search else "No runs yet: train one in the live lab to its end."

@@ -11,7 +11,7 @@ from bnviz.records.watched_run import State, WatchedRun
 from bnviz.store.errors import StoreError
 from bnviz.store.watched import WatchedStore
 
-EVERY = 1.0  # seconds between two looks into the store
+LIST_EVERY = 1.0  # seconds between two looks into the store
 HOW = """import bnviz
 
 with bnviz.watch(model, optimizer=optimizer, name="my network") as observer:
@@ -44,7 +44,7 @@ def reachable() -> Iterator[None]:
         st.error(f"Watched networks cannot be reached now: {error}", icon=":material/cloud_off:")
 
 
-@st.fragment(run_every=EVERY)
+@st.fragment(run_every=LIST_EVERY)
 def _rows(store: WatchedStore) -> None:
     with reachable():
         _table(store.listed())

@@ -18,8 +18,8 @@ from bnviz.ui.components.scrubber import scrubber
 from bnviz.ui.sections.watched_list import STATES, reachable
 from bnviz.wording import counted
 
-EVERY = 0.5  # seconds between two looks into the store, while the network trains
-SHOWN = 3  # layers of one finding that are named
+CHARTS_EVERY = 0.5  # seconds between two looks into the store, while the network trains
+LAYERS_SHOWN = 3  # layers of one finding that are named
 _ICONS = {"serious": ":red[:material/error:]", "warning": ":material/warning:", "note": ":material/info:"}
 
 
@@ -33,7 +33,7 @@ def show_watched(store: WatchedStore, run_id: str) -> None:
     with st.container(key="scrubber_bar"):
         _slider(store, run_id)
     follows = run.state == "training" or run.network is None
-    st.fragment(_charts, run_every=EVERY if follows else None, key="own_network")(store, run_id, run.state)
+    st.fragment(_charts, run_every=CHARTS_EVERY if follows else None, key="own_network")(store, run_id, run.state)
 
 
 @st.fragment
@@ -138,8 +138,8 @@ def show_findings(found: tuple[Finding, ...]) -> None:
         st.success("No rule finds anything wrong at this step.", icon=":material/check:")
     for rule in dict.fromkeys(finding.rule for finding in found):
         of_rule = [finding for finding in found if finding.rule == rule]
-        first, more = of_rule[0], len(of_rule) - SHOWN
-        texts = [page.plain(finding.text) for finding in of_rule[:SHOWN]]
+        first, more = of_rule[0], len(of_rule) - LAYERS_SHOWN
+        texts = [page.plain(finding.text) for finding in of_rule[:LAYERS_SHOWN]]
         texts += [f"And {counted(more, 'more layer')}."] if more > 0 else []
         with st.container(key=f"finding_{rule}"):
             st.markdown(

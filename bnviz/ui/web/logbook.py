@@ -13,9 +13,9 @@ from bnviz.store.store import Store
 
 logger = logging.getLogger(__name__)
 
-EVERY = 0.5  # seconds between two entries: so much, and the time to write one, may be lost with the server
+ENTRY_EVERY = 0.5  # seconds between two entries: so much, and the time to write one, may be lost with the server
 ANEW = 600.0  # seconds until what has not moved is written once more, as still being there
-CLOSING = 5.0  # seconds for the last entry
+CLOSING_TIMEOUT = 5.0  # seconds for the last entry
 PAUSE = 30.0  # seconds without a question to a database that did not answer
 
 Note = RunNote | SweepNote
@@ -49,10 +49,10 @@ class Logbook:
         """Write the last entry."""
         self._closing.set()
         if self._thread.ident is not None:
-            self._thread.join(CLOSING)
+            self._thread.join(CLOSING_TIMEOUT)
 
     def _drive(self) -> None:
-        while not self._closing.wait(EVERY):
+        while not self._closing.wait(ENTRY_EVERY):
             self._write()
         self._write()
 

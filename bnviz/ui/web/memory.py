@@ -25,7 +25,7 @@ from bnviz.store.store import Store
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-CLOSING = 5.0  # seconds
+CLOSING_TIMEOUT = 5.0  # seconds
 MOST_WAITING = 100  # entries; of those that find no place a sweep trains again what they held
 
 
@@ -44,7 +44,7 @@ class Memory:
         if self._thread.ident is not None:
             with suppress(Full):
                 self._waiting.put_nowait(None)
-                self._thread.join(CLOSING)
+                self._thread.join(CLOSING_TIMEOUT)
 
     def film(self, recipe: Recipe) -> KeptRun | None:
         """Return the finished run of a recipe."""

@@ -8,7 +8,7 @@ from threading import Lock
 
 from bnviz.figures.style import Figure
 
-MOST = 200  # moments, of some 40 kB
+MOST_MOMENTS = 200  # moments, of some 40 kB
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,6 @@ def moment_of(seen: tuple[object, ...], key: Hashable, make: Callable[[], Moment
     made = make()
     with _lock:
         _moments[place] = seen, made  # with what was seen, whose identities stay their own so long
-        while len(_moments) > MOST:
+        while len(_moments) > MOST_MOMENTS:
             _moments.popitem(last=False)
     return made

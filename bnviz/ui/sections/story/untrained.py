@@ -21,7 +21,7 @@ from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.sections.story.charts import HEADINGS
 from bnviz.ui.sections.story.stage import Stage, chart_places
 
-WAIT = 2.0  # seconds that a rerun waits for a worker to measure a network
+MEASURE_WAIT = 2.0  # seconds that a rerun waits for a worker to measure a network
 
 
 def show_untrained(stage: Stage, what: Untrained) -> Reveal | None:
@@ -34,7 +34,7 @@ def show_untrained(stage: Stage, what: Untrained) -> Reveal | None:
     data = data_status().in_use
     kinds = [f"story_{k}" for k in range(len(settings))]
     first, second = (
-        questions.ask(kind, task(initialization_tasks.measure, setting, data), wait=WAIT, haste=True)
+        questions.ask(kind, task(initialization_tasks.measure, setting, data), wait=MEASURE_WAIT, haste=True)
         for kind, setting in zip(kinds, settings, strict=True)
     )
     with st.container(key="story_news"):
