@@ -80,7 +80,7 @@ found = questions.ask("measure", task(initialization_tasks.measure, setting, dat
 
 
 def ask_later(kind: str, question: Task[A]) -> A | None:
-    """What may wait for the network itself: where no engine answers, one question finds that out."""
+    """What may wait for the network itself: if no engine answers, one question finds that out."""
     return questions.ask(kind, question) if found else None
 
 

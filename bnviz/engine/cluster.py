@@ -96,7 +96,7 @@ class Engine:
                 time.sleep(START_LOOK)
 
     def _reserve(self) -> tuple[str, str] | None:
-        """Return the key of a new actor and the freest worker, where it counts from now on; None: no worker is there.
+        """Return the key of a new actor and the freest worker, which counts it from now on; None if no worker is there.
 
         So two runs that start at once do not count the same free worker.
         """
@@ -270,7 +270,7 @@ class Engine:
             Thread(target=close, args=[self.client], name="bnviz-abandoned-client", daemon=True).start()
 
     def _is_made(self, trainer: "Future[Any]", worker: str) -> bool:
-        """Wait for a new trainer; False where its worker was lost, for Dask would wait for that very one to be back."""
+        """Wait for a new trainer; False if its worker was lost, for Dask would wait for that very one to be back."""
         until, done = time.monotonic() + START_TIMEOUT, settled(trainer)
         while worker in self.load():
             with suppress(TimeoutError):  # runs out only where the worker is lost while Dask fetches from it

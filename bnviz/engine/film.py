@@ -91,7 +91,7 @@ class Film:
     ) -> list[Frame]:
         """Return frames of the next so many steps after `seen`; none if the next one lies further ahead.
 
-        Trains where none is recorded, as far as steps and interval say.
+        Trains if none is recorded, as far as steps and interval say.
         """
         with self._training:
             if seen.tick < self.head.tick:  # another watcher has trained meanwhile
@@ -205,7 +205,7 @@ class Film:
 def frames_of(view: View) -> list[Frame]:
     """Return the frames of a finished run that are in its history: whoever is shown them has that history.
 
-    Empty where its curves are means of several steps, from which the losses of a frame do not follow.
+    Empty if its curves are means of several steps, from which the losses of a frame do not follow.
     """
     if any(history.stride != 1 for history in view.variants) or view.latest is None:
         return []

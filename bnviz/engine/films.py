@@ -65,7 +65,7 @@ class Films:
             return self._add(Film(self._engine, recipe, first, trainer), who, focus)
 
     def branch(self, film: Film, who: object, seen: Frame, edit: Edit, focus: Focus) -> Film:
-        """Return the film of what a watcher changes where it is; it watches that from now on."""
+        """Return the film that a watcher's change leads to, from its present step on, and let it watch that."""
         recipe = replace(film.recipe, changes=(*film.recipe.changes, (seen.tick, edit)))
         with self._making[recipe]:
             if (known := self._watched(recipe, who, focus)) is None:
@@ -137,7 +137,7 @@ class Films:
 
 
 class FilmedTrainer:
-    """The trainer of one run, called from one thread: it shows a film, and trains where that has no frames yet.
+    """The trainer of one run, called from one thread: it shows a film, and trains when that has no more frames.
 
     A call raises WorkerLostError if the worker is gone; then `recover`.
     """

@@ -178,7 +178,7 @@ class Labs:
         return tab
 
     def _make_room(self) -> None:
-        """End what has been left for longest where all places are taken; raises RefusedError where nothing has."""
+        """End what has been left for longest if all places are taken; raises RefusedError if nothing has been left."""
         most, why = most_runs()
         while len(self._labs) >= most:
             left = [(lab.left, key) for key, lab in self._labs.items() if lab.owner is None]

@@ -62,7 +62,7 @@ async def call(address: str, seconds: float) -> None:
 
 
 def close(client: Client) -> None:
-    """Close a connection to a scheduler, or leave it as it is where that takes too long."""
+    """Close a connection to a scheduler, or leave it as it is if that takes too long."""
     with suppress(TimeoutError):
         client.close(timeout=CLOSE_TIMEOUT)
 
@@ -74,7 +74,7 @@ class Pulse:
     """
 
     def __init__(self, look: Callable[[float], Mapping[str, Beat]], faltered: Bell) -> None:
-        """`look`: asks the scheduler, for so many seconds at most; raises OSError where that does not answer.
+        """`look`: asks the scheduler, for so many seconds at most; raises OSError if that does not answer.
 
         faltered: rung when a process falls silent, and when it is heard again.
         """

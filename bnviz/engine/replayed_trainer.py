@@ -25,7 +25,7 @@ SAVE_EVERY = 0.5  # seconds of training, which a replay takes at most where the 
 
 @dataclass(frozen=True)
 class Saved:
-    """A trainer as it was at a tick, after `trained` seconds of training, infinite where it grew too large, and so many
+    """A trainer as it was at a tick, after `trained` seconds of training, infinite if it grew too large, and so many
     changes."""
 
     state: bytes = b""
@@ -36,7 +36,7 @@ class Saved:
 
 @contextmanager
 def freed_on_error(trainer: "ReplayedTrainer") -> Iterator[None]:
-    """Free a trainer where what is done with it fails; until Python collects it, its worker would count it."""
+    """Free a trainer if what is done with it fails; until Python collects it, its worker would count it."""
     with ExitStack() as undo:
         undo.callback(trainer.stop)
         yield
@@ -136,7 +136,7 @@ class ReplayedTrainer:
             )
 
     def _move(self) -> None:
-        """Go on where another worker is freer."""
+        """Move to another worker if that is freer."""
         base, state, twin = self._base, self._actor.call("save"), RemoteActor(self._engine)
         if base is None or state is None:
             self.saved = replace(self.saved, trained=math.inf)

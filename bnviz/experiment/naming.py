@@ -1,4 +1,4 @@
-"""What the networks of an experiment are called: by what they are; by their letter too where several are alike."""
+"""What the networks of an experiment are called: by what they are; by their letter too if several are alike."""
 
 from collections import Counter
 

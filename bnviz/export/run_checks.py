@@ -1,4 +1,4 @@
-"""What the numbers of a run must be, whoever made its file: finite where charts count on it, and in their range."""
+"""What the numbers of a run must be, whoever made its file: finite if charts count on it, and in their range."""
 
 from collections.abc import Callable
 

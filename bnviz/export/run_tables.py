@@ -163,7 +163,7 @@ def _joined(table: str, parts: Sequence[Column], dtypes: tuple[str, ...]) -> Col
 class TableReader:
     """Takes the records of a run from its tables, in the order in which `TableWriter` was given them.
 
-    Raises WrongNumbersError where they do not fit the experiment.
+    Raises WrongNumbersError if they do not fit the experiment.
     """
 
     def __init__(self, tables: Tables, experiment: Experiment) -> None:

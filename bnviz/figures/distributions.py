@@ -213,7 +213,7 @@ def _panels(view: View, x: Figure, y: Figure) -> tuple[Figure, list[Figure], int
 
 
 def _span(courses: Sequence[DistributionCourse]) -> list[float]:
-    """The range of all panels: of the bins, or the middle half or quarter where that holds nearly everything."""
+    """The range of all panels: of the bins, or the middle half or quarter if that holds nearly everything."""
     low, high = min(c.low for c in courses), max(c.high for c in courses)
     for part in (0.25, 0.5):
         left, right = (low + high - part * (high - low)) / 2, (low + high + part * (high - low)) / 2

@@ -122,7 +122,7 @@ def _ends(values: Floats) -> list[float]:
 
 
 def _plane(each: Slice, number: str) -> Figure:
-    """The two axes of a panel, with the share of the path along each where the plane is that of a path."""
+    """The two axes of a panel, with the share of the path along each if the plane is that of a path."""
     shares = [f" ({share:.0%})" for share in each.explained] or ["", ""]
     across, up = (name + share for name, share in zip(DIRECTIONS[each.kind], shares, strict=True))
     return {

@@ -50,7 +50,7 @@ def training_loss(view: View, *, smoothing: int, log: bool, x: str, ghosts: Sequ
     """Draw the loss of each batch as a shadow, its mean over the last `smoothing` steps as a line, the test loss as
     points, and the ghosts' lines pale.
 
-    Lines that lie on one another are both seen: every second network's is dashed where networks are equal so far.
+    Lines that lie on one another are both seen: every second network's is dashed while networks are equal.
     """
     experiment, names = view.experiment, network_names(view.experiment)
     data: list[Figure] = []

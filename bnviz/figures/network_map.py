@@ -63,7 +63,7 @@ def network_map(frame: Frame, experiment: Experiment, *, quantity: str, layer: i
 
 
 def _cells(layers: list[Floats]) -> Floats:
-    """(layers, units of the widest), NaN where a narrower layer has no unit."""
+    """(layers, units of the widest), NaN in place of the units that a narrower layer lacks."""
     cells = np.full((len(layers), max(map(len, layers))), np.nan)
     for row, values in zip(cells, layers, strict=True):
         row[: len(values)] = values

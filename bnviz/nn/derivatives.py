@@ -23,7 +23,7 @@ def derive_further(y: Tensor, eps: float, of_batch: bool) -> Tensor:
 def _gradients(
     eps: float, of_batch: bool, kernels: tuple[Tensor | None, ...], deltas: tuple[Tensor | None, ...]
 ) -> tuple[Tensor | None, ...] | None:
-    """Return the gradients for x, gamma and beta, in place of the kernel's own; None where those may stay.
+    """Return the gradients for x, gamma and beta, in place of the kernel's own; None if those may stay.
 
         dL/dx = gamma / sqrt(sigma^2 + eps) (dL/dy - mean(dL/dy) - x_hat mean(dL/dy x_hat))
 

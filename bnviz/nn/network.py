@@ -241,7 +241,7 @@ class Stack:
         return found
 
     def _replace(self, whole: Tensor, group: slice, part: Tensor) -> Tensor:
-        """`whole` with one slice exchanged, as a new tensor; the part itself where it is the whole."""
+        """`whole` with one slice exchanged, as a new tensor; the part itself if it is the whole."""
         if part.shape[0] == whole.shape[0]:
             return part
         pieces = (whole[: group.start], part, whole[group.stop :])

@@ -142,7 +142,7 @@ def batchnorm_backward(dout: npt.ArrayLike, cache: Cache) -> tuple[Array, Array,
         dL/dx = gamma / sqrt(sigma^2 + eps) (dL/dy - dL/dbeta / N - x_hat dL/dgamma / N)
 
     In test mode the statistics are constants: dL/dx = gamma / sqrt(sigma^2 + eps) dL/dy.
-    Raises ValueError where dout has another shape than x.
+    Raises ValueError if dout has another shape than x.
     """
     dout = _gradient(dout, cache)
     dbeta = dout.sum(axis=0)
@@ -155,7 +155,7 @@ def batchnorm_backward_staged(dout: npt.ArrayLike, cache: Cache) -> Gradients:
     """The same gradients one node of the computational graph at a time, from y back to x; every one is returned.
 
     dout (N, D). In test mode nothing flows on from the statistics to x: dsquared, dcentered_var and dx_mean are zero.
-    Raises ValueError where dout has another shape than x.
+    Raises ValueError if dout has another shape than x.
     """
     dout = _gradient(dout, cache)
     count = len(dout)

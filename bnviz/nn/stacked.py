@@ -9,7 +9,7 @@ After a convolution C are channels, x is (V, B, C, H, W), and a statistic, (V, 1
 values of a channel (section 3.2 of the paper), which then stand wherever B is written below.
 
 The options of `BatchNormConfig` are columns, (V, 1, 1) or (V, 1, 1, 1, 1), so that networks with different ones share a
-stack. A column is None where no network departs from the usual, and then costs nothing.
+stack. A column is None if no network departs from the usual, and then costs nothing.
 """
 
 import math
@@ -256,7 +256,7 @@ class StackedBatchNorm:
         return mean, centred, centred.square().mean(over, keepdim=True)
 
     def _count(self, x: Tensor) -> int:
-        """The values that a statistic is taken over. Raises ValueError where they are one."""
+        """The values that a statistic is taken over. Raises ValueError if there is only one."""
         count: int = math.prod(x.shape[dim] for dim in self.over)
         if count < 2:
             raise ValueError(f"batch statistics need a batch of at least 2 digits, got {count}; use running statistics")

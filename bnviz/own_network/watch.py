@@ -52,7 +52,7 @@ def watch(
     Hooks are on it only during the step of a look. Of a compiled model (`torch.compile`), which runs past hooks,
     weights, gradients and running statistics are seen, and no activations.
 
-    Raises ValueError with the argument's name, and StoreError where the database cannot be written; then nothing is
+    Raises ValueError with the argument's name, and StoreError if the database cannot be written; then nothing is
     left behind.
     """
     checked_model(model)
@@ -165,7 +165,7 @@ class Observer:
         self._look.began_at = self._spent + self._writer.spent
 
     def _tell_losses(self) -> None:
-        """Hand losses over between looks where that needs no waiting for an accelerator."""
+        """Hand losses over between looks if that needs no waiting for an accelerator."""
         if _device(self._losses).type == "cpu":
             self._writer.put(None, *self._fetched())
         elif len(self._losses) > LOSSES:

@@ -78,7 +78,7 @@ class NormalizationLook:
     """A normalization layer at one moment; C channels, K passes.
 
     training: whether it normalized with the statistics of the batch. counter: batches tracked, None if it counts none.
-    running_mean, running_var, gamma, beta: (C,), empty where the layer has none. batch_mean, batch_var: (K, C), of
+    running_mean, running_var, gamma, beta: (C,), empty if the layer has none. batch_mean, batch_var: (K, C), of
     each pass, the variance unbiased. values: (K,), values a channel. population_mean, population_var: (C,), over all
     passes at hand: the mean of all values and the pooled variance within the batches. unfit: channels whose running
     statistics are not finite, or a variance negative. uses: passes through the layer for one through the network.
@@ -131,7 +131,7 @@ class Look:
 
     loss: in training. examples: in a batch, 0 if not known. first_loss: the very first one that was seen. batch_loss,
     eval_loss: on the same batches with everything in eval mode, with the statistics of each batch and with the running
-    ones; NaN where not measured.
+    ones; NaN if not measured.
     """
 
     step: int

@@ -21,7 +21,7 @@ _POSTGRESQL = {"25006": READ_ONLY, "42501": READ_ONLY, "53100": FULL, "55P03": B
 
 
 class StoreError(Exception):
-    """Raised where runs cannot be kept or found; its text is one sentence for the user."""
+    """Raised when runs cannot be kept or found; its text is one sentence for the user."""
 
 
 @contextmanager

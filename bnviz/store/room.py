@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 
 def oldest_beyond(known: Iterable[tuple[str, int]], over: int) -> tuple[list[str], int]:
-    """Return the keys that have to go, and the bytes that are still too many then, at most 0 where all fits.
+    """Return the keys that have to go, and the bytes that are still too many then, at most 0 if all fits.
 
     known: keys and bytes, those first that go first. over: bytes that are too many.
     """

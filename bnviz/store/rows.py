@@ -19,7 +19,7 @@ SMALL_CURVE_POINTS = 40  # of a small curve
 
 @dataclass(frozen=True)
 class NetworkRow:
-    """One network of a kept run: its name, its last test results, its largest saturated share (NaN where unknown), and
+    """One network of a kept run: its name, its last test results, its largest saturated share (NaN if unknown), and
     its training loss as at most SMALL_CURVE_POINTS means over equal parts of the run."""
 
     name: str

@@ -41,7 +41,7 @@ def histogram_of_sorted(x: Floats, low: float, high: float) -> Counts:
 def close_up_of_sorted(x: Floats, low: float, high: float) -> CloseUp | None:
     """Return the histogram of sorted values (n,) that all lie in the middle tenth of a range, as close as they allow.
 
-    None too where all are the same, which no bins can show better.
+    None too if all are the same, which no bins can show better.
     """
     if x[0] == x[-1]:
         return None

@@ -130,7 +130,7 @@ def _layer_frames(stack: Stack, layer: int, activation: str, *, counted: bool, s
 
 
 def _percentiles(values: Tensor) -> Floats:
-    """(digits, units) -> (3, units), interpolated between digits; NaN where a value is.
+    """(digits, units) -> (3, units), interpolated between digits; NaN for a unit with a NaN.
 
     To the bit what np.percentile says, by sorting, in a twelfth of its time.
     """

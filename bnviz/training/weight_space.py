@@ -34,7 +34,7 @@ def gradients(stack: Stack) -> list[Tensor]:
 
 
 def trained(stack: Stack) -> list[bool]:
-    """Return whether training moves each parameter: not gamma and beta where no network of the stack learns them."""
+    """Return whether training moves each parameter: not gamma and beta if no network of the stack learns them."""
     learned = [norm.affine is None or bool(norm.affine.any()) for _, norm in _norms(stack)]
     return [True] * (2 * len(stack.linears())) + [each for each in learned for _ in range(2)]
 

@@ -113,7 +113,7 @@ def activations(stack: Stack, images: Tensor) -> float:
 
 
 def _check(stack: Stack, images: Tensor, kept: int) -> None:
-    """Raises ValueError where there is no landscape, or where it would take too much memory."""
+    """Raises ValueError if there is no landscape, or if it would take too much memory."""
     if not torch.isfinite(weight_space.flat(stack)).all():
         raise ValueError("it has diverged, and there is no landscape around weights that are no numbers.")
     needed = activations(stack, images) + weight_space.megabytes(stack) * (kept + 6)

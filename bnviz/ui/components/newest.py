@@ -52,7 +52,7 @@ def last_click(key: str) -> Click | None:
 
 
 def _told(key: str, name: str) -> dict[str, Any]:
-    """Return a component's message; nothing where the page is just being left, or where it is no object."""
+    """Return a component's message; nothing if the page is just being left, or if it is no object."""
     told = st.session_state.get(key, {}).get(name)
     return told if isinstance(told, dict) else {}
 

@@ -23,7 +23,7 @@ def style() -> None:
 
 
 def controls() -> tuple[InitialSetting, list[str]]:
-    """The setting, and what was refused; where something was, the last setting that was good."""
+    """The setting, and what was refused; if something was, the last setting that was good."""
     start = START
     _take(address_values(START))
     with st.container(horizontal=True, vertical_alignment="bottom", key="initial_settings"):
@@ -138,7 +138,7 @@ def _kept() -> dict[str, Any]:
 
 
 def _keep(name: str, default: Any) -> str:
-    """The key of a widget, given its last value where Streamlit has forgotten it: on coming back to the page."""
+    """The key of a widget, given its last value if Streamlit has forgotten it, as it does when the page is left."""
     key = _PREFIX + name
     if key not in st.session_state:
         st.session_state[key] = _kept().get(name, default)

@@ -159,7 +159,7 @@ def _of(experiment: Experiment, step: int) -> str:
 def _status(
     question: LongQuestion[Any], what: str, now: Experiment, nothing: str, seeds: tuple[int, ...] = ()
 ) -> list[str]:
-    """Progress, or why there is no answer, or of which run it is; seeds: where they are not just the run's own."""
+    """Progress, or why there is no answer, or of which run it is; seeds: if they are not just the run's own."""
     words = []
     if question.done is not None:
         words.append(progress_bar(question.done, what, question.left))

@@ -112,7 +112,7 @@ def _table() -> dict[str, Any]:
 
 
 def _axis(name: str, label: str, keys: list[str]) -> dict[str, Any] | None:
-    """The fields of one axis; None where there is none."""
+    """The fields of one axis; None if there is none."""
     if _table()[name] not in keys:
         _table()[name] = keys[0]
     titles = {key: setting.title for key, setting in AXES.items()} | {NONE: "none"}

@@ -37,7 +37,7 @@ def watched_list(store: WatchedStore) -> None:
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Say on the page where the database cannot be read, also in a part of it that runs by itself."""
+    """Say on the page that the database cannot be read, if so; also in a part of it that runs by itself."""
     try:
         yield
     except StoreError as error:

@@ -26,7 +26,7 @@ def store() -> Store:
 
 
 def _open() -> None:
-    """Open the database; where that has just failed, the next ones to ask are told at once and need not wait too."""
+    """Open the database; if that has just failed, the next ones to ask are told at once and need not wait too."""
     for error, at in _failures:
         if time.monotonic() - at < PAUSE:
             raise StoreError(str(error))

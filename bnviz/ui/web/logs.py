@@ -35,7 +35,7 @@ def handler(form: str) -> logging.Handler:
 
 @cache
 def write_down() -> None:
-    """Have everything that bnviz logs written to stderr: where BNVIZ_LOG is `json`, what runs begin and end too."""
+    """Have everything that bnviz logs written to stderr; if BNVIZ_LOG is `json`, also which runs begin and end."""
     form = os.environ.get(LOG, "text")
     own = logging.getLogger("bnviz")
     own.addHandler(handler(form))

@@ -55,7 +55,7 @@ class OperatorView:
         self._labs = labs
 
     async def health(self, _: Request) -> Response:
-        """GET: 200 where everything is as it should be, 503 with the reasons where it is not; for everybody."""
+        """GET: 200 if everything is as it should be, 503 with the reasons if it is not; for everybody."""
         state = await asyncio.to_thread(State.of, self._labs())
         parts = {part: state.problems.get(part, "ok") for part in ("engine", "workers", "store", "data")}
         status = 503 if state.problems else 200
