@@ -7,6 +7,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.pages_manager import PagesManager
 
+from bnviz.ui.components.browser_ids import introduce
 from bnviz.ui.sections.story.pages import story_pages
 from bnviz.ui.web.headers import Guarded
 from bnviz.ui.web.server import lifespan, routes
@@ -19,7 +20,7 @@ else:
     st.set_page_config(
         page_title="bnviz: batch normalization, live", page_icon="📊", layout="wide", initial_sidebar_state="collapsed"
     )
-    st.navigation(
+    page = st.navigation(
         [
             st.Page("pages/live_lab.py", title="Live lab", default=True),
             *story_pages(),
@@ -36,4 +37,6 @@ else:
             st.Page("pages/my_network_does_not_train.py", title="My network does not train"),
         ],
         position="top",
-    ).run()
+    )
+    introduce()
+    page.run()

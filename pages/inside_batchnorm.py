@@ -13,9 +13,9 @@ from bnviz.theory.walkthrough import COORDINATE_LIMIT, EPS, SHOWN_SCALES, Array,
 from bnviz.ui import page, session
 from bnviz.ui.asking.at_once import ask
 from bnviz.ui.asking.tasks import inquiries, task
+from bnviz.ui.components.browser_ids import tab_id
 from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.components.live_slider import live_slider, set_slider, slider_value
-from bnviz.ui.components.tab import tab_id
 from bnviz.wording import significant
 
 PAPER = "[Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)"
@@ -84,7 +84,7 @@ def edited_points() -> Array:
 def layer_units() -> tuple[Array, tuple[str, str]] | None:
     """What reaches the batchnorm of two units of the live lab's network; None, with a message, where there is none."""
     # Not asked again at every move of a slider: an engine that does not answer takes its time.
-    run = session.find_run(tab) if tab and "no_live_run" not in st.session_state else None
+    run = session.find_run(tab) if "no_live_run" not in st.session_state else None
     if run is None:
         st.session_state["no_live_run"] = True
         st.info("This tab has no live run yet. Open the live lab, then come back.", icon=":material/info:")

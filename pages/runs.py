@@ -5,8 +5,7 @@ import streamlit as st
 from bnviz.store.errors import StoreError
 from bnviz.store.keeper import runs_are_kept
 from bnviz.ui import page, settings_table
-from bnviz.ui.components.tab import tab_id
-from bnviz.ui.components.visitor import visitor_id
+from bnviz.ui.components.browser_ids import tab_id, visitor_id
 from bnviz.ui.sections.run_list import run_list
 from bnviz.ui.sections.stored_run import show_kept
 from bnviz.ui.web.kept import store
@@ -26,7 +25,7 @@ try:
                 "There is no run at this address: it was deleted, or the address is not whole.",
                 icon=":material/link_off:",
             )
-        elif tab is not None:  # the browser answers within the blink of an eye, and the page runs again
+        else:
             show_kept(run_id, kept, tab)
     elif visitor is not None:
         st.markdown(

@@ -18,9 +18,9 @@ from bnviz.records.history import View
 from bnviz.records.questions import InputsOfLayer
 from bnviz.ui import page, session
 from bnviz.ui.asking.repeated import LiveQuestion
+from bnviz.ui.components.browser_ids import tab_id
 from bnviz.ui.components.live_chart import live_chart, unchanged
 from bnviz.ui.components.live_slider import live_slider, set_slider
-from bnviz.ui.components.tab import tab_id
 from bnviz.ui.news import publish
 from bnviz.ui.sections.one_digit import one_digit, show_one_digit
 from bnviz.ui.sections.train_here import train_here_button
@@ -31,8 +31,6 @@ SIZES = (2, 4, 8, 16, 32, 64, 128)
 
 lab_network = watched_network(page.open_page("Training and inference"))
 tab = tab_id()
-if tab is None:  # the browser answers within the blink of an eye, and the page runs again
-    st.stop()
 run = session.claim_run(tab, lab_network, "inference")
 
 st.markdown(

@@ -19,7 +19,7 @@ from bnviz.experiment.settings import SHARED
 from bnviz.records.kept_run import KeptRun
 from bnviz.records.notes import RunNote, SweepNote
 from bnviz.ui import settings_table
-from bnviz.ui.components.tab import assign_tab_id, tab_id
+from bnviz.ui.components.browser_ids import assign_tab_id, tab_id
 from bnviz.ui.web.feed import Feed
 from bnviz.ui.web.server import labs, noted, use_local_engine
 
@@ -114,8 +114,6 @@ def live_run(experiment: Experiment, keep_weights: bool, page: Page = "live") ->
     page: another page, whose own run of the same experiment measures more.
     """
     tab = tab_id()
-    if tab is None:  # the browser answers within the blink of an eye, and the page runs again
-        st.stop()
     run = claim_run(tab, experiment, page)
     if run.experiment != experiment:
         longer = only_lasts_longer(run.experiment, experiment)

@@ -1,6 +1,8 @@
 """The addresses of the chapters: served by the app's own server, known to Streamlit's navigation."""
 
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from starlette.requests import Request
@@ -8,9 +10,13 @@ from starlette.responses import Response
 
 from bnviz.experiment.story import CHAPTERS
 from bnviz.ui.sections.story.pages import ChapterPage
+from bnviz.ui.web import page_html
 from bnviz.ui.web.page_html import _page, _page_of_a_chapter, serve_chapter
+from bnviz.ui.web.scripts import script_url
 from bnviz.ui.web.server import routes
 from tests.running import answered
+
+UI = Path(page_html.__file__).parents[1]
 
 
 def served(chapter: str) -> Response:
@@ -26,7 +32,7 @@ def test_a_chapter_is_streamlits_page_with_its_files_one_folder_up(number: int) 
     assert answer.headers["content-type"].startswith("text/html")
     files = re.findall(r'(?:src|href)="([^"]*)"', html)
     assert len(files) > 3
-    assert all(file.startswith("../") for file in files)
+    assert all(file.startswith(("../", "/bnviz/")) for file in files)
     assert html.index("BACKEND_BASE_URL") < html.index('src="../static')
 
 
@@ -46,8 +52,22 @@ def test_the_navigation_knows_a_chapter_by_its_address() -> None:
     assert ChapterPage(CHAPTERS[3]).url_path == "story/3"
 
 
-def test_the_style_of_all_pages_is_in_the_page_itself_before_its_script_runs() -> None:
-    for served in (_page(), _page_of_a_chapter()):
-        head = served.partition("</head>")[0]
-        assert ".block-container" in head
-        assert served.count("</head>") == 1
+@pytest.mark.parametrize("served", [_page, _page_of_a_chapter])
+def test_the_styles_of_all_pages_and_of_components_are_in_the_page_itself(served: Callable[[], str]) -> None:
+    head = served().partition("</head>")[0]
+    for sheet in (UI / "page.css", *(UI / "components").glob("*.css")):
+        assert sheet.read_text() in head, sheet
+    assert served().count("</head>") == 1
+
+
+@pytest.mark.parametrize("served", [_page, _page_of_a_chapter])
+def test_the_scripts_of_charts_and_all_that_they_import_are_loaded_with_the_page(served: Callable[[], str]) -> None:
+    early = re.findall(r'<link rel="modulepreload" href="(/bnviz/[^"]*)">', served())
+    assert {script_url("live_chart"), script_url("chart/chart"), script_url("chart/marks/values")} <= set(early)
+    assert len(early) == len(set(early))
+    assert f'<link rel="preload" as="script" href="{script_url("plotly")}">' in served()
+
+
+def test_no_rule_of_all_pages_asks_what_stands_below_an_element() -> None:
+    """`:has()` has the browser look through the page at each change of it, and charts change all the time."""
+    assert ":has(" not in _page().partition("</head>")[0]

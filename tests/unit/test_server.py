@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 import pytest
 from starlette.applications import Starlette
 
-from bnviz.ui.web import server
+from bnviz.ui.web import scripts, server
 from tests.running import answered
 
 COMPONENTS = Path(server.__file__).parents[1] / "components"
@@ -38,12 +38,12 @@ def get(path: str) -> tuple[int, dict[str, str], str]:
 @pytest.mark.parametrize(("base", "path"), [("", "/bnviz/plotly-"), ("lab/one", "/lab/one/bnviz/plotly-")])
 def test_scripts_are_found_under_the_base_path(base: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streamlit.get_option", lambda _: base)
-    assert server.script_url("plotly").startswith(path)
+    assert scripts.script_url("plotly").startswith(path)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=str)
 def test_a_script_and_all_that_it_imports_are_served_for_ever(script: Path) -> None:
-    address = server.script_url(script.with_suffix("").as_posix())
+    address = scripts.script_url(script.with_suffix("").as_posix())
     status, headers, text = get(address)
     assert status == 200
     assert headers["content-type"].startswith("text/javascript")
@@ -54,7 +54,7 @@ def test_a_script_and_all_that_it_imports_are_served_for_ever(script: Path) -> N
 
 @pytest.mark.parametrize("path", ["live_chart.js", "scripts-000000000000/live_chart.js", "{}/../component.py", "{}/"])
 def test_nothing_else_is_served(path: str) -> None:
-    folder = server.script_url("live_chart").split("/")[2]
+    folder = scripts.script_url("live_chart").split("/")[2]
     assert get(f"/bnviz/{path.format(folder)}")[0] == 404
 
 

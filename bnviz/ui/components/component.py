@@ -1,4 +1,4 @@
-"""How a component is made: its script, its style sheet and its HTML, drawn by Streamlit in the browser."""
+"""How a component is made: its script and its HTML, drawn by Streamlit in the browser."""
 
 from collections.abc import Callable
 from functools import cache
@@ -7,8 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from bnviz.ui.stylesheet import stylesheet
-from bnviz.ui.web.server import script_url
+from bnviz.ui.web.scripts import script_url
 
 # The glue travels with every message, the scripts it loads only once.
 _JS = """const load = (script) => import(new URL(script, location.origin));
@@ -20,19 +19,18 @@ export default async (component) => {{
 
 
 @cache
-def component(name: str, module: str, function: str, html: str, *, isolate_styles: bool = False) -> Callable[..., Any]:
+def component(name: str, module: str, function: str, html: str) -> Callable[..., Any]:
     """Return the component `name`, drawn by a function of the script beside `module`, the __file__ of its Python.
 
-    The function is given the component's data and place (component.d.ts). A style sheet beside the module belongs to
-    it too. Streamlit knows a component by its name alone: one with other HTML must have another name.
+    The function is given the component's data and place (component.d.ts). Its style sheet, the .css file beside the
+    module, stands in the page already (`bnviz.ui.web.page_html`): one that came with every place of the component
+    would have the browser work out the style of the whole page anew each time. Streamlit knows a component by its name
+    alone: one with other HTML must have another name.
     """
     script = script_url(Path(module).stem)
     js = _JS.format(script=script, messages=script_url("messages"), function=function)
-    css = sheet.read_text() if (sheet := stylesheet(module)) else None
-    renderer: Callable[..., Any] = st.components.v2.component(
-        f"bnviz_{name}", html=html, css=css, js=js, isolate_styles=isolate_styles
-    )
-    return renderer
+    made: Callable[..., Any] = st.components.v2.component(f"bnviz_{name}", html=html, js=js, isolate_styles=False)
+    return made
 
 
 def ignore() -> None:

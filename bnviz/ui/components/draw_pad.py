@@ -11,12 +11,14 @@ from bnviz.ui.components.component import component, ignore
 SIDE = 140  # pixels of the ink that the browser sends: five for each of MNIST's 28
 
 _HTML = """
-<div class="pad"><svg viewBox="0 0 28 28" role="img" aria-label="Drawing pad: empty"></svg></div>
-<div class="buttons">
-  <button type="button" class="undo" disabled>Undo</button>
-  <button type="button" class="clear" disabled>Clear</button>
+<div class="bnviz-pad">
+  <div class="paper"><svg viewBox="0 0 28 28" role="img" aria-label="Drawing pad: empty"></svg></div>
+  <div class="buttons">
+    <button type="button" class="undo" disabled>Undo</button>
+    <button type="button" class="clear" disabled>Clear</button>
+  </div>
+  <p>Draw one digit with mouse, finger or pen.</p>
 </div>
-<p>Draw one digit with mouse, finger or pen.</p>
 """
 
 
@@ -25,7 +27,7 @@ def draw_pad(key: str = "draw_pad") -> NDArray[np.uint8] | None:
 
     The page runs again after every finished stroke. The strokes themselves stay in the browser until it loads anew.
     """
-    pad = component("draw_pad", __file__, "drawPad", _HTML, isolate_styles=True)
+    pad = component("draw_pad", __file__, "drawPad", _HTML)
     ink = read_ink(pad(data={"key": key, "side": SIDE}, key=key, on_ink_change=ignore).ink)
     return None if ink is None else as_mnist(ink)
 

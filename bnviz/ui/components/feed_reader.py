@@ -3,7 +3,7 @@
 from zlib import crc32
 
 from bnviz.ui.components.component import component, ignore
-from bnviz.ui.web.server import feed_url, script_url
+from bnviz.ui.web.scripts import feed_url, script_url
 
 
 def read_feed(token: str, html: str = "", *, key: str = "news") -> None:

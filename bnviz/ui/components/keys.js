@@ -1,5 +1,6 @@
 // @ts-check
-// Keys that press the page's own buttons and switches, for whoever stands beside a projector.
+// Keys that press the page's own buttons and switches, for whoever stands beside a projector. While they do, the page is
+// styled for the last row.
 
 /** @typedef {{ active: boolean, keys: Record<string, string> }} Keys keys: a selector by the key's name */
 
@@ -27,5 +28,6 @@ export function keys({ data }) {
   known = data;
   if (!listening) document.addEventListener("keydown", pressed, true);
   listening = true;
-  return () => {};
+  document.body.classList.toggle("bnviz-presenting", data.active);
+  return () => document.body.classList.remove("bnviz-presenting");
 }

@@ -5,6 +5,7 @@
 /** @import { PatientComponent } from "./component.d.ts" */
 
 import { deliver, mount, save, takeWaiting, unmount } from "./chart/charts.js";
+import { loadPlotly } from "./chart/plotly.js";
 
 /**
  * @typedef {object} ChartData
@@ -28,6 +29,7 @@ export function liveChart({ data: { key, url, figure, clickable, savable }, pare
   const waited = takeWaiting(key);
   const next = figure ? { figure, url } : waited;
   if (next) deliver(key, next);
+  else loadPlotly(url).catch(() => {}); // before the figure is there; if it fails now, the figure says so
   return () => {
     if (!div.isConnected) unmount(key, chart); // Streamlit also calls this when new data overtake the old
   };

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from bnviz.figures.style import USUAL_HEIGHT, Figure
 from bnviz.ui.components.component import component, ignore
-from bnviz.ui.web.server import script_url
+from bnviz.ui.web.scripts import script_url
 
 _HTML = """<div class="bnviz-notes"></div><div class="bnviz-chart" role="figure" style="height: {height}px"></div>
 <button type="button" class="bnviz-save" hidden>Save as PNG</button>"""

@@ -4,7 +4,7 @@ import streamlit as st
 
 from bnviz.ui.components.component import component
 from bnviz.ui.components.newest import last_told, newest_move
-from bnviz.ui.web.server import script_url, shortcut_url
+from bnviz.ui.web.scripts import script_url, shortcut_url
 from bnviz.ui.web.shortcut import Shortcut
 
 _HTML = """<label class="bnviz-slider">

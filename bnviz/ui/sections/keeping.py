@@ -10,9 +10,9 @@ from bnviz.findings.live import live_findings
 from bnviz.findings.outcome import outcome
 from bnviz.records.history import History
 from bnviz.store.keeper import runs_are_kept
-from bnviz.ui.components.visitor import visitor_id
+from bnviz.ui.components.browser_ids import visitor_id
 from bnviz.ui.web.kept import keeper
-from bnviz.ui.web.server import page_url
+from bnviz.ui.web.scripts import page_url
 
 _kept: WeakSet[History] = WeakSet()  # of runs that were handed over; one that starts over has another
 
@@ -29,7 +29,7 @@ def keep_at_its_end(run: Run) -> None:
 
 def keep_pinned(run: Run) -> None:
     """Keep a run that was just pinned; it stays when room is needed."""
-    if (visitor := st.session_state.get("visitor")) is not None:
+    if (visitor := visitor_id()) is not None:
         _keep(run, visitor, pinned=True)
 
 
@@ -38,7 +38,7 @@ def share_run(run: Run) -> None:
     if not runs_are_kept():
         return
     if st.button("This run: make a permalink", key="permalink", icon=":material/link:"):
-        visitor = st.session_state.get("visitor")
+        visitor = visitor_id()
         shared = _keep(run, visitor) if visitor else None
         st.session_state["shared_run"] = shared
     if shared := st.session_state.get("shared_run"):

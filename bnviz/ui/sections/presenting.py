@@ -18,5 +18,5 @@ def present_button() -> None:
 
     label, icon = ("End", ":material/close_fullscreen:") if on else ("Present", ":material/slideshow:")
     st.button(label, key="present", icon=icon, on_click=flip)
-    with st.container(key="presenting" if on else "not_presenting"):  # the style sheet looks for the first
+    with st.container(key="key_listening"):  # not in the page's flow
         listen(active=on)

@@ -23,8 +23,8 @@ from bnviz.figures.style import Figure
 from bnviz.findings.sweep import sweep_findings
 from bnviz.records.sweep import SweepResults
 from bnviz.ui import session, settings_table
+from bnviz.ui.components.browser_ids import assign_tab_id, tab_id
 from bnviz.ui.components.feed_reader import read_feed
-from bnviz.ui.components.tab import assign_tab_id, tab_id
 from bnviz.ui.sections import sweep_form
 from bnviz.wording import clock
 
@@ -38,8 +38,7 @@ _LIVE = '<div class="bnviz-status"></div><div class="bnviz-notice" role="status"
 
 def current() -> SweepRun | None:
     """The sweep that this tab has started; stops the page where no engine answers."""
-    if (tab := tab_id()) is None:  # the browser answers within the blink of an eye, and the page runs again
-        st.stop()
+    tab = tab_id()
     presence = session.present()
     session.show_refusals(presence.labs.engine)
     run = session.find_sweep(tab)

@@ -1,9 +1,9 @@
-"""Streamlit's page as this server gives it: with the style sheet of all pages, and also at the address of a chapter.
+"""Streamlit's page as this server gives it: with the style sheets of all pages, and also at the address of a chapter.
 
-The style sheet stands in the page itself, because one that comes with the first run of the script comes after the first
-paint, and moves everything. The scripts of its widgets are loaded with the page, not one after the other when the first
-widget of a kind comes and takes more room than was kept for it. Streamlit serves addresses of one part alone; at
-/story/3 its HTML looks for its scripts, and for the server, one folder up.
+The style sheets stand in the page itself, because one that comes with the first run of the script comes after the first
+paint, and moves everything. The scripts of its widgets and of our components are loaded with the page, not one after
+the other when the first of a kind comes and takes more room than was kept for it. Streamlit serves addresses of one
+part alone; at /story/3 its HTML looks for its scripts, and for the server, one folder up.
 """
 
 import re
@@ -16,8 +16,9 @@ from streamlit.file_util import get_static_dir
 
 from bnviz.experiment.story import CHAPTERS
 from bnviz.ui.web.headers import page_policy
+from bnviz.ui.web.scripts import script_url, soon_needed
 
-_STYLE = Path(__file__).parents[1] / "page.css"
+_UI = Path(__file__).parents[1]
 _NUMBERS = {str(chapter.number) for chapter in CHAPTERS}
 _SERVER = """<script>
       const up = new URL("..", location.href).href;
@@ -37,8 +38,11 @@ def _page() -> str:
         for name in _scripts_of_widgets()
         if f"/{name}" not in html
     )
-    style = f"<style>\n{_STYLE.read_text(encoding='utf-8')}</style>"
-    return html.replace("</head>", f"{early}{style}\n  </head>", 1)
+    ours = "".join(f'<link rel="modulepreload" href="{address}">\n    ' for address in soon_needed())
+    plotly = f'<link rel="preload" as="script" href="{script_url("plotly")}">\n    '
+    sheets = [_UI / "page.css", *sorted((_UI / "components").glob("*.css"))]
+    style = f"<style>\n{''.join(sheet.read_text(encoding='utf-8') for sheet in sheets)}</style>"
+    return html.replace("</head>", f"{early}{ours}{plotly}{style}\n  </head>", 1)
 
 
 def _scripts_of_widgets() -> list[str]:

@@ -14,7 +14,7 @@ from bnviz.findings.guesses import comparison
 from bnviz.findings.story import Reveal
 from bnviz.ui import page
 from bnviz.ui.components import guess_store
-from bnviz.ui.components.tab import tab_id
+from bnviz.ui.components.browser_ids import tab_id
 from bnviz.ui.sections.story import links
 from bnviz.ui.sections.story.batch import show_batch
 from bnviz.ui.sections.story.guess import ask_guess, show_guess
@@ -41,7 +41,7 @@ def show_chapter(number: int) -> None:
     links.draw_strip(number, records or {})
     st.title(f"{number} · {chapter.title}", anchor=False)
     st.markdown(chapter.question)
-    if tab is None or records is None:  # the browser answers within the blink of an eye, and the page runs again
+    if records is None:  # the browser answers within the blink of an eye, and the page runs again
         guess_store.draw_store()
         st.stop()
     done = show_recap(records) if chapter.guess is None else _show_question(chapter, tab, records.get(number))

@@ -13,7 +13,7 @@ from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.settings import unflatten
 from bnviz.experiment.story import CHAPTERS
 from bnviz.ui.components.page_links import PageLink, page_links
-from bnviz.ui.web.server import page_url
+from bnviz.ui.web.scripts import page_url
 
 PAGES: dict[Page, str] = {
     "live_lab": "Live lab",
