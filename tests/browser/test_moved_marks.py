@@ -93,3 +93,25 @@ def test_moved_marks_of_other_pages_stand_where_plotly_draws_them(page: str, lab
     lab.wait_for_step(lambda step: step > 300)
     found = {key: lab.chart(key, f"await compareMovedMarks(div, {CHART})") for key in charts}
     assert found == {key: [] for key in charts}
+
+
+COUNT_DRAWINGS = """(() => {
+  window.drawn = 0;
+  const { react } = window.Plotly;
+  window.Plotly.react = (div, ...rest) => {
+    window.drawn += Number(div.closest(".st-key-chart_saturation") !== null);
+    return react(div, ...rest);
+  };
+})()"""
+
+
+def test_figures_that_come_slowly_are_moved_too(lab: Lab) -> None:
+    """If Plotly drew whenever a figure is a little late, a slow machine would be slower yet."""
+    lab.open("?steps=100000")
+    lab.speed("1")
+    lab.click("play")
+    lab.wait_for_step(lambda step: step > 2)
+    lab.page.evaluate(COUNT_DRAWINGS)
+    before = lab.updates("chart_saturation")
+    wait_for(lambda: lab.updates("chart_saturation") >= before + 8, "eight figures of a slow run")
+    assert lab.page.evaluate("window.drawn") <= 3

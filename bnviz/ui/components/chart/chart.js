@@ -13,7 +13,8 @@ import { Zoom } from "./zoom.js";
 
 const CONFIG = { displayModeBar: false, scrollZoom: false }; // the bar covers what it belongs to, and uploads charts
 const AT_ONCE = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: false } };
-const SETTLE = 150; // milliseconds without a figure until Plotly hears of marks that were moved without it
+const SETTLE = 150; // milliseconds without a figure until Plotly hears of marks that were moved without it ...
+const PAUSE = 2000; // ... and at most so many where figures come slowly: drawn in between, they would come slower yet
 const UNSEEN_EVERY = 500; // milliseconds between two drawings of a chart that is off the screen
 const WHOLE = new Set(["heatmap", "contour", "surface", "scatter3d"]); // know no update of their data alone
 
@@ -80,8 +81,10 @@ export class Chart {
   #isOnScreen = true;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #settling;
+  #movedAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #unseen;
+  #unseenAt = -UNSEEN_EVERY; // when it was last drawn off the screen
 
   /**
    * @param {HTMLElement} div
@@ -149,10 +152,15 @@ export class Chart {
     if (same && same === (this.#next ?? this.#shown)?.figure.layout.meta.same) return;
     this.#next = delivery;
     if (this.#isOnScreen || !this.isReady) return this.#draw();
-    this.#unseen ??= setTimeout(() => {
-      this.#unseen = undefined;
-      this.#draw();
-    }, UNSEEN_EVERY);
+    const since = performance.now() - this.#unseenAt;
+    this.#unseen ??= setTimeout(
+      () => {
+        this.#unseen = undefined;
+        this.#unseenAt = performance.now();
+        this.#draw();
+      },
+      Math.max(UNSEEN_EVERY - since, 0),
+    );
   }
 
   /** Whether marks stand elsewhere than Plotly knows. */
@@ -242,6 +250,7 @@ export class Chart {
     this.saveButton.disabled = !figure.data.length; // there is nothing to save
     if (!this.isReady) {
       div.dataset.ready = "true";
+      for (const each of [this.words, div.closest(".stElementContainer")]) each?.setAttribute("data-drawn", "");
       this.#listen();
     }
     div.dataset.updates = String(Number(div.dataset.updates ?? 0) + 1);
@@ -312,8 +321,12 @@ export class Chart {
   /** @param {number} seconds that a line is still on its way to appear: Plotly would show all of it */
   #waitToSettle(seconds) {
     clearTimeout(this.#settling);
+    const now = performance.now();
+    const apart = now - this.#movedAt;
+    this.#movedAt = now;
+    const rest = apart < PAUSE ? Math.min(SETTLE + 2 * apart, PAUSE) : SETTLE;
     // Off the screen the next figure comes later: while a run moves, Plotly must not draw what nobody sees.
-    const wait = SETTLE + 1000 * seconds + (this.#isOnScreen ? 0 : UNSEEN_EVERY);
+    const wait = rest + 1000 * seconds + (this.#isOnScreen ? 0 : UNSEEN_EVERY);
     this.#settling = setTimeout(() => this.settle(), wait);
   }
 
