@@ -21,7 +21,7 @@ from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.asking.repeated import LiveQuestion
 from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.news import publish
-from bnviz.ui.sections.networks import network_bar
+from bnviz.ui.sections.networks import network_bar, weights_are_kept
 from bnviz.ui.sections.rewind import history_slider, rewound
 from bnviz.ui.transport import transport
 
@@ -31,8 +31,8 @@ SINCE = {"start": "the first frame", "before": "the kept frame before"}
 
 experiment = page.open_page("Covariate shift")
 controls.sidebar()
-keep_weights = network_bar(experiment)
-_, run = session.live_run(experiment, keep_weights)
+network_bar(experiment)
+_, run = session.live_run(experiment, weights_are_kept())
 past = rewound(run)
 
 st.markdown(

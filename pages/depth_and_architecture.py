@@ -20,7 +20,7 @@ from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.asking.repeated import LiveQuestion, newest
 from bnviz.ui.components.live_chart import live_chart, unchanged
 from bnviz.ui.news import publish
-from bnviz.ui.sections.networks import network_bar
+from bnviz.ui.sections.networks import network_bar, weights_are_kept
 from bnviz.ui.transport import transport
 
 NETWORKS = ("deep", "deep_relu", "deepest", "paper", "lenet")  # presets
@@ -28,8 +28,8 @@ DEPTHS = (1, 2, 5, 10, 20)
 
 experiment = page.open_page("Depth and architecture")
 controls.sidebar()
-keep_weights = network_bar(experiment)
-_, run = session.live_run(experiment, keep_weights)
+network_bar(experiment)
+_, run = session.live_run(experiment, weights_are_kept())
 
 
 def kind(chosen: bool) -> Literal["primary", "secondary"]:

@@ -16,7 +16,7 @@ from bnviz.ui.news import FINDINGS, NOTICE, STATUS, publish
 from bnviz.ui.sections import sharing
 from bnviz.ui.sections.keeping import keep_at_its_end, share_run
 from bnviz.ui.sections.lab_charts import first_charts, more_charts
-from bnviz.ui.sections.networks import network_bar
+from bnviz.ui.sections.networks import network_bar, weights_are_kept
 from bnviz.ui.sections.next_steps import next_step_buttons
 from bnviz.ui.sections.pins import pin_button, pin_table
 from bnviz.ui.sections.presenting import present_button
@@ -25,7 +25,6 @@ from bnviz.ui.transport import transport
 
 page.begin({"Skip to the controls": ".st-key-lab_bar", "Skip to the charts": ".st-key-heading_loss"})
 experiment = controls.chosen_experiment()
-controls.sidebar()
 first_screen = st.container(key="lab", gap=None)
 with first_screen:
     with st.container(horizontal=True, key="lab_head", vertical_alignment="center", wrap=False):
@@ -35,9 +34,10 @@ with first_screen:
             pin_place = st.container(width="content")
             share = st.popover("Share", icon=":material/share:")
     page.show_problems()
+    # Told before the controls are drawn: the charts need not wait for these.
+    tab, run = session.live_run(experiment, weights_are_kept())
     bar = st.container(horizontal=True, key="lab_bar", vertical_alignment="center", wrap=False)
-    keep_weights = network_bar(experiment)
-    tab, run = session.live_run(experiment, keep_weights)
+    network_bar(experiment)
     keep_at_its_end(run)
     past = rewound(run)
     sharing.data_badge(run, partial(session.renew_run, tab, experiment))
@@ -57,6 +57,7 @@ with first_screen:
         st.html(NOTICE + FINDINGS)
         next_step_buttons(next_steps(past.view()))
 pin_table(run)
+controls.sidebar()
 
 charts = more_charts(first, experiment)
 

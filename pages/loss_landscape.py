@@ -26,7 +26,7 @@ from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.news import publish
 from bnviz.ui.sections.landscape import Look, landscape
 from bnviz.ui.sections.landscape_questions import asked_chart, choose_slices, chosen_slices
-from bnviz.ui.sections.networks import network_bar
+from bnviz.ui.sections.networks import network_bar, weights_are_kept
 from bnviz.ui.sections.ravine import ravine_and_bowl
 from bnviz.ui.sections.train_here import train_here_button
 from bnviz.ui.transport import transport
@@ -35,8 +35,8 @@ NETWORKS = ("start", "xavier_batchnorm", "noisy", "deep", "fast")  # presets
 
 experiment = page.open_page("Loss landscape")
 controls.sidebar()
-keep_weights = network_bar(experiment)
-_, run = session.live_run(experiment, keep_weights, "landscape")
+network_bar(experiment)
+_, run = session.live_run(experiment, weights_are_kept(), "landscape")
 
 st.markdown(
     "Why does batchnorm help? One explanation is that it reduces covariate shift (Ioffe and Szegedy 2015; measured on "

@@ -15,14 +15,19 @@ from bnviz.ui.settings_table import load
 CHANGES = {False: "restarts the network, same seed", True: "is made now, the weights stay"}
 
 
-def network_bar(experiment: Experiment) -> bool:
-    """Draw the rows, and how a change is made. Returns whether changes keep the weights."""
+def weights_are_kept() -> bool:
+    """Return whether a change is made now, and the weights stay."""
+    return bool(st.session_state.get("keep_weights", False))
+
+
+def network_bar(experiment: Experiment) -> None:
+    """Draw the rows, and how a change is made."""
     with st.container(key="networks_bar", gap=None):
         for i, name in enumerate(network_names(experiment)):
             _row(experiment.letters[i], name, network_color(experiment, i))
         with st.container(horizontal=True, key="change_mode", vertical_alignment="center", gap="small", wrap=False):
             st.markdown("A change", width="content")
-            keep = st.radio(
+            st.radio(
                 "A change",
                 list(CHANGES),
                 format_func=CHANGES.__getitem__,
@@ -37,7 +42,6 @@ def network_bar(experiment: Experiment) -> bool:
             with st.popover("Add", icon=":material/add:", disabled=len(experiment.variants) == len(LETTERS)):
                 _offer_networks(experiment)
             st.html(f'<div class="bnviz-promise" title="{escape(promise)}">{escape(promise)}</div>', width="stretch")
-    return bool(keep)
 
 
 def _row(letter: str, name: str, color: str) -> None:
