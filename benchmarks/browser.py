@@ -46,8 +46,8 @@ _COUNT = """charts => {
 _ANSWERS = """performance.getEntriesByType("resource").filter(({ name }) => name.includes("/news/")).length"""
 
 _FLIP = """() => {
-  const chart = document.querySelector(".st-key-chart_network .bnviz-chart");
-  const title = () => chart.layout.annotations[1].text;
+  const words = document.querySelector(".st-key-chart_saturation .bnviz-notes");
+  const title = () => words.textContent; // set with the figure, which names the networks
   const before = title();
   window.bnvizFlip = undefined;
   document.addEventListener("click", (event) => {

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 SIDE, CLASSES = 28, 10
@@ -44,6 +45,7 @@ LENET = (
 )
 
 
+@cache  # figures and findings ask for it some hundred times a frame
 def perceptron(hidden_layers: int, width: int) -> tuple[Layer, ...]:
     """Return the layers of a multilayer perceptron from pixels to logits."""
     sizes = [PIXELS, *[width] * hidden_layers, CLASSES]
