@@ -27,6 +27,22 @@ function svgElement(name, attributes) {
 }
 
 /**
+ * Write the ticks and the name of one axis.
+ * @param {HTMLElement} root @param {"across" | "down"} side @param {Axis} axis @param {(value: number) => number} place
+ */
+function label(root, side, axis, place) {
+  const ticks = axis.ticks.map((at) => {
+    const span = document.createElement("span");
+    span.textContent = told(at);
+    span.style.setProperty(side === "across" ? "left" : "top", `${100 * place(at)}%`);
+    return span;
+  });
+  /** @type {HTMLElement} */ (root.querySelector(`.${side}`)).replaceChildren(...ticks);
+  const name = /** @type {HTMLElement} */ (root.querySelector(side === "across" ? ".x-name" : ".y-name"));
+  name.textContent = axis.unit ? `${axis.name} (${axis.unit})` : axis.name;
+}
+
+/**
  * The plot in `root`, drawn anew from its axes.
  * @param {HTMLElement} root
  * @param {{ x: Axis, y: Axis }} axes
@@ -44,23 +60,10 @@ export function drawAxes(root, { x, y }) {
     ...x.ticks.map((at) => svgElement("path", { class: "grid", d: `M${UNITS * across(at)},0V${UNITS}` })),
     ...y.ticks.map((at) => svgElement("path", { class: "grid", d: `M0,${UNITS * down(at)}H${UNITS}` })),
   );
-  /** @param {string} side @param {number[]} ticks @param {(value: number) => number} place */
-  const label = (side, ticks, place) =>
-    /** @type {HTMLElement} */ (root.querySelector(`.${side}`)).replaceChildren(
-      ...ticks.map((at) => {
-        const span = document.createElement("span");
-        span.textContent = told(at);
-        span.style.setProperty(side === "across" ? "left" : "top", `${100 * place(at)}%`);
-        return span;
-      }),
-    );
   const say = (/** @type {string} */ what, /** @type {number} */ value) =>
     plot.setAttribute(`aria-value${what}`, `${value}`);
-  label("across", x.ticks, across);
-  label("down", y.ticks, down);
-  const name = (/** @type {Axis} */ axis) => (axis.unit ? `${axis.name} (${axis.unit})` : axis.name);
-  /** @type {HTMLElement} */ (root.querySelector(".x-name")).textContent = name(x);
-  /** @type {HTMLElement} */ (root.querySelector(".y-name")).textContent = name(y);
+  label(root, "across", x, across);
+  label(root, "down", y, down);
 
   return {
     plot,

@@ -43,6 +43,9 @@ export function stroke(heights, from, to) {
   }
 }
 
+/** @param {Heights} heights */
+const drawn = (heights) => heights.some((height) => height !== null);
+
 /** @type {WeakMap<Element, (heights: Heights) => void>} how the curve at a place is told; set anew by every rerun */
 const curveTellers = new WeakMap();
 
@@ -51,88 +54,130 @@ const curveTellers = new WeakMap();
  */
 export function guessCurve({ data, parentElement, setStateValue }) {
   const root = /** @type {HTMLElement} */ (parentElement.querySelector(".bnviz-guess"));
-  const { key, x, y, start, points, guide } = data;
-  const drawn = (/** @type {Heights} */ heights) => heights.some((height) => height !== null);
   const mounted = curveTellers.has(root);
-  curveTellers.set(root, (heights) => setStateValue("curve", drawn(heights) ? completed(heights, start) : null));
+  curveTellers.set(root, (heights) => setStateValue("curve", drawn(heights) ? completed(heights, data.start) : null));
   if (mounted) return; // called again by a rerun, or for a change of the theme
 
-  const heights = drawings.get(key) ?? Array.from({ length: points }, () => null);
-  drawings.set(key, heights);
-  const axes = drawAxes(root, { x, y });
-  const across = (/** @type {number} */ i) => x.low + ((x.high - x.low) * i) / (points - 1);
-  const index = (/** @type {number} */ at) => ((at - x.low) / (x.high - x.low)) * (points - 1);
-  axes.line("guide").move([
-    { x: x.low, y: guide.at },
-    { x: x.high, y: guide.at },
-  ]);
-  const curve = axes.line("curve");
+  const heights = drawings.get(data.key) ?? Array.from({ length: data.points }, () => null);
+  drawings.set(data.key, heights);
   const [handle, begin, note, clear] = /** @type {HTMLElement[]} */ (
     [".handle", ".begin", ".guide-name", ".clear"].map((name) => parentElement.querySelector(name))
   );
   if (!handle || !begin || !note || !clear) return;
-  axes.put(begin, { x: x.low, y: start });
-  note.textContent = guide.text;
-  axes.put(note, { x: x.high, y: guide.at });
-  let cursor = STRIDE; // the point that the keyboard sets
-  axes.say("min", y.low);
-  axes.say("max", y.high);
+  const curve = new Curve(root, data, heights, { handle, clear: /** @type {HTMLButtonElement} */ (clear) });
+  curve.axes.put(begin, { x: data.x.low, y: data.start });
+  note.textContent = data.guide.text;
+  curve.axes.put(note, { x: data.x.high, y: data.guide.at });
+  curve.show();
+  if (drawn(heights)) curve.tell(); // the page forgot it while it was away
+}
 
-  function show() {
+/** The curve of one guess, as it is drawn by hand and by keyboard. */
+class Curve {
+  cursor = STRIDE; // the point that the keyboard sets
+  /** Where the hand was last. */
+  last = { i: 0, y: 0 };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  rest;
+
+  /**
+   * @param {HTMLElement} root @param {CurveData} data @param {Heights} heights
+   * @param {{ handle: HTMLElement, clear: HTMLButtonElement }} parts
+   */
+  constructor(root, data, heights, { handle, clear }) {
+    const { x, y, guide } = data;
+    this.root = root;
+    this.data = data;
+    this.heights = heights;
+    this.handle = handle;
+    this.clear = clear;
+    this.axes = drawAxes(root, data);
+    this.axes.line("guide").move([
+      { x: x.low, y: guide.at },
+      { x: x.high, y: guide.at },
+    ]);
+    this.line = this.axes.line("curve");
+    this.axes.say("min", y.low);
+    this.axes.say("max", y.high);
+    followPointer(this.axes.plot, {
+      begin: (event) => this.begin(event),
+      move: (event) => this.draw(event),
+      end: () => this.tell(),
+    });
+    this.axes.plot.onkeydown = (event) => this.press(event);
+    clear.onclick = () => this.empty();
+  }
+
+  tell() {
+    curveTellers.get(this.root)?.(this.heights);
+  }
+
+  /** @param {number} i */
+  across(i) {
+    const { x, points } = this.data;
+    return x.low + ((x.high - x.low) * i) / (points - 1);
+  }
+
+  /** @param {number} at */
+  index(at) {
+    const { x, points } = this.data;
+    return ((at - x.low) / (x.high - x.low)) * (points - 1);
+  }
+
+  show() {
+    const { heights, axes, cursor } = this;
+    const { x, y, start } = this.data;
     const whole = completed(heights, start);
-    curve.move(drawn(heights) ? whole.map((height, i) => ({ x: across(i), y: height })) : []);
+    this.line.move(drawn(heights) ? whole.map((height, i) => ({ x: this.across(i), y: height })) : []);
     const here = whole[cursor] ?? start;
-    axes.put(/** @type {HTMLElement} */ (handle), { x: across(cursor), y: here });
+    axes.put(this.handle, { x: this.across(cursor), y: here });
     axes.say("now", Number(here.toFixed(2)));
     const state = drawn(heights) ? "" : ", nothing drawn yet";
-    axes.plot.setAttribute("aria-valuetext", `${x.name} ${told(across(cursor))}: ${told(here)} ${y.unit}${state}`);
-    /** @type {HTMLButtonElement} */ (clear).disabled = !drawn(heights);
+    axes.plot.setAttribute("aria-valuetext", `${x.name} ${told(this.across(cursor))}: ${told(here)} ${y.unit}${state}`);
+    this.clear.disabled = !drawn(heights);
   }
-  const tell = () => curveTellers.get(root)?.(heights);
 
-  /** @type {{ i: number, y: number }} */
-  let last;
-  followPointer(axes.plot, {
-    begin(event) {
-      const place = axes.at(event);
-      last = { i: Math.round(index(place.x)), y: place.y };
-      stroke(heights, last, last);
-      show();
-    },
-    move(event) {
-      const place = axes.at(event);
-      const next = { i: index(place.x), y: place.y };
-      stroke(heights, last, next);
-      last = next;
-      show();
-    },
-    end: tell,
-  });
+  /** @param {PointerEvent} event */
+  begin(event) {
+    const place = this.axes.at(event);
+    this.last = { i: Math.round(this.index(place.x)), y: place.y };
+    stroke(this.heights, this.last, this.last);
+    this.show();
+  }
 
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let rest;
-  axes.plot.onkeydown = (event) => {
+  /** @param {PointerEvent} event */
+  draw(event) {
+    const place = this.axes.at(event);
+    const next = { i: this.index(place.x), y: place.y };
+    stroke(this.heights, this.last, next);
+    this.last = next;
+    this.show();
+  }
+
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    const { heights, cursor } = this;
+    const { y, start, points } = this.data;
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const rise = { ArrowUp: 1, ArrowDown: -1, PageUp: 5, PageDown: -5 }[event.key];
     if (step === undefined && rise === undefined) return;
     event.preventDefault();
-    if (step !== undefined) cursor = within(cursor + step * STRIDE, 0, points - 1);
+    if (step !== undefined) this.cursor = within(cursor + step * STRIDE, 0, points - 1);
     if (rise !== undefined) {
       const here = completed(heights, start)[cursor] ?? start;
       heights[cursor] = within(here + rise * RISE * (y.high - y.low), y.low, y.high);
       for (let i = cursor - STRIDE + 1; i < cursor; i++) heights[i] = null; // a straight way to the point before
-      clearTimeout(rest);
-      rest = setTimeout(tell, REST);
+      clearTimeout(this.rest);
+      this.rest = setTimeout(() => this.tell(), REST);
     }
-    show();
-  };
-  clear.onclick = () => {
-    heights.fill(null);
-    cursor = STRIDE;
-    show();
-    tell();
-    axes.plot.focus(); // the button is about to be disabled
-  };
-  show();
-  if (drawn(heights)) tell(); // the page forgot it while it was away
+    this.show();
+  }
+
+  empty() {
+    this.heights.fill(null);
+    this.cursor = STRIDE;
+    this.show();
+    this.tell();
+    this.axes.plot.focus(); // the button is about to be disabled
+  }
 }

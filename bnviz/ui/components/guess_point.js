@@ -38,7 +38,6 @@ const pointTellers = new WeakMap();
 /** @param {{ data: PointData, parentElement: HTMLElement, setStateValue: (name: string, value: Pair[]) => void }} component */
 export function guessPoint({ data, parentElement, setStateValue }) {
   const root = /** @type {HTMLElement} */ (parentElement.querySelector(".bnviz-guess"));
-  const { key, x, y, along, dots, ringed } = data;
   const mounted = pointTellers.has(root);
   pointTellers.set(root, (places) =>
     setStateValue(
@@ -48,33 +47,73 @@ export function guessPoint({ data, parentElement, setStateValue }) {
   );
   if (mounted) return; // called again by a rerun, or for a change of the theme
 
-  const moved = placed.has(key);
-  const places = placed.get(key) ?? data.handles.map(place);
-  placed.set(key, places);
-  const axes = drawAxes(root, { x, y });
-  if (along.length) axes.line("guide-curve").move(along.map(place));
-  const marks = /** @type {HTMLElement} */ (root.querySelector(".marks"));
-  /** @param {string} kind @param {boolean} ring */
-  const mark = (kind, ring) => {
-    const element = document.createElement("span");
-    element.className = ring ? `${kind} ringed` : kind;
-    return element;
-  };
-  const others = dots.map((_, i) => mark("dot", i === ringed));
-  const handles = places.map((_, i) => mark("handle", !dots.length && i === ringed));
-  marks.replaceChildren(...others, ...handles);
-  for (const [i, dot] of dots.entries()) axes.put(/** @type {HTMLElement} */ (others[i]), place(dot));
-  let held = 0; // the point that is moved
-  axes.say("min", x.low);
-  axes.say("max", x.high);
+  const moved = placed.has(data.key);
+  const places = placed.get(data.key) ?? data.handles.map(place);
+  placed.set(data.key, places);
+  const points = new Points(root, data, places);
+  points.show();
+  if (moved) points.tell(); // the page forgot it while it was away
+}
+
+/** The points of one guess, as they are drawn and moved by hand and by keyboard. */
+class Points {
+  held = 0; // the point that is moved
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  rest;
+
+  /** @param {HTMLElement} root @param {PointData} data @param {Place[]} places */
+  constructor(root, data, places) {
+    const { x, along } = data;
+    this.root = root;
+    this.data = data;
+    this.places = places;
+    this.axes = drawAxes(root, data);
+    if (along.length) this.axes.line("guide-curve").move(along.map(place));
+    this.handles = this.drawMarks();
+    this.axes.say("min", x.low);
+    this.axes.say("max", x.high);
+    followPointer(this.axes.plot, {
+      begin: (event) => {
+        this.held = this.nearest(event);
+        this.move(this.axes.at(event));
+      },
+      move: (event) => this.move(this.axes.at(event)),
+      end: () => this.tell(),
+    });
+    this.axes.plot.onkeydown = (event) => this.press(event);
+  }
+
+  /** Draw the dots, which stay, and the handles, which are returned. */
+  drawMarks() {
+    const { dots, ringed } = this.data;
+    /** @param {string} kind @param {boolean} ring */
+    const mark = (kind, ring) => {
+      const element = document.createElement("span");
+      element.className = ring ? `${kind} ringed` : kind;
+      return element;
+    };
+    const others = dots.map((_, i) => mark("dot", i === ringed));
+    const handles = this.places.map((_, i) => mark("handle", !dots.length && i === ringed));
+    /** @type {HTMLElement} */ (this.root.querySelector(".marks")).replaceChildren(...others, ...handles);
+    for (const [i, dot] of dots.entries()) this.axes.put(/** @type {HTMLElement} */ (others[i]), place(dot));
+    return handles;
+  }
+
+  tell() {
+    pointTellers.get(this.root)?.(this.places);
+  }
 
   /** @param {Place} to */
-  function move(to) {
+  move(to) {
+    const { x, y, along } = this.data;
     const at = within(to.x, x.low, x.high);
-    places[held] = { x: at, y: along.length ? heightAt(along, at) : within(to.y, y.low, y.high) };
-    show();
+    this.places[this.held] = { x: at, y: along.length ? heightAt(along, at) : within(to.y, y.low, y.high) };
+    this.show();
   }
-  function show() {
+
+  show() {
+    const { places, handles, held, axes } = this;
+    const { x, y } = this.data;
     for (const [i, one] of places.entries()) axes.put(/** @type {HTMLElement} */ (handles[i]), one);
     for (const [i, handle] of handles.entries()) handle.classList.toggle("held", i === held && handles.length > 1);
     const { x: left, y: top } = places[held] ?? { x: 0, y: 0 };
@@ -82,45 +121,37 @@ export function guessPoint({ data, parentElement, setStateValue }) {
     axes.say("now", Number(left.toFixed(2)));
     axes.plot.setAttribute("aria-valuetext", `${which}${x.name} ${told(left)}, ${y.name} ${told(top)}`);
   }
-  const tell = () => pointTellers.get(root)?.(places);
 
   /** @param {PointerEvent} event */
-  function nearest(event) {
-    const box = axes.plot.getBoundingClientRect();
-    const to = axes.at(event);
-    const far = places.map((one) =>
+  nearest(event) {
+    const { x, y } = this.data;
+    const box = this.axes.plot.getBoundingClientRect();
+    const to = this.axes.at(event);
+    const far = this.places.map((one) =>
       Math.hypot(((one.x - to.x) / (x.high - x.low)) * box.width, ((one.y - to.y) / (y.high - y.low)) * box.height),
     );
     return far.indexOf(Math.min(...far));
   }
-  followPointer(axes.plot, {
-    begin(event) {
-      held = nearest(event);
-      move(axes.at(event));
-    },
-    move: (event) => move(axes.at(event)),
-    end: tell,
-  });
 
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let rest;
-  axes.plot.onkeydown = (event) => {
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    const { x, y } = this.data;
+    const count = this.places.length;
     const [right, up] =
       { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key] ?? [];
     const other = { PageDown: 1, PageUp: -1 }[event.key];
-    const here = places[held];
-    if (!here || (right === undefined && (other === undefined || places.length < 2))) return;
+    const here = this.places[this.held];
+    if (!here || (right === undefined && (other === undefined || count < 2))) return;
     event.preventDefault();
     if (other !== undefined) {
-      held = (held + other + places.length) % places.length;
-      return show();
+      this.held = (this.held + other + count) % count;
+      this.show();
+      return;
     }
     const share = event.shiftKey ? 10 * NUDGE : NUDGE;
-    const along = { x: share * (x.high - x.low) * (right ?? 0), y: share * (y.high - y.low) * (up ?? 0) };
-    move({ x: here.x + along.x, y: here.y + along.y });
-    clearTimeout(rest);
-    rest = setTimeout(tell, REST);
-  };
-  show();
-  if (moved) tell(); // the page forgot it while it was away
+    const way = { x: share * (x.high - x.low) * (right ?? 0), y: share * (y.high - y.low) * (up ?? 0) };
+    this.move({ x: here.x + way.x, y: here.y + way.y });
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => this.tell(), REST);
+  }
 }
