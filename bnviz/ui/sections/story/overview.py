@@ -51,4 +51,4 @@ def _table() -> str:
         cells = (title, escape(chapter.question), f"{chapter.minutes} min", lecture, f"<code>{address}</code>")
         rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", "Question", "Minutes", "Lecture", "Address"))
-    return f'<div style="overflow-x:auto"><table class="bnviz-recap"><tr>{head}</tr>{"".join(rows)}</table></div>'
+    return f'<div class="bnviz-recap-wide"><table class="bnviz-recap"><tr>{head}</tr>{"".join(rows)}</table></div>'

@@ -61,4 +61,4 @@ def _table(records: Mapping[int, Recorded]) -> str:
         cells = (f"{chapter.number} · {chapter.title}", guessed, found, off)
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", "Your guess", "Measured", "How far off"))
-    return f'<div style="overflow-x:auto"><table class="bnviz-recap"><tr>{head}</tr>{"".join(rows)}</table></div>'
+    return f'<div class="bnviz-recap-wide"><table class="bnviz-recap"><tr>{head}</tr>{"".join(rows)}</table></div>'
