@@ -82,7 +82,7 @@ def part(value: float) -> str:
     """Return a part of something that may be more than the whole: '12.5%', 'less than 0.1%', '23 times'."""
     if value >= 10:
         return times(value)
-    return f"{value:.1%}" if value >= 0.001 else "less than 0.1%"
+    return percent(value) if value >= 0.001 else "less than 0.1%"
 
 
 def in_steps(value: float, step: float) -> str:
@@ -90,6 +90,11 @@ def in_steps(value: float, step: float) -> str:
     if step >= 1:
         return decimals(value, 0 if value == round(value) else 1)
     return decimals(value)
+
+
+def percent(share: float, count: int = 1) -> str:
+    """Return a share with so many decimals: '12.3%', with none '12%'."""
+    return f"{share:.{count}%}"
 
 
 def points(difference: float) -> str:

@@ -9,6 +9,7 @@ from bnviz.figures.layer_rows import colored_name, networks_with, words_for_othe
 from bnviz.figures.style import GUIDE, Figure, axis, faded, layout, line, network_color, nice_ceiling
 from bnviz.records.frames import BINS, FLAT_SLOPE, Counts, Floats, Frame, bin_range
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
+from bnviz.wording import percent
 
 __all__ = ["activation_function"]
 
@@ -44,7 +45,7 @@ def activation_function(frame: Frame, experiment: Experiment, *, layer: int) -> 
         data += _edge_bars(counts, begin, end, color, letter)
         if not frame.variants[i].diverged:
             outside = 1 - _share_within(counts, begin, end)
-            told.append(f"{colored_name(experiment, i)}: {outside:.0%} beyond ±{INPUT_RANGE:g}")
+            told.append(f"{colored_name(experiment, i)}: {percent(outside, 0)} beyond ±{INPUT_RANGE:g}")
     highest = min(nice_ceiling(highest), 30.0)
     top = 1.0 if all(kind in BOUNDED_OUTPUTS for kind in kinds) else INPUT_RANGE / 2
     shares = f"; {', '.join(told)} of the inputs" if told else ""

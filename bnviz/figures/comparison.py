@@ -13,6 +13,7 @@ from bnviz.figures.histograms import HIGHEST_BAR, PLACE_NAMES, bin_shares, histo
 from bnviz.figures.style import Figure, axis, color_of, colored, layout, line, nice_ceiling, steps_until
 from bnviz.records.frames import VariantFrame, bin_range
 from bnviz.records.history import VariantHistory, View
+from bnviz.wording import percent
 
 __all__ = ["compared_gradients", "compared_layer", "compared_saturation"]
 
@@ -59,7 +60,7 @@ def compared_saturation(networks: Sequence[ComparedNetwork]) -> Figure:
         hover = f"{network.safe_name}, step %{{x:,}}<br>%{{y:.0f}} % saturated<extra></extra>"
         data.append(line([f.step for f in frames], shares, network.color, network.safe_name, hovertemplate=hover))
     end = max((network.last.step for network in networks), default=1)
-    told = ", ".join(f"{n.name} {n.last.saturated:.0%}" for n in networks)
+    told = ", ".join(f"{n.name} {percent(n.last.saturated, 0)}" for n in networks)
     return {
         "data": data,
         "layout": layout(

@@ -28,7 +28,7 @@ from bnviz.figures.style import (
 )
 from bnviz.records.frames import BINS, Floats
 from bnviz.records.history import View
-from bnviz.wording import decimals
+from bnviz.wording import decimals, percent
 
 __all__ = ["distributions_over_steps"]
 
@@ -259,7 +259,7 @@ def _outside(view: View, courses: Sequence[DistributionCourse]) -> list[str]:
         elif not found.steps:
             told.append(f"{look.html} has nothing here")
         elif found.outside >= 0.001:
-            told.append(f"{look.html}: {found.outside:.1%} now outside the bins")
+            told.append(f"{look.html}: {percent(found.outside)} now outside the bins")
     return ["; ".join(told)] if told else []
 
 

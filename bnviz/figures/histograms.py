@@ -15,6 +15,7 @@ from bnviz.figures.style import (
     nice_ceiling,
 )
 from bnviz.records.frames import BINS, PLACES, Counts, Floats, Frame, bin_range
+from bnviz.wording import percent
 
 __all__ = ["activation_histograms"]
 
@@ -76,7 +77,7 @@ def _what_is_not_seen(counts: Counts, low: float, high: float, top: float) -> li
     """Say what lies beyond the bins, and how high a bar really is that is cut."""
     total = counts.sum()
     beyond = ((counts[0], f"below {low:g}"), (counts[-2], f"above {high:g}"), (counts[-1], "NaN or infinite"))
-    told = [f"{count / total:.1%} {word}" for count, word in beyond if count]
+    told = [f"{percent(count / total)} {word}" for count, word in beyond if count]
     shares = counts[1 : BINS + 1] / total * 100
     if shares.max() > top:
         at = low + (int(shares.argmax()) + 0.5) * (high - low) / BINS

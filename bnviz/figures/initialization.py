@@ -27,7 +27,7 @@ from bnviz.figures.style import (
 )
 from bnviz.records.initialization import InitialNetwork, Propagated, WeightHistogram
 from bnviz.theory.propagation import Theory
-from bnviz.wording import counted, significant
+from bnviz.wording import counted, percent, significant
 
 __all__ = ["class_probabilities", "layer_propagation", "logit_means", "mean_probabilities", "weight_histogram"]
 
@@ -179,7 +179,7 @@ def class_probabilities(found: InitialNetwork) -> Figure:
     edges = np.searchsorted(found.labels[order], np.arange(11))
     middles = ((edges[:-1] + edges[1:] - 1) / 2).tolist()
     true = float(shares[found.labels[order], np.arange(len(order))].mean())
-    average = f"{true:.1%} on average; chance is 10%" if math.isfinite(true) else "not a finite number"
+    average = f"{percent(true)} on average; chance is 10%" if math.isfinite(true) else "not a finite number"
     words = [f"probability of the right class: {average}"]
     walls = [
         {"type": "line", "x0": e - 0.5, "x1": e - 0.5, "y0": -0.5, "y1": 9.5, "line": {"color": GUIDE, "width": 1}}

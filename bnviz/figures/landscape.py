@@ -22,6 +22,7 @@ from bnviz.figures.style import (
 )
 from bnviz.records.frames import Floats
 from bnviz.records.landscape import Slice, Slices
+from bnviz.wording import percent
 
 __all__ = ["landscape_slices"]
 
@@ -50,7 +51,7 @@ def empty_chart(words: Sequence[str], height: int = 320) -> Figure:
 
 def progress_bar(done: float, what: str, left: float | None) -> str:
     """Return HTML of a bar and the part that is done, with the seconds that are left if they are known."""
-    label = f"{what}: {done:.0%}" + ("" if left is None else f", about {left:,.0f} s left")
+    label = f"{what}: {percent(done, 0)}" + ("" if left is None else f", about {left:,.0f} s left")
     return f'<progress max="1" value="{done:.3f}" aria-label="{what}"></progress> {label}'
 
 
@@ -123,7 +124,7 @@ def _ends(values: Floats) -> list[float]:
 
 def _plane(each: Slice, number: str) -> Figure:
     """The two axes of a panel, with the share of the path along each if the plane is that of a path."""
-    shares = [f" ({share:.0%})" for share in each.explained] or ["", ""]
+    shares = [f" ({percent(share, 0)})" for share in each.explained] or ["", ""]
     across, up = (name + share for name, share in zip(DIRECTIONS[each.kind], shares, strict=True))
     return {
         f"xaxis{number}": axis(across, anchor=f"y{number}", range=_ends(each.x)),

@@ -19,6 +19,7 @@ from bnviz.figures.style import (
     unit_of,
 )
 from bnviz.records.frames import Floats, Frame
+from bnviz.wording import percent
 
 __all__ = ["network_map"]
 
@@ -130,6 +131,6 @@ def _frame_of(layer: int, units: int, suffix: str) -> Figure:
 def _alt(frame: Frame, experiment: Experiment) -> str:
     parts = []
     for name, variant in zip(network_names(experiment), frame.variants, strict=True):
-        shares = ", ".join(f"{found.saturated.mean():.0%}" for found in variant.layers)
+        shares = ", ".join(percent(found.saturated.mean(), 0) for found in variant.layers)
         parts.append(f"{name} has {shares} of its outputs saturated, layer by layer")
     return f"Network map at step {frame.step}: " + "; ".join(parts)

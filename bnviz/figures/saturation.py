@@ -17,6 +17,7 @@ from bnviz.figures.style import (
     unit_of,
 )
 from bnviz.records.frames import PROBED, Frame, LayerFrame
+from bnviz.wording import percent
 
 __all__ = ["saturation_bars"]
 
@@ -67,7 +68,7 @@ def _bars(found: LayerFrame, bars: str, name: str, color: str) -> Figure:
 
 def _told(frame: Frame, experiment: Experiment, i: int, found: LayerFrame, layer: int) -> str:
     """Say in one line how much of a network's layer is saturated, and how many units are dead."""
-    share = f'<b class="bnviz-share">{found.saturated.mean():.0%}</b>'
+    share = f'<b class="bnviz-share">{percent(found.saturated.mean(), 0)}</b>'
     dead = f", {found.dead} of {len(found.mean)} {unit_of(experiment, layer)}s dead" if found.dead else ""
     return f"{colored_name(experiment, i)} {share} saturated{dead}"
 
@@ -83,7 +84,8 @@ def _mean_bounds(rows: list[tuple[int, LayerFrame]], experiment: Experiment) -> 
 def _alt(frame: Frame, experiment: Experiment, layer: int) -> str:
     unit = unit_of(experiment, layer)
     parts = [
-        f"{network_names(experiment)[i]}: {found.saturated.mean():.0%} of outputs saturated, {found.dead} dead {unit}s"
+        f"{network_names(experiment)[i]}: {percent(found.saturated.mean(), 0)} of outputs saturated, {found.dead} dead "
+        f"{unit}s"
         for i, found in networks_with(frame, layer)
     ]
     return f"Saturation of layer {layer + 1} over {PROBED} at step {frame.step}: " + "; ".join(parts)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from bnviz.experiment.guesses import Answer, ChoiceGuess, CurveGuess, Guess, NumberGuess, PointGuess
-from bnviz.wording import decimals, in_steps, significant, times
+from bnviz.wording import decimals, in_steps, percent, significant, times
 
 
 def told(guess: Guess, answer: Answer) -> str:
@@ -55,7 +55,7 @@ def _off(guess: NumberGuess, answer: float, truth: float) -> str:
     if not guess.log:
         return f"It is {_number(guess, abs(answer - truth))}{_unit(guess.span.unit)} off."
     ratio = answer / truth
-    return f"It is {times(ratio)} as large." if ratio >= 1 else f"It is {ratio:.0%} of that."
+    return f"It is {times(ratio)} as large." if ratio >= 1 else f"It is {percent(ratio, 0)} of that."
 
 
 def _number(guess: NumberGuess, value: float) -> str:

@@ -8,7 +8,7 @@ from bnviz.analysis.inference import inference_frames, statistic_error
 from bnviz.records.answers import Answers
 from bnviz.records.frames import BATCH_SIZES
 from bnviz.records.history import View
-from bnviz.wording import counted
+from bnviz.wording import counted, percent
 
 
 def inference_findings(view: View) -> list[str]:
@@ -36,7 +36,7 @@ def answer_findings(found: Answers) -> list[str]:
     """Return what one digit is taken for, alone and among others, in HTML."""
     first = found.evaluated[0]
     apart = float(np.abs(found.evaluated - first).max())
-    same = "are exactly equal" if apart == 0 else f"have probabilities up to {apart:.1%} apart"
+    same = "are exactly equal" if apart == 0 else f"have probabilities up to {percent(apart)} apart"
     best = int(first.argmax())
     refused = f"refused. <i>{found.alone[0].upper()}{found.alone[1:]}.</i>"
     sentences = [f"<b>Training mode, alone</b>: {refused}"]
@@ -45,12 +45,12 @@ def answer_findings(found: Answers) -> list[str]:
     else:
         said = f"its answers among 31 and among 255 other digits {same}."
         sentences.insert(0, f"<b>Eval mode, alone</b>: {refused}")
-    sentences.insert(0, f"<b>Eval mode</b> says <b>{best}</b> ({first[best]:.1%}): {said}")
+    sentences.insert(0, f"<b>Eval mode</b> says <b>{best}</b> ({percent(first[best])}): {said}")
     for size, drawn in found.trained.items():
         agree = int((drawn.argmax(1) == best).sum())
         low, high = float(drawn[:, best].min()), float(drawn[:, best].max())
         sentences.append(
             f"<b>Training mode, batches of {size}</b>: {agree} of {len(drawn)} say {best}; the others move its "
-            f"probability from {low:.1%} to {high:.1%}."
+            f"probability from {percent(low)} to {percent(high)}."
         )
     return sentences

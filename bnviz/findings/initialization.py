@@ -10,7 +10,7 @@ from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.layers import LN_10
 from bnviz.findings.thresholds import FAR_GRADIENTS, MOSTLY_SATURATED
 from bnviz.records.initialization import InitialNetwork, InitialSetting, Propagated, SignAgreement
-from bnviz.wording import counted, significant, times
+from bnviz.wording import counted, percent, significant, times
 
 CHANGED_SPREAD = 3.0  # times from the first layer to the last; a smaller change is called none
 
@@ -26,8 +26,8 @@ def _activations(setting: InitialSetting, p: Propagated) -> str:
     worst = int(np.nanargmax(p.saturated))
     if name in BOUNDED_OUTPUTS and p.saturated[worst] > MOSTLY_SATURATED:
         return (
-            f"{p.saturated[worst]:.0%} of the {name} outputs in layer {worst + 1} are saturated: there its slope is "
-            "nearly 0, and little gradient passes."
+            f"{percent(p.saturated[worst], 0)} of the {name} outputs in layer {worst + 1} are saturated: there its "
+            "slope is nearly 0, and little gradient passes."
         )
     first, last = float(p.std[0]), float(p.std[-1])
     if not math.isfinite(first) or not math.isfinite(last):
@@ -76,7 +76,7 @@ def _loss(found: InitialNetwork) -> str:
     values = found.logits.astype(float)
     right = float((values.argmax(axis=1) == found.labels).mean())
     if found.steps:
-        return f"{said} After {counted(found.steps, 'step')} {right:.0%} of them are classified correctly."
+        return f"{said} After {counted(found.steps, 'step')} {percent(right, 0)} of them are classified correctly."
     if loss < LN_10 + UNINFORMED_WITHIN:
         return said
     spread = logit_spread(values)
@@ -84,7 +84,7 @@ def _loss(found: InitialNetwork) -> str:
         return f"{said} What is above it comes from logits that favour the same classes for every digit."
     return (
         f"{said} What is above it comes from logits that spread by {significant(spread.within)}, and favour the right "
-        f"class for {right:.0%} of the digits."
+        f"class for {percent(right, 0)} of the digits."
     )
 
 
@@ -97,10 +97,11 @@ def sign_findings(setting: InitialSetting, found: SignAgreement, size: int) -> s
     if setting.batchnorm:
         return (
             f"With batchnorm a neuron's gradients sum to 0 over the batch, so a shift of its inputs does nothing: raw "
-            f"{raw:.0%}, centred {centred:.0%}."
+            f"{percent(raw, 0)}, centred {percent(centred, 0)}."
         )
     digits = "one digit" if size == 1 else f"a batch of {size}"
     return (
-        f"With {digits}, {raw:.0%} of a neuron's weights move the same way on raw pixels, {standardized:.0%} on "
-        f"standardized ones, {centred:.0%} where every pixel has its own mean taken out."
+        f"With {digits}, {percent(raw, 0)} of a neuron's weights move the same way on raw pixels, "
+        f"{percent(standardized, 0)} on standardized ones, {percent(centred, 0)} where every pixel has its own mean "
+        "taken out."
     )

@@ -22,7 +22,7 @@ from bnviz.records.landscape import (
     Slice,
     Slices,
 )
-from bnviz.wording import at_least, listed, significant, times
+from bnviz.wording import at_least, listed, percent, significant, times
 
 LOSS_ROUNDING = 1e-4  # of a loss: the single precision of many sums
 CLIMB = 0.01  # share of the loss between two ends, by which a way must rise to be said to climb
@@ -89,7 +89,7 @@ def _slice(each: Slice | str) -> str:
     if not values.size:
         return "no loss in this slice is a finite number."
     if each.kind == "path":
-        return f"this plane holds {sum(each.explained):.0%} of the squared distances of its path."
+        return f"this plane holds {percent(sum(each.explained), 0)} of the squared distances of its path."
     if each.kind == "line":
         return _way(each)
     return f"from {significant(each.centre)} at the weights to {significant(float(values.max()))} within the slice."
@@ -146,7 +146,7 @@ def _against_the_limit(found: Sharpness) -> str:
         return f"at step {step:,} the Hessian is no matrix of finite numbers, and has no largest eigenvalue."
     shares = found.eigenvalue / found.limit
     most = float(np.max(shares[np.isfinite(shares)], initial=-math.inf))
-    much = f"{times(most)} it" if most >= 10 else f"{most:.0%} of it"
+    much = f"{times(most)} it" if most >= 10 else f"{percent(most, 0)} of it"
     if math.isinf(limit):
         end = "where the learning rate is 0, and there is no limit"
     else:

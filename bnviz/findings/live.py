@@ -14,7 +14,7 @@ from bnviz.experiment.naming import network_conditions
 from bnviz.findings.thresholds import FAR_GRADIENTS, MOSTLY_SATURATED, NO_GRADIENT
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import VariantHistory, View
-from bnviz.wording import decimals, listed, times
+from bnviz.wording import decimals, listed, percent, times
 
 STUCK_AFTER = 150  # steps without learning
 VERDICT_AFTER = 200  # steps
@@ -67,7 +67,7 @@ class _Network:
     def saturation(self) -> str:
         """Words for the layer that is most saturated, and its share."""
         (layer, share), activation = self.saturated, self.variant.network.activation
-        return f"{self.condition}, {share:.0%} of the {activation} outputs in layer {layer} are saturated"
+        return f"{self.condition}, {percent(share, 0)} of the {activation} outputs in layer {layer} are saturated"
 
 
 def _networks(view: View) -> list[_Network]:
@@ -144,13 +144,13 @@ def _verdict(view: View) -> Iterator[str]:
     low, high = worst.frame.test_accuracy, best.frame.test_accuracy
     if high - low > EQUALLY_ACCURATE:
         yield (
-            f"{after} {high:.1%} of the test digits are classified correctly {best.condition}, {low:.1%} "
+            f"{after} {percent(high)} of the test digits are classified correctly {best.condition}, {percent(low)} "
             f"{worst.condition}."
         )
         return
     best, *_, worst = sorted(running, key=lambda network: network.frame.test_loss)
     one, other = best.frame.test_loss, worst.frame.test_loss
-    equal = f"{after} the networks are about equally accurate ({low:.1%} to {high:.1%})"
+    equal = f"{after} the networks are about equally accurate ({percent(low)} to {percent(high)})"
     if other - one < EQUAL_LOSSES:
         yield f"{equal}, and their test losses are alike ({one:.3f} to {other:.3f})."
     else:
@@ -199,4 +199,4 @@ def _calm(view: View) -> Iterator[str]:
     bounded = [network for network in _training(view) if network.variant.network.activation in BOUNDED_OUTPUTS]
     most = max((network.saturated[1] for network in bounded), default=1.0)
     if most <= SATURATED_NOW and not any(_far_gradients(view)):
-        yield f"no layer has more than {most:.0%} of its outputs saturated: gradients pass."
+        yield f"no layer has more than {percent(most, 0)} of its outputs saturated: gradients pass."

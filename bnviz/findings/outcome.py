@@ -8,7 +8,7 @@ from bnviz.experiment.layers import LN_10
 from bnviz.findings.thresholds import FAR_GRADIENTS, MOSTLY_SATURATED, NO_GRADIENT
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import View
-from bnviz.wording import times
+from bnviz.wording import percent, times
 
 EQUAL_POINTS = 1.0  # points of accuracy
 
@@ -31,20 +31,21 @@ def outcome(view: View) -> list[str]:
     if guessing[plain]:
         same = len({variant.network for variant in view.experiment.variants}) == 1
         reached = (
-            f"{'the same weights reach' if same else 'the other network reaches'} {ends[normalized].test_accuracy:.1%}"
+            f"{'the same weights reach' if same else 'the other network reaches'} "
+            f"{percent(ends[normalized].test_accuracy)}"
         )
         return [f"Without batchnorm {_no_better_than_guessing(view, plain)} With it, {reached}."]
     if guessing[normalized]:
         said = f"With batchnorm {_no_better_than_guessing(view, normalized)}"
-        return [f"{said} Without it, the network reaches {ends[plain].test_accuracy:.1%}."]
+        return [f"{said} Without it, the network reaches {percent(ends[plain].test_accuracy)}."]
     return [_compared(ends[plain], ends[normalized])]
 
 
 def _compared(plain: VariantFrame, normalized: VariantFrame) -> str:
     points = 100 * (normalized.test_accuracy - plain.test_accuracy)
     ends = (
-        f"test loss {normalized.test_loss:.2f} and accuracy {normalized.test_accuracy:.1%} with batchnorm, "
-        f"{plain.test_loss:.2f} and {plain.test_accuracy:.1%} without"
+        f"test loss {normalized.test_loss:.2f} and accuracy {percent(normalized.test_accuracy)} with batchnorm, "
+        f"{plain.test_loss:.2f} and {percent(plain.test_accuracy)} without"
     )
     if abs(points) < EQUAL_POINTS:
         return f"Both networks learn, and end alike: {ends}."
@@ -55,7 +56,7 @@ def _compared(plain: VariantFrame, normalized: VariantFrame) -> str:
 def _no_better_than_guessing(view: View, i: int) -> str:
     assert view.latest is not None
     end = view.latest.variants[i]
-    fares = f"a loss of {end.test_loss:.2f} and {end.test_accuracy:.1%} correct"
+    fares = f"a loss of {end.test_loss:.2f} and {percent(end.test_accuracy)} correct"
     return f"the network only guesses, with {fares}{_why(view, i)}"
 
 
@@ -69,7 +70,7 @@ def _why(view: View, i: int) -> str:
         layer = shares.index(max(shares)) + 1
         where = "" if len(shares) == 1 else f" in layer {layer}"
         gradient = "no gradient" if first < NO_GRADIENT else "almost no gradient"
-        share = "all" if max(shares) > 0.995 else f"{max(shares):.0%}"
+        share = "all" if max(shares) > 0.995 else percent(max(shares), 0)
         return f": {share} of its {network.activation} outputs{where} are saturated, so {gradient} reaches layer 1."
     if 0 < first < last / FAR_GRADIENTS:
         return f": its gradient is {times(last / first)} smaller in layer 1 than in the output layer."

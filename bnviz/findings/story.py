@@ -16,7 +16,7 @@ from bnviz.experiment.naming import network_names
 from bnviz.experiment.story import CHAPTERS, SHIFTED_LAYER, SWITCHED_AT
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import View
-from bnviz.wording import counted, decimals, significant
+from bnviz.wording import counted, decimals, percent, significant
 
 ALIKE_NATS = 0.02  # nats; two losses that differ by less are called alike
 
@@ -55,8 +55,8 @@ def _careless(view: View) -> Reveal:
     else:
         verdict = f"guessing costs {LN_10:.3f}"
     return Reveal(
-        f"After {_steps(variant)} the test loss is {_nats(variant.test_loss)} and {variant.test_accuracy:.1%} of the "
-        f"test digits are recognized: {verdict}.",
+        f"After {_steps(variant)} the test loss is {_nats(variant.test_loss)} and {percent(variant.test_accuracy)} of "
+        f"the test digits are recognized: {verdict}.",
         truth,
     )
 
@@ -68,8 +68,8 @@ def _saturated(view: View) -> Reveal:
     gradient, flat = float(variant.gradient_norm[0]), float(variant.layers[0].saturated.mean())
     sentence = (
         f"70% of the sums lie between {low:.0f} and {high:.0f}, half of them above {middle:.0f}. At {low:.0f} the "
-        f"slope of tanh is {significant(slope)}; {flat:.0%} of the outputs are saturated, and the gradient of layer "
-        f"1's weights has norm {significant(gradient)}."
+        f"slope of tanh is {significant(slope)}; {percent(flat, 0)} of the outputs are saturated, and the gradient of "
+        f"layer 1's weights has norm {significant(gradient)}."
     )
     return Reveal(sentence, (float(middle), math.tanh(middle)))
 
@@ -79,8 +79,9 @@ def _scaled(view: View) -> Reveal:
     difference = scaled.test_loss - careless.test_loss
     truth = "same" if abs(difference) < ALIKE_NATS else "better" if difference < 0 else "worse"
     return Reveal(
-        f"Times 0.01 the test loss is {_nats(scaled.test_loss)} and {scaled.test_accuracy:.1%} of the test digits are "
-        f"recognized; as they come, the weights end at {_nats(careless.test_loss)} and {careless.test_accuracy:.1%}.",
+        f"Times 0.01 the test loss is {_nats(scaled.test_loss)} and {percent(scaled.test_accuracy)} of the test digits "
+        f"are recognized; as they come, the weights end at {_nats(careless.test_loss)} and "
+        f"{percent(careless.test_accuracy)}.",
         truth,
     )
 
@@ -89,8 +90,8 @@ def _scaled_deep(view: View) -> Reveal:
     plain, normalized = _latest(view)
     return Reveal(
         f"With five layers of the same weights times 0.01 the test loss is {_nats(plain.test_loss)} "
-        f"({plain.test_accuracy:.1%} recognized), and {_nats(normalized.test_loss)} ({normalized.test_accuracy:.1%}) "
-        "if batchnorm is added."
+        f"({percent(plain.test_accuracy)} recognized), and {_nats(normalized.test_loss)} "
+        f"({percent(normalized.test_accuracy)}) if batchnorm is added."
     )
 
 
@@ -116,9 +117,9 @@ def _rescued(view: View) -> Reveal:
     guess = CHAPTERS[8].guess
     assert isinstance(guess, CurveGuess)
     return Reveal(
-        f"Batchnorm switched on at step {SWITCHED_AT}, with the weights kept: from {before[0].test_accuracy:.1%} of "
-        f"the test digits to {switched_on.test_accuracy:.1%} at step {switched_on.step:,}. Switched off in its twin: "
-        f"from {before[1].test_accuracy:.1%} to {switched_off.test_accuracy:.1%}.",
+        f"Batchnorm switched on at step {SWITCHED_AT}, with the weights kept: from {percent(before[0].test_accuracy)} "
+        f"of the test digits to {percent(switched_on.test_accuracy)} at step {switched_on.step:,}. Switched off in its "
+        f"twin: from {percent(before[1].test_accuracy)} to {percent(switched_off.test_accuracy)}.",
         _curve(view, guess),
     )
 
@@ -126,8 +127,8 @@ def _rescued(view: View) -> Reveal:
 def _deep(view: View) -> Reveal:
     plain, normalized = _latest(view)
     return Reveal(
-        f"After {_steps(plain)} the network without batchnorm recognizes {plain.test_accuracy:.1%} of the test digits, "
-        f"with it {normalized.test_accuracy:.1%}. {_reaching(plain, normalized)}",
+        f"After {_steps(plain)} the network without batchnorm recognizes {percent(plain.test_accuracy)} of the test "
+        f"digits, with it {percent(normalized.test_accuracy)}. {_reaching(plain, normalized)}",
         100 * plain.test_accuracy,
     )
 
@@ -135,8 +136,8 @@ def _deep(view: View) -> Reveal:
 def _lenet(view: View) -> Reveal:
     plain, normalized = _latest(view)
     return Reveal(
-        f"LeNet after {_steps(plain)}: {plain.test_accuracy:.1%} without batchnorm, {normalized.test_accuracy:.1%} "
-        f"with it. {_reaching(plain, normalized)}"
+        f"LeNet after {_steps(plain)}: {percent(plain.test_accuracy)} without batchnorm, "
+        f"{percent(normalized.test_accuracy)} with it. {_reaching(plain, normalized)}"
     )
 
 
@@ -161,7 +162,7 @@ def _noisy(view: View) -> Reveal:
     if not plain.test_loss - normalized.test_loss > ALIKE_NATS:
         return Reveal(f"{losses}: here batchnorm gained nothing that could be lost.")
     return Reveal(
-        f"{losses}: {max(kept, 0.0):.0%} of the gain is left.",
+        f"{losses}: {percent(max(kept, 0.0), 0)} of the gain is left.",
         "none" if kept < 0.25 else "half" if kept < 0.75 else "most",
     )
 

@@ -17,7 +17,7 @@ from bnviz.records.frames import Floats
 from bnviz.records.history import View
 from bnviz.records.initialization import InitialNetwork
 from bnviz.records.sweep import SweepResults, cells
-from bnviz.wording import decimals, listed, significant
+from bnviz.wording import decimals, listed, percent, significant
 
 
 def first_losses_reveal(knows_nothing: InitialNetwork, careless: InitialNetwork) -> Reveal:
@@ -28,9 +28,9 @@ def first_losses_reveal(knows_nothing: InitialNetwork, careless: InitialNetwork)
     equal, surest = (softmax(found.logits).max(axis=1).mean() for found in (knows_nothing, careless))
     right = float((careless.logits.argmax(axis=1) == careless.labels).mean())
     sentence = (
-        f"The network whose weights are all 0 gives its likeliest digit {equal:.1%}, and its loss is {losses[0]:.3f}. "
-        f"The careless one gives it {surest:.0%} on average, is right about {right:.0%} of the digits, and its loss is "
-        f"{losses[1]:.2f}"
+        f"The network whose weights are all 0 gives its likeliest digit {percent(equal)}, and its loss is "
+        f"{losses[0]:.3f}. The careless one gives it {percent(surest, 0)} on average, is right about "
+        f"{percent(right, 0)} of the digits, and its loss is {losses[1]:.2f}"
     )
     verdict = ": confident and wrong." if surest > 2 * right and losses[1] > losses[0] + UNINFORMED_WITHIN else "."
     return Reveal(sentence + verdict, losses[0])
@@ -82,10 +82,10 @@ def company_reveal(view: View, found: Answers) -> Reveal:
     agree = int((drawn.argmax(axis=1) == answer).sum())
     low, high = float(drawn[:, answer].min()), float(drawn[:, answer].max())
     alone = float(np.abs(found.evaluated - found.evaluated[0]).max())
-    company = "and the same in any company" if alone == 0 else f"within {alone:.1%} in any company"
+    company = "and the same in any company" if alone == 0 else f"within {percent(alone)} in any company"
     sentence = (
-        f"Eval mode says {answer} ({found.evaluated[0][answer]:.1%}), alone {company}; of {len(drawn)} batches of 2, "
-        f"{agree} say {answer}, with a probability from {low:.1%} to {high:.1%}."
+        f"Eval mode says {answer} ({percent(found.evaluated[0][answer])}), alone {company}; of {len(drawn)} batches of "
+        f"2, {agree} say {answer}, with a probability from {percent(low)} to {percent(high)}."
     )
     if looked := inference_frames(view):
         running, batch = (statistic_error(looked[-1][1].layers[0], kind, "mean") for kind in ("running", "batch"))

@@ -6,7 +6,7 @@ from html import escape
 
 from bnviz.records.history import View
 from bnviz.records.live import Status
-from bnviz.wording import clock, pace
+from bnviz.wording import clock, pace, percent
 
 NOTICE_SECONDS = 15.0  # a notice stays so long
 KEPT_PACE = 0.8  # share of the pace asked for; below it the machine is at its limit
@@ -59,7 +59,7 @@ def network_numbers(view: View) -> dict[str, str]:
         f"bnviz-numbers-{letter.lower()}": (
             "diverged"
             if variant.diverged
-            else f'<span class="bnviz-wide">test accuracy </span><b>{variant.test_accuracy:.1%}</b>'
+            else f'<span class="bnviz-wide">test accuracy </span><b>{percent(variant.test_accuracy)}</b>'
             f'<span class="bnviz-wide"> &ensp; test loss <b>{variant.test_loss:.3f}</b></span>'
         )
         for letter, variant in zip(view.experiment.letters, view.latest.variants, strict=True)

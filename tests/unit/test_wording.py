@@ -136,6 +136,10 @@ def test_a_value_of_a_slider_has_the_decimals_of_its_steps(value: float, step: f
     assert wording.in_steps(value, step) == text
 
 
+def test_a_share_is_told_in_per_cent() -> None:
+    assert [wording.percent(0.1234), wording.percent(0.1234, 0), wording.percent(1)] == ["12.3%", "12%", "100.0%"]
+
+
 def test_points_of_a_difference_of_shares() -> None:
     assert [wording.points(d) for d in (0.0123, -0.003, 0.0)] == ["+1.2 points", "−0.3 points", "0.0 points"]
 

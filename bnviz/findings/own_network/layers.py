@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from bnviz.findings.own_network.seen import Seen, Whole, found
 from bnviz.findings.own_network.table import RULES
 from bnviz.records.own_network import Finding, Severity
-from bnviz.wording import counted, exact, significant, times
+from bnviz.wording import counted, exact, percent, significant, times
 
 
 def _loss_not_finite(whole: Whole) -> Iterator[Finding]:
@@ -83,16 +83,17 @@ def _weights_not_finite(seen: Seen) -> Iterator[Finding]:
 def _saturated(seen: Seen) -> Iterator[Finding]:
     limit, share = RULES["saturated"].limits["share"], seen.look.saturated
     if share > limit:
-        text = f"{share:.0%} of the values of {seen.layer.name} ({seen.layer.module}) are saturated."
-        yield found("saturated", "serious", seen.layer, text, f"{limit:.0%}", saturated=share)
+        text = f"{percent(share, 0)} of the values of {seen.layer.name} ({seen.layer.module}) are saturated."
+        yield found("saturated", "serious", seen.layer, text, percent(limit, 0), saturated=share)
 
 
 def _dead(seen: Seen) -> Iterator[Finding]:
     limits, share = RULES["dead"].limits, seen.look.dead
     if share > limits["units"]:
         severity: Severity = "serious" if share > limits["serious"] else "warning"
-        text = f"{share:.0%} of the units of {seen.layer.name} ({seen.layer.module}) have slope 0 for every input here."
-        yield found("dead", severity, seen.layer, text, f"{limits['units']:.0%} of the units", dead=share)
+        where = f"{seen.layer.name} ({seen.layer.module})"
+        text = f"{percent(share, 0)} of the units of {where} have slope 0 for every input here."
+        yield found("dead", severity, seen.layer, text, f"{percent(limits['units'], 0)} of the units", dead=share)
 
 
 def _update_ratio(seen: Seen) -> Iterator[Finding]:

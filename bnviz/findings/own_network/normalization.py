@@ -8,7 +8,7 @@ import numpy as np
 from bnviz.findings.own_network.seen import SeenNormalization, Whole, found
 from bnviz.findings.own_network.table import RULES
 from bnviz.records.own_network import Finding, NormalizationLook, Severity
-from bnviz.wording import counted, exact, significant
+from bnviz.wording import counted, exact, percent, significant
 
 DECAY_STEPS = 10_000  # after which a finding says what is left of γ
 
@@ -28,8 +28,8 @@ def _keras(seen: SeenNormalization, whole: Whole) -> Iterator[Finding]:
     if seen.averages and m is not None and limits["momentum"] <= m < limits["below"]:
         noise = m / (2 - m)
         text = (
-            f"{seen.layer.name} has momentum {exact(m)}: its running statistics are as noisy as {noise:.0%} of one "
-            "batch's variance. Keras means the share of the old by it."
+            f"{seen.layer.name} has momentum {exact(m)}: its running statistics are as noisy as {percent(noise, 0)} of "
+            "one batch's variance. Keras means the share of the old by it."
         )
         yield found(
             "keras_momentum", "serious", seen.layer, text, f"below {exact(limits['momentum'])}", momentum=m, noise=noise
@@ -58,7 +58,7 @@ def _two_distributions(seen: SeenNormalization, whole: Whole) -> Iterator[Findin
             "serious",
             seen.layer,
             text,
-            f"{exact(limits['apart'])} σ in {limits['channels']:.0%} of the channels",
+            f"{exact(limits['apart'])} σ in {percent(limits['channels'], 0)} of the channels",
             apart=distance,
             channels=share,
         )
@@ -88,7 +88,7 @@ def _decay(seen: SeenNormalization, whole: Whole) -> Iterator[Finding]:
         left = (1 - seen.how.rate * seen.how.decay) ** DECAY_STEPS
         text = (
             f"Weight decay {exact(seen.how.decay)} on γ and β of {seen.layer.name}: without gradient, "
-            f"{left:.0%} of them would be left after {DECAY_STEPS:,} steps."
+            f"{percent(left, 0)} of them would be left after {DECAY_STEPS:,} steps."
         )
         yield found("decay_on_norm", "note", seen.layer, text, "0", decay=seen.how.decay, left=left)
 
@@ -98,7 +98,7 @@ def _dropout_before(seen: SeenNormalization, whole: Whole) -> Iterator[Finding]:
     if before and before.kind in ("linear", "convolution"):
         before = whole.by_name.get(before.takes)
     if seen.averages and seen.now.training and before and before.kind == "dropout" and before.dropout:
-        text = f"{before.name} drops {before.dropout:.0%} right before {seen.layer.name}."
+        text = f"{before.name} drops {percent(before.dropout, 0)} right before {seen.layer.name}."
         yield found("dropout_before", "warning", seen.layer, text, "no dropout", dropout=before.dropout)
 
 
@@ -106,9 +106,11 @@ def _no_effect(seen: SeenNormalization, whole: Whole) -> Iterator[Finding]:
     limits, gamma = RULES["no_effect"].limits, np.abs(seen.now.gamma)
     share = float((gamma < limits["gamma"]).mean()) if gamma.size else 0.0
     if share > limits["channels"]:
-        text = f"γ is below {exact(limits['gamma'])} in {share:.0%} of the channels of {seen.layer.name}."
+        text = f"γ is below {exact(limits['gamma'])} in {percent(share, 0)} of the channels of {seen.layer.name}."
         severity: Severity = "note" if seen.untouched and not gamma.any() else "warning"
-        yield found("no_effect", severity, seen.layer, text, f"{limits['channels']:.0%} of the channels", share=share)
+        yield found(
+            "no_effect", severity, seen.layer, text, f"{percent(limits['channels'], 0)} of the channels", share=share
+        )
 
 
 ON_USE: tuple[Callable[[SeenNormalization, Whole], Iterator[Finding]], ...] = (

@@ -8,7 +8,7 @@ import numpy as np
 from bnviz.findings.own_network.seen import SeenNormalization, Whole, found
 from bnviz.findings.own_network.table import RULES
 from bnviz.records.own_network import Finding, Floats, NormalizationLook, Severity
-from bnviz.wording import counted, exact, significant, times
+from bnviz.wording import counted, exact, percent, significant, times
 
 BESIDE = 2.0  # standard errors that an average over a few batches may be off by itself
 SMALLEST_LOSS = 0.01  # below it, half of a loss is no difference worth telling
@@ -26,7 +26,13 @@ def losses_apart(whole: Whole) -> Iterator[Finding]:
             "the running statistics."
         )
         yield found(
-            "train_eval_apart", "serious", None, text, f"{limit:.0%} apart", batch_loss=batch, eval_loss=evaluated
+            "train_eval_apart",
+            "serious",
+            None,
+            text,
+            f"{percent(limit, 0)} apart",
+            batch_loss=batch,
+            eval_loss=evaluated,
         )
 
 
@@ -51,7 +57,7 @@ def _not_converged(seen: SeenNormalization) -> Iterator[Finding]:
         counter, momentum = seen.now.counter or 0, seen.how.momentum or 0.0
         needed = math.ceil(math.log(limits["share"]) / math.log1p(-momentum)) if momentum else math.inf
         text = (
-            f"After {counter:,} batches with momentum {exact(momentum)}, {share:.1%} of the running statistics of "
+            f"After {counter:,} batches with momentum {exact(momentum)}, {percent(share)} of the running statistics of "
             f"{seen.layer.name} are what they began with; 1% takes {significant(needed)} batches."
         )
         severity: Severity = "serious" if share > limits["serious"] else "warning"
@@ -91,8 +97,8 @@ def _running_off(seen: SeenNormalization) -> Iterator[Finding]:
     if share > limits["channels"]:
         worst_mean, worst_ratio = float(distance.max()), float(np.exp(np.abs(np.log(ratio)).max()))
         text = (
-            f"In {share:.0%} of the channels of {seen.layer.name} the running statistics are not those of these "
-            f"batches: the means are up to {significant(worst_mean)} σ apart, the variances up to "
+            f"In {percent(share, 0)} of the channels of {seen.layer.name} the running statistics are not those of "
+            f"these batches: the means are up to {significant(worst_mean)} σ apart, the variances up to "
             f"{times(worst_ratio)}."
         )
         severity: Severity = "serious" if share > limits["serious"] else "warning"
@@ -102,7 +108,7 @@ def _running_off(seen: SeenNormalization) -> Iterator[Finding]:
             seen.layer,
             text,
             f"{exact(limits['mean'])} σ, variance ratio {exact(limits['low'])} to {exact(limits['high'])}, in "
-            f"{limits['channels']:.0%} of the channels",
+            f"{percent(limits['channels'], 0)} of the channels",
             channels=share,
             mean=worst_mean,
             variance=worst_ratio,
@@ -121,7 +127,7 @@ def _near_eps(seen: SeenNormalization) -> Iterator[Finding]:
             "serious" if below > limits["serious"] else "warning" if share > limits["channels"] else "note"
         )
         text = (
-            f"{share:.0%} of the channels of {seen.layer.name} have a variance below 10 ε; the smallest is "
+            f"{percent(share, 0)} of the channels of {seen.layer.name} have a variance below 10 ε; the smallest is "
             f"{significant(float(variance.min()))}, ε is {exact(seen.how.eps)}."
         )
         yield found(

@@ -17,6 +17,7 @@ from bnviz.records.history import View
 from bnviz.ui import page
 from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.components.newest import last_click
+from bnviz.wording import percent
 
 FIRST = ("chart_loss", "chart_activations", "chart_saturation")  # of the first screen
 CHART_HEIGHT = (220, 430, 490)  # pixels: at least, at most, and what stands above and below on the first screen
@@ -162,8 +163,8 @@ def _saturation_chart() -> str:
     options = page.heading(
         "Saturation",
         f"One bar per neuron. A tanh output is saturated beyond ±{SATURATED}; of the other activations, where the "
-        f"slope is below {1 - SATURATED**2:.1%} of its steepest, which for ReLU means an output of zero. The "
-        f"slope of a dead neuron is below {DEAD_SLOPE:.1%} of its steepest at every digit: no gradient passes.",
+        f"slope is below {percent(1 - SATURATED**2)} of its steepest, which for ReLU means an output of zero. The "
+        f"slope of a dead neuron is below {percent(DEAD_SLOPE)} of its steepest at every digit: no gradient passes.",
     )
     bars = options.selectbox(
         "Bars show", list(BARS), format_func=BARS.__getitem__, key="bars", label_visibility="collapsed", width=165

@@ -9,6 +9,7 @@ from bnviz.experiment.comparison import distinguishing_settings
 from bnviz.records.ghosts import MOST_PINS, Ghost, Pin
 from bnviz.ui import page
 from bnviz.ui.sections.keeping import keep_pinned
+from bnviz.wording import percent
 
 
 def pin_button(run: Run) -> None:
@@ -52,6 +53,6 @@ def _outcome(ghost: Ghost) -> dict[str, str]:
     return {
         "Steps": f"{ghost.last.step:,}",
         "Test loss": f"{ghost.last.test_loss:.3f}",
-        "Accuracy": f"{ghost.last.test_accuracy:.1%}",
-        "Saturated": f"{ghost.saturated:.0%}",
+        "Accuracy": percent(ghost.last.test_accuracy),
+        "Saturated": percent(ghost.saturated, 0),
     }

@@ -15,6 +15,7 @@ from bnviz.store.rows import RunRow
 from bnviz.store.store import Store
 from bnviz.ui import page
 from bnviz.ui.components.live_chart import live_chart
+from bnviz.wording import percent
 
 
 def compare(store: Store, rows: Sequence[RunRow]) -> None:
@@ -86,7 +87,7 @@ def _differences(runs: Sequence[tuple[str, KeptRun]]) -> list[dict[str, str]]:
     return [
         {"Run": page.plain(name), "Network": ghost.name}
         | {title: own.get(title, "–") for title in titles}
-        | {"Test loss": f"{ghost.last.test_loss:.3f}", "Accuracy": f"{ghost.last.test_accuracy:.1%}"}
-        | {"Saturated": f"{ghost.saturated:.0%}"}
+        | {"Test loss": f"{ghost.last.test_loss:.3f}", "Accuracy": percent(ghost.last.test_accuracy)}
+        | {"Saturated": percent(ghost.saturated, 0)}
         for (name, _, ghost), own in zip(ghosts, settings, strict=True)
     ]

@@ -11,6 +11,7 @@ from bnviz.store.rows import RunRow
 from bnviz.store.store import Sort, Store
 from bnviz.ui import settings_table
 from bnviz.ui.sections.run_comparison import compare
+from bnviz.wording import percent
 
 ROWS_SHOWN = 200  # rows at once; a search finds the others
 MOST_COMPARED = 6
@@ -71,7 +72,7 @@ def _table(rows: Sequence[RunRow]) -> list[RunRow]:
 
 def _cells(row: RunRow) -> dict[str, Any]:
     curves = [list(network.curve) for network in row.networks]
-    ends = [f"{network.name} {network.accuracy:.1%}" for network in row.networks]
+    ends = [f"{network.name} {percent(network.accuracy)}" for network in row.networks]
     return {
         "Name": row.name or "–",
         "What is special": row.special or "the usual settings",
