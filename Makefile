@@ -45,7 +45,7 @@ app: $(VENV)/.installed-app
 	@$(bin)/python -m streamlit run app.py $(server_options)
 
 dev: $(VENV)/.installed-app
-	@$(bin)/python dev.py $(server_options)
+	@$(bin)/python -m bnviz.commands.dev $(server_options)
 
 # The tests run also after a failed lint, so that one run tells everything; either one fails the target.
 # PYTEST_STATUS_FILE, where set, receives pytest's own exit code: make reports every failure as 2.
@@ -83,7 +83,7 @@ bench-load: $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build ./*.egg-info
-	find app.py dev.py bnviz pages benchmarks docs tests -name __pycache__ -prune -exec rm -rf {} +
+	find app.py bnviz pages benchmarks docs tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are newer than the lock files they stand for, so a second call installs nothing.
 $(VENV)/.installed-app: requirements.lock requirements-torch.lock | $(VENV)/.created

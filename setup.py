@@ -7,7 +7,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-BESIDE = ("app.py", "pages/*.py", ".streamlit/config.toml", "docs/results.json")  # for bnviz.beside
+BESIDE = ("app.py", "pages/*.py", ".streamlit/config.toml", "docs/results.json")  # for bnviz.experiment.package
 
 
 class WithTheApp(build_py):

@@ -4,13 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
+from bnviz.experiment.package import VERSION as __version__
 
 if TYPE_CHECKING:
     from bnviz.own_network.diagnose import diagnose
     from bnviz.own_network.watch import watch
     from bnviz.training.trainer import Trainer, train
 
-__version__ = "0.1.0"
 __all__ = [
     "BatchNormConfig",
     "Experiment",

@@ -10,6 +10,7 @@ from bnviz.data import status
 from bnviz.engine.in_worker import initialization_tasks
 from bnviz.experiment.config import NetworkConfig, replace
 from bnviz.experiment.inits import SCHEMES
+from bnviz.experiment.wording import counted
 from bnviz.figures.style import color_of
 from bnviz.findings.initialization import initialization_findings, sign_findings
 from bnviz.records.frames import PROBE_DIGITS
@@ -27,7 +28,6 @@ from bnviz.ui.asking.tasks import Task, inquiries, task
 from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.components.live_slider import live_slider
 from bnviz.ui.sections import initialization
-from bnviz.wording import counted
 
 A = TypeVar("A")
 GLOROT = "[Glorot and Bengio 2010](https://proceedings.mlr.press/v9/glorot10a.html)"

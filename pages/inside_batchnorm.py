@@ -6,6 +6,7 @@ import streamlit as st
 from bnviz import figures
 from bnviz.engine.in_worker.autograd_task import batchnorm_gradients
 from bnviz.experiment.naming import network_conditions, network_names
+from bnviz.experiment.wording import significant
 from bnviz.figures.style import Figure
 from bnviz.records.questions import InputsOfLayer
 from bnviz.theory import walkthrough
@@ -16,7 +17,6 @@ from bnviz.ui.asking.tasks import inquiries, task
 from bnviz.ui.components.browser_ids import tab_id
 from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.components.live_slider import live_slider, set_slider, slider_value
-from bnviz.wording import significant
 
 PAPER = "[Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)"
 AFFINE = (("gamma", "beta"), ("gamma_2", "beta_2"))  # slider keys, a pair a dimension

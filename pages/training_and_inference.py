@@ -10,6 +10,7 @@ from bnviz.experiment.choices import Inference
 from bnviz.experiment.config import BatchNormConfig, Experiment, replace
 from bnviz.experiment.settings import VARIANT
 from bnviz.experiment.watched import differences, network_in_words, watched_network
+from bnviz.experiment.wording import listed
 from bnviz.figures.style import Figure
 from bnviz.findings.inference import inference_findings
 from bnviz.records.answers import LayerInputs
@@ -25,7 +26,6 @@ from bnviz.ui.news import publish
 from bnviz.ui.sections.one_digit import one_digit, show_one_digit
 from bnviz.ui.sections.train_here import train_here_button
 from bnviz.ui.transport import transport
-from bnviz.wording import listed
 
 SIZES = (2, 4, 8, 16, 32, 64, 128)
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from bnviz.beside import beside
+from bnviz.experiment.package import beside
 
 
 def run(address: str, port: int) -> int:

@@ -12,10 +12,10 @@ from threading import Lock
 
 import numpy as np
 
-from bnviz import __version__
 from bnviz.engine.cluster import Engine
+from bnviz.engine.counters import REPLAYS, STEPS
 from bnviz.engine.replayed_trainer import ReplayedTrainer, freed_on_error
-from bnviz.metrics import REPLAYS, STEPS
+from bnviz.experiment.package import VERSION
 from bnviz.records.frames import Floats, Focus, Frame, LayerFrame, VariantFrame
 from bnviz.records.history import History, View
 from bnviz.records.kept_run import KeptRun
@@ -60,7 +60,7 @@ class Film:
             frames = list(self._frames)
         for frame in frames:
             history.add(frame)
-        return KeptRun(self.recipe, __version__, history.view())
+        return KeptRun(self.recipe, VERSION, history.view())
 
     @property
     def lost(self) -> bool:

@@ -11,13 +11,13 @@ from bnviz.data import status as data_status
 from bnviz.engine.allowance import Allowance, TooFastError
 from bnviz.engine.capacity import TooManyRunsError, most_runs
 from bnviz.engine.cluster import Engine
+from bnviz.engine.counters import REFUSALS
 from bnviz.engine.films import FilmLibrary, Films
 from bnviz.engine.run import SPEEDS, Run
 from bnviz.engine.sweeps import SweepMemory, SweepRun
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.sweep import Sweep
-from bnviz.metrics import REFUSALS
 from bnviz.records.kept_run import KeptRun
 from bnviz.records.notes import RunNote, SweepNote
 

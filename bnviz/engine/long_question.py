@@ -14,10 +14,11 @@ from weakref import WeakKeyDictionary
 from bnviz.engine.allowance import Allowance, TooFastError
 from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import EngineUnavailableError
+from bnviz.engine.counters import REFUSALS
 from bnviz.engine.remote import WorkerLostError
 from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment
-from bnviz.metrics import REFUSALS
+from bnviz.records.live import Moved
 from bnviz.records.questions import Continue, Drop, GradualQuestion, Open, Share
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class LongQuestion(Generic[A]):
         self.asked: GradualQuestion[A] | None = None
         self.left: float | None = None
         self.changes = 0
-        self._moved = Bell()  # that of the run that is asked
+        self._moved: Moved = Bell()  # that of the run that is asked
 
     def ask(self, run: Run, question: GradualQuestion[A]) -> None:
         """Ask anew; what is under way ends unanswered."""

@@ -15,7 +15,6 @@ from threading import Event, Lock, Thread
 from typing import Any
 from weakref import WeakSet
 
-from bnviz import __version__
 from bnviz.data import DataName
 from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import Engine, EngineUnavailableError
@@ -27,6 +26,7 @@ from bnviz.engine.replayed_trainer import REPLAY_INTERVAL
 from bnviz.engine.rhythm import Rhythm
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit, plan
+from bnviz.experiment.package import VERSION
 from bnviz.experiment.scenario import Change, Scenario
 from bnviz.records.frames import Focus, Frame
 from bnviz.records.ghosts import MOST_PINS, Ghost, Pin, ghosts_of
@@ -146,7 +146,7 @@ class Run:
         recipe, view = self._trainer.recipe, self.view()
         if recipe is None or view.latest is None or recipe.newest != view.experiment:
             return None
-        return KeptRun(recipe, __version__, view)
+        return KeptRun(recipe, VERSION, view)
 
     def film_at(self, frame: Frame) -> Recipe | None:
         """Return what the run was made from, the same object for all that watch one film, if a frame is its newest.

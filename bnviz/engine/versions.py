@@ -5,7 +5,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from bnviz import __version__
+from bnviz.experiment.package import VERSION
 
 KEY = "bnviz"  # under which a worker tells its scheduler
 TRAINS = ("data", "experiment", "nn", "records", "training")  # packages whose code decides what a network shows
@@ -14,7 +14,7 @@ TRAINS = ("data", "experiment", "nn", "records", "training")  # packages whose c
 @cache  # asked for at every look at the workers; reading a package's metadata takes milliseconds
 def versions() -> dict[str, str]:
     """Return the versions of this process; a build such as +cpu or +cu128 is no difference."""
-    return {"bnviz": __version__, "torch": version("torch").partition("+")[0]}
+    return {"bnviz": VERSION, "torch": version("torch").partition("+")[0]}
 
 
 @cache

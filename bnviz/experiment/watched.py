@@ -5,7 +5,7 @@ from bnviz.experiment.config import BatchNormConfig, Experiment, Variant, replac
 from bnviz.experiment.inits import init_name
 from bnviz.experiment.naming import kind_of
 from bnviz.experiment.settings import SHARED
-from bnviz.wording import counted
+from bnviz.experiment.wording import counted
 
 
 def watched_network(experiment: Experiment) -> Experiment:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bnviz.experiment.wording import listed
 from bnviz.export.thrift import CompactReader, MalformedError
-from bnviz.wording import listed
 
 Column = npt.NDArray[Any]
 Columns = Mapping[str, tuple[str, ...]]  # the dtypes that each column may have, by its name

@@ -4,12 +4,12 @@ import numpy as np
 
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import Experiment
+from bnviz.experiment.wording import percent
 from bnviz.figures.histograms import histogram_outline
 from bnviz.figures.layer_rows import colored_name, networks_with, words_for_others
 from bnviz.figures.style import GUIDE, Figure, axis, faded, layout, line, network_color, nice_ceiling
 from bnviz.records.frames import BINS, FLAT_SLOPE, Counts, Floats, Frame, bin_range
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
-from bnviz.wording import percent
 
 __all__ = ["activation_function"]
 

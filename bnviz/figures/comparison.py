@@ -8,12 +8,12 @@ import numpy as np
 
 from bnviz.experiment.config import Variant
 from bnviz.experiment.naming import network_names
+from bnviz.experiment.wording import percent
 from bnviz.figures.gradients import gradient_norms, layer_axis, layer_places, norm_axis
 from bnviz.figures.histograms import HIGHEST_BAR, PLACE_NAMES, bin_shares, histogram_outline
 from bnviz.figures.style import Figure, axis, color_of, colored, layout, line, nice_ceiling, steps_until
 from bnviz.records.frames import VariantFrame, bin_range
 from bnviz.records.history import VariantHistory, View
-from bnviz.wording import percent
 
 __all__ = ["compared_gradients", "compared_layer", "compared_saturation"]
 

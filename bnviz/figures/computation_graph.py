@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bnviz.experiment.wording import significant
 from bnviz.figures.style import (
     ACCENTS,
     GUIDE,
@@ -19,7 +20,6 @@ from bnviz.figures.style import (
     line,
     nice_ceiling,
 )
-from bnviz.wording import significant
 
 __all__ = ["computation_graph", "gradient_check"]
 

@@ -11,6 +11,7 @@ from bnviz.analysis import shift
 from bnviz.analysis.moments import snapshots
 from bnviz.analysis.shift import DistributionCourse
 from bnviz.experiment.naming import network_names
+from bnviz.experiment.wording import decimals, percent
 from bnviz.figures.style import (
     Figure,
     NetworkLook,
@@ -28,7 +29,6 @@ from bnviz.figures.style import (
 )
 from bnviz.records.frames import BINS, Floats
 from bnviz.records.history import View
-from bnviz.wording import decimals, percent
 
 __all__ = ["distributions_over_steps"]
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnviz.analysis.gradient_shift import mean_gradient_shift
+from bnviz.experiment.wording import counted, decimals, significant
 from bnviz.figures.logarithmic import log_axis
 from bnviz.figures.style import Figure, NetworkLook, axis, faded, layout, line, network_looks, nice_ceiling
 from bnviz.records.answers import GradientShift
 from bnviz.records.frames import Floats
 from bnviz.records.history import View
-from bnviz.wording import counted, decimals, significant
 
 __all__ = ["gradient_shift"]
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from bnviz.experiment.config import Experiment
+from bnviz.experiment.wording import percent
 from bnviz.figures.layer_rows import colored_name, networks_with, row_domain, words_for_others
 from bnviz.figures.style import (
     Figure,
@@ -15,7 +16,6 @@ from bnviz.figures.style import (
     nice_ceiling,
 )
 from bnviz.records.frames import BINS, PLACES, Counts, Floats, Frame, bin_range
-from bnviz.wording import percent
 
 __all__ = ["activation_histograms"]
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bnviz.analysis.initialization import logit_spread, softmax
+from bnviz.experiment.wording import counted, percent, significant
 from bnviz.figures.logarithmic import decades_around, drawable, log_axis
 from bnviz.figures.style import (
     ACCENTS,
@@ -27,7 +28,6 @@ from bnviz.figures.style import (
 )
 from bnviz.records.initialization import InitialNetwork, Propagated, WeightHistogram
 from bnviz.theory.propagation import Theory
-from bnviz.wording import counted, percent, significant
 
 __all__ = ["class_probabilities", "layer_propagation", "logit_means", "mean_probabilities", "weight_histogram"]
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bnviz.experiment.wording import decimals, significant
 from bnviz.figures.logarithmic import POWER_AXIS
 from bnviz.figures.normalization import AFTER, BEFORE
 from bnviz.figures.style import (
@@ -18,7 +19,6 @@ from bnviz.figures.style import (
     nice_ceiling,
     outline,
 )
-from bnviz.wording import decimals, significant
 
 __all__ = ["bias_effect", "runaway_bias", "scale_effect", "scale_gradient"]
 

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from bnviz.experiment.config import Experiment
+from bnviz.experiment.wording import percent
 from bnviz.figures.logarithmic import log_axis_around
 from bnviz.figures.style import (
     DOTTED,
@@ -22,7 +23,6 @@ from bnviz.figures.style import (
 )
 from bnviz.records.frames import Floats
 from bnviz.records.landscape import Slice, Slices
-from bnviz.wording import percent
 
 __all__ = ["landscape_slices"]
 

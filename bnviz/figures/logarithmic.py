@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bnviz.experiment.wording import significant
 from bnviz.figures.style import Figure
-from bnviz.wording import significant
 
 Array = npt.NDArray[np.floating[Any]]
 

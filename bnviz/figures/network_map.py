@@ -5,6 +5,7 @@ import numpy as np
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import Experiment
 from bnviz.experiment.naming import network_names
+from bnviz.experiment.wording import percent
 from bnviz.figures.style import (
     GUIDE,
     Figure,
@@ -19,7 +20,6 @@ from bnviz.figures.style import (
     unit_of,
 )
 from bnviz.records.frames import Floats, Frame
-from bnviz.wording import percent
 
 __all__ = ["network_map"]
 

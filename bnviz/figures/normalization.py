@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bnviz.experiment.wording import decimals, listed
 from bnviz.figures.style import (
     ACCENTS,
     GUIDE,
@@ -20,7 +21,6 @@ from bnviz.figures.style import (
     outline,
     typed,
 )
-from bnviz.wording import decimals, listed
 
 __all__ = ["batch_histograms", "batch_points", "statistics_axes"]
 

@@ -5,6 +5,7 @@ import numpy as np
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import Experiment
 from bnviz.experiment.naming import network_names
+from bnviz.experiment.wording import percent
 from bnviz.figures.layer_rows import colored_name, networks_with, row_domain, words_for_others
 from bnviz.figures.style import (
     Figure,
@@ -17,7 +18,6 @@ from bnviz.figures.style import (
     unit_of,
 )
 from bnviz.records.frames import PROBED, Frame, LayerFrame
-from bnviz.wording import percent
 
 __all__ = ["saturation_bars"]
 

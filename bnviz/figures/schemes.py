@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bnviz.experiment.wording import exact, factor, significant
 from bnviz.figures.logarithmic import decades_around, drawable, log_axis
 from bnviz.figures.style import (
     ACCENTS,
@@ -21,7 +22,6 @@ from bnviz.figures.style import (
     typed,
 )
 from bnviz.records.initialization import INPUT_KINDS, Propagated, SignAgreement, activation_edges
-from bnviz.wording import exact, factor, significant
 
 __all__ = ["derived_scales", "scheme_histograms", "scheme_spreads", "sign_agreement"]
 

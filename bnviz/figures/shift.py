@@ -4,6 +4,7 @@ import numpy as np
 
 from bnviz.analysis import shift
 from bnviz.analysis.shift import Since
+from bnviz.experiment.wording import decimals, listed
 from bnviz.figures.style import (
     Figure,
     axis,
@@ -17,7 +18,6 @@ from bnviz.figures.style import (
 )
 from bnviz.records.frames import PERCENTILES, Floats
 from bnviz.records.history import View
-from bnviz.wording import decimals, listed
 
 __all__ = ["distribution_shift", "unit_percentiles"]
 

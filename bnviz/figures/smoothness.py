@@ -6,6 +6,7 @@ import numpy as np
 
 from bnviz.analysis import smoothness
 from bnviz.analysis.smoothness import SmoothnessCourse, newest_median, smoothness_course
+from bnviz.experiment.wording import significant
 from bnviz.figures.curves import x_axis
 from bnviz.figures.logarithmic import log_axis
 from bnviz.figures.style import (
@@ -22,7 +23,6 @@ from bnviz.figures.style import (
 )
 from bnviz.records.frames import STEP_LENGTHS, Floats
 from bnviz.records.history import View
-from bnviz.wording import significant
 
 __all__ = [
     "effective_learning_rate",

@@ -10,6 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
+from bnviz.experiment.wording import exact
 from bnviz.figures.reproduction import chart_legend
 from bnviz.figures.style import (
     GUIDE,
@@ -17,7 +18,6 @@ from bnviz.figures.style import (
     round_step,
 )
 from bnviz.records.reproduction import Chart, Line
-from bnviz.wording import exact
 
 WIDTH, HEIGHT = 460, 300
 LEFT, RIGHT, TOP, BOTTOM = 58, 24, 58, 44  # margins

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from html import escape
 from itertools import groupby
 
+from bnviz.experiment.wording import counted
 from bnviz.records.own_network import Finding, Look, Network
-from bnviz.wording import counted
 
 APP = "http://localhost:8501"  # where `make app` serves it
 FINDINGS_SHOWN = 3  # findings of one rule that are written out

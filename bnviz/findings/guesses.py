@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from bnviz.experiment.guesses import Answer, ChoiceGuess, CurveGuess, Guess, NumberGuess, PointGuess
-from bnviz.wording import decimals, in_steps, percent, significant, times
+from bnviz.experiment.wording import decimals, in_steps, percent, significant, times
 
 
 def told(guess: Guess, answer: Answer) -> str:

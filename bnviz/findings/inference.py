@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from bnviz.analysis.inference import inference_frames, statistic_error
+from bnviz.experiment.wording import counted, percent
 from bnviz.records.answers import Answers
 from bnviz.records.frames import BATCH_SIZES
 from bnviz.records.history import View
-from bnviz.wording import counted, percent
 
 
 def inference_findings(view: View) -> list[str]:

@@ -8,9 +8,9 @@ from bnviz.analysis.initialization import logit_spread
 from bnviz.analysis.learning import UNINFORMED_WITHIN
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.layers import LN_10
+from bnviz.experiment.wording import counted, percent, significant, times
 from bnviz.findings.thresholds import FAR_GRADIENTS, MOSTLY_SATURATED
 from bnviz.records.initialization import InitialNetwork, InitialSetting, Propagated, SignAgreement
-from bnviz.wording import counted, percent, significant, times
 
 CHANGED_SPREAD = 3.0  # times from the first layer to the last; a smaller change is called none
 

@@ -10,6 +10,7 @@ from bnviz.analysis.learning import UNINFORMED_WITHIN
 from bnviz.experiment.config import Experiment
 from bnviz.experiment.layers import LN_10
 from bnviz.experiment.naming import network_conditions, network_names
+from bnviz.experiment.wording import at_least, listed, percent, significant, times
 from bnviz.records.landscape import (
     LEARNED_BELOW,
     NOISE_SIZES,
@@ -22,7 +23,6 @@ from bnviz.records.landscape import (
     Slice,
     Slices,
 )
-from bnviz.wording import at_least, listed, percent, significant, times
 
 LOSS_ROUNDING = 1e-4  # of a loss: the single precision of many sums
 CLIMB = 0.01  # share of the loss between two ends, by which a way must rise to be said to climb

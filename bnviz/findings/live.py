@@ -11,10 +11,10 @@ from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import Variant
 from bnviz.experiment.layers import LN_10
 from bnviz.experiment.naming import network_conditions
+from bnviz.experiment.wording import decimals, listed, percent, times
 from bnviz.findings.thresholds import FAR_GRADIENTS, MOSTLY_SATURATED, NO_GRADIENT
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import VariantHistory, View
-from bnviz.wording import decimals, listed, percent, times
 
 STUCK_AFTER = 150  # steps without learning
 VERDICT_AFTER = 200  # steps

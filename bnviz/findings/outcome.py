@@ -5,10 +5,10 @@ import math
 from bnviz.analysis.learning import is_guessing
 from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.layers import LN_10
+from bnviz.experiment.wording import percent, times
 from bnviz.findings.thresholds import FAR_GRADIENTS, MOSTLY_SATURATED, NO_GRADIENT
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import View
-from bnviz.wording import percent, times
 
 EQUAL_POINTS = 1.0  # points of accuracy
 

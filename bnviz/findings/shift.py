@@ -10,9 +10,9 @@ from bnviz.analysis.comparison import are_alike, compared_pair
 from bnviz.analysis.gradient_shift import mean_gradient_shift, relative_gradient_shift
 from bnviz.analysis.learning import is_guessing
 from bnviz.experiment.naming import network_conditions, network_names
+from bnviz.experiment.wording import counted, decimals, listed, part, significant, times
 from bnviz.records.answers import GradientShift
 from bnviz.records.history import View
-from bnviz.wording import counted, decimals, listed, part, significant, times
 
 
 def shift_findings(view: View, measured: Sequence[Sequence[GradientShift]], *, layer: int, place: str) -> list[str]:

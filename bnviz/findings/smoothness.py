@@ -9,8 +9,8 @@ from bnviz.analysis.comparison import are_alike, compared_pair
 from bnviz.analysis.learning import is_guessing
 from bnviz.analysis.smoothness import generalization_gap, newest_median, smoothness_course
 from bnviz.experiment.naming import network_conditions, network_names
+from bnviz.experiment.wording import counted, listed, significant, times
 from bnviz.records.history import View
-from bnviz.wording import counted, listed, significant, times
 
 STEPS_TO_COMPARE = 4  # kept steps
 LOOKS_TO_COMPARE = 3  # at the gap between test and training loss, after step 0

@@ -14,9 +14,9 @@ from bnviz.experiment.guesses import Answer, CurveGuess
 from bnviz.experiment.layers import LN_10
 from bnviz.experiment.naming import network_names
 from bnviz.experiment.story import CHAPTERS, SHIFTED_LAYER, SWITCHED_AT
+from bnviz.experiment.wording import counted, decimals, percent, significant
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import View
-from bnviz.wording import counted, decimals, percent, significant
 
 ALIKE_NATS = 0.02  # nats; two losses that differ by less are called alike
 

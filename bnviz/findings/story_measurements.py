@@ -11,13 +11,13 @@ from bnviz.analysis.initialization import softmax
 from bnviz.analysis.learning import UNINFORMED_WITHIN
 from bnviz.experiment.story import COMPANIES
 from bnviz.experiment.sweep import Sweep
+from bnviz.experiment.wording import decimals, listed, percent, significant
 from bnviz.findings.story import Reveal
 from bnviz.records.answers import Answers
 from bnviz.records.frames import Floats
 from bnviz.records.history import View
 from bnviz.records.initialization import InitialNetwork
 from bnviz.records.sweep import SweepResults, cells
-from bnviz.wording import decimals, listed, percent, significant
 
 
 def first_losses_reveal(knows_nothing: InitialNetwork, careless: InitialNetwork) -> Reveal:

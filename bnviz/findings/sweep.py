@@ -5,10 +5,10 @@ import numpy.typing as npt
 
 from bnviz.experiment.layers import LN_10
 from bnviz.experiment.sweep import Axis, Sweep
+from bnviz.experiment.wording import counted, listed, significant
 from bnviz.records.frames import TRAINING_LOSS_STEPS
 from bnviz.records.landscape import LEARNED_BELOW
 from bnviz.records.sweep import SweepResults, cells
-from bnviz.wording import counted, listed, significant
 
 LISTED_AT_MOST = 4  # names of choices; of more, their number is told
 CONDITIONS = {False: "without batchnorm", True: "with batchnorm"}

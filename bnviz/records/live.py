@@ -1,7 +1,9 @@
 """What a page sees of a run: its state, and what may be asked of it, whether it trains, is rewound or was stored."""
 
 import math
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -11,7 +13,6 @@ from bnviz.records.questions import A, Question
 
 if TYPE_CHECKING:
     from bnviz.data import DataName
-    from bnviz.engine.bell import Bell
 
 State = Literal["starting", "paused", "playing", "finished", "failed", "closed"]
 
@@ -33,6 +34,14 @@ class Status:
     asked: float = math.inf
 
 
+class Moved(Protocol):
+    """A bell that rings after each change; what rings and what listens need not know of each other's run."""
+
+    def ring(self) -> None: ...
+
+    def heard_by(self, listener: Callable[[], None]) -> AbstractContextManager[None]: ...
+
+
 class ObservedRun(Protocol):
     """A run as a page shows it: as it is now, or as it was."""
 
@@ -46,7 +55,7 @@ class ObservedRun(Protocol):
     def status(self) -> Status: ...
 
     @property
-    def moved(self) -> "Bell": ...
+    def moved(self) -> Moved: ...
 
     def view(self) -> View: ...
 

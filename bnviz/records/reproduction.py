@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from bnviz.beside import beside
-from bnviz.wording import counted
+from bnviz.experiment.package import beside
+from bnviz.experiment.wording import counted
 
 RESULTS_FILE = beside("docs/results.json")
 FIGURES_FOLDER = "figures"  # the folder of the pictures, beside it

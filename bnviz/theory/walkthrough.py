@@ -1,5 +1,4 @@
-"""What the page "Inside batchnorm" computes, with the NumPy reference: one batch through the layer and back, and three
-small experiments with it."""
+"""What the page "Inside batchnorm" computes: one batch through the layer and back, and three experiments with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,11 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.nn import reference  # noqa: TID253  # this module of bnviz.nn is NumPy alone
+from bnviz.theory import batchnorm
 
 Array = npt.NDArray[np.floating[Any]]
 
-EPS = reference.EPS
+EPS = batchnorm.EPS
 SAMPLE_POINTS = 20
 COORDINATE_LIMIT = 20.0  # a coordinate that is typed in lies between -COORDINATE_LIMIT and COORDINATE_LIMIT
 MOST_POINTS = 200
@@ -75,9 +74,9 @@ def problems(columns: Sequence[str], rows: Sequence[Sequence[float | None]]) -> 
 def walk(x: Array, gamma: Array, beta: Array) -> Walk:
     """Go forward and back in double precision. Every point is pulled towards a random target of its own, N(0, 1)."""
     target = np.random.default_rng(len(x)).normal(size=x.shape)
-    y, cache = reference.batchnorm_forward(x, gamma, beta, {"mode": "train"})
+    y, cache = batchnorm.batchnorm_forward(x, gamma, beta, {"mode": "train"})
     dout = y - target
-    staged = reference.batchnorm_backward_staged(dout, cache)
+    staged = batchnorm.batchnorm_backward_staged(dout, cache)
     values = {
         "x": cache.x,
         "mean": cache.mean,
@@ -92,7 +91,7 @@ def walk(x: Array, gamma: Array, beta: Array) -> Walk:
         "y": y,
     }
     gradients = {name: getattr(staged, f"d{name}") for name in values if name != "y"} | {"y": dout}
-    return Walk(x, gamma, beta, cache.eps, y, dout, values, gradients, reference.batchnorm_backward(dout, cache))
+    return Walk(x, gamma, beta, cache.eps, y, dout, values, gradients, batchnorm.batchnorm_backward(dout, cache))
 
 
 def undoing(x: Array) -> tuple[Array, Array]:
@@ -139,8 +138,8 @@ def change_weights(*, bias: float = 0.0, scale: float = 1.0) -> ChangedWeights:
     before, after, gradients = [], [], []
     for a, b in ((1.0, 0.0), (scale, bias)):
         z = u @ (a * weights) + b
-        y, cache = reference.batchnorm_forward(z, np.ones(1), np.zeros(1), {"mode": "train"})
-        dz, _, _ = reference.batchnorm_backward((y - target) / len(y), cache)
+        y, cache = batchnorm.batchnorm_forward(z, np.ones(1), np.zeros(1), {"mode": "train"})
+        dz, _, _ = batchnorm.batchnorm_backward((y - target) / len(y), cache)
         before.append(z[:, 0])
         after.append(y[:, 0])
         gradients.append(np.append(u.T @ dz, dz.sum()))
@@ -172,13 +171,13 @@ def descend(steps: int, rate: float, *, learn_beta: bool) -> Descent:
     bias, beta = np.zeros(2), np.zeros(2)
     biases, losses = np.empty((steps + 1, 2)), np.empty((steps + 1, 2))
     for step in range(steps + 1):
-        y, cache = reference.batchnorm_forward(u + bias, np.ones(2), beta, {"mode": "train"})
+        y, cache = batchnorm.batchnorm_forward(u + bias, np.ones(2), beta, {"mode": "train"})
         biases[step], losses[step] = bias, ((y - target) ** 2).mean(axis=0) / 2
         dout = (y - target) / len(u)
-        constant, _, _ = reference.batchnorm_backward(
+        constant, _, _ = batchnorm.batchnorm_backward(
             dout, replace(cache, mode="test")
         )  # as if mu and sigma were given
-        through, _, dbeta = reference.batchnorm_backward(dout, cache)
+        through, _, dbeta = batchnorm.batchnorm_backward(dout, cache)
         bias = bias - rate * np.array([constant[:, 0].sum(), through[:, 1].sum()])
         if learn_beta:
             beta = beta - rate * dbeta

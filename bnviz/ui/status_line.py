@@ -4,9 +4,9 @@ import math
 import time
 from html import escape
 
+from bnviz.experiment.wording import clock, pace, percent
 from bnviz.records.history import View
 from bnviz.records.live import Status
-from bnviz.wording import clock, pace, percent
 
 NOTICE_SECONDS = 15.0  # a notice stays so long
 KEPT_PACE = 0.8  # share of the pace asked for; below it the machine is at its limit

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dev import WEB_ONLY
+from bnviz.commands.dev import WEB_ONLY
 from tests.running import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -26,20 +26,21 @@ print(*(module.__file__ for name, module in sys.modules.items() if name.startswi
 
 
 class Dev:
-    """`python dev.py` in a copy of the app."""
+    """`make dev` in a copy of the app."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for name in ("bnviz", "pages", ".streamlit"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("app.py", "dev.py"):
-            shutil.copy(ROOT / name, folder)
+        shutil.copy(ROOT / "app.py", folder)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
         options = ["--server.port", str(self._port), "--server.address", "127.0.0.1", "--server.headless", "true"]
         self.process = subprocess.Popen(
-            [sys.executable, "dev.py", *options], cwd=folder, env=os.environ | {"BNVIZ_DATA_DIR": str(folder / "data")}
+            [sys.executable, "-m", "bnviz.commands.dev", *options],
+            cwd=folder,
+            env=os.environ | {"BNVIZ_DATA_DIR": str(folder / "data")},
         )
 
     def _children(self, mark: str) -> set[int]:

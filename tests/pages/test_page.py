@@ -5,8 +5,8 @@ import streamlit as st
 
 from bnviz.experiment.addresses import address_of
 from bnviz.experiment.presets import PRESETS
+from bnviz.experiment.wording import pace
 from bnviz.ui.web import server
-from bnviz.wording import pace
 from tests.opening import ROOT, address, page
 
 

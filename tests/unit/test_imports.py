@@ -3,17 +3,20 @@
 The import contracts read the source; here the modules are imported, and what that loads is looked at.
 """
 
+import graphlib
 import json
 import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 import bnviz
 
 ROOT = Path(__file__).parents[2]
+MOST_ROOMS, MOST_FLOORS = 20, 8
 MODULES = [
     "bnviz",
     *sorted(m.name for m in pkgutil.walk_packages(bnviz.__path__, "bnviz.") if "__main__" not in m.name),
@@ -32,6 +35,20 @@ for module in modules:
             first.setdefault(name, module)
 print(json.dumps(first))
 """
+
+
+def rooms() -> dict[str, set[str]]:
+    """Every folder and module at the top -> those that it imports from; imports for the type checker count too."""
+    graph = grimp.build_graph("bnviz", "pages", "benchmarks", exclude_type_checking_imports=False, cache_dir=None)
+    found: dict[str, set[str]] = {}
+    for module in graph.modules:
+        seen = {room_of(other) for other in graph.find_modules_directly_imported_by(module)}
+        found.setdefault(room_of(module), set()).update(seen - {room_of(module)})
+    return found | {"app": {"bnviz.ui"}}
+
+
+def room_of(module: str) -> str:
+    return ".".join(module.split(".")[:2]) if module.startswith("bnviz") else module.split(".")[0]
 
 
 def brought_in(modules: list[str], *watched: str) -> dict[str, str]:
@@ -103,3 +120,12 @@ def test_the_watch_would_notice() -> None:
 @pytest.mark.parametrize("name", bnviz.__all__)
 def test_every_public_name_can_be_imported(name: str) -> None:
     assert getattr(bnviz, name) is not None
+
+
+def test_the_house_has_few_rooms_on_few_floors_and_nobody_goes_in_circles() -> None:
+    below = rooms()
+    assert len(below) <= MOST_ROOMS, sorted(below)
+    floors: dict[str, int] = {}
+    for room in graphlib.TopologicalSorter(below).static_order():  # raises CycleError
+        floors[room] = 1 + max((floors[other] for other in below[room]), default=0)
+    assert max(floors.values()) <= MOST_FLOORS, floors

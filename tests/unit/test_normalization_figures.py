@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from bnviz import figures
 from bnviz.engine.in_worker.autograd_task import batchnorm_gradients
+from bnviz.experiment.wording import significant
 from bnviz.theory import walkthrough
-from bnviz.wording import significant
 from tests.builders import numbers
 
 NAMES = ("x₁", "x₂")

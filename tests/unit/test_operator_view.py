@@ -12,8 +12,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from bnviz.engine.counters import REFUSALS, STEPS
 from bnviz.engine.labs import Labs
-from bnviz.metrics import REFUSALS, STEPS
 from bnviz.store.errors import CLOSED, StoreError
 from bnviz.ui.web import kept, logs
 from bnviz.ui.web.feed import Feed

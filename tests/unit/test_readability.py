@@ -10,7 +10,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = [
     ROOT / "app.py",
-    ROOT / "dev.py",
     *sorted((ROOT / "pages").glob("*.py")),
     *sorted((ROOT / "bnviz").rglob("*.py")),
 ]

@@ -20,6 +20,7 @@ from bnviz.experiment.layers import LN_10
 from bnviz.experiment.scenario import Scenario
 from bnviz.experiment.story import CHAPTERS, COMPANIES, SHIFTED_LAYER, SWITCHED_AT
 from bnviz.experiment.sweep import Sweep
+from bnviz.experiment.wording import significant
 from bnviz.findings.story import Reveal, run_reveal
 from bnviz.findings.story_measurements import (
     batch_reveal,
@@ -38,7 +39,6 @@ from bnviz.records.sweep import SweepResults
 from bnviz.theory import walkthrough
 from bnviz.training.questions import initialization as initial
 from bnviz.training.questions.registry import answer
-from bnviz.wording import significant
 from tests.builders import frame, rehearsed, variant_frame, view_of
 
 if TYPE_CHECKING:

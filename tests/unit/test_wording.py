@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bnviz import wording
+from bnviz.experiment import wording
 
 NUMBERS = st.floats(-1e300, 1e300)
 EVERYDAY = st.floats(-9999, 9999)

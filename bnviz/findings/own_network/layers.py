@@ -3,10 +3,10 @@
 import math
 from collections.abc import Callable, Iterator
 
+from bnviz.experiment.wording import counted, exact, percent, significant, times
 from bnviz.findings.own_network.seen import Seen, Whole, found
 from bnviz.findings.own_network.table import RULES
 from bnviz.records.own_network import Finding, Severity
-from bnviz.wording import counted, exact, percent, significant, times
 
 
 def _loss_not_finite(whole: Whole) -> Iterator[Finding]:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from bnviz.experiment.wording import counted, exact, percent, significant
 from bnviz.findings.own_network.seen import SeenNormalization, Whole, found
 from bnviz.findings.own_network.table import RULES
 from bnviz.records.own_network import Finding, NormalizationLook, Severity
-from bnviz.wording import counted, exact, percent, significant
 
 DECAY_STEPS = 10_000  # after which a finding says what is left of γ
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from bnviz.experiment.wording import counted, exact, percent, significant, times
 from bnviz.findings.own_network.seen import SeenNormalization, Whole, found
 from bnviz.findings.own_network.table import RULES
 from bnviz.records.own_network import Finding, Floats, NormalizationLook, Severity
-from bnviz.wording import counted, exact, percent, significant, times
 
 BESIDE = 2.0  # standard errors that an average over a few batches may be off by itself
 SMALLEST_LOSS = 0.01  # below it, half of a loss is no difference worth telling

@@ -10,12 +10,12 @@ from bnviz.experiment.addresses import to_query
 from bnviz.experiment.config import BatchNormConfig, Experiment, Init, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.inits import init_name
 from bnviz.experiment.layers import LN_10
+from bnviz.experiment.wording import points, with_minus_signs
 from bnviz.records.reproduction import Chart, Claim, Result, Results, Table
 from bnviz.training.batches import Batches
 from bnviz.training.reproduction.published_networks import lenet, sigmoid
 from bnviz.training.reproduction.trials import STUDENT_T, Bench, clearly_higher, lines, mean, mean_and_spread, twins
 from bnviz.training.trainer import Trainer
-from bnviz.wording import points, with_minus_signs
 
 IOFFE = "Ioffe and Szegedy 2015"
 COURSE = "Stanford CS231n, assignment 2"

@@ -6,10 +6,10 @@ import numpy as np
 
 from bnviz.experiment.addresses import to_query
 from bnviz.experiment.config import Experiment, NetworkConfig, TrainingConfig, replace
+from bnviz.experiment.wording import points
 from bnviz.records.frames import TEST_DIGITS, Floats, VariantFrame
 from bnviz.records.reproduction import Chart, Claim, Result
 from bnviz.training.reproduction.trials import Bench, Outcome, lines, twins
-from bnviz.wording import points
 
 PAPER = "Ioffe and Szegedy 2015, section 4.1 and figure 1"
 BOOK = "Zhang et al., Dive into Deep Learning, section on batch normalization"

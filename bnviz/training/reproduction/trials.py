@@ -8,12 +8,12 @@ from statistics import fmean, variance
 import numpy as np
 
 from bnviz.experiment.config import BatchNormConfig, NetworkConfig, TrainingConfig, Variant, replace
+from bnviz.experiment.wording import mean_and_deviation
 from bnviz.records.frames import TEST_DIGITS, TRAINING_LOSS_STEPS, VariantFrame
 from bnviz.records.reproduction import Line
 from bnviz.training import probes
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer
-from bnviz.wording import mean_and_deviation
 
 STUDENT_T = 2.776  # Student's t, 95 %, two-sided, 4 degrees of freedom: two sides of three seeds each
 TWIN_NAMES = ("without batchnorm", "with batchnorm")

@@ -8,6 +8,7 @@ import streamlit as st
 from bnviz import figures
 from bnviz.experiment.config import Experiment
 from bnviz.experiment.layers import LN_10
+from bnviz.experiment.wording import percent
 from bnviz.figures.histograms import HIGHEST_BAR, PLACE_NAMES
 from bnviz.figures.saturation import BARS
 from bnviz.figures.style import Figure, fitted_to_window
@@ -17,7 +18,6 @@ from bnviz.records.history import View
 from bnviz.ui import page
 from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.components.newest import last_click
-from bnviz.wording import percent
 
 FIRST = ("chart_loss", "chart_activations", "chart_saturation")  # of the first screen
 CHART_HEIGHT = (220, 430, 490)  # pixels: at least, at most, and what stands above and below on the first screen

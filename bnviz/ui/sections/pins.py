@@ -6,10 +6,10 @@ import streamlit as st
 
 from bnviz.engine.run import Run
 from bnviz.experiment.comparison import distinguishing_settings
+from bnviz.experiment.wording import percent
 from bnviz.records.ghosts import MOST_PINS, Ghost, Pin
 from bnviz.ui import page
 from bnviz.ui.sections.keeping import keep_pinned
-from bnviz.wording import percent
 
 
 def pin_button(run: Run) -> None:

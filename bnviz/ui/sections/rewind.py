@@ -9,11 +9,10 @@ import streamlit as st
 
 from bnviz.analysis.moments import as_of, kept_every, kept_steps
 from bnviz.data import DataName
-from bnviz.engine.bell import Bell
 from bnviz.experiment.config import Experiment
 from bnviz.records.frames import Frame
 from bnviz.records.history import History, View
-from bnviz.records.live import RewoundRun, Status
+from bnviz.records.live import Moved, RewoundRun, Status
 from bnviz.ui.components.scrubber import scrubber
 from bnviz.ui.stylesheet import use_stylesheet
 
@@ -46,7 +45,7 @@ class Rewound:
         return self.run.status
 
     @property
-    def moved(self) -> Bell:
+    def moved(self) -> Moved:
         return self.run.moved
 
     def refresh_every(self, seconds: float) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.experiment.comparison import distinguishing_settings
+from bnviz.experiment.wording import percent
 from bnviz.figures.comparison import compared_networks
 from bnviz.figures.histograms import PLACE_NAMES
 from bnviz.records.ghosts import ghosts_of
@@ -15,7 +16,6 @@ from bnviz.store.rows import RunRow
 from bnviz.store.store import Store
 from bnviz.ui import page
 from bnviz.ui.components.live_chart import live_chart
-from bnviz.wording import percent
 
 
 def compare(store: Store, rows: Sequence[RunRow]) -> None:

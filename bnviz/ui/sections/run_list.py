@@ -5,13 +5,13 @@ from typing import Any
 
 import streamlit as st
 
+from bnviz.experiment.wording import percent
 from bnviz.export.run_file import RunFileError, from_bytes
 from bnviz.store.errors import StoreError
 from bnviz.store.rows import RunRow
 from bnviz.store.store import Sort, Store
 from bnviz.ui import settings_table
 from bnviz.ui.sections.run_comparison import compare
-from bnviz.wording import percent
 
 ROWS_SHOWN = 200  # rows at once; a search finds the others
 MOST_COMPARED = 6

@@ -10,12 +10,12 @@ import streamlit as st
 from bnviz import figures
 from bnviz.experiment.sweep import Sweep
 from bnviz.experiment.sweep_addresses import to_json
+from bnviz.experiment.wording import counted
 from bnviz.export.sweep import from_parquet
 from bnviz.findings.sweep import sweep_findings
 from bnviz.records.sweep import SweepResults
 from bnviz.ui.components.live_chart import live_chart, unchanged
 from bnviz.ui.sections import sweep_form
-from bnviz.wording import counted
 
 FILE = Path(__file__).with_suffix(".parquet")
 DEFINITION = Path(__file__).with_suffix(".json")

@@ -18,6 +18,7 @@ from bnviz.engine.in_worker.sweep_actor import estimate
 from bnviz.engine.sweeps import OVER, SweepRun, SweepStatus
 from bnviz.experiment import sweep_addresses
 from bnviz.experiment.sweep import Sweep
+from bnviz.experiment.wording import clock
 from bnviz.export.sweep import to_csv, to_parquet
 from bnviz.figures.style import Figure
 from bnviz.findings.sweep import sweep_findings
@@ -26,7 +27,6 @@ from bnviz.ui import session, settings_table
 from bnviz.ui.components.browser_ids import assign_tab_id, tab_id
 from bnviz.ui.components.feed_reader import read_feed
 from bnviz.ui.sections import sweep_form
-from bnviz.wording import clock
 
 _STATES = {"starting": "starting the workers …", "running": ""}  # the others in their own word
 _RESULTS: tuple[tuple[str, Callable[[Sweep, SweepResults], str | bytes], str, str], ...] = (

@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from bnviz import figures
+from bnviz.experiment.wording import counted
 from bnviz.findings.own_network import findings
 from bnviz.records.own_network import Finding, Look, Network
 from bnviz.records.watched_run import WatchedRun
@@ -16,7 +17,6 @@ from bnviz.ui.components.live_chart import live_chart, unchanged
 from bnviz.ui.components.newest import last_click
 from bnviz.ui.components.scrubber import scrubber
 from bnviz.ui.sections.watched_list import STATES, reachable
-from bnviz.wording import counted
 
 CHARTS_EVERY = 0.5  # seconds between two looks into the store, while the network trains
 LAYERS_SHOWN = 3  # layers of one finding that are named

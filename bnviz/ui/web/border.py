@@ -13,7 +13,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.runtime.state.common import RegisterWidgetResult, WidgetMetadata, unpack_widget_state_value
 from streamlit.runtime.state.session_state import Serialized, SessionState
 
-from bnviz.metrics import REFUSALS
+from bnviz.engine.counters import REFUSALS
 
 MOST_TEXT = 100_000  # characters of one value: a drawing has a quarter of them
 MOST_DEPTH = 10  # of one value that is JSON

@@ -16,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bnviz.engine.bell import Bell
-from bnviz.metrics import NEWS_SECONDS, UPDATES
+from bnviz.engine.counters import NEWS_SECONDS, UPDATES
+from bnviz.records.live import Moved
 
 HOLD = 2.0  # seconds a question waits for news; short, because a browser has six connections for all tabs of a server
 
@@ -35,7 +36,7 @@ class Feed:
         self.token = uuid.uuid4().hex
         self.moved = Bell()  # of the feed itself, and of whatever rings no bell of its own
         self.closed = False
-        self._bells: tuple[Bell, ...] = ()
+        self._bells: tuple[Moved, ...] = ()
         self._shown = 0
         self._state: Callable[[], object] = lambda: None
         self._news: Callable[[], dict[str, Any]] = dict
@@ -48,7 +49,7 @@ class Feed:
         state: Callable[[], object],
         news: Callable[[], dict[str, Any]],
         wish: Callable[[float], None] = lambda _: None,
-        bells: tuple[Bell, ...] = (),
+        bells: tuple[Moved, ...] = (),
     ) -> None:
         """Answer with `news()` now, and whenever the hashable `state()` has changed, after which one of `bells` rings.
 
@@ -104,7 +105,7 @@ class _Heard(asyncio.Event):
 
 
 @contextmanager
-def _listening(*bells: Bell) -> Iterator[_Heard]:
+def _listening(*bells: Moved) -> Iterator[_Heard]:
     """Give an event of this loop that is set when one of the bells rings, in whichever thread."""
     loop, heard = asyncio.get_running_loop(), _Heard()
 

@@ -16,8 +16,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
+from bnviz.engine.counters import REGISTRY
 from bnviz.engine.labs import Labs
-from bnviz.metrics import REGISTRY
 from bnviz.ui.web.state import GAUGES, State, memory
 
 TOKEN = "BNVIZ_OPERATOR_TOKEN"

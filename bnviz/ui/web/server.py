@@ -9,10 +9,10 @@ from typing import Any
 from starlette.routing import BaseRoute, Route
 from streamlit.runtime.pages_manager import PagesManager
 
-from bnviz.beside import beside
 from bnviz.engine.capacity import raise_descriptor_limit
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.labs import Labs, Place
+from bnviz.experiment.package import beside
 from bnviz.records.notes import RunNote, SweepNote
 from bnviz.ui.web import kept
 from bnviz.ui.web.border import guard

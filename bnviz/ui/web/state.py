@@ -10,9 +10,9 @@ from prometheus_client.registry import Collector
 
 from bnviz.data import status as data_status
 from bnviz.engine.capacity import most_runs
+from bnviz.engine.counters import REGISTRY
 from bnviz.engine.labs import Labs
 from bnviz.engine.pulse import NOTICE
-from bnviz.metrics import REGISTRY
 from bnviz.store.errors import StoreError
 from bnviz.store.keeper import runs_are_kept
 from bnviz.ui.web import feed, kept

@@ -7,9 +7,9 @@ import streamlit as st
 
 from bnviz.experiment.guesses import Recorded
 from bnviz.experiment.story import CHAPTERS
+from bnviz.experiment.wording import listed
 from bnviz.findings.guesses import comparison, told
 from bnviz.ui.sections.story import links
-from bnviz.wording import listed
 
 CHECKLIST = (
     ("The first loss", "Is it near ln(number of classes)? Far above it, the last layer's weights are too large.", (0,)),

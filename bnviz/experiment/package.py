@@ -1,8 +1,9 @@
-"""Files that a checkout has beside the package, and an installed bnviz in it."""
+"""The package itself: its version, and the files that a checkout has beside it and an installed bnviz in it."""
 
 from pathlib import Path
 
-_PACKAGE = Path(__file__).parent
+VERSION = "0.1.0"
+_PACKAGE = Path(__file__).parents[1]
 
 
 def beside(path: str) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bnviz.engine.cluster import SCHEDULER, Engine
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 FILES_LOOK_EVERY = 0.3  # seconds
 STOP_TIMEOUT = 10.0  # seconds a server has to close its runs
 SUFFIXES = {".py", ".js", ".css"}
