@@ -1,15 +1,16 @@
-"""`make tree`: write the tree of modules in ARCHITECTURE.md, each with the first words of its own docstring."""
+"""`make tree`: write the tree of modules in ARCHITECTURE.md, each with the first sentence of its own docstring."""
 
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import wrap
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "ARCHITECTURE.md"
 PLACE = re.compile(r"(?<=<!-- make tree -->\n```\n).*?(?=```\n)", re.DOTALL)
 SUFFIXES = {".py", ".js", ".ts"}
-COLUMN, WIDTH = 36, 88  # where descriptions begin, and how long they may be
+COLUMN, WIDTH = 36, 88  # where descriptions begin, and how wide they are
 
 
 def first_sentence(file: Path) -> str:
@@ -23,37 +24,28 @@ def first_sentence(file: Path) -> str:
     return re.split(r"\.(?=\s|$)|\n\n", said.strip(), maxsplit=1)[0].replace("\n", " ")
 
 
-def shortened(sentence: str) -> str:
-    """The sentence up to the last colon, or else comma, that leaves it short enough to stand in one line."""
-    if len(sentence) <= WIDTH:
-        return sentence
-    for marks in (":;", ","):
-        ends = [place for place, letter in enumerate(sentence) if letter in marks and 28 < place <= WIDTH]
-        if ends:
-            return sentence[: ends[-1]]
-    return sentence[:WIDTH].rsplit(" ", 1)[0] + " …"
-
-
 def lines(folder: Path, depth: int = 0) -> Iterator[str]:
-    """One line for a folder and for each module in it, folders last."""
+    """One entry for a folder and for each module in it, folders last."""
     opening = folder / "__init__.py"
-    yield line(f"{folder.name}/", first_sentence(opening) if opening.exists() else "", depth)
+    yield entry(f"{folder.name}/", first_sentence(opening) if opening.exists() else "", depth)
     children = sorted(folder.iterdir())
     for file in children:
         if file.suffix in SUFFIXES and file.name != "__init__.py":
-            yield line(file.name, first_sentence(file), depth + 1)
+            yield entry(file.name, first_sentence(file), depth + 1)
     for child in children:
         if child.is_dir() and any(file.suffix in SUFFIXES for file in child.rglob("*")) and child.name != "__pycache__":
             yield from lines(child, depth + 1)
 
 
-def line(name: str, said: str, depth: int) -> str:
-    return f"{'  ' * depth + name:<{COLUMN}}{shortened(said)}".rstrip()
+def entry(name: str, said: str, depth: int) -> str:
+    """The name and, beside it, the whole sentence, on as many lines as it takes."""
+    first, *more = wrap(said, WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
+    return "\n".join([f"{'  ' * depth + name:<{COLUMN}}{first}".rstrip(), *(" " * COLUMN + rest for rest in more)])
 
 
 def tree() -> str:
     """The app's modules, as they stand in the document."""
-    app = line("app.py", first_sentence(ROOT / "app.py"), 0)
+    app = entry("app.py", first_sentence(ROOT / "app.py"), 0)
     return "\n".join([app, *lines(ROOT / "pages"), *lines(ROOT / "bnviz")]) + "\n"
 
 
