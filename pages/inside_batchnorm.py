@@ -54,7 +54,7 @@ def new_points() -> None:
 
 
 def edited_points() -> Array:
-    """The points of the table; where it holds something else, a message and the last points that were good."""
+    """The points of the table; if it holds something else, a message and the last points that were good."""
     seed = st.session_state.setdefault("points_seed", 0)
     points = walkthrough.sample_points(seed)
     columns = {name: st.column_config.NumberColumn(format="%.2f") for name in NAMES}
@@ -82,7 +82,7 @@ def edited_points() -> Array:
 
 
 def layer_units() -> tuple[Array, tuple[str, str]] | None:
-    """What reaches the batchnorm of two units of the live lab's network; None, with a message, where there is none."""
+    """What reaches the batchnorm of two units of the live lab's network; None, with a message, if there is none."""
     # Not asked again at every move of a slider: an engine that does not answer takes its time.
     run = session.find_run(tab) if "no_live_run" not in st.session_state else None
     if run is None:

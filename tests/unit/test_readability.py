@@ -71,6 +71,9 @@ FRAGMENTS = frozenset(
     ]
 )
 
+# `None where there is none`: what is no place is said with "if".
+WHERE_FOR_IF = re.compile(r"\b(?:None|NaN|False|True|[Ee]mpty|[Nn]othing|\w+Error)(?:,[^,.;]*,)?(?: too)? where\b")
+
 MOST_LINES, MOST_FUNCTION_LINES, MOST_SCRIPT_LINES = 300, 50, 200
 # What is longer, and why it stays so.
 LONG_MODULES = {
@@ -90,6 +93,7 @@ LONG_FUNCTIONS = {
 LONG_SCRIPTS = {"bnviz/ui/components/chart/chart.js": "one line above the guide"}
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+Documented = ast.Module | Definition
 
 
 def name_of(file: Path) -> str:
@@ -147,6 +151,19 @@ def test_a_docstring_begins_with_a_verb_or_noun_of_its_own(file: Path) -> None:
     docstrings |= {name: ast.get_docstring(definition) for name, definition in definitions(tree)}
     fragments = [f"{name}: {text}" for name, text in docstrings.items() if text and first_word(text) in FRAGMENTS]
     assert fragments == []
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=name_of)
+def test_a_docstring_says_if_for_what_is_no_place(file: Path) -> None:
+    nodes = [node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, Documented)]
+    texts = (" ".join((ast.get_docstring(node) or "").split()) for node in nodes)
+    assert [found[0] for text in texts for found in WHERE_FOR_IF.finditer(text)] == []
+
+
+def test_a_place_is_no_condition() -> None:
+    assert WHERE_FOR_IF.search("Return the id; None where it cannot be kept.")
+    assert WHERE_FOR_IF.search("Raises ValueError where dout has another shape.")
+    assert not WHERE_FOR_IF.search("Return where a slider stands; None before it is placed.")
 
 
 def test_a_fragment_is_seen_behind_marks() -> None:

@@ -57,7 +57,7 @@ def _is_as_it_was_kept(run: Run) -> bool:
 
 
 def _keep(run: Run, visitor: str, *, pinned: bool = False) -> str | None:
-    """Hand a run over to be kept. Returns its id; None where it cannot be kept at this moment."""
+    """Hand a run over to be kept. Returns its id; None if it cannot be kept at this moment."""
     if (kept := run.kept()) is None:
         return None
     _kept.add(run.history)

@@ -37,7 +37,7 @@ _LIVE = '<div class="bnviz-status"></div><div class="bnviz-notice" role="status"
 
 
 def current() -> SweepRun | None:
-    """The sweep that this tab has started; stops the page where no engine answers."""
+    """The sweep that this tab has started; stops the page if no engine answers."""
     tab = tab_id()
     presence = session.present()
     session.show_refusals(presence.labs.engine)
