@@ -23,6 +23,7 @@ from bnviz.ui.components.browser_ids import tab_id
 from bnviz.ui.components.live_chart import live_chart, unchanged
 from bnviz.ui.components.live_slider import live_slider, set_slider
 from bnviz.ui.news import publish
+from bnviz.ui.sections.folding import show_folding
 from bnviz.ui.sections.one_digit import one_digit, show_one_digit
 from bnviz.ui.sections.train_here import train_here_button
 from bnviz.ui.transport import transport
@@ -197,3 +198,21 @@ page.heading(
     "PyTorch, 'the batch at hand' above).",
 )
 show_one_digit(run)
+
+page.heading(
+    "Folded for inference",
+    "In eval mode batchnorm is one scale and one shift for each unit, and the layer before it can take both into its "
+    "weights and bias: a layer less, the same answers (Jacob et al. 2018, section 3.2).",
+)
+formula, folded = st.columns([1, 2], gap="large")
+with formula:
+    st.latex(
+        r"\begin{gathered} W' = W \frac{\gamma}{\sqrt{v + \varepsilon}} \\[4pt] "
+        r"b' = \beta + (b - r) \frac{\gamma}{\sqrt{v + \varepsilon}} \end{gathered}"
+    )
+    st.caption(
+        "W, b: of the layer before; r, v: the mean and variance that eval mode uses. Batchnorm after the activation "
+        "goes into the next layer instead."
+    )
+with folded.container(key="folded"):
+    show_folding(run)

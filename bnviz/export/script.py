@@ -40,7 +40,7 @@ def to_script(experiment: Experiment, data: DataName) -> str:
         batch=t.batch_size,
         train_count=train_count,
         test_count=test_count,
-        scaled=f"((images / 255) - {MEAN_PIXEL}) / {STD_PIXEL}" if t.standardize else "images / 255",
+        scaled=scaled_images(standardize=t.standardize),
         rate=_learning_rate(t),
         layer=_own_layer() if any(_is_unusual(v.batchnorm) for v in experiment.variants) else "",
         population=_POPULATION.format(names=measured) if measured else "",
@@ -74,7 +74,7 @@ def _builder(letter: str, variant: Variant) -> str:
     net = variant.network
     return f'''def network_{letter.lower()}():
     """{_in_words(variant)}"""
-{_sequential(net, variant.batchnorm)}
+{sequential(net, variant.batchnorm)}
     g = torch.Generator().manual_seed(SEED)
     for layer in network:
         if isinstance(layer, LINEAR):
@@ -86,7 +86,13 @@ def _builder(letter: str, variant: Variant) -> str:
     return network'''
 
 
-def _sequential(net: NetworkConfig, bn: BatchNormConfig | None) -> str:
+def scaled_images(*, standardize: bool) -> str:
+    """Return the expression of what a network gets of pixels `images` from 0 to 255."""
+    return f"((images / 255) - {MEAN_PIXEL}) / {STD_PIXEL}" if standardize else "images / 255"
+
+
+def sequential(net: NetworkConfig, bn: BatchNormConfig | None) -> str:
+    """Return the lines, in a function, that make a network as nn.Sequential `network`."""
     last = net.layers[-1]
     if net.architecture == "mlp":
         return f"""    layers, fan_in = [], {PIXELS}

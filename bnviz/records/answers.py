@@ -41,6 +41,32 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Folded:
+    """One network at step `step` with its batchnorm folded into the layers beside it, and how it differs from itself.
+
+    All over `digits` test digits: difference, the largest between logits of the folded network and of the network in
+    eval mode; largest, the largest logit itself; agree, digits that both give the same class. training: the largest
+    difference from the network in training mode, in batches of `batch_size`. moved: that from the network in eval mode
+    after `moved_batches` more batches have gone through it in training mode and moved its statistics, with the weights
+    as they are; None if eval mode goes by population statistics, which stay.
+    faster: digits at once -> how many times as fast the folded network answers as the network in torch's own layers.
+    weights: the folded network's state_dict, as torch.save writes it.
+    """
+
+    step: int
+    digits: int
+    difference: float
+    largest: float
+    agree: int
+    batch_size: int
+    training: float
+    moved_batches: int
+    moved: float | None
+    faster: dict[int, float]
+    weights: bytes
+
+
+@dataclass(frozen=True)
 class FeatureMaps:
     """What one convolution makes of one digit, and how its values are distributed, channel by channel.
 

@@ -8,7 +8,7 @@ stands in `bnviz.training.questions.registry`.
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from bnviz.records.answers import Answers, Convolved, GradientShift, LabelledDigit, LayerInputs
+from bnviz.records.answers import Answers, Convolved, Folded, GradientShift, LabelledDigit, LayerInputs
 from bnviz.records.landscape import BatchNoise, LargestRates, Plane, Scaling, Sharpness, Slices
 
 A = TypeVar("A")
@@ -43,6 +43,13 @@ class AnswersInCompany(Question[Answers]):
     variant: int
     pixels: tuple[float, ...]
     seed: int
+
+
+@dataclass(frozen=True)
+class FoldedForInference(Question[Folded]):
+    """What becomes of a network whose batchnorm is folded into the layers beside it: its answers, its speed?"""
+
+    variant: int
 
 
 @dataclass(frozen=True)

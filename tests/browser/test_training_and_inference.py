@@ -1,6 +1,8 @@
 """The page on training and inference, in a real browser: statistics, sliders, and one digit picked or drawn."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,6 +85,29 @@ def test_a_drawn_digit_is_asked_about_and_wiped(here: Lab) -> None:
     expect(answers(here)).to_contain_text(re.compile("Eval mode says \\d"))
     here.page.locator(".st-key-draw_pad").get_by_role("button", name="Clear").click()
     expect(answers(here)).to_contain_text("Draw a digit to ask")
+
+
+def test_the_network_is_folded_and_leaves_as_files(here: Lab, tmp_path: Path) -> None:
+    here.click("step")
+    here.wait_for_step(lambda step: step == 1)
+    here.click("fold")
+    section = here.page.locator(".st-key-folded")
+    expect(section).to_contain_text("Folded after 1 step: over 2,000 test digits")
+    expect(section).to_contain_text("All digits get the same class")
+    expect(section).to_contain_text("times as fast on one digit")
+    expect(section).to_contain_text("Fold last.")
+    for key, name in (("export_folded_pt", "folded.pt"), ("export_folded_py", "folded.py")):
+        with here.page.expect_download() as download:
+            here.page.locator(f".st-key-{key} button").click()
+        assert download.value.suggested_filename == name
+        download.value.save_as(tmp_path / name)
+    asked = subprocess.run([sys.executable, "folded.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "Linear(in_features=784, out_features=128, bias=True)" in asked.stdout
+    assert "BatchNorm" not in asked.stdout
+    here.page.locator(".st-key-bn_inference input").click()
+    here.page.get_by_role("option", name="the batch at hand").click()
+    here.click("fold")
+    expect(section).to_contain_text("No answer: inference: give 'running' or 'population'")
 
 
 def test_both_pages_keep_their_runs(here: Lab) -> None:

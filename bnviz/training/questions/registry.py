@@ -5,12 +5,13 @@ from typing import Any
 
 from bnviz.records import questions as q
 from bnviz.records.questions import A, Question
-from bnviz.training.questions import feature_maps, gradual, inference, scaling, shift
+from bnviz.training.questions import feature_maps, folding, gradual, inference, scaling, shift
 from bnviz.training.trainer import Trainer
 
 ANSWERERS: dict[type[Question[Any]], Callable[[Trainer, Any], Any]] = {
     q.InputsOfLayer: inference.inputs_of_layer,
     q.AnswersInCompany: inference.answers_in_company,
+    q.FoldedForInference: folding.folded_for_inference,
     q.DigitOfTestSet: inference.digit_of_test_set,
     q.MapsOfDigit: feature_maps.maps_of_digit,
     q.ShiftOfGradients: shift.shift_of_gradients,
