@@ -52,6 +52,9 @@ def _port(text: str) -> int:
 def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--experiment", metavar="FILE", help="train the networks of an exported JSON file instead")
     parser.add_argument("--json", action="store_true", help="print nothing but the JSON object")
+    parser.add_argument(
+        "--fold", metavar="FOLDER", type=Path, help="write the trained network, its batchnorm folded into its layers"
+    )
     for setting in (*SHARED.values(), *VARIANT.values()):
         words = f"{setting.help} {setting.allowed.capitalize()}; default {as_text(setting.default)}."
         parser.add_argument(
@@ -61,7 +64,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
             type=_value_of(setting),
             help=words.replace("%", "%%"),
         )
-    parser.set_defaults(run=lambda arguments: train.run(_given(arguments), arguments.experiment, arguments.json))
+    parser.set_defaults(
+        run=lambda arguments: train.run(_given(arguments), arguments.experiment, arguments.json, arguments.fold)
+    )
 
 
 def _add_sweep(parser: argparse.ArgumentParser) -> None:

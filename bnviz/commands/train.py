@@ -5,22 +5,30 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bnviz.data import load
 from bnviz.experiment.addresses import explain, read_json
 from bnviz.experiment.config import BATCH_OF_ONE, Experiment, ValidationError
 from bnviz.experiment.settings import SHARED, Value, unflatten
+from bnviz.export.folded import SCRIPT_FILE, WEIGHTS_FILE, to_folded_script
 from bnviz.records.frames import TRAINING_LOSS_STEPS, Frame, VariantFrame
+from bnviz.records.questions import FoldedForInference
+
+if TYPE_CHECKING:
+    from bnviz.training.trainer import Trainer
 
 
-def run(given: Mapping[str, Value], file: str | None = None, json_only: bool = False) -> int:
+def run(given: Mapping[str, Value], file: str | None = None, json_only: bool = False, fold: Path | None = None) -> int:
     """Train, and return the exit code: 0 done, 1 a network diverged, 2 bad input.
 
-    given: the settings of one network by their keys. file: an experiment in their place.
+    given: the settings of one network by their keys. file: an experiment in their place. fold: a folder for the network
+    with its batchnorm folded, as weights and a script.
     """
     try:
         experiment = _experiment(given, file)
+        if fold is not None:
+            _require_foldable(experiment, fold)
     except ValueError as error:
         print(f"bnviz train: {error}", file=sys.stderr)
         return 2
@@ -50,6 +58,8 @@ def run(given: Mapping[str, Value], file: str | None = None, json_only: bool = F
         summary = ends[0] | summary
     else:
         summary["variants"] = dict(zip(experiment.letters, ends, strict=True))
+    if fold is not None and math.isfinite(frame.variants[0].test_loss):
+        summary["folded"] = _fold(trainer, fold)
     print(json.dumps(summary, allow_nan=False))
     return 1 if any(v.diverged for v in frame.variants) else 0
 
@@ -72,6 +82,31 @@ def _experiment(given: Mapping[str, Value], file: str | None) -> Experiment:
         return unflatten({"variants": 1} | values)
     except ValidationError as error:
         raise ValueError(BATCH_OF_ONE if not error.errors()[0]["loc"] else explain(dict(error.errors()[0]))) from error
+
+
+def _require_foldable(experiment: Experiment, folder: Path) -> None:
+    """Raises ValueError, before anything is trained."""
+    norms = [variant.batchnorm for variant in experiment.variants]
+    if len(norms) != 1 or norms[0] is None:
+        raise ValueError("--fold: give one network with batchnorm, as with --batchnorm on")
+    if norms[0].inference == "batch":
+        raise ValueError("--fold: the batch at hand cannot be folded; give --bn-inference running or population")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--fold: {error}") from error
+
+
+def _fold(trainer: "Trainer", folder: Path) -> dict[str, Any]:
+    """Write the files of the folded network, and tell how it differs."""
+    from bnviz.training.questions.registry import answer
+
+    found = answer(trainer, FoldedForInference(0))
+    (folder / WEIGHTS_FILE).write_bytes(found.weights)
+    script = to_folded_script(Experiment(trainer.training, tuple(trainer.variants)))
+    (folder / SCRIPT_FILE).write_text(script, encoding="utf-8")
+    faster = {f"faster_{size}": round(ratio, 2) for size, ratio in found.faster.items()}
+    return {"difference": found.difference, "largest_logit": found.largest, "agree": found.agree} | faster
 
 
 def _progress(experiment: Experiment, frame: Frame, losses: list[list[float]]) -> str:

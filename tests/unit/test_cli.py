@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -124,6 +125,16 @@ class TestTrain:
         assert captured.out.count("\n") == 1
         assert last_line(captured.out).keys() >= self.KEYS
 
+    def test_writes_the_folded_network_where_that_is_asked_for(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = tmp_path / "new"
+        assert command(f"train --steps 5 --width 4 --batchnorm on --fold {folder}") == 0
+        folded = last_line(capsys.readouterr().out)["folded"]
+        assert 0 <= folded["difference"] < 1e-4
+        assert folded.keys() == {"difference", "largest_logit", "agree", "faster_1", "faster_256"}
+        assert "NETWORK" in runpy.run_path(str(folder / "folded.py"))
+
     def test_tells_of_a_network_that_diverged_in_json_and_in_its_exit_code(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -226,6 +237,9 @@ class TestBadInput:
             ("--bn-momentum 2", "bn_momentum: '2' is not allowed; give a number from 0.001 to 1"),
             ("--batch-size 1 --batchnorm on", "batch_size: batchnorm needs a batch size from 2 to 1024"),
             ("--steps", "--steps: expected one argument"),
+            ("--fold here", "--fold: give one network with batchnorm, as with --batchnorm on"),
+            ("--fold here --batchnorm on --bn-inference batch", "give --bn-inference running or population"),
+            (f"--fold {__file__} --batchnorm on", "--fold: [Errno 17] File exists"),
             ("--nonsense 1", "unrecognized arguments: --nonsense 1"),
         ],
         ids=str,
