@@ -75,22 +75,27 @@ FRAGMENTS = frozenset(
 WHERE_FOR_IF = re.compile(r"\b(?:None|NaN|False|True|[Ee]mpty|[Nn]othing|\w+Error)(?:,[^,.;]*,)?(?: too)? where\b")
 
 MOST_LINES, MOST_FUNCTION_LINES, MOST_SCRIPT_LINES = 300, 50, 200
-# What is longer, and why it stays so.
+# What is longer, up to how many lines, and why it stays so.
 LONG_MODULES = {
-    "pages/inside_batchnorm.py": "nine short sections, each of words, controls and one figure call",
-    "bnviz/engine/run.py": "one state machine: what a run is told, in one thread, with its recovery",
-    "bnviz/engine/sweeps.py": "one state machine: the stacks of a sweep and the workers they are on",
-    "bnviz/experiment/config.py": "one table: each field with its range, title and help",
-    "bnviz/experiment/story.py": "one table: the words of fourteen chapters",
+    "pages/inside_batchnorm.py": (320, "nine short sections, each of words, controls and one figure call"),
+    "bnviz/engine/run.py": (490, "one state machine: what a run is told, in one thread, with its recovery"),
+    "bnviz/engine/sweeps.py": (400, "one state machine: the stacks of a sweep and the workers they are on"),
+    "bnviz/experiment/config.py": (320, "one table: each field with its range, title and help"),
+    "bnviz/experiment/story.py": (310, "one table: the words of fourteen chapters"),
 }
 LONG_FUNCTIONS = {
-    "bnviz/training/reproduction/claims.py:inits": "one claim of the literature, from its networks to its table",
-    "bnviz/training/reproduction/published_networks.py:sigmoid": "one claim, from its networks to its table",
-    "bnviz/training/trainer.py:Trainer._look": "one record, each of whose fields is measured if the plan says so",
-    "bnviz/ui/sections/landscape.py:Landscape.charts": "one entry for each chart of the section",
-    "bnviz/ui/transport.py:transport": "one row of controls",
+    "bnviz/training/reproduction/claims.py:inits": (60, "one claim of the literature, from its networks to its table"),
+    "bnviz/training/reproduction/published_networks.py:sigmoid": (60, "one claim, from its networks to its table"),
+    "bnviz/training/trainer.py:Trainer._look": (60, "one record, each of whose fields is measured if the plan says so"),
+    "bnviz/ui/sections/landscape.py:Landscape.charts": (60, "one entry for each chart of the section"),
+    "bnviz/ui/transport.py:transport": (60, "one row of controls"),
 }
-LONG_SCRIPTS = {"bnviz/ui/components/chart/chart.js": "one line above the guide"}
+LONG_SCRIPTS = {
+    "bnviz/ui/components/chart/chart.js": (
+        250,
+        "one chart: which figure is drawn when, and when Plotly hears of moved marks",
+    ),
+}
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 Documented = ast.Module | Definition
@@ -187,14 +192,25 @@ def test_public_are_the_names_of_a_module_at_any_indent_and_nothing_within_them(
     assert [name for name, _ in public_definitions(ast.parse(source))] == ["seen", "Seen", "outer"]
 
 
+def too_long(found: dict[str, int], allowed: dict[str, tuple[int, str]]) -> dict[str, int]:
+    """What has no reason to be long, or has outgrown it."""
+    return {name: lines for name, lines in found.items() if lines > allowed.get(name, (0, ""))[0]}
+
+
 # Equal, not fewer: what has become short enough leaves its list.
 def test_modules_longer_than_the_guide_are_those_with_a_reason() -> None:
-    assert set(long_files(SOURCES, MOST_LINES)) == set(LONG_MODULES)
+    found = long_files(SOURCES, MOST_LINES)
+    assert too_long(found, LONG_MODULES) == {}
+    assert set(found) == set(LONG_MODULES)
 
 
 def test_functions_longer_than_the_guide_are_those_with_a_reason() -> None:
-    assert set(long_functions()) == set(LONG_FUNCTIONS)
+    found = long_functions()
+    assert too_long(found, LONG_FUNCTIONS) == {}
+    assert set(found) == set(LONG_FUNCTIONS)
 
 
 def test_scripts_longer_than_the_guide_are_those_with_a_reason() -> None:
-    assert set(long_files(SCRIPTS, MOST_SCRIPT_LINES)) == set(LONG_SCRIPTS)
+    found = long_files(SCRIPTS, MOST_SCRIPT_LINES)
+    assert too_long(found, LONG_SCRIPTS) == {}
+    assert set(found) == set(LONG_SCRIPTS)
