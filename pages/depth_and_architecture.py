@@ -23,7 +23,7 @@ from bnviz.ui.news import publish
 from bnviz.ui.sections.networks import network_bar, weights_are_kept
 from bnviz.ui.transport import transport
 
-NETWORKS = ("deep", "deep_relu", "deepest", "paper", "lenet")  # presets
+PRESETS_OFFERED = ("deep", "deep_relu", "deepest", "paper", "lenet")  # presets
 DEPTHS = (1, 2, 5, 10, 20)
 
 experiment = page.open_page("Depth and architecture")
@@ -44,7 +44,7 @@ st.markdown(
 )
 with st.container(horizontal=True, vertical_alignment="center", key="networks"):
     st.markdown("Network", width="content")
-    for name in NETWORKS:
+    for name in PRESETS_OFFERED:
         st.button(
             PRESETS[name].title,
             key=f"network_{name}",

@@ -23,7 +23,7 @@ AFFINE = (("gamma", "beta"), ("gamma_2", "beta_2"))  # slider keys, a pair a dim
 NAMES = ("x₁", "x₂")
 SOURCES = ("my points", "the live run's layer")
 DIGITS, MOST_DIGITS = 64, 256  # of the live run, in a batch
-WAIT = 0.3  # seconds that a rerun waits for PyTorch's answer, so that most changes need only one
+AUTOGRAD_WAIT = 0.3  # seconds that a rerun waits for PyTorch's answer, so that most changes need only one
 
 CLOSED_FORM = r"""\begin{aligned}\frac{\partial L}{\partial x_i}=\frac{\gamma}{\sqrt{\sigma^2+\varepsilon}}\Big(
 &\frac{\partial L}{\partial y_i}-\frac1N\sum_j\frac{\partial L}{\partial y_j}\\
@@ -134,7 +134,9 @@ def forget_layer() -> None:
 def gradients_check(walk: Walk) -> Figure:
     """The three gradients of this batch against one another; PyTorch's come from a worker."""
     x, gamma, beta, dout = (walkthrough.hashable(array) for array in (walk.x, walk.gamma, walk.beta, walk.dout))
-    answer = questions.ask("autograd", task(batchnorm_gradients, x, gamma, beta, dout, walk.eps), wait=WAIT, haste=True)
+    answer = questions.ask(
+        "autograd", task(batchnorm_gradients, x, gamma, beta, dout, walk.eps), wait=AUTOGRAD_WAIT, haste=True
+    )
     why = questions.failure("autograd")
     note = f"PyTorch's autograd is missing here. {why}" if why else "PyTorch's answer is on its way."
     staged = walk.gradients["x"], walk.gradients["gamma"], walk.gradients["beta"]

@@ -31,7 +31,7 @@ from bnviz.ui.sections.ravine import ravine_and_bowl
 from bnviz.ui.sections.train_here import train_here_button
 from bnviz.ui.transport import transport
 
-NETWORKS = ("start", "xavier_batchnorm", "noisy", "deep", "fast")  # presets
+PRESETS_OFFERED = ("start", "xavier_batchnorm", "noisy", "deep", "fast")  # presets
 
 experiment = page.open_page("Loss landscape")
 controls.sidebar()
@@ -46,7 +46,7 @@ st.markdown(
 )
 with st.container(horizontal=True, vertical_alignment="center", key="networks"):
     st.markdown("Networks", width="content")
-    for name in NETWORKS:
+    for name in PRESETS_OFFERED:
         preset = PRESETS[name]
         chosen = experiment == preset.experiment
         st.button(

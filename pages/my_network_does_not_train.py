@@ -5,7 +5,7 @@ import streamlit as st
 from bnviz.experiment.symptoms import SYMPTOMS, Symptom
 from bnviz.ui import page, settings_table
 
-COLUMNS = [5, 6, 6, 2]
+COLUMN_WIDTHS = [5, 6, 6, 2]
 
 page.open_page("My network does not train")
 st.markdown(
@@ -17,7 +17,7 @@ st.markdown(
 def row(key: str, symptom: Symptom) -> None:
     """Draw one symptom: its sign, its cause, what to check, and the button that opens its experiment in the lab."""
     with st.container(key=f"symptom_{key}", border=True):
-        sign, experiment, check, button = st.columns(COLUMNS, vertical_alignment="center")
+        sign, experiment, check, button = st.columns(COLUMN_WIDTHS, vertical_alignment="center")
         sign.markdown(f"**{symptom.sign}**")
         experiment.markdown(f"{symptom.cause}")
         experiment.caption(symptom.shows)

@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from bnviz.data import centering, load
 from bnviz.data.centering import as_mnist
 from bnviz.experiment import layers
-from bnviz.ui.components.draw_pad import SIDE, read_ink
+from bnviz.ui.components.draw_pad import INK_SIDE, read_ink
 
 Ink = NDArray[np.uint8]
 ANY_INK = arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40)))
 
 
-def blank(height: int = SIDE, width: int = SIDE) -> Ink:
+def blank(height: int = INK_SIDE, width: int = INK_SIDE) -> Ink:
     return np.zeros((height, width), np.uint8)
 
 
 def brush(*strokes: tuple[float, float, float, float], radius: float = 6.0) -> Ink:
     """Straight strokes (x, y to x, y) with round ends, anti-aliased."""
-    y, x = np.mgrid[:SIDE, :SIDE] + 0.5
-    ink = np.zeros((SIDE, SIDE))
+    y, x = np.mgrid[:INK_SIDE, :INK_SIDE] + 0.5
+    ink = np.zeros((INK_SIDE, INK_SIDE))
     for x0, y0, x1, y1 in strokes:
         length = max((x1 - x0) ** 2 + (y1 - y0) ** 2, 1e-9)
         along = np.clip(((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / length, 0, 1)
@@ -179,7 +179,7 @@ class TestADrawing:
 
 
 class TestWhatABrowserSends:
-    @given(arrays(np.uint8, (SIDE, SIDE)))
+    @given(arrays(np.uint8, (INK_SIDE, INK_SIDE)))
     def test_is_read_pixel_by_pixel(self, ink: Ink) -> None:
         np.testing.assert_array_equal(read_ink(base64.b64encode(ink.tobytes()).decode()), ink)
 
@@ -195,15 +195,15 @@ class TestWhatABrowserSends:
             {"ink": "AAAA"},
             b"AAAA",
             "AAAA",
-            base64.b64encode(bytes(SIDE * SIDE - 1)).decode(),
-            base64.b64encode(bytes(SIDE * SIDE - 2)).decode(),
-            base64.b64encode(bytes(SIDE * SIDE + 1)).decode(),
-            base64.b64encode(bytes(SIDE * SIDE)).decode()[:-1],
-            base64.b64encode(bytes(SIDE * SIDE)).decode()[:-4] + "====",
-            "é" + base64.b64encode(bytes(SIDE * SIDE)).decode()[1:],
-            "!" + base64.b64encode(bytes(SIDE * SIDE)).decode()[1:],
-            "\n" + base64.b64encode(bytes(SIDE * SIDE)).decode()[1:],
-            "=" + base64.b64encode(bytes(SIDE * SIDE)).decode()[1:],
+            base64.b64encode(bytes(INK_SIDE * INK_SIDE - 1)).decode(),
+            base64.b64encode(bytes(INK_SIDE * INK_SIDE - 2)).decode(),
+            base64.b64encode(bytes(INK_SIDE * INK_SIDE + 1)).decode(),
+            base64.b64encode(bytes(INK_SIDE * INK_SIDE)).decode()[:-1],
+            base64.b64encode(bytes(INK_SIDE * INK_SIDE)).decode()[:-4] + "====",
+            "é" + base64.b64encode(bytes(INK_SIDE * INK_SIDE)).decode()[1:],
+            "!" + base64.b64encode(bytes(INK_SIDE * INK_SIDE)).decode()[1:],
+            "\n" + base64.b64encode(bytes(INK_SIDE * INK_SIDE)).decode()[1:],
+            "=" + base64.b64encode(bytes(INK_SIDE * INK_SIDE)).decode()[1:],
             "A" * 50_000_000,
         ],
         ids=range(19),

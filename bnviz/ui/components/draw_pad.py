@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from bnviz.data.centering import as_mnist
 from bnviz.ui.components.component import component, ignore
 
-SIDE = 140  # pixels of the ink that the browser sends: five for each of MNIST's 28
+INK_SIDE = 140  # pixels of the ink that the browser sends: five for each of MNIST's 28
 
 _HTML = """
 <div class="bnviz-pad">
@@ -28,16 +28,16 @@ def draw_pad(key: str = "draw_pad") -> NDArray[np.uint8] | None:
     The page runs again after every finished stroke. The strokes themselves stay in the browser until it loads anew.
     """
     pad = component("draw_pad", __file__, "drawPad", _HTML)
-    ink = read_ink(pad(data={"key": key, "side": SIDE}, key=key, on_ink_change=ignore).ink)
+    ink = read_ink(pad(data={"key": key, "side": INK_SIDE}, key=key, on_ink_change=ignore).ink)
     return None if ink is None else as_mnist(ink)
 
 
 def read_ink(sent: object) -> NDArray[np.uint8] | None:
-    """Return the (SIDE, SIDE) grey levels, 255 ink, that a browser has sent in base64; None for anything else."""
-    if not isinstance(sent, str) or len(sent) != 4 * -(-SIDE * SIDE // 3):
+    """Return the grey levels that a browser has sent in base64, 255 ink: INK_SIDE squared; None for anything else."""
+    if not isinstance(sent, str) or len(sent) != 4 * -(-INK_SIDE * INK_SIDE // 3):
         return None
     try:
         grey = np.frombuffer(base64.b64decode(sent, validate=True), np.uint8)
     except ValueError:
         return None
-    return grey.reshape(SIDE, SIDE) if grey.size == SIDE * SIDE else None
+    return grey.reshape(INK_SIDE, INK_SIDE) if grey.size == INK_SIDE * INK_SIDE else None
