@@ -65,7 +65,7 @@ def test_the_scripts_of_charts_and_all_that_they_import_are_loaded_with_the_page
     early = re.findall(r'<link rel="modulepreload" href="(/bnviz/[^"]*)">', served())
     assert {script_url("live_chart"), script_url("chart/chart"), script_url("chart/marks/values")} <= set(early)
     assert len(early) == len(set(early))
-    assert f'<link rel="preload" as="script" href="{script_url("plotly")}">' in served()
+    assert f'<link rel="prefetch" as="script" href="{script_url("plotly")}">' in served()
 
 
 def test_no_rule_of_all_pages_asks_what_stands_below_an_element() -> None:

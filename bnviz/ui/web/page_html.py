@@ -39,7 +39,7 @@ def _page() -> str:
         if f"/{name}" not in html
     )
     ours = "".join(f'<link rel="modulepreload" href="{address}">\n    ' for address in soon_needed())
-    plotly = f'<link rel="preload" as="script" href="{script_url("plotly")}">\n    '
+    plotly = f'<link rel="prefetch" as="script" href="{script_url("plotly")}">\n    '
     sheets = [_UI / "page.css", *sorted((_UI / "components").glob("*.css"))]
     style = f"<style>\n{''.join(sheet.read_text(encoding='utf-8') for sheet in sheets)}</style>"
     return html.replace("</head>", f"{early}{ours}{plotly}{style}\n  </head>", 1)
