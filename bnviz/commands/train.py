@@ -5,12 +5,14 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from bnviz.data import load
 from bnviz.experiment.addresses import explain, read_json
 from bnviz.experiment.config import BATCH_OF_ONE, Experiment, ValidationError
 from bnviz.experiment.settings import SHARED, Value, unflatten
+from bnviz.experiment.wording import percent
 from bnviz.export.folded import SCRIPT_FILE, WEIGHTS_FILE, to_folded_script
 from bnviz.records.frames import TRAINING_LOSS_STEPS, Frame, VariantFrame
 from bnviz.records.questions import FoldedForInference
@@ -93,6 +95,7 @@ def _require_foldable(experiment: Experiment, folder: Path) -> None:
         raise ValueError("--fold: the batch at hand cannot be folded; give --bn-inference running or population")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()  # whether a file can be written
     except OSError as error:
         raise ValueError(f"--fold: {error}") from error
 
@@ -102,9 +105,12 @@ def _fold(trainer: "Trainer", folder: Path) -> dict[str, Any]:
     from bnviz.training.questions.registry import answer
 
     found = answer(trainer, FoldedForInference(0))
-    (folder / WEIGHTS_FILE).write_bytes(found.weights)
     script = to_folded_script(Experiment(trainer.training, tuple(trainer.variants)))
-    (folder / SCRIPT_FILE).write_text(script, encoding="utf-8")
+    try:
+        (folder / WEIGHTS_FILE).write_bytes(found.weights)
+        (folder / SCRIPT_FILE).write_text(script, encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"--fold: {error}") from error
     faster = {f"faster_{size}": round(ratio, 2) for size, ratio in found.faster.items()}
     return {"difference": found.difference, "largest_logit": found.largest, "agree": found.agree} | faster
 
@@ -112,7 +118,7 @@ def _fold(trainer: "Trainer", folder: Path) -> dict[str, Any]:
 def _progress(experiment: Experiment, frame: Frame, losses: list[list[float]]) -> str:
     """'step    150/1500  A train 1.234 test 1.210 61.2%'"""
     now = "  ".join(
-        f"{letter} train {_training_loss(kept):.3f} test {v.test_loss:.3f} {v.test_accuracy:.1%}"
+        f"{letter} train {_training_loss(kept):.3f} test {v.test_loss:.3f} {percent(v.test_accuracy)}"
         for letter, kept, v in zip(experiment.letters, losses, frame.variants, strict=True)
     )
     return f"step {frame.step:6d}/{experiment.training.steps}  {now}"

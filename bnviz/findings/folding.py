@@ -10,9 +10,9 @@ def folding_findings(found: Folded) -> list[str]:
     agree = "All" if found.agree == found.digits else f"{found.agree:,}"
     sentences = [
         f"Folded after {counted(found.step, 'step')}: over {digits} its logits are at most "
-        f"{significant(found.difference, 2)} from those of the network in eval mode, whose largest is "
+        f"{significant(found.difference, 2)} from those of the network in eval mode, whose largest in size is "
         f"{significant(found.largest)}: sums are rounded in another order. {agree} digits get the same class.",
-        "Measured on the worker just now, it is "
+        "Measured on the worker just now, it is beside the same layers of PyTorch with batchnorm "
         + " and ".join(f"{times(ratio)} as fast on {_digits(size)}" for size, ratio in found.faster.items())
         + ".",
         f"It is not the network in training mode: there batches of {found.batch_size} have statistics of their own, "

@@ -103,8 +103,8 @@ class BatchNorm(_BatchNorm):
             y = gamma (x - running_mean) / sqrt(running_var + eps) + beta
 
         so that dL/dx = gamma / sqrt(running_var + eps) dL/dy; gamma and beta go on learning. The state_dict has one
-        entry more, `frozen`, and freezes the layer that loads it. `unfreeze` and `reset_running_stats` undo this.
-        Raises ValueError for a layer without running statistics.
+        entry more, `frozen`, and freezes the layer that loads it. `unfreeze` and `reset_running_stats` undo this, so
+        `update_bn` does; `SyncBatchNorm` does not take it over. ValueError for a layer without running statistics.
         """
         if self.running_mean is None:
             raise ValueError("a layer with track_running_stats=False has no running statistics to be frozen at")
@@ -150,15 +150,15 @@ class BatchNorm(_BatchNorm):
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *others)
         self.frozen = bool(frozen) and self.running_mean is not None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return normalized x, of its shape and dtype."""
-        if isinstance(x, fx.Proxy) and isinstance(x.tracer, fx.Tracer):
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the input normalized, of its shape and dtype."""
+        if isinstance(x := input, fx.Proxy) and isinstance(x.tracer, fx.Tracer):
             traced: Any = x.tracer.create_proxy("call_module", x.tracer.path_of_module(self), (x,), {})
             return traced
         of_batch = self._learns or self.running_mean is None or self._collected is not None
         self._check_input(x, of_batch)
-        fused = x.numel() == 0 or self._is_standard(of_batch)
-        y = self._fused(x, of_batch) if fused else self._written_out(x, of_batch)
+        way = self._fused if x.numel() == 0 or self._is_standard(of_batch) else self._written_out
+        y = way(x, of_batch)
         if self._updates() and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
         return self._resampled(y) if self._learns and self.noisy else y

@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.pooling import _AdaptiveAvgPoolNd, _AvgPoolNd
+from torch.nn.utils.parametrize import is_parametrized
 
 N = TypeVar("N", bound=nn.Module)
 Find = Callable[[object], nn.Module | None]
@@ -30,7 +31,8 @@ def fold(network: N) -> N:
         W (s h + t) + b = (W s) h + (b + W t)
 
     unless it is a convolution that pads with zeros, where t would have to stand. A batchnorm that has neither stays, as
-    does one beside a layer that is used more than once. Products are taken in double precision and rounded once.
+    does one beside a layer that is used more than once, whose parameters the network also reads itself, or that has
+    hooks or parametrizations. Products are taken in double precision and rounded once.
 
     The network is traced by `torch.fx`: `nn.Sequential`, ResNets, and whatever else goes one way for every input. What
     passes between batchnorm and an `nn.Linear` is taken for (N, C), unless `nn.Flatten` makes it so.
@@ -42,15 +44,17 @@ def fold(network: N) -> N:
         if isinstance(layer, _BatchNorm):
             _require_statistics(name, layer)
     folded = copy.deepcopy(network).eval()
-    graph = fx.Tracer().trace(folded)
-    modules: dict[str, nn.Module] = dict(folded.named_modules())
+    graph = _traced(folded)
     calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
+    read = {str(node.target).rpartition(".")[0] for node in graph.nodes if node.op == "get_attr"}
 
     def module_of(node: object) -> nn.Module | None:
-        """The module that a node calls, unless another one calls it too."""
-        if isinstance(node, fx.Node) and node.op == "call_module" and calls[str(node.target)] == 1:
-            return modules[str(node.target)]
-        return None
+        """The module that a node calls, unless it is more than what it computes there."""
+        if not isinstance(node, fx.Node) or node.op != "call_module":
+            return None
+        name, module = str(node.target), folded.get_submodule(str(node.target))
+        altered = module._forward_hooks or module._forward_pre_hooks or is_parametrized(module)
+        return None if calls[name] > 1 or name in read or altered else module
 
     for node in graph.nodes:
         norm = module_of(node)
@@ -58,9 +62,22 @@ def fold(network: N) -> N:
             continue
         s, t = _scale_and_shift(norm)
         if _into_the_one_before(node, s, t, module_of) or _into_the_next(node, s, t, module_of):
-            parent, _, child = str(node.target).rpartition(".")
-            setattr(folded.get_submodule(parent), child, nn.Identity())
+            _replace(folded, norm, nn.Identity())
     return folded
+
+
+def _traced(network: nn.Module) -> fx.Graph:
+    try:
+        return fx.Tracer().trace(network)
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"network: torch.fx cannot trace it: {error}") from error
+
+
+def _replace(network: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    """Put a module in place of another, under every name that the network has for it."""
+    for parent in list(network.modules()):
+        for name in [name for name, child in parent._modules.items() if child is old]:
+            setattr(parent, name, new)
 
 
 def _require_statistics(name: str, norm: _BatchNorm) -> None:
@@ -85,7 +102,7 @@ def _scale_and_shift(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
 
 def _into_the_one_before(node: fx.Node, s: Tensor, t: Tensor, module_of: Find) -> bool:
     """Fold into the layer whose output batchnorm takes, and say whether there is one."""
-    before = node.args[0]
+    before = node.args[0] if node.args else node.kwargs["input"]
     linear = module_of(before)
     if not isinstance(linear, nn.Linear | _ConvNd) or not isinstance(before, fx.Node) or len(before.users) > 1:
         return False

@@ -174,10 +174,10 @@ class TestFindings:
     def test_tell_what_is_kept_gained_and_where_it_goes_wrong(self) -> None:
         assert folding_findings(found()) == [
             "Folded after 1,500 steps: over 2,000 test digits its logits are at most 3.8 · 10⁻⁶ from those of the "
-            "network in eval mode, whose largest is 14.2: sums are rounded in another order. All digits get the same "
-            "class.",
-            "Measured on the worker just now, it is 1.6 times as fast on one digit and 1.1 times as fast on 256 at "
-            "once.",
+            "network in eval mode, whose largest in size is 14.2: sums are rounded in another order. All digits "
+            "get the same class.",
+            "Measured on the worker just now, it is beside the same layers of PyTorch with batchnorm 1.6 times as fast "
+            "on one digit and 1.1 times as fast on 256 at once.",
             "It is not the network in training mode: there batches of 32 have statistics of their own, and logits are "
             "up to 5.07 away.",
             "It does not follow the network: 50 more batches in training mode move the running statistics, with the "

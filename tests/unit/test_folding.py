@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.parametrizations import orthogonal
 from torchvision.models import resnet18
 
 from bnviz.nn.batchnorm import BatchNorm
@@ -104,7 +106,8 @@ class Shared(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.linear, self.norm = nn.Linear(6, 6), BatchNorm(6)
+        self.linear = nn.Linear(6, 6)
+        self.norm: nn.Module = BatchNorm(6)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.linear(torch.tanh(self.norm(self.linear(x))))
@@ -120,7 +123,83 @@ class Branches(Shared):
         return y
 
 
-@pytest.mark.parametrize("kind", [Shared, Branches])
+class Tied(Shared):
+    """A linear layer whose weights are read again behind batchnorm."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.linear(torch.tanh(self.norm(self.linear(x))), self.linear.weight.t())
+
+
+class Hooked(Shared):
+    """A linear layer whose output a hook doubles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear.register_forward_hook(lambda *call: 2 * call[2])
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.norm(self.linear(x))
+        return y
+
+
+class Parametrized(Hooked):
+    """A linear layer whose weight is computed anew at every pass."""
+
+    def __init__(self) -> None:
+        Shared.__init__(self)
+        orthogonal(self.linear)
+
+
+class TwiceNamed(Shared):
+    """Layers that the network knows by names of its own and as a sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(self.linear, self.norm, nn.Tanh())
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layers(x)
+        return y
+
+
+class Named(Shared):
+    """Batchnorm that is given its input by name."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.norm(input=self.linear(x))
+        return y
+
+
+class NamedOfTorch(Named):
+    """The same with torch's own layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(6)
+
+
+@pytest.mark.parametrize("kind", [TwiceNamed, Named, NamedOfTorch])
+def test_a_network_is_folded_however_it_names_its_layers(kind: type[Shared]) -> None:
+    network, x = moved(kind().double()), normal(*DENSE)
+    folded = fold(network)
+    assert norms(folded) == 0
+    torch.testing.assert_close(folded(x), network(x), rtol=1e-10, atol=1e-10)
+
+
+class Counting(Shared):
+    """A network that asks how many samples there are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.norm(self.linear(x)) / len(x)
+        return y
+
+
+def test_a_network_that_cannot_be_traced_is_refused_with_the_reason() -> None:
+    with pytest.raises(ValueError, match=r"^network: torch\.fx cannot trace it: .*len"):
+        fold(moved(Counting()))
+
+
+@pytest.mark.parametrize("kind", [Shared, Branches, Tied, Hooked, Parametrized])
 def test_a_layer_that_others_use_too_stays_as_it_is(kind: type[Shared]) -> None:
     network, x = moved(kind().double()), normal(*DENSE)
     assert norms(fold(network)) == 1
