@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.experiment.wording import exact, factor, significant
+from bnviz.experiment.wording import exact, factor, percent, significant
 from bnviz.figures.logarithmic import decades_around, drawable, log_axis
 from bnviz.figures.style import (
     ACCENTS,
@@ -180,10 +180,10 @@ def sign_agreement(found: SignAgreement, size: int) -> Figure:
     for kind in INPUT_KINDS:
         shares = found.shares[kind, size]
         counts, _ = np.histogram(shares, SIGN_BINS)
-        percent = counts / max(len(shares), 1) * 100
-        top = max(top, float(percent.max()))
-        data.append(outline(SIGN_BINS * 100, percent, INPUT_COLORS[kind], kind))
-        mean = f"{shares.mean():.0%} on average" if len(shares) else "no finite gradient but 0"
+        bars = counts / max(len(shares), 1) * 100
+        top = max(top, float(bars.max()))
+        data.append(outline(SIGN_BINS * 100, bars, INPUT_COLORS[kind], kind))
+        mean = f"{percent(shares.mean(), 0)} on average" if len(shares) else "no finite gradient but 0"
         words.append(dot(INPUT_COLORS[kind], f"{INPUT_NAMES[kind]}: {mean}"))
     return {
         "data": data,

@@ -214,3 +214,11 @@ def test_scripts_longer_than_the_guide_are_those_with_a_reason() -> None:
     found = long_files(SCRIPTS, MOST_SCRIPT_LINES)
     assert too_long(found, LONG_SCRIPTS) == {}
     assert set(found) == set(LONG_SCRIPTS)
+
+
+def test_a_share_takes_its_decimals_from_one_place() -> None:
+    """Plotly's own templates, such as %{y:.1%}, are filled in by the browser."""
+    raw = re.compile(r"(?<!%)\{[^{}]*:\.\d%\}")
+    assert raw.search("{share:.1%} of them")
+    homes = [path for path in (ROOT / "bnviz").rglob("*.py") if path.name != "wording.py"]
+    assert {path.name: found for path in homes if (found := raw.findall(path.read_text()))} == {}

@@ -10,7 +10,7 @@ from bnviz.experiment.addresses import to_query
 from bnviz.experiment.config import BatchNormConfig, Experiment, Init, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.inits import init_name
 from bnviz.experiment.layers import LN_10
-from bnviz.experiment.wording import points, with_minus_signs
+from bnviz.experiment.wording import percent, points, with_minus_signs
 from bnviz.records.reproduction import Chart, Claim, Result, Results, Table
 from bnviz.training.batches import Batches
 from bnviz.training.reproduction.published_networks import lenet, sigmoid
@@ -142,8 +142,9 @@ def batch_sizes(bench: Bench) -> Result:
             Claim(
                 "Batchnorm stops helping when the batch becomes small",
                 f"{COURSE}; Wu and He 2018, figure 1",
-                f"test accuracy {sides[1][0]:.1%} with, {sides[0][0]:.1%} without at a batch of 2; {sides[1][-1]:.1%} "
-                f"with, {sides[0][-1]:.1%} without at 32; it helps at {' and '.join(map(str, helps)) or 'none'}",
+                f"test accuracy {percent(sides[1][0])} with, {percent(sides[0][0])} without at a batch of 2; "
+                f"{percent(sides[1][-1])} with, {percent(sides[0][-1])} without at 32; "
+                f"it helps at {' and '.join(map(str, helps)) or 'none'}",
                 gains[0] < 0 < gains[-1],
                 f"{points(gains[0])} at 2, {points(gains[-1])} at 32",
             ),

@@ -6,7 +6,7 @@ import numpy as np
 
 from bnviz.experiment.addresses import to_query
 from bnviz.experiment.config import Experiment, NetworkConfig, TrainingConfig, replace
-from bnviz.experiment.wording import points
+from bnviz.experiment.wording import percent, points
 from bnviz.records.frames import TEST_DIGITS, Floats, VariantFrame
 from bnviz.records.reproduction import Chart, Claim, Result
 from bnviz.training.reproduction.trials import Bench, Outcome, lines, twins
@@ -45,14 +45,14 @@ def sigmoid(bench: Bench) -> Result:
             Claim(
                 "The network with batchnorm reaches a higher test accuracy",
                 f"{PAPER}(a)",
-                f"{normalized.test_accuracy:.1%} with, {without.test_accuracy:.1%} without",
+                f"{percent(normalized.test_accuracy)} with, {percent(without.test_accuracy)} without",
                 normalized.test_accuracy > without.test_accuracy,
                 points(normalized.test_accuracy - without.test_accuracy),
             ),
             Claim(
                 "It trains faster",
                 f"{PAPER}(a)",
-                f"{goal:.1%} after {fast:,} steps with, {slow:,} without" if fast else "never as accurate",
+                f"{percent(goal)} after {fast:,} steps with, {slow:,} without" if fast else "never as accurate",
                 fast is not None and fast < slow,
                 f"{slow / fast:.1f} times as fast" if fast else "not reached",
             ),
@@ -98,13 +98,13 @@ def lenet(bench: Bench) -> Result:
         "LeNet",
         "6@5×5, pool, 16@5×5, pool, 120, 84, 10, sigmoid, as in Dive into Deep Learning, after LeCun et al. 1998; "
         f"Xavier's uniform init, batch 32, constant learning rate 0.1, {training.steps:,} steps, one seed. {WATCHED} "
-        f"The goal is {LENET_GOAL:.0%} before the last step.",
+        f"The goal is {percent(LENET_GOAL, 0)} before the last step.",
         (
             Claim(
                 "Batchnorm accelerates the convergence of LeNet",
                 BOOK,
-                f"at the goal {told[1]} with, {told[0]} without; in the end {pair[1].test_accuracy:.1%} with, "
-                f"{pair[0].test_accuracy:.1%} without",
+                f"at the goal {told[1]} with, {told[0]} without; in the end {percent(pair[1].test_accuracy)} with, "
+                f"{percent(pair[0].test_accuracy)} without",
                 fast is not None and fast < (slow or training.steps),
                 f"{'' if slow else 'more than '}{(slow or training.steps) / fast:.0f} times as fast"
                 if fast

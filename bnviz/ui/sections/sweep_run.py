@@ -18,7 +18,7 @@ from bnviz.engine.in_worker.sweep_actor import estimate
 from bnviz.engine.sweeps import OVER, SweepRun, SweepStatus
 from bnviz.experiment import sweep_addresses
 from bnviz.experiment.sweep import Sweep
-from bnviz.experiment.wording import clock
+from bnviz.experiment.wording import clock, percent
 from bnviz.export.sweep import to_csv, to_parquet
 from bnviz.figures.style import Figure
 from bnviz.findings.sweep import sweep_findings
@@ -81,7 +81,7 @@ def transport(run: SweepRun | None, sweep: Sweep | None) -> SweepStatus | None:
 
 
 def _start(sweep: Sweep) -> None:
-    tab, presence = st.session_state["tab"], session.present()
+    tab, presence = tab_id(), session.present()
     try:
         owned, _ = presence.labs.start_sweep(tab, presence.owner, sweep)
     except RefusedError as error:
@@ -200,7 +200,7 @@ def follow(
 def _status(run: SweepRun) -> str:
     status, sweep = run.status, run.sweep
     diverged = int(run.found().diverged.sum())
-    parts = [f"{sweep.count:,} networks", f"{status.progress:.0%}"]
+    parts = [f"{sweep.count:,} networks", percent(status.progress, 0)]
     if status.state == "running":
         parts.append(f"{status.rate:,.0f} network-steps/s" if status.rate else "–")
         parts.append("– left" if math.isnan(status.left) else f"{clock(status.left)} left")
