@@ -54,4 +54,4 @@ def assign_tab_id(tab: str) -> None:
 
 
 def _is_id(sent: str) -> bool:
-    return re.fullmatch(r"[\w-]{8,64}", sent) is not None
+    return re.fullmatch(r"[A-Za-z0-9_-]{8,64}", sent) is not None
