@@ -47,7 +47,8 @@ _ANSWERS = """performance.getEntriesByType("resource").filter(({ name }) => name
 
 _FLIP = """() => {
   const words = document.querySelector(".st-key-chart_saturation .bnviz-notes");
-  const title = () => words.textContent; // set with the figure, which names the networks
+  // Set with the figure; the spans hold the networks' names, and what moves stands beside them.
+  const title = () => [...words.querySelectorAll("span")].map((name) => name.textContent).join();
   const before = title();
   window.bnvizFlip = undefined;
   document.addEventListener("click", (event) => {

@@ -34,9 +34,9 @@ with first_screen:
             pin_place = st.container(width="content")
             share = st.popover("Share", icon=":material/share:")
     page.show_problems()
+    bar = st.container(horizontal=True, key="lab_bar", vertical_alignment="center", wrap=False)
     # Told before the controls are drawn: the charts need not wait for these.
     tab, run = session.live_run(experiment, weights_are_kept())
-    bar = st.container(horizontal=True, key="lab_bar", vertical_alignment="center", wrap=False)
     network_bar(experiment)
     keep_at_its_end(run)
     past = rewound(run)

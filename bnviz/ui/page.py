@@ -1,4 +1,4 @@
-"""What every page has: its style sheet, its title, an address that holds the experiment, and what was refused."""
+"""What every page has: its title, an address that holds the experiment, and what was refused."""
 
 from collections.abc import Callable, Mapping, Sequence
 

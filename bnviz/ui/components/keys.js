@@ -29,5 +29,9 @@ export function keys({ data }) {
   if (!listening) document.addEventListener("keydown", pressed, true);
   listening = true;
   document.body.classList.toggle("bnviz-presenting", data.active);
-  return () => document.body.classList.remove("bnviz-presenting");
+  return () => {
+    if (known !== data) return; // Streamlit also calls this when new data overtake the old
+    known = { active: false, keys: {} };
+    document.body.classList.remove("bnviz-presenting");
+  };
 }

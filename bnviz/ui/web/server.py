@@ -113,7 +113,7 @@ def wait_until_sent() -> None:
 
 
 def routes() -> list[BaseRoute]:
-    """Return the routes beside Streamlit's own: its page with our style sheet, scripts, news and figures."""
+    """Return the routes beside Streamlit's own: its page with our style sheets, scripts, news and figures."""
     pages = ["", *sorted(page.stem for page in _PAGES.glob("*.py") if page.stem != "live_lab")]
     operator = OperatorView(lambda: next(iter(_labs), None))
     return [

@@ -1,5 +1,5 @@
 // @ts-check
-// Plotly's own script, loaded when the first figure comes.
+// Plotly's own script, loaded when the first chart has its place.
 
 /** @import { Plotly } from "./plotly_api.d.ts" */
 
