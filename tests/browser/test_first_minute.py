@@ -140,6 +140,16 @@ def test_presenting_has_keys_for_what_a_lecture_needs(lab: Lab) -> None:
     assert not lab.playing()
 
 
+def test_presenting_ends_with_the_page(lab: Lab) -> None:
+    lab.open("results", ()).go("Live lab")
+    lab.click("present")
+    body, presenting = lab.page.locator("body"), re.compile("bnviz-presenting")
+    expect(body).to_have_class(presenting)
+    lab.page.go_back()
+    expect(lab.page.get_by_role("heading", name="Results", exact=True)).to_be_visible()
+    expect(body).not_to_have_class(presenting)
+
+
 FOCUSED = """() => {
   const focused = document.activeElement;
   return focused.closest("[class*=st-key-]")?.className.match(/st-key-([\\w-]+)/)?.[1] ?? focused.textContent;
