@@ -25,6 +25,7 @@ from playwright.sync_api import (
     Locator,
     Page,
     Playwright,
+    TimeoutError,
     expect,
     sync_playwright,
 )
@@ -310,6 +311,22 @@ class Lab:
 
     def toggle(self, key: str) -> None:
         self.page.locator(f".st-key-{key} label").first.click()
+
+    def choose(self, key: str, option: str, *, exact: bool = False) -> None:
+        """Choose from a select box; a list that opens while the page still moves closes again."""
+        field = self.page.locator(f".st-key-{key} input").first
+        wanted = self.page.get_by_role("option", name=option, exact=exact)
+
+        def chosen() -> bool:
+            at_rest(field)
+            field.click()
+            try:
+                wanted.click(timeout=5000)
+            except TimeoutError:
+                return False
+            return True
+
+        wait_for(chosen, f"{option!r} among the options of {key}")
 
     def press(self, key: str, button: str, times: int = 1) -> None:
         """Move a slider by keyboard."""

@@ -103,8 +103,7 @@ def test_distributions_are_shown_in_three_ways_and_too_many_snapshots_refused(fi
 
 
 def test_a_layer_that_is_gone_is_no_longer_chosen(here: Lab) -> None:
-    here.page.locator(".st-key-shift_layer input").click()
-    here.page.get_by_role("option", name="2").click()
+    here.choose("shift_layer", "2")
     wait_for(lambda: "layer 2" in str(here.chart("chart_ridge", "div.getAttribute('aria-label')")), "layer 2")
     here.open_settings()
     here.press("hidden_layers", "ArrowLeft")

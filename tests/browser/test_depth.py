@@ -41,8 +41,7 @@ def test_from_twenty_layers_to_lenet_and_its_feature_maps(lab: Lab) -> None:
 
     lab.page.locator(".st-key-map_place").get_by_role("radio", name="normalized", exact=True).click()
     expect(lab.page.locator(".st-key-chart_maps_A")).to_contain_text("nothing here")
-    lab.page.locator(".st-key-map_layer input").click()
-    lab.page.get_by_role("option", name="2").click()
+    lab.choose("map_layer", "2")
     wait_for(lambda: lab.chart("chart_channels", "div.layout.yaxis.tickvals.length") == 16, "sixteen channels")
 
 

@@ -41,11 +41,6 @@ def findings(lab: Lab) -> Locator:
     return lab.page.locator(".st-key-initial_findings")
 
 
-def choose(lab: Lab, key: str, option: str) -> None:
-    lab.page.locator(f".st-key-{key} input").first.click()
-    lab.page.get_by_role("option", name=option, exact=True).click()
-
-
 def type_width(lab: Lab, width: int) -> None:
     field = lab.page.locator(".st-key-initial_width input")
     field.fill(str(width))
@@ -68,11 +63,11 @@ def test_charts_follow_the_controls_in_place(here: Lab) -> None:
     here.chart("chart_propagation", "{ div.marked = true }")
     here.press("initial_depth", "ArrowRight", 3)
     wait_for(lambda: layers(here) == 11, "eleven layers")
-    choose(here, "initial_init", "zeros")
+    here.choose("initial_init", "zeros", exact=True)
     expect(findings(here)).to_contain_text("No gradient reaches the first layer")
     wait_for(lambda: "all weights are one value" in here.words("chart_weights"), "the weights")
-    choose(here, "initial_init", "He normal")
-    choose(here, "initial_activation", "ReLU")
+    here.choose("initial_init", "He normal", exact=True)
+    here.choose("initial_activation", "ReLU", exact=True)
     expect(findings(here)).to_contain_text("keep their spread")
     here.toggle("initial_batchnorm")
     expect(here.page.get_by_text("a shift of its inputs does nothing")).to_have_count(1)
@@ -111,7 +106,7 @@ def test_what_does_not_fit_is_refused_and_the_last_pictures_stay(here: Lab) -> N
 
 def test_settings_outlast_a_visit_to_another_page(here: Lab) -> None:
     type_width(here, 33)
-    choose(here, "initial_init", "orthogonal")
+    here.choose("initial_init", "orthogonal", exact=True)
     wait_for(lambda: "25,872 weights" in here.words("chart_weights"), "33 units")
     here.go("Inside batchnorm", ["chart_points"])
     here.go("Initialization", PICTURES)

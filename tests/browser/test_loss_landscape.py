@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.browser.conftest import SCRIPT, Lab, assert_accessible, assert_one_column, at_rest, wait_for
+from tests.browser.conftest import SCRIPT, Lab, assert_accessible, assert_one_column, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -35,10 +35,7 @@ def click_the_ravine(lab: Lab, across: float, down: float) -> None:
 
 
 def choose_the_plane_of_the_path(lab: Lab) -> None:
-    field = lab.page.locator(".st-key-scan_kind input")
-    at_rest(field)
-    field.click()
-    lab.page.get_by_role("option", name="the plane of the path").click()
+    lab.choose("scan_kind", "the plane of the path")
     expect(lab.page.locator(".st-key-scan_reach input")).to_be_disabled()
 
 

@@ -63,8 +63,7 @@ def test_an_answer_in_eval_mode_is_the_same_in_every_company(here: Lab) -> None:
     here.pause()
     wait_for(lambda: f"At step {here.step():,}:" in answers(here).inner_text(), "answers of the network as it is")
     expect(answers(here)).to_contain_text("are exactly equal")
-    here.page.locator(".st-key-bn_inference input").click()
-    here.page.get_by_role("option", name="the batch at hand").click()
+    here.choose("bn_inference", "the batch at hand")
     expect(answers(here)).to_contain_text("have probabilities up to")
 
 
@@ -104,8 +103,7 @@ def test_the_network_is_folded_and_leaves_as_files(here: Lab, tmp_path: Path) ->
     asked = subprocess.run([sys.executable, "folded.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "Linear(in_features=784, out_features=128, bias=True)" in asked.stdout
     assert "BatchNorm" not in asked.stdout
-    here.page.locator(".st-key-bn_inference input").click()
-    here.page.get_by_role("option", name="the batch at hand").click()
+    here.choose("bn_inference", "the batch at hand")
     here.click("fold")
     expect(section).to_contain_text("No answer: inference: give 'running' or 'population'")
 

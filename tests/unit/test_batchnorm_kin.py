@@ -175,7 +175,9 @@ class TestToolsOfTorch:
         torch.testing.assert_close(layer.running_var, expected.running_var)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("options", [{"momentum": None}, {"noise": 0.1, "generator": torch.Generator()}], ids=str)
+    @pytest.mark.parametrize(
+        "options", [{"momentum": None}, {"noise": 0.1, "generator": torch.Generator()}], ids=["cumulative", "generator"]
+    )
     def test_compiles_with_a_break_where_the_graph_cannot_go_on(self, options: dict[str, Any]) -> None:
         torch.compiler.reset()
         layer, x = BatchNorm(3, **options), normal(6, 3, dtype=torch.float32)
