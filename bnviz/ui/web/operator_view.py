@@ -32,7 +32,7 @@ _PASSED_ON = (
 )  # headers of a proxy, whose address is not the asker's
 _HERE = {"localhost", "127.0.0.1", "::1"}
 _FRESH = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-_STYLE = Path(__file__).with_suffix(".css")
+_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 _before: dict[str, tuple[float, float]] = {}  # the moment and the value of each counter when the page was last shown
 
 Labs_ = Callable[[], Labs | None]
@@ -106,7 +106,7 @@ def _page(state: State) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>bnviz: this server</title>'
         f'<meta http-equiv="refresh" content="{REFRESH}"><meta name="viewport" content="width=device-width">'
-        f"<style>\n{_STYLE.read_text(encoding='utf-8')}</style></head><body>"
+        f"<style>\n{_STYLE}</style></head><body>"
         f"<h1>This server</h1><p>{'Not as it should be:' if wrong else 'All parts are as they should be.'}</p>"
         f"<ul>{wrong}</ul><table>{rows}</table></body></html>"
     )

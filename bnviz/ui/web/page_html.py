@@ -6,7 +6,6 @@ the other when the first of a kind comes and takes more room than was kept for i
 part alone; at /story/3 its HTML looks for its scripts, and for the server, one folder up.
 """
 
-import re
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from streamlit.file_util import get_static_dir
 
 from bnviz.experiment.story import CHAPTERS
 from bnviz.ui.web.headers import page_policy
-from bnviz.ui.web.scripts import script_url, soon_needed
+from bnviz.ui.web.scripts import script_url, soon_needed, with_imports
 
 _UI = Path(__file__).parents[1]
 _NUMBERS = {str(chapter.number) for chapter in CHAPTERS}
@@ -26,7 +25,6 @@ _SERVER = """<script>
     </script>
     <script"""
 _WIDGETS = ("BidiComponent", "Button", "ButtonGroup", "Checkbox", "Html", "NumberInput", "Selectbox", "Slider")
-_IMPORTED = re.compile(r'(?:from|import)"\./([^"]+\.js)"')
 _FRESH = {"Cache-Control": "no-cache"}
 
 
@@ -48,11 +46,7 @@ def _page() -> str:
 def _scripts_of_widgets() -> list[str]:
     """Names of Streamlit's own scripts that most pages need, and of those that these import."""
     folder = Path(get_static_dir()) / "static" / "js"
-    names = [path.name for widget in _WIDGETS for path in folder.glob(f"{widget}.*.js")]
-    for name in names:  # grows meanwhile
-        text = (folder / name).read_text(encoding="utf-8")
-        names += [each for each in dict.fromkeys(_IMPORTED.findall(text)) if each not in names]
-    return names
+    return with_imports(folder, [path.name for widget in _WIDGETS for path in folder.glob(f"{widget}.*.js")])
 
 
 @cache

@@ -3,6 +3,7 @@
 import hashlib
 import posixpath
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 _COMPONENTS = Path(__file__).parents[1] / "components"
-_IMPORTED = re.compile(r'from "(\.[^"]+\.js)"')
+_IMPORTED = re.compile(r'(?:from|import) ?"(\.[^"]+\.js)"')
 # What nearly every page needs. Loaded when it is first asked for, each import would wait for the one before it.
 _SOON = ("messages", "skip_links", "browser_ids", "feed_reader", "live_chart", "scrubber")
 
@@ -68,12 +69,18 @@ def script_url(name: str) -> str:
 
 def soon_needed() -> list[str]:
     """Return the addresses of the scripts that nearly every page needs, and of those that these import."""
-    names = [f"{name}.js" for name in _SOON]
-    for name in names:  # grows meanwhile
-        imported = _IMPORTED.findall(_own()[name].read_text(encoding="utf-8"))
-        found = (posixpath.normpath(posixpath.join(posixpath.dirname(name), each)) for each in imported)
-        names += [each for each in dict.fromkeys(found) if each not in names]
+    names = with_imports(_COMPONENTS, [f"{name}.js" for name in _SOON])
     return [script_url(name.removesuffix(".js")) for name in names]
+
+
+def with_imports(folder: Path, names: Iterable[str]) -> list[str]:
+    """Return the names of scripts in a folder, and of those that they import."""
+    found = list(names)
+    for name in found:  # grows meanwhile
+        imported = _IMPORTED.findall((folder / name).read_text(encoding="utf-8"))
+        paths = (posixpath.normpath(posixpath.join(posixpath.dirname(name), each)) for each in imported)
+        found += [each for each in dict.fromkeys(paths) if each not in found]
+    return found
 
 
 async def serve_script(request: Request) -> Response:
