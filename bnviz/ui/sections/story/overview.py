@@ -10,6 +10,7 @@ from bnviz.ui.components import guess_store
 from bnviz.ui.components.page_links import PageLink, page_links
 from bnviz.ui.sections.story import links
 from bnviz.ui.sections.story.chapter import style
+from bnviz.ui.sections.story.recap import chapter_table
 
 
 def show_overview() -> None:
@@ -48,7 +49,5 @@ def _table() -> str:
         address = links.chapter_url(chapter.number)
         title = f'<a href="{address}">{chapter.number} · {escape(chapter.title)}</a>'
         lecture = "lecture" if chapter.number in LECTURE else ""
-        cells = (title, escape(chapter.question), f"{chapter.minutes} min", lecture, f"<code>{address}</code>")
-        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", "Question", "Minutes", "Lecture", "Address"))
-    return f'<div class="bnviz-recap-wide"><table class="bnviz-recap"><tr>{head}</tr>{"".join(rows)}</table></div>'
+        rows.append((title, escape(chapter.question), f"{chapter.minutes} min", lecture, f"<code>{address}</code>"))
+    return chapter_table(("Chapter", "Question", "Minutes", "Lecture", "Address"), rows)

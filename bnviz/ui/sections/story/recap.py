@@ -1,6 +1,6 @@
 """The last chapter: the guesses beside what was measured, and what to check in a network of one's own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
 
 import streamlit as st
@@ -58,7 +58,12 @@ def _table(records: Mapping[int, Recorded]) -> str:
         guessed = "no guess" if answer is None else told(chapter.guess, answer)
         found = "not measured yet" if truth is None else told(chapter.guess, truth)
         off = comparison(chapter.guess, answer, truth) if answer is not None and truth is not None else ""
-        cells = (f"{chapter.number} · {chapter.title}", guessed, found, off)
-        rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", "Your guess", "Measured", "How far off"))
-    return f'<div class="bnviz-recap-wide"><table class="bnviz-recap"><tr>{head}</tr>{"".join(rows)}</table></div>'
+        rows.append([escape(cell) for cell in (f"{chapter.number} · {chapter.title}", guessed, found, off)])
+    return chapter_table(("Chapter", "Your guess", "Measured", "How far off"), rows)
+
+
+def chapter_table(names: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return rows of cells that are HTML, below the names of their columns, as a table that scrolls on a phone."""
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>" for cells in rows)
+    return f'<div class="bnviz-recap-wide"><table class="bnviz-recap"><tr>{head}</tr>{body}</table></div>'
