@@ -50,6 +50,14 @@ def test_page_opens_at_step_0_with_the_untrained_networks_drawn(lab: Lab) -> Non
     expect(lab.page.locator(".st-key-chart_saturation .bnviz-notes")).to_contain_text("100% saturated")
 
 
+def test_words_come_back_into_a_part_that_a_rerun_has_drawn_anew_while_the_run_rests(lab: Lab) -> None:
+    lab.open("?a_init=rand&b_init=rand&seed=811")
+    for part in (".bnviz-findings", ".bnviz-numbers-a", ".bnviz-status"):
+        expect(lab.page.locator(part)).not_to_be_empty()
+        lab.page.locator(part).evaluate("part => part.replaceChildren()")
+        expect(lab.page.locator(part)).not_to_be_empty()
+
+
 def test_every_chart_moves_without_being_mounted_again(lab: Lab) -> None:
     lab.open("?steps=100000")
     mark(lab)

@@ -17,6 +17,8 @@ import { deliverAll } from "./chart/charts.js";
 
 /** @typedef {{ url: string, plotly: string }} Feed where news are asked for, and Plotly's own script */
 
+const REFILL = 500; // milliseconds
+
 /** @param {number} seconds */
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 /** The next frame: it comes late where the browser is busy, and never in a hidden tab. */
@@ -29,6 +31,7 @@ class FeedReader {
   #outdated;
   /** @type {Map<string, string>} HTML by class */
   #shown = new Map();
+  #watch = setInterval(() => this.#refill(), REFILL);
 
   /**
    * @param {Feed} feed
@@ -43,6 +46,7 @@ class FeedReader {
 
   stop() {
     this.#stopping.abort();
+    clearInterval(this.#watch);
   }
 
   async read() {
@@ -89,15 +93,29 @@ class FeedReader {
   /** @param {News} news */
   async #show({ page, html, figures, rerun }) {
     for (const [name, text] of Object.entries(html)) {
-      const part = this.place.querySelector(`.${name}`) ?? document.querySelector(`.${name}`);
-      if (part && (this.#shown.get(name) !== text || !part.childNodes.length)) part.innerHTML = text;
+      const part = this.#partOf(name);
+      if (part && this.#shown.get(name) !== text) part.innerHTML = text;
       this.#shown.set(name, text);
     }
+    this.#refill();
     if (rerun && this.#outdated !== page) {
       this.#outdated = page;
       this.rerun(page);
     }
     await deliverAll(figures, this.feed.plotly);
+  }
+
+  /** Fills parts that came after their news, or that a rerun has drawn anew: while a run rests, no other news follow. */
+  #refill() {
+    for (const [name, text] of this.#shown) {
+      const part = this.#partOf(name);
+      if (text && part && !part.childNodes.length) part.innerHTML = text;
+    }
+  }
+
+  /** @param {string} name */
+  #partOf(name) {
+    return this.place.querySelector(`.${name}`) ?? document.querySelector(`.${name}`);
   }
 }
 

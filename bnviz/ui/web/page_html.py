@@ -24,7 +24,7 @@ _SERVER = """<script>
       window.__streamlit = { BACKEND_BASE_URL: up, MAIN_PAGE_BASE_URL: up };
     </script>
     <script"""
-_WIDGETS = ("BidiComponent", "Button", "ButtonGroup", "Checkbox", "Html", "NumberInput", "Selectbox", "Slider")
+_WIDGETS = ("BidiComponent", "Button", "ButtonGroup", "Checkbox", "Html", "NumberInput", "Radio", "Selectbox", "Slider")
 _FRESH = {"Cache-Control": "no-cache"}
 
 
@@ -38,7 +38,7 @@ def _page() -> str:
     )
     ours = "".join(f'<link rel="modulepreload" href="{address}">\n    ' for address in soon_needed())
     plotly = f'<link rel="prefetch" as="script" href="{script_url("plotly")}">\n    '
-    sheets = [_UI / "page.css", *sorted((_UI / "components").glob("*.css"))]
+    sheets = [*sorted((_UI / "components").glob("*.css")), _UI / "page.css"]  # what a page says of a component holds
     style = f"<style>\n{''.join(sheet.read_text(encoding='utf-8') for sheet in sheets)}</style>"
     return html.replace("</head>", f"{early}{ours}{plotly}{style}\n  </head>", 1)
 
