@@ -14,6 +14,7 @@ import grimp
 import pytest
 
 import bnviz
+from bnviz.engine.versions import TRAINS
 
 ROOT = Path(__file__).parents[2]
 MOST_ROOMS, MOST_FLOORS = 20, 8
@@ -129,3 +130,11 @@ def test_the_house_has_few_rooms_on_few_floors_and_nobody_goes_in_circles() -> N
     for room in graphlib.TopologicalSorter(below).static_order():  # raises CycleError
         floors[room] = 1 + max((floors[other] for other in below[room]), default=0)
     assert max(floors.values()) <= MOST_FLOORS, floors
+
+
+def test_whatever_training_uses_decides_which_kept_films_and_networks_are_known() -> None:
+    graph = grimp.build_graph("bnviz", exclude_type_checking_imports=True, cache_dir=None)
+    used = {"bnviz.training.trainer", "bnviz.training.sweep"}
+    for start in tuple(used):
+        used |= graph.find_upstream_modules(start)
+    assert {room_of(module) for module in used} - {"bnviz"} == {f"bnviz.{name}" for name in TRAINS}
