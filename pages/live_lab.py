@@ -19,7 +19,7 @@ from bnviz.ui.sections.lab_charts import first_charts, more_charts
 from bnviz.ui.sections.networks import network_bar, weights_are_kept
 from bnviz.ui.sections.next_steps import next_step_buttons
 from bnviz.ui.sections.pins import pin_button, pin_table
-from bnviz.ui.sections.presenting import present_button
+from bnviz.ui.sections.presenting import listen_to_keys, present_button
 from bnviz.ui.sections.rewind import history_slider, rewound
 from bnviz.ui.transport import transport
 
@@ -84,3 +84,4 @@ run.focus_on(charts.focus)
 with live_place:
     publish(past, shown_status, make_figures, findings=what_happens, html=STATUS, shared=seen_by_others)
 settings_table.drawn()
+listen_to_keys()

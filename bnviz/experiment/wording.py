@@ -107,6 +107,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def capitalized(words: str) -> str:
+    """Return words as they begin a sentence: their first letter large, unless it is a symbol such as σ."""
+    return words[0].upper() + words[1:] if words[0].isascii() else words
+
+
 def listed(words: Sequence[str]) -> str:
     """Return 'A', 'A and B' or 'A, B and C'."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from bnviz.analysis.inference import inference_frames, statistic_error
-from bnviz.experiment.wording import counted, percent
+from bnviz.experiment.wording import capitalized, counted, percent
 from bnviz.records.answers import Answers
 from bnviz.records.frames import BATCH_SIZES
 from bnviz.records.history import View
@@ -38,7 +38,7 @@ def answer_findings(found: Answers) -> list[str]:
     apart = float(np.abs(found.evaluated - first).max())
     same = "are exactly equal" if apart == 0 else f"have probabilities up to {percent(apart)} apart"
     best = int(first.argmax())
-    refused = f"refused. <i>{found.alone[0].upper()}{found.alone[1:]}.</i>"
+    refused = f"refused. <i>{capitalized(found.alone)}.</i>"
     sentences = [f"<b>Training mode, alone</b>: {refused}"]
     if len(found.evaluated) == 3:
         said = f"its answers alone, among 31 and among 255 other digits {same}."

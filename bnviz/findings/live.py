@@ -11,7 +11,7 @@ from bnviz.experiment.choices import BOUNDED_OUTPUTS
 from bnviz.experiment.config import Variant
 from bnviz.experiment.layers import LN_10
 from bnviz.experiment.naming import network_conditions
-from bnviz.experiment.wording import decimals, listed, percent, times
+from bnviz.experiment.wording import capitalized, decimals, listed, percent, times
 from bnviz.findings.thresholds import FAR_GRADIENTS, MOSTLY_SATURATED, NO_GRADIENT
 from bnviz.records.frames import VariantFrame
 from bnviz.records.history import VariantHistory, View
@@ -42,7 +42,7 @@ def live_findings(view: View) -> list[str]:
         _calm,
     )
     found = dict.fromkeys(sentence for rule in rules for sentence in rule(view))
-    return [sentence[0].upper() + sentence[1:] for sentence in found][:SHOWN_AT_ONCE]
+    return [capitalized(sentence) for sentence in found][:SHOWN_AT_ONCE]
 
 
 @dataclass(frozen=True)

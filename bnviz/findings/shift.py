@@ -10,7 +10,7 @@ from bnviz.analysis.comparison import are_alike, compared_pair
 from bnviz.analysis.gradient_shift import mean_gradient_shift, relative_gradient_shift
 from bnviz.analysis.learning import is_guessing
 from bnviz.experiment.naming import network_conditions, network_names
-from bnviz.experiment.wording import counted, decimals, listed, part, significant, times
+from bnviz.experiment.wording import capitalized, counted, decimals, listed, part, significant, times
 from bnviz.records.answers import GradientShift
 from bnviz.records.history import View
 
@@ -63,15 +63,15 @@ def _doubts(view: View, layer: int, place: str) -> list[str]:
     courses = shift.distribution_courses(view, layer, place)
     for i, frame in enumerate(view.latest.variants):
         if frame.diverged:
-            told.append(f"{_sentence(conditions[i])}, training diverged: there are no values to compare any more.")
+            told.append(f"{capitalized(conditions[i])}, training diverged: there are no values to compare any more.")
         elif layer >= len(view.experiment.variants[i].network.hidden):
             told.append(f"The network {conditions[i]} has no layer {layer + 1}.")
         elif not courses[i].steps:
             told.append(f"Nothing is kept of the {shift.PLACES[place]} {conditions[i]} yet.")
         elif is_guessing(frame):
             told.append(
-                f"{_sentence(conditions[i])}, the network only guesses: it does not learn, so its layers have nothing "
-                "to follow, and its small shift is no advantage."
+                f"{capitalized(conditions[i])}, the network only guesses: it does not learn, so its layers have "
+                "nothing to follow, and its small shift is no advantage."
             )
     return [" ".join(told)] if told else []
 
@@ -99,7 +99,3 @@ def _compared(view: View, values: dict[int, float], verb: str, measure: str) -> 
 def _each(view: View, values: dict[int, str], what: str) -> str:
     names = network_names(view.experiment)
     return f"{what}: {', '.join(f'{value} ({names[i]})' for i, value in values.items())}" if values else ""
-
-
-def _sentence(words: str) -> str:
-    return words[0].upper() + words[1:]

@@ -9,7 +9,7 @@ from bnviz.analysis.comparison import are_alike, compared_pair
 from bnviz.analysis.learning import is_guessing
 from bnviz.analysis.smoothness import generalization_gap, newest_median, smoothness_course
 from bnviz.experiment.naming import network_conditions, network_names
-from bnviz.experiment.wording import counted, listed, significant, times
+from bnviz.experiment.wording import capitalized, counted, listed, significant, times
 from bnviz.records.history import View
 
 STEPS_TO_COMPARE = 4  # kept steps
@@ -64,7 +64,7 @@ def gap_findings(view: View) -> list[str]:
 
 def _troubles(view: View) -> Iterator[str]:
     for i, (condition, history) in enumerate(zip(network_conditions(view.experiment), view.variants, strict=True)):
-        where = condition[0].upper() + condition[1:]
+        where = capitalized(condition)
         if history.frames and history.frames[-1].diverged:
             yield f"{where}, training diverged at step {history.frames[-1].step:,}: nothing is measured from there on."
         elif (found := smoothness_course(view, i)).steps.size and found.gradient[-1] == 0:
@@ -95,9 +95,8 @@ def _compared(view: View) -> Iterator[str]:
             yield f"{so_far} so far, and a comparison takes {STEPS_TO_COMPARE}: train to see how smooth the way is."
         return
     if guessing := list(_guessing(view)):
-        where = listed(guessing)
         yield (
-            f"{where[0].upper()}{where[1:]}, the network only guesses: how smooth its loss is there says nothing of "
+            f"{capitalized(listed(guessing))}, the network only guesses: how smooth its loss is there says nothing of "
             "networks that learn."
         )
         return
@@ -115,7 +114,7 @@ def _compared(view: View) -> Iterator[str]:
         # A range that lies below the loss here is how far down the way goes, and says nothing of roughness.
         down = name == LOSS_RANGE and newest_median((without if one > other else with_it).ascent) < 0
         verdict = _downhill(one, other) if down else _verdict(one, other)
-        yield f"{name[0].upper()}{name[1:]} {last}: {numbers}. {verdict}"
+        yield f"{capitalized(name)} {last}: {numbers}. {verdict}"
 
 
 def _verdict(without: float, with_it: float) -> str:

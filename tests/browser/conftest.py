@@ -138,12 +138,7 @@ def wait_for(condition: Callable[[], T], what: str) -> T:
 def complaints_of(page: Page) -> list[str]:
     """All errors that the page will ever log or throw."""
     complaints: list[str] = []
-    # Streamlit's browser side asks for its server below the page's address first, and is told that it is not there.
-    own = re.compile(r"/\w+/_stcore/(health|host-config)$")
-    page.on(
-        "console",
-        lambda m: complaints.append(m.text) if m.type == "error" and not own.search(m.location["url"]) else None,
-    )
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda e: complaints.append(str(e)))
     return complaints
 

@@ -149,6 +149,13 @@ def test_counted_things_are_many_unless_there_is_one(count: int, text: str) -> N
     assert wording.counted(count, "step") == text
 
 
+def test_sentences_begin_with_a_large_letter_and_symbols_stay_as_they_are() -> None:
+    assert [wording.capitalized(words) for words in ("σ of the weights", "with batchnorm")] == [
+        "σ of the weights",
+        "With batchnorm",
+    ]
+
+
 def test_lists_end_in_and() -> None:
     assert [wording.listed("ABC"[:n]) for n in (1, 2, 3)] == ["A", "A and B", "A, B and C"]
 

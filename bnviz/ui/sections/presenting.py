@@ -8,7 +8,7 @@ from bnviz.ui.components.keys import MEANINGS, listen
 
 def present_button() -> None:
     """Draw the switch of the mode and, while it is on, the list of keys."""
-    on = bool(st.session_state.get("presenting", False))
+    on = _presenting()
     if on:
         with st.popover("?", key="keys_help"):
             page.table([{"Key": key, "Does": meaning} for key, meaning in MEANINGS.items()])
@@ -18,5 +18,13 @@ def present_button() -> None:
 
     label, icon = ("End", ":material/close_fullscreen:") if on else ("Present", ":material/slideshow:")
     st.button(label, key="present", icon=icon, on_click=flip)
-    with st.container(key="key_listening"):  # not in the page's flow
-        listen(active=on)
+
+
+def listen_to_keys() -> None:
+    """Press the buttons by keys while the page is presented; takes no room where nothing follows."""
+    with st.container(key="key_listening"):
+        listen(active=_presenting())
+
+
+def _presenting() -> bool:
+    return bool(st.session_state.get("presenting", False))

@@ -2,8 +2,9 @@
 
 The style sheets stand in the page itself, because one that comes with the first run of the script comes after the first
 paint, and moves everything. The scripts of its widgets and of our components are loaded with the page, not one after
-the other when the first of a kind comes and takes more room than was kept for it. Streamlit serves addresses of one
-part alone; at /story/3 its HTML looks for its scripts, and for the server, one folder up.
+the other when the first of a kind comes and takes more room than was kept for it. Streamlit's side in the browser is
+told where its server is: else it asks below the page's own address first, and is refused. Streamlit serves addresses of
+one part alone; at /story/3 its HTML looks for its scripts, and for the server, one folder up.
 """
 
 from functools import cache
@@ -20,8 +21,8 @@ from bnviz.ui.web.scripts import script_url, soon_needed, with_imports
 _UI = Path(__file__).parents[1]
 _NUMBERS = {str(chapter.number) for chapter in CHAPTERS}
 _SERVER = """<script>
-      const up = new URL("..", location.href).href;
-      window.__streamlit = { BACKEND_BASE_URL: up, MAIN_PAGE_BASE_URL: up };
+      const home = new URL("./", location.href).href;
+      window.__streamlit = { BACKEND_BASE_URL: home, MAIN_PAGE_BASE_URL: home };
     </script>
     <script"""
 _WIDGETS = ("BidiComponent", "Button", "ButtonGroup", "Checkbox", "Html", "NumberInput", "Radio", "Selectbox", "Slider")
@@ -40,6 +41,7 @@ def _page() -> str:
     plotly = f'<link rel="prefetch" as="script" href="{script_url("plotly")}">\n    '
     sheets = [*sorted((_UI / "components").glob("*.css")), _UI / "page.css"]  # what a page says of a component holds
     style = f"<style>\n{''.join(sheet.read_text(encoding='utf-8') for sheet in sheets)}</style>"
+    html = html.replace("<script", _SERVER, 1)
     return html.replace("</head>", f"{early}{ours}{plotly}{style}\n  </head>", 1)
 
 
@@ -51,7 +53,7 @@ def _scripts_of_widgets() -> list[str]:
 
 @cache
 def _page_of_a_chapter() -> str:
-    return _page().replace('="./', '="../').replace("<script", _SERVER, 1)
+    return _page().replace('="./', '="../').replace('"./"', '"../"', 1)
 
 
 @cache

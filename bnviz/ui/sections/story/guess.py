@@ -8,6 +8,7 @@ import streamlit as st
 from bnviz.experiment.chapter import Chapter
 from bnviz.experiment.guesses import Answer, ChoiceGuess, CurveGuess, NumberGuess, PointGuess
 from bnviz.experiment.layers import LN_10
+from bnviz.experiment.wording import capitalized
 from bnviz.findings.guesses import told
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 from bnviz.ui.components import guess_store
@@ -55,7 +56,7 @@ def _control(chapter: Chapter) -> Answer | None:
     match guess:
         case NumberGuess():
             span = guess.span
-            name = f"{span.name[0].upper()}{span.name[1:]}" + (f" ({span.unit})" if span.unit else "")
+            name = capitalized(span.name) + (f" ({span.unit})" if span.unit else "")
             with st.container(key="guess_number"):
                 return live_slider(name, span.low, span.high, guess.start, key=key, step=guess.step, log=guess.log)
         case ChoiceGuess():
