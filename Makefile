@@ -47,18 +47,22 @@ app: $(VENV)/.installed-app
 dev: $(VENV)/.installed-app
 	@$(bin)/python -m bnviz.commands.dev $(server_options)
 
-# The tests run also after a failed lint, so that one run tells everything; either one fails the target.
+# Two processes, of which each takes whole files or classes: a page's tests share the workers that the first one starts.
+in_parallel = $(bin)/python -m pytest -n 2 --dist loadscope tests/unit tests/pages
+
+# The tests run also after a failed lint, so that one run tells everything; either one fails the target. What keeps one
+# core busy runs on both at once, and then what has processes of its own, or the tests that PYTEST_ARGS names instead.
 # PYTEST_STATUS_FILE, where set, receives pytest's own exit code: make reports every failure as 2.
 test: $(VENV)/.installed-dev $(if $(npm),node_modules/.installed)
-	@$(check_style); \
-	$(bin)/python -m pytest $(PYTEST_ARGS); tests=$$?; \
+	@$(check_style); tests=0; \
+	$(if $(PYTEST_ARGS),$(bin)/python -m pytest $(PYTEST_ARGS) || tests=$$?, \
+	$(in_parallel) || tests=$$?; $(bin)/python -m pytest --ignore=tests/unit --ignore=tests/pages || tests=$$?); \
 	if [ -n "$$PYTEST_STATUS_FILE" ]; then echo $$tests > "$$PYTEST_STATUS_FILE"; fi; \
 	if [ $$lint -ne 0 ]; then echo "make test: lint failed (see above the tests)" >&2; fi; \
 	[ $$lint -eq 0 ] && [ $$tests -eq 0 ]
 
-# Two processes, of which each takes whole files or classes: a page's tests share the workers that the first one starts.
 test-fast: $(VENV)/.installed-dev
-	@$(bin)/python -m pytest -q -n 2 --dist loadscope -m "not slow" tests/unit tests/pages $(PYTEST_ARGS)
+	@$(in_parallel) -q -m "not slow" $(PYTEST_ARGS)
 
 test-browser: $(VENV)/.installed-dev
 	@BNVIZ_REQUIRE_BROWSER=1 $(bin)/python -m pytest tests/browser $(PYTEST_ARGS)
