@@ -1,4 +1,4 @@
-"""Runs: those that this visitor has trained, and any one by its address."""
+"""Runs: those that this visitor has trained, watched networks beside them, and any run by its address."""
 
 import streamlit as st
 
@@ -8,7 +8,8 @@ from bnviz.ui import page, settings_table
 from bnviz.ui.components.browser_ids import tab_id, visitor_id
 from bnviz.ui.sections.run_list import run_list
 from bnviz.ui.sections.stored_run import show_kept
-from bnviz.ui.web.kept import store
+from bnviz.ui.sections.watched_list import watched_beside_runs
+from bnviz.ui.web.kept import store, watched_store
 
 page.open_page("Runs")
 visitor, tab = visitor_id(), tab_id()
@@ -33,6 +34,7 @@ try:
             "Nobody else sees the list; whoever has the address of a run sees that run."
         )
         run_list(store(), visitor)
+        watched_beside_runs(watched_store())
 except StoreError as error:
     st.error(f"Kept runs cannot be reached now: {error}", icon=":material/cloud_off:")
     st.button("Try again", key="retry_store")

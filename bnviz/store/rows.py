@@ -57,7 +57,7 @@ def summary(run: KeptRun) -> dict[str, Any]:
             "test_loss": _known(frame.test_loss if frame else math.nan),
             "accuracy": _known(frame.test_accuracy if frame else math.nan),
             "saturated": frame.saturated if frame else None,
-            "curve": _small(history.losses),
+            "curve": small_curve(history.losses),
         }
         for name, frame, history in zip(names, latest, view.variants, strict=True)
     ]
@@ -103,7 +103,8 @@ def _network(told: dict[str, Any]) -> NetworkRow:
     return NetworkRow(told["name"], test_loss, accuracy, saturated, tuple(map(_number, told["curve"])))
 
 
-def _small(losses: Floats) -> list[float | None]:
+def small_curve(losses: Floats) -> list[float | None]:
+    """Return a curve for a row of a list: at most SMALL_CURVE_POINTS means; None for what is not finite."""
     parts = np.array_split(losses, min(len(losses), SMALL_CURVE_POINTS)) if len(losses) else []
     with np.errstate(invalid="ignore", over="ignore"):  # a diverged network's losses
         return [_known(float(f"{part.mean():.4g}")) for part in parts]

@@ -79,12 +79,13 @@ class WatchedStore:
         """Say that a run is at its end."""
         self.alive(run_id, ending=ending, problem=problem)
 
-    def listed(self) -> list[WatchedRun]:
-        """Return the newest runs, without their networks and curves."""
-        columns = [c for c in _W.c if c.name not in ("network", "curve")]
+    def listed(self, *, curves: bool = False) -> list[WatchedRun]:
+        """Return the newest runs, without their networks, and with their curves if asked to."""
+        columns = [c for c in _W.c if c.name != "network" and (curves or c.name != "curve")]
         with self._database.reading() as connection:
             rows = connection.execute(sa.select(*columns).order_by(_W.c.started.desc()).limit(MOST_KEPT)).all()
-        return [self._run(row, None, None, ()) for row in rows]
+        with _read():
+            return [self._run(row, None, row.curve if curves else None, ()) for row in rows]
 
     def get(self, run_id: str) -> WatchedRun | None:
         """Return a run with all but its looks; None if there is none."""

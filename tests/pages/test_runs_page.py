@@ -4,9 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
+from torch import nn
 
+import bnviz
 from bnviz.experiment.config import NetworkConfig
 from bnviz.records.history import History
 from bnviz.records.kept_run import KeptRun
@@ -69,6 +73,20 @@ def test_the_list_has_the_visitors_own_runs_and_a_search_finds_them(store: Store
     assert "width 6" in str(table.value["What is special"][0])
     app.text_input(key="runs_search").set_value("nothing like it").run()
     assert "No run fits the search" in said(app)
+
+
+def test_watched_networks_of_this_machine_stand_below_the_visitors_own_runs(store: Store) -> None:
+    assert len(page().dataframe) == 0
+    with bnviz.watch(nn.Linear(4, 2), name="my own", budget=1) as observer:
+        for step in range(100):
+            observer.step(torch.tensor(1 / (1 + step)))
+    (table,) = (app := page()).dataframe
+    assert [heading.value for heading in app.subheader] == ["Watched networks of this machine"]
+    assert table.value["Name"].tolist() == ["my own"]
+    curve = table.value["Loss"][0]
+    assert len(curve) == 40
+    assert (np.diff(curve) < 0).all()
+    assert table.value["Final loss"].tolist() == pytest.approx([0.01])
 
 
 def test_a_run_is_seen_by_whoever_has_its_address(store: Store, run: KeptRun) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from bnviz.records.watched_run import State, WatchedRun
 from bnviz.store.errors import StoreError
+from bnviz.store.rows import small_curve
 from bnviz.store.watched import WatchedStore
 
 LIST_EVERY = 1.0  # seconds between two looks into the store
@@ -35,6 +36,13 @@ def watched_list(store: WatchedStore) -> None:
         _rows(store)
 
 
+def watched_beside_runs(store: WatchedStore) -> None:
+    """Draw the watched networks below the runs of the app, where there are any. Raises StoreError."""
+    if runs := store.listed(curves=True):
+        st.subheader("Watched networks of this machine", anchor=False)
+        _table(runs)
+
+
 @contextmanager
 def reachable() -> Iterator[None]:
     """Say on the page that the database cannot be read, if so; also in a part of it that runs by itself."""
@@ -56,7 +64,11 @@ def _table(runs: list[WatchedRun]) -> None:
         return
     event: Any = st.dataframe(
         [_cells(run) for run in runs],
-        column_config={"Began": st.column_config.DatetimeColumn("Began", format="distance")},
+        column_config={
+            "Loss": st.column_config.LineChartColumn("Loss"),
+            "Final loss": st.column_config.NumberColumn("Final loss", format="%.3f"),
+            "Began": st.column_config.DatetimeColumn("Began", format="distance"),
+        },
         hide_index=True,
         key="watched_table",
         on_select="rerun",
@@ -65,14 +77,17 @@ def _table(runs: list[WatchedRun]) -> None:
     st.caption("Choose a network to see its layers.")
     chosen = [runs[place] for place in event.selection.rows if place < len(runs)]
     if chosen and st.button("Open", key="watched_open", type="primary", icon=":material/open_in_full:"):
-        st.query_params["id"] = chosen[0].id
-        st.rerun(scope="app")
+        st.switch_page("pages/your_networks.py", query_params={"id": chosen[0].id})
 
 
 def _cells(run: WatchedRun) -> dict[str, Any]:
+    curve: dict[str, Any] = {}
+    if run.losses.size:
+        curve = {"Loss": small_curve(run.losses), "Final loss": float(run.losses[-1])}
     return {
         "Name": run.name,
         "State": STATES[run.state],
+        **curve,
         "Steps": run.step,
         "Began": datetime.fromtimestamp(run.started, UTC),
         "Why": run.problem,
