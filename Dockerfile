@@ -4,8 +4,8 @@ FROM python:3.13-slim
 # which on Linux brings the CUDA build: docker build --build-arg TORCH_INDEX= .
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
-# A fixed, numeric id, so that an orchestrator can see that this is not root. /data is where a full MNIST is looked for
-# and downloaded to; mount a volume there to keep it, or leave it: the bundled digits are always there.
+# A fixed, numeric id, so that an orchestrator can see that this is not root. /data is where data sets are downloaded
+# to and runs are kept; mount a volume there to keep them, or leave it: MNIST is always there.
 RUN useradd --create-home --uid 10001 bnviz \
     && install -d -o bnviz -g bnviz /data
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bnviz import __version__
 from bnviz.commands import app, data, diagnose, reproduce, sweep, train
+from bnviz.data import SOURCES
 from bnviz.experiment.settings import SHARED, VARIANT, Setting, Value, as_text
 from bnviz.records.reproduction import RESULTS_FILE
 
@@ -33,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
             "reproduce", help="measure again what the literature reports; write docs/RESULTS.md and its figures"
         )
     )
-    _add_data(commands.add_parser("data", help="which digits are used, and how to get all of them"))
+    _add_data(commands.add_parser("data", help="which data sets there are, and how to get more"))
     return parser
 
 
@@ -100,8 +101,10 @@ def _add_reproduce(parser: argparse.ArgumentParser) -> None:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    actions.add_parser("status", help="say which digits are used").set_defaults(run=lambda _: data.show_status())
-    actions.add_parser("download", help="download the full MNIST").set_defaults(run=lambda _: data.fetch())
+    actions.add_parser("status", help="say which data sets there are").set_defaults(run=lambda _: data.show_status())
+    fetching = actions.add_parser("download", help="download a data set")
+    fetching.add_argument("name", choices=SOURCES, help="one of " + ", ".join(SOURCES), metavar="NAME")
+    fetching.set_defaults(run=lambda arguments: data.fetch(arguments.name))
 
 
 def _value_of(setting: Setting) -> Callable[[str], Value]:

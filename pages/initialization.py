@@ -6,7 +6,7 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.analysis.initialization import expected_propagation
-from bnviz.data import status
+from bnviz.data import DataName
 from bnviz.engine.in_worker import initialization_tasks
 from bnviz.experiment.config import NetworkConfig, replace
 from bnviz.experiment.inits import SCHEMES
@@ -75,7 +75,7 @@ untrained = replace(setting, steps=0)
 color = color_of(normalized=setting.batchnorm)
 questions = inquiries()
 initialization.training_buttons(setting)
-data = status().in_use
+data: DataName = "MNIST"
 found = questions.ask("measure", task(initialization_tasks.measure, setting, data), wait=MEASURE_WAIT, haste=True)
 
 

@@ -36,11 +36,11 @@ with first_screen:
     page.show_problems()
     bar = st.container(horizontal=True, key="lab_bar", vertical_alignment="center", wrap=False)
     # Told before the controls are drawn: the charts need not wait for these.
-    tab, run = session.live_run(experiment, weights_are_kept())
+    _, run = session.live_run(experiment, weights_are_kept())
     network_bar(experiment)
     keep_at_its_end(run)
     past = rewound(run)
-    sharing.data_badge(run, partial(session.renew_run, tab, experiment))
+    sharing.data_badge(run)
     with share:
         share_run(run)
         sharing.files(run)

@@ -1,9 +1,8 @@
-"""What the tests share: one thread for torch, the bundled digits as tensors, and the full MNIST where it is named."""
+"""What the tests share: one thread for torch, and the digits as tensors."""
 
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -12,7 +11,6 @@ import pytest
 if TYPE_CHECKING:
     from bnviz.training.batches import Batches
 
-FULL_MNIST = "BNVIZ_FULL_MNIST"
 os.environ["BNVIZ_WORKERS"] = "2"  # on any machine: tests kill one, and the other goes on
 
 # A property is judged by what holds, never by how long it took on a busy machine; and on the same examples in each run,
@@ -27,15 +25,6 @@ def pytest_runtest_setup() -> None:
     busy machine for seconds."""
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(1)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if FULL_MNIST in os.environ:
-        return
-    skip = pytest.mark.skip(reason=f"set {FULL_MNIST} to a folder with the four MNIST .gz files")
-    for item in items:
-        if item.get_closest_marker("full_mnist"):
-            item.add_marker(skip)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,7 +45,7 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def batches(one_thread: None) -> "Batches":
-    """The bundled sample."""
+    """The first 10,000 training and 2,000 test digits of MNIST, for tests that any digits will do for."""
     from bnviz.data import load
     from bnviz.training.batches import Batches
 
@@ -64,9 +53,9 @@ def batches(one_thread: None) -> "Batches":
 
 
 @pytest.fixture(scope="session")
-def full_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with the full MNIST."""
-    directory = tmp_path_factory.mktemp("full-mnist")
-    (directory / "MNIST").mkdir()
-    (directory / "MNIST" / "raw").symlink_to(os.environ[FULL_MNIST], target_is_directory=True)
-    return directory
+def mnist(one_thread: None) -> "Batches":
+    """All of MNIST, as the app trains on: for sentences about what a run shows."""
+    from bnviz.data import load
+    from bnviz.training.batches import Batches
+
+    return Batches(load())

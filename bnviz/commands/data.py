@@ -1,31 +1,35 @@
-"""`python -m bnviz data`: which digits are used, and how to get all of them."""
+"""`python -m bnviz data`: which data sets there are, and how to get those that do not come with bnviz."""
 
 import sys
 
-from bnviz.data import DownloadError, DownloadProgress, download, status
+from bnviz.data import COUNTS, SOURCES, Downloaded, DownloadError, DownloadProgress, check, data_directory, download
 
 
 def show_status() -> int:
-    """Print which digits are used and how the files of the full set are; return exit code 0."""
-    found = status()
-    print(f"in use: {found.in_use}, {found.train_count:,} training and {found.test_count:,} test digits")
-    print(f"full MNIST: {found.directory}")
-    for file in found.files:
-        print(f"  {file.name}: {file.state}")
-    if found.notice:
-        print(found.notice)
+    """Print which sets there are and how the files of those are that are downloaded; return exit code 0."""
+    train, test = COUNTS["MNIST"]
+    print(f"MNIST: comes with bnviz, {train:,} training and {test:,} test digits")
+    print(f"downloaded sets: {data_directory()}")
+    for name in SOURCES:
+        found = check(name)
+        if all(file.ok for file in found):
+            print(f"  {name}: ok")
+        elif all(file.state == "missing" for file in found):
+            print(f"  {name}: not downloaded")
+        else:
+            print(f"  {name}: " + ", ".join(f"{file.name} is {file.state}" for file in found if not file.ok))
     return 0
 
 
-def fetch() -> int:
-    """Download the full MNIST and print what is there then; return 0, or 1 if it could not be downloaded."""
+def fetch(name: Downloaded) -> int:
+    """Download a set and print what is there then; return 0, or 1 if it could not be downloaded."""
 
     def report(progress: DownloadProgress) -> None:
         if progress.done:
             print(f"{progress.number}/{progress.file_count} {progress.file}", flush=True)
 
     try:
-        download(report)
+        download(name, report)
     except DownloadError as error:
         print(f"bnviz data download: {error}", file=sys.stderr)
         return 1

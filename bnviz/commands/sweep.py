@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnviz.data import status as data_status
 from bnviz.experiment.sweep import Sweep
 from bnviz.experiment.sweep_addresses import from_json
 from bnviz.export.sweep import write
@@ -40,7 +39,7 @@ def run(definition: Path, out: Path) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    training = SweepRun(engine, sweep, data_status().in_use)
+    training = SweepRun(engine, sweep, "MNIST")
     try:
         code = _followed(training)
         if (found := training.found()).steps.any():

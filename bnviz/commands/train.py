@@ -41,8 +41,6 @@ def run(given: Mapping[str, Value], file: str | None = None, json_only: bool = F
 
     torch.set_num_threads(1)  # one thread is fastest for networks of this size, and the same bits everywhere
     digits = load()
-    if digits.notice:
-        print(digits.notice, file=sys.stderr)
     trainer = Trainer(experiment.training, experiment.variants, Batches(digits))
     frame = trainer.advance(steps=0)
     losses: list[list[float]] = [[] for _ in experiment.variants]

@@ -1,20 +1,24 @@
-"""MNIST: a sample that is always there, the full set if somebody put it there, and its download on request."""
+"""Digits: MNIST, which comes with the code, and sets of the same shape, downloaded on request."""
 
+from bnviz.data.digits import COUNTS, DATA_NAMES, DataName, DataUnavailableError, Digits, as_npz, load, require
 from bnviz.data.fetch import DownloadError, DownloadProgress, download
-from bnviz.data.files import FileStatus
-from bnviz.data.mnist import COUNTS, SAMPLE_FILE, DataName, DataStatus, Digits, as_npz, load, status
+from bnviz.data.files import SOURCES, Downloaded, FileStatus, check, data_directory
 
 __all__ = [
     "COUNTS",
-    "SAMPLE_FILE",
+    "DATA_NAMES",
+    "SOURCES",
     "DataName",
-    "DataStatus",
+    "DataUnavailableError",
     "Digits",
     "DownloadError",
     "DownloadProgress",
+    "Downloaded",
     "FileStatus",
     "as_npz",
+    "check",
+    "data_directory",
     "download",
     "load",
-    "status",
+    "require",
 ]

@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 
 DIGIT_SIDE = 28  # of the digit, pixels; a test holds it equal to that of the networks, of which digits know nothing
 BOX = 20  # the digit's longer side, pixels
-CENTRE = 14.0  # of mass, as a row or column counted from 0: where all 12,000 bundled digits have it, to half a pixel
+CENTRE = (
+    14.0  # of mass, as a row or column counted from 0: where MNIST's digits have it, to half a pixel; 2 of 70,000 not
+)
 
 
 def as_mnist(ink: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     """Return the digit in a drawing of any size: uint8 of shape (28, 28), 0 paper to 255 ink; None if nothing is drawn.
 
     Where a digit is drawn does not matter, nor how large: a dot fills the box. One so lopsided that it would leave the
-    field stops at its edge, off centre but whole. (MNIST cuts it: 2 of the 12,000 bundled digits lack their last row.)
+    field stops at its edge, off centre but whole. (MNIST cuts it: 2 of its first 10,000 digits lack their last row.)
     """
     drawn = _trimmed(ink)
     height, width = drawn.shape

@@ -1,4 +1,4 @@
-"""Download the full MNIST with torchvision, only when somebody asks for it."""
+"""Download a data set with torchvision, only when somebody asks for it."""
 
 import os
 import socket
@@ -13,13 +13,14 @@ from types import TracebackType
 from urllib.error import HTTPError, URLError
 
 from bnviz.data import files
+from bnviz.data.files import Downloaded
 
 SILENCE_SECONDS = 30.0  # a server that sends nothing for so long is given up
 _ONE_AT_A_TIME = Lock()
 
 
 class DownloadError(Exception):
-    """Raised if MNIST cannot be downloaded; the message says which file, what each host answered, and what to do."""
+    """Raised if a set cannot be downloaded; the message says which file, what each host answered, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -31,36 +32,37 @@ class DownloadProgress:
     file_count: int
     received: int = 0  # compressed bytes
     total: int | None = None  # compressed bytes; None until the server has said, or if it never does
-    done: bool = False  # checksum verified, unpacked, in place
+    done: bool = False  # checksum verified, in place
 
 
 Report = Callable[[DownloadProgress], None]
 
 
-def download(report: Report | None = None, mirrors: Sequence[str] | None = None) -> None:
-    """Fetch the files of MNIST that the data directory lacks, check them, and put them where `load` finds them.
+def download(name: Downloaded, report: Report | None = None, mirrors: Sequence[str] | None = None) -> None:
+    """Fetch the files of a set that the data directory lacks, check them, and put them where `load` finds them.
 
     Blocks until done: call it in the background. `report` is called in this thread. `mirrors` are base addresses
-    (http or https) tried in turn; without them those in $BNVIZ_MNIST_MIRROR (separated by spaces), else torchvision's.
-    A file enters the data directory only whole and checked, so an interrupted download is resumed file by file.
+    (http or https) tried in turn, each with a folder for each set that is called as torchvision's class is; without
+    them those in $BNVIZ_DATA_MIRROR (separated by spaces), else torchvision's. A file enters the data directory only
+    whole and checked, so an interrupted download is resumed file by file.
 
     Raises DownloadError.
     """
-    from torchvision.datasets import MNIST
+    from torchvision import datasets
 
-    raw = files.raw_folder(files.data_directory())
-    addresses = _base_addresses(mirrors or os.environ.get("BNVIZ_MNIST_MIRROR", "").split() or MNIST.mirrors)
-    checksums = dict(MNIST.resources)  # of the .gz files
+    source, raw = files.SOURCES[name], files.folder_of(name)
+    given = _base_addresses(mirrors or os.environ.get("BNVIZ_DATA_MIRROR", "").split())
+    addresses = [f"{mirror}{source.torchvision}/" for mirror in given] or getattr(datasets, source.torchvision).mirrors
     with _ONE_AT_A_TIME:
-        lacking = [file.name for file in files.FILES if not files.check_file(raw, file).ok]
-        for number, name in enumerate(lacking, start=1):
-            progress = _Progress(f"{name}.gz", number, len(lacking), report)
+        lacking = [file.name for file in files.check(name) if not file.ok]
+        for number, file in enumerate(lacking, start=1):
+            progress = _Progress(file, number, len(lacking), report)
             try:
                 raw.mkdir(parents=True, exist_ok=True)
                 # On the same file system as `raw`, so that the move is atomic.
                 with tempfile.TemporaryDirectory(prefix=".download-", dir=raw.parent) as folder:
-                    _fetch(addresses, f"{name}.gz", checksums[f"{name}.gz"], Path(folder), progress)
-                    os.replace(Path(folder, name), raw / name)
+                    _fetch(addresses, file, source.md5[list(files.SHAPES).index(file)], Path(folder), progress)
+                    os.replace(Path(folder, file), raw / file)
             except OSError as error:
                 raise DownloadError(
                     f"Could not write to {raw}: {error.strerror or error}. Set BNVIZ_DATA_DIR to a directory that can "
@@ -77,20 +79,20 @@ def _base_addresses(mirrors: Sequence[str]) -> list[str]:
 
 
 def _fetch(addresses: Sequence[str], name: str, md5: str, folder: Path, progress: "_Progress") -> None:
-    """Download and unpack one file into `folder` from the first address that has it. Raises DownloadError."""
-    from torchvision.datasets.utils import download_and_extract_archive
+    """Download one file into `folder` from the first address that has it. Raises DownloadError."""
+    from torchvision.datasets.utils import download_url
 
     failures = []
     for address in addresses:
         try:
             with _torchvision_reports_to(progress):
-                download_and_extract_archive(address + name, str(folder), filename=name, md5=md5)
+                download_url(address + name, str(folder), filename=name, md5=md5)
             return
         except (OSError, RuntimeError, HTTPException) as error:
             failures.append(f"{_host(address)}: {_reason(error)}")
     raise DownloadError(
-        f"Could not download {name} ({'; '.join(failures)}). Check the network connection, set BNVIZ_MNIST_MIRROR to "
-        f"another mirror, or copy the four MNIST files into {files.raw_folder(files.data_directory())}."
+        f"Could not download {name} ({'; '.join(failures)}). Check the network connection, or set BNVIZ_DATA_MIRROR to "
+        "another mirror."
     )
 
 

@@ -1,53 +1,67 @@
-"""The four files of MNIST: where they lie, what they must contain, and whether they do."""
+"""The files of each data set, four in the idx format as .gz: where they lie, what they must be, and what they hold."""
 
 import gzip
 import hashlib
 import math
 import os
-import shutil
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, cast
+from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+Downloaded = Literal["Fashion-MNIST", "KMNIST"]
+
+BUNDLED = Path(__file__).with_name("mnist")
+SHAPES: dict[str, tuple[int, ...]] = {  # of the four files of a set, whichever it is
+    "train-images-idx3-ubyte.gz": (60_000, 28, 28),
+    "train-labels-idx1-ubyte.gz": (60_000,),
+    "t10k-images-idx3-ubyte.gz": (10_000, 28, 28),
+    "t10k-labels-idx1-ubyte.gz": (10_000,),
+}
 _BLOCK = 1 << 20  # bytes read at a time
 
 
 @dataclass(frozen=True)
-class MnistFile:
-    """One file in the idx format: a magic number, one big-endian 32-bit length per axis, then the values as bytes."""
+class Source:
+    """What torchvision knows of a set: the class it comes from, and the MD5 of the four files as they are served."""
 
-    name: str
-    shape: tuple[int, ...]  # (digits, 28, 28) for images, (digits,) for labels
-    md5: str  # of the unpacked file
-
-    @property
-    def header_count(self) -> int:
-        """Bytes before the values."""
-        return 4 + 4 * len(self.shape)
-
-    @property
-    def byte_count(self) -> int:
-        return self.header_count + math.prod(self.shape)
+    torchvision: str
+    md5: tuple[str, str, str, str]
 
 
-FILES: tuple[MnistFile, ...] = (
-    MnistFile("train-images-idx3-ubyte", (60_000, 28, 28), "6bbc9ace898e44ae57da46a324031adb"),
-    MnistFile("train-labels-idx1-ubyte", (60_000,), "a25bea736e30d166cdddb491f175f624"),
-    MnistFile("t10k-images-idx3-ubyte", (10_000, 28, 28), "2646ac647ad5339dbf082846283269ea"),
-    MnistFile("t10k-labels-idx1-ubyte", (10_000,), "27ae3e4e09519cfbb04c329615203637"),
-)
+# A copy, because torchvision brings torch along, which whoever only asks what is there has no use for; a test compares.
+SOURCES: dict[Downloaded, Source] = {
+    "Fashion-MNIST": Source(
+        "FashionMNIST",
+        (
+            "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            "25c81989df183df01b3e8a0aad5dffbe",
+            "bef4ecab320f06d8554ea6380940ec79",
+            "bb300cfdad3c16e7a12a480ee83cd310",
+        ),
+    ),
+    "KMNIST": Source(
+        "KMNIST",
+        (
+            "bdb82020997e1d708af4cf47b453dcf7",
+            "e144d726b3acfaa3e44228e80efcd344",
+            "5c965bf0a639b31b8f53240b1b52f4d7",
+            "7320c461ea6c1c855c0b718fb2a4b134",
+        ),
+    ),
+}
 
 
 @dataclass(frozen=True)
 class FileStatus:
-    """State of one file: "ok", "missing", "damaged: <why>" or "unreadable: <why>"."""
+    """State of one file: "ok", "missing", "damaged" or "unreadable: <why>"."""
 
     name: str
     state: str
-    path: Path | None = None  # the file itself or its .gz; None if missing
 
     @property
     def ok(self) -> bool:
@@ -63,49 +77,42 @@ def data_directory() -> Path:
     return Path(os.path.expanduser(chosen))
 
 
-def raw_folder(directory: Path) -> Path:
-    """Return the folder below its root directory in which torchvision keeps the four files."""
-    return directory / "MNIST" / "raw"
+def folder_of(name: Downloaded) -> Path:
+    """Return the folder of the data directory in which torchvision keeps the files of a set."""
+    return data_directory() / SOURCES[name].torchvision / "raw"
 
 
-def check_files(folder: Path) -> tuple[FileStatus, ...]:
-    """Return the state of the four files in `folder`; each is read once, and again if its size or time changes."""
-    return tuple(check_file(folder, file) for file in FILES)
+def check(name: Downloaded) -> tuple[FileStatus, ...]:
+    """Return the state of a set's four files; each is read once, and again if its size or time changes."""
+    folder = folder_of(name)
+    return tuple(
+        FileStatus(file, _state(folder / file, md5)) for file, md5 in zip(SHAPES, SOURCES[name].md5, strict=True)
+    )
 
 
-def check_file(folder: Path, file: MnistFile) -> FileStatus:
-    """Return the state of one file; if both exist, an intact .gz makes up for a damaged unpacked file."""
-    found = FileStatus(file.name, "missing")
-    for path in (folder / file.name, folder / f"{file.name}.gz"):
-        state = _state(path, file)
-        if state == "ok":
-            return FileStatus(file.name, state, path)
-        if state != "missing" and found.path is None:
-            found = FileStatus(file.name, state, path)
-    return found
+def read(path: Path, count: int | None = None) -> NDArray[np.uint8]:
+    """Return the values of one of the four files, read-only, of its shape in `SHAPES`; `count`: the first alone.
+
+    Raises OSError if they are not there: idx has a magic number, one big-endian 32-bit length per axis, then the bytes.
+    """
+    shape = SHAPES[path.name]
+    header = np.array([0x800 + len(shape), *shape], ">u4").tobytes()
+    wanted = (len(shape) and (shape[0] if count is None else count), *shape[1:])
+    try:
+        with gzip.open(path, "rb") as file:
+            found = file.read(len(header))
+            values = file.read(math.prod(wanted))
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        found = values = b""
+    if found != header or len(values) != math.prod(wanted):
+        raise OSError(f"{path} is damaged")
+    return np.frombuffer(values, np.uint8).reshape(wanted)
 
 
-def copy_unpacked(files: Iterable[FileStatus], folder: Path) -> None:
-    """Copy checked files into `folder`, unpacking those that are packed. Raises OSError."""
-    for file in files:
-        assert file.path is not None, f"{file.name} is {file.state}"
-        with _open_unpacked(file.path) as source, open(folder / file.name, "wb") as target:
-            shutil.copyfileobj(source, target, _BLOCK)
-
-
-def values_of(folder: Path, file: MnistFile) -> bytes:
-    """Return the values of one file of `folder`, digit after digit. Raises OSError if it is missing or damaged."""
-    found = check_file(folder, file)
-    if not found.ok or found.path is None:
-        raise OSError(f"{found.name} is {found.state}")
-    with _open_unpacked(found.path) as source:
-        return source.read()[file.header_count :]
-
-
-def _state(path: Path, file: MnistFile) -> str:
+def _state(path: Path, md5: str) -> str:
     try:
         facts = path.stat()
-        return _content_state(path, facts.st_size, facts.st_mtime_ns, file)
+        return "ok" if _md5(path, facts.st_size, facts.st_mtime_ns) == md5 else "damaged"
     except (FileNotFoundError, NotADirectoryError):
         return "missing"
     except OSError as error:
@@ -113,29 +120,13 @@ def _state(path: Path, file: MnistFile) -> str:
 
 
 @lru_cache(maxsize=64)
-def _content_state(path: Path, size: int, mtime_ns: int, file: MnistFile) -> str:
-    """Return the state of an existing file. `size` and `mtime_ns` are there to key the cache.
+def _md5(path: Path, size: int, mtime_ns: int) -> str:
+    """Return the MD5 of an existing file. `size` and `mtime_ns` are there to key the cache.
 
     OSError passes through uncached: a file that becomes readable keeps its size and modification time.
     """
-    try:
-        byte_count, md5 = _measure(path)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        return "damaged: not a complete gzip file"
-    if byte_count != file.byte_count:
-        return f"damaged: {byte_count:,} bytes instead of {file.byte_count:,}"
-    return "ok" if md5 == file.md5 else "damaged: the checksum differs"
-
-
-def _measure(path: Path) -> tuple[int, str]:
-    """Return the length in bytes and the md5 of a file, unpacked."""
-    digest, byte_count = hashlib.md5(usedforsecurity=False), 0
-    with _open_unpacked(path) as source:
+    digest = hashlib.md5(usedforsecurity=False)
+    with open(path, "rb") as source:
         while block := source.read(_BLOCK):
             digest.update(block)
-            byte_count += len(block)
-    return byte_count, digest.hexdigest()
-
-
-def _open_unpacked(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else open(path, "rb")
+    return digest.hexdigest()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from threading import Lock, Timer
 from typing import Literal, Protocol, cast
 
-from bnviz.data import status as data_status
 from bnviz.engine.allowance import Allowance, TooFastError
 from bnviz.engine.capacity import TooManyRunsError, most_runs
 from bnviz.engine.cluster import Engine
@@ -91,7 +90,7 @@ class Labs:
                 run = Run(self.engine, experiment, data, watch=watch, films=self.films, note=noted)
                 run.set_speed(noted.speed)
             else:
-                run = Run(self.engine, experiment, data_status().in_use, watch=watch, films=self.films)
+                run = Run(self.engine, experiment, "MNIST", watch=watch, films=self.films)
                 run.set_speed(SPEEDS[FIRST_SPEED])
                 if self.gave_way(tab, page):
                     run.say(GAVE_WAY)
@@ -110,7 +109,7 @@ class Labs:
 
     def start_sweep(self, tab: str, owner: str, sweep: Sweep, place: SweepPlace = "sweep") -> tuple[str, SweepRun]:
         """Start a sweep in place of the one that the tab may have. Returns as `claim` does; raises RefusedError."""
-        return self._begin_sweep(tab, owner, SweepNote(sweep, data_status().in_use, "running"), place)
+        return self._begin_sweep(tab, owner, SweepNote(sweep, "MNIST", "running"), place)
 
     def go_on_with_sweep(self, tab: str, owner: str, noted: SweepNote, place: SweepPlace) -> None:
         """Give a tab the sweep that an earlier server had for it, unless it has one or is another's; RefusedError."""
@@ -147,7 +146,7 @@ class Labs:
             lab = self._labs.get((tab, "story"))
             if lab is None or (run := cast(Run, lab.run)).scenario != scenario or run.watch != watch:
                 self._clear(tab, "story", owner)
-                begins = (self.engine, scenario.experiment, noted.recipe.data if noted else data_status().in_use)
+                begins = (self.engine, scenario.experiment, noted.recipe.data if noted else "MNIST")
                 run = Run(*begins, watch=watch, changes=scenario.changes, films=self.films, note=noted)
                 if noted:
                     run.set_speed(noted.speed)
@@ -240,15 +239,6 @@ class Labs:
             run.set_speed(SPEEDS[FIRST_SPEED])
             self._labs[tab, "live"] = _Lab(run, owner)
             return tab, run
-
-    def renew(self, tab: str, owner: str, experiment: Experiment) -> tuple[str, Run]:
-        """Exchange a tab's run for a new one on the data that is there now; returns as claim does."""
-        with self._lock:
-            lab = self._labs.get((tab, "live"))
-            if lab is not None and lab.owner == owner:
-                del self._labs[tab, "live"]
-                lab.run.close()
-            return self._claim(tab, owner, experiment, "live")
 
     def close(self) -> None:
         with self._lock:

@@ -5,7 +5,6 @@ import os
 
 from distributed import Worker
 
-from bnviz.data import status
 from bnviz.engine.in_worker.trainer_actor import batches
 from bnviz.engine.versions import KEY, versions
 
@@ -24,7 +23,7 @@ def dask_setup(worker: Worker) -> None:
     reuse_memory()
     # One thread a worker: a second one gave small networks from 1.1 times the speed to a third of it.
     torch.set_num_threads(1)
-    batches(status().in_use)  # by the name that runs ask for; under another they would be loaded again
+    batches("MNIST")
 
 
 def reuse_memory() -> None:

@@ -14,6 +14,7 @@ LECTURE = (0, 1, 2, 6, 8, 9, 11)  # the chapters of a lecture of 25 minutes
 SWITCHED_AT = 800  # step of chapter 8 at which both networks change
 SHIFTED_LAYER = 2  # hidden layer, from 0, whose inputs chapter 5 watches
 COMPANIES = 12  # batches in which chapter 9 asks for one digit
+SECOND_SEVEN = 17  # its place in the test set; in company every answer to the first 7 is a 7
 
 _BATCHNORM = BatchNormConfig()
 _CARELESS = NetworkConfig(init="rand")

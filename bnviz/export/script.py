@@ -5,18 +5,20 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from bnviz.data import COUNTS, SAMPLE_FILE, DataName
+from bnviz.data import COUNTS, DataName
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
 from bnviz.experiment.inits import Init, init_name
 from bnviz.experiment.layers import CLASSES, MEAN_PIXEL, PIXELS, SIDE, STD_PIXEL, Layer
 from bnviz.experiment.naming import kind_of
-from bnviz.records.frames import EVALUATION_CHUNK
+from bnviz.records.frames import EVALUATION_CHUNK, LAST_POPULATION_DIGITS
 from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
 # The file of digits that a script looks for beside it.
 DIGITS_FILES: dict[DataName, str] = {
-    "MNIST sample": SAMPLE_FILE.name,
     "MNIST": "mnist.npz",
+    "MNIST sample": "mnist_sample.npz",
+    "Fashion-MNIST": "fashion_mnist.npz",
+    "KMNIST": "kmnist.npz",
 }
 _NN = Path(__file__).parents[1] / "nn"  # read, never imported here: it needs torch
 
@@ -43,7 +45,7 @@ def to_script(experiment: Experiment, data: DataName) -> str:
         scaled=scaled_images(standardize=t.standardize),
         rate=_learning_rate(t),
         layer=_own_layer() if any(_is_unusual(v.batchnorm) for v in experiment.variants) else "",
-        population=_POPULATION.format(names=measured) if measured else "",
+        population=_POPULATION.format(names=measured, digits=LAST_POPULATION_DIGITS) if measured else "",
         chunk=EVALUATION_CHUNK,
         builders="\n\n\n".join(_builder(letter, v) for letter, v in variants.items()),
         table=", ".join(f'"{letter}": network_{letter.lower()}' for letter in letters),
@@ -163,7 +165,8 @@ def _drawings() -> dict[str, str]:
 
 
 _POPULATION = """        if name in {names!r}:
-            population_statistics(network, x_train[: len(x_train) // BATCH * BATCH].split(BATCH))
+            population = x_train[:{digits}]
+            population_statistics(network, population[: len(population) // BATCH * BATCH].split(BATCH))
 """
 _SCRIPT = '''"""An experiment of bnviz as plain PyTorch: python experiment.py [DIGITS.npz]
 

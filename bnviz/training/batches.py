@@ -1,4 +1,4 @@
-"""MNIST in memory as tensors: a batch is one index into it, and a pure function of (seed, batch size, step)."""
+"""Digits in memory as tensors: a batch is one index into it, and a pure function of (seed, batch size, step)."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bnviz.data import Digits
 from bnviz.experiment.layers import MEAN_PIXEL, STD_PIXEL
+from bnviz.records.frames import EVALUATION_CHUNK
 
 
 @lru_cache(maxsize=64)
@@ -19,13 +20,16 @@ def _order(seed: int, epoch: int, count: int) -> Tensor:
 
 
 class Batches:
-    """Digits as float32 tensors: images (N, 784) with pixels in [0, 1], or standardized; labels (N,) int64."""
+    """Digits as tensors: labels (N,) int64; images (N, 784) as bytes, of which a batch becomes float32 at a time.
+
+    A network gets pixels in [0, 1], or standardized. As bytes 70,000 digits take 55 MB, as float32 four times that.
+    """
 
     def __init__(self, digits: Digits, device: str = "cpu") -> None:
         self.name, self.device = digits.name, device
-        self.train_images = torch.tensor(digits.train_images).float().div_(255).to(device)
+        self.train_images = torch.tensor(digits.train_images).to(device)
         self.train_labels = torch.tensor(digits.train_labels).long().to(device)
-        self.test_images = torch.tensor(digits.test_images).float().div_(255).to(device)
+        self.test_images = torch.tensor(digits.test_images).to(device)
         self.test_labels = torch.tensor(digits.test_labels).long().to(device)
 
     def at(self, step: int, *, seed: int, size: int, standardize: bool) -> tuple[Tensor, Tensor]:
@@ -43,11 +47,16 @@ class Batches:
         epoch, place = divmod(step, len(self.train_labels) // size)
         return _order(seed, epoch, len(self.train_labels))[place * size : (place + 1) * size].to(self.device)
 
-    def population(self, count: int | None, *, size: int, standardize: bool) -> Iterator[Tensor]:
-        """Yield the first `count` training digits, or all, in batches (size, 784), without a last, incomplete one."""
+    def population(self, count: int, *, size: int, standardize: bool) -> Iterator[Tensor]:
+        """Yield the first `count` training digits in batches (size, 784), without a last, incomplete one."""
         images = self.train_images[:count]
         for batch in images[: len(images) // size * size].split(size):
             yield scaled(batch, standardize)
+
+    def mean_digit(self) -> Tensor:
+        """Return the mean of each pixel, from 0 to 1, over all training digits, (784,)."""
+        parts = [part.sum(0, dtype=torch.float64) for part in self.train_images.split(EVALUATION_CHUNK)]
+        return torch.stack(parts).sum(0).div_(255 * len(self.train_images)).float()
 
     def probe(self, count: int, standardize: bool) -> Tensor:
         return scaled(self.train_images[:count], standardize)
@@ -61,5 +70,6 @@ class Batches:
 
 
 def scaled(images: Tensor, standardize: bool) -> Tensor:
-    """Return pixels in [0, 1] as the networks get them."""
-    return images.sub(MEAN_PIXEL).div_(STD_PIXEL) if standardize else images
+    """Return images, of pixels from 0 to 255, as the networks get them: float32."""
+    pixels = images / 255
+    return pixels.sub_(MEAN_PIXEL).div_(STD_PIXEL) if standardize else pixels

@@ -18,7 +18,7 @@ from bnviz.experiment.sweep import Sweep, stacks
 from bnviz.nn.layers import Parameter, Sgd
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.nn.stacked import BatchNormState
-from bnviz.records.frames import POPULATION_DIGITS, TEST_DIGITS, TRAINING_LOSS_STEPS
+from bnviz.records.frames import LAST_POPULATION_DIGITS, POPULATION_DIGITS, TEST_DIGITS, TRAINING_LOSS_STEPS
 from bnviz.records.sweep import SweepResults, is_tested_at, steps_per_point
 from bnviz.training import probes
 from bnviz.training.batches import Batches
@@ -172,7 +172,7 @@ class SweepStack:
         """Evaluate as the live lab does: the first test digits, at the end all of them."""
         t, last = self.training, self.step >= self.training.steps
         if any((bn := self._variants[i].batchnorm) and bn.inference == "population" for i in stack.members):
-            digits = None if last else POPULATION_DIGITS
+            digits = LAST_POPULATION_DIGITS if last else POPULATION_DIGITS
             stack.measure_population(self._batches.population(digits, size=t.batch_size, standardize=t.standardize))
         loss, accuracy = probes.evaluate(stack, *self._batches.test(None if last else TEST_DIGITS, t.standardize))
         self._found.test_loss[stack.members] = loss

@@ -17,6 +17,7 @@ from bnviz.nn.layers import Sgd
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.frames import (
     INFERENCE_DIGITS,
+    LAST_POPULATION_DIGITS,
     MOVING_DIGITS,
     POPULATION_DIGITS,
     PROBE_DIGITS,
@@ -178,8 +179,9 @@ class Trainer:
         t = self.training
         return self.batches.at(step, seed=t.seed, size=t.batch_size, standardize=t.standardize)
 
-    def population(self, count: int | None) -> Iterator[Tensor]:
-        """Yield the first training digits in batches of the size that is trained on."""
+    def population(self, *, at_end: bool) -> Iterator[Tensor]:
+        """Yield the training digits of the population in batches of the size that is trained on; at the end more."""
+        count = LAST_POPULATION_DIGITS if at_end else POPULATION_DIGITS
         return self.batches.population(count, size=self.training.batch_size, standardize=self.training.standardize)
 
     def _sgd(self, step: int) -> Sgd:
@@ -232,7 +234,7 @@ class Trainer:
         tested_at, on_all = [v.tested for v in seen], [v.tested_on_all for v in seen]
         inference = [v.inference for v in seen]
         if plan.population:
-            stack.measure_population(self.population(None if plan.all_digits else POPULATION_DIGITS))
+            stack.measure_population(self.population(at_end=plan.all_digits))
         if plan.test_results:
             digits = self.batches.test(None if plan.all_digits else TEST_DIGITS, standardize)
             tested, tested_at = probes.evaluate(stack, *digits), [step] * len(stack)

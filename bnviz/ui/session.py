@@ -138,14 +138,6 @@ def only_lasts_longer(old: Experiment, new: Experiment) -> bool:
     return longer and replace(old, training=replace(old.training, steps=new.training.steps)) == new
 
 
-def renew_run(tab: str, experiment: Experiment) -> None:
-    """Exchange this tab's run for a new one, on the digits that are there now."""
-    presence = _connect()
-    owned, _ = presence.labs.renew(tab, presence.owner, experiment)
-    if owned != tab:
-        assign_tab_id(owned)
-
-
 def open_kept(tab: str, kept: KeptRun) -> None:
     """Exchange this tab's run for a copy of a kept one, which goes on where that was."""
     _owned(tab, lambda presence: presence.labs.open_kept(tab, presence.owner, kept))

@@ -74,7 +74,7 @@ OpenContext = Callable[..., BrowserContext]  # (width, height, **options)
 
 
 class Server:
-    """`streamlit run` of a script in a process of its own, with the bundled digits; ready when its workers are."""
+    """`streamlit run` of a script in a process of its own; ready when its workers are."""
 
     def __init__(self, folder: Path, script: str = "app.py", workers: int = 2) -> None:
         self._script, self._expected_workers = script, workers

@@ -140,7 +140,7 @@ def test_the_network_of_the_lab_is_named_and_trained_here_with_one_click(lab: La
     lab.open("training_and_inference?steps=200&width=16&b_init=normal&b_bn_momentum=0.5", CHARTS)
     watched = lab.page.locator(".st-key-watched_network")
     expect(watched).to_contain_text(
-        "1 hidden layer of 16 tanh neurons, init N(0,1), batchnorm (running momentum 0.5), on the MNIST sample. "
+        "1 hidden layer of 16 tanh neurons, init N(0,1), batchnorm (running momentum 0.5), on MNIST. "
         "It is the live lab's network."
     )
     lab.press("bn_momentum", "ArrowLeft", 5)

@@ -12,7 +12,7 @@ from tests.running import wait_until
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """The real thing: a scheduler and two workers in processes of their own, on the bundled sample."""
+    """The real thing: a scheduler and two workers in processes of their own, on MNIST."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BNVIZ_DATA_DIR", str(tmp_path_factory.mktemp("no-mnist")))
         engine = Engine()

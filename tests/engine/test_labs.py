@@ -53,7 +53,7 @@ class TestClaiming:
         tab, run = labs.claim("tab", "owner", TWINS)
         assert tab == "tab"
         assert run.experiment == TWINS
-        assert run.data == "MNIST sample"
+        assert run.data == "MNIST"
         assert settled(run).view().latest is not None
 
     def test_finds_a_run_that_is_there_and_starts_none(self, labs: Labs) -> None:
@@ -205,31 +205,6 @@ class TestLeaving:
         wait_until(lambda: len(labs) == 0, "the left run to end")
         tab, _ = labs.claim("two", "owner of two", TWINS)
         assert tab == "two"
-
-
-class TestRenewing:
-    def test_exchanges_the_run_and_frees_the_old_one(
-        self, labs: Labs, engine: Engine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv(MAX_RUNS, "1")
-        _, old = labs.claim("tab", "owner", TWINS)
-        settled(old)
-        tab, new = labs.renew("tab", "owner", OTHER)
-        assert tab == "tab"
-        assert new is not old
-        assert settled(new).view().experiment == OTHER
-        assert labs.claim("tab", "owner", TWINS) == ("tab", new)
-        wait_until(lambda: is_closed(old), "the old run to close")
-        wait_until(lambda: sum(engine.load().values()) == 1, "its trainer to be freed")
-
-    def test_never_ends_another_ones_run(self, labs: Labs) -> None:
-        _, run = labs.claim("tab", "owner", TWINS)
-        tab, other = labs.renew("tab", "another", TWINS)
-        assert tab != "tab"
-        assert other is not run
-        assert labs.claim("tab", "another", TWINS) == (tab, other)
-        assert stepped(run, 1).status.step == 1
-        assert labs.claim("tab", "owner", TWINS) == ("tab", run)
 
 
 class TestClosing:

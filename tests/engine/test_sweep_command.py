@@ -35,7 +35,7 @@ def test_writes_the_table_that_the_page_exports(
     assert main(["sweep", str(tmp_path / "sweep.json"), "--out", str(tmp_path / "results.parquet")]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "32 networks, 20 steps, MNIST sample" in captured.err
+    assert "32 networks, 20 steps, MNIST" in captured.err
     table = pq.read_table(tmp_path / "results.parquet")
     assert table.num_rows == 32
     assert sweep_addresses.from_json(table.schema.metadata[b"bnviz_sweep"]) == SWEEP

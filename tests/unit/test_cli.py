@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import runpy
 import subprocess
 import sys
@@ -34,8 +33,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)
-def _no_full_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BNVIZ_DATA_DIR", str(tmp_path / "no-mnist"))
+def _nothing_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BNVIZ_DATA_DIR", str(tmp_path / "nothing"))
 
 
 def command(words: str) -> int:
@@ -72,7 +71,6 @@ class TestTrain:
         done = subprocess.run(
             [sys.executable, "-m", "bnviz", "train", *options.split()],
             cwd=ROOT,
-            env=os.environ | {"BNVIZ_DATA_DIR": str(tmp_path)},
             capture_output=True,
             text=True,
         )
@@ -86,11 +84,11 @@ class TestTrain:
         assert len(found["saturated_fraction"]) == 2
         assert all(0 <= share <= 1 for share in found["saturated_fraction"])
         assert found["steps_per_second"] > 0
-        assert found["data"] == "MNIST sample"
+        assert found["data"] == "MNIST"
         assert len(done.stdout.splitlines()) == 11  # a line each tenth of the run before it
 
     def test_trains_the_network_that_the_options_describe(
-        self, capsys: pytest.CaptureFixture[str], batches: Batches
+        self, capsys: pytest.CaptureFixture[str], mnist: Batches
     ) -> None:
         options = (
             "--steps 20 --width 9 --hidden-layers 2 --activation relu --init he_normal --init-scale 0.5 "
@@ -103,7 +101,7 @@ class TestTrain:
         training = TrainingConfig(16, 0.05, "cosine", 0.0, 0.5, 0.001, 20, True, 4)
         network = NetworkConfig(2, 9, "relu", "he_normal", 0.5)
         experiment = Experiment(training, (Variant(network, BatchNormConfig(1e-3, 0.3, False, "after")),))
-        frames = frames_of(experiment, batches)
+        frames = frames_of(experiment, mnist)
         losses = losses_of(frames, 0)
         assert found["initial_loss"] == losses[0]
         assert found["train_loss"] == pytest.approx(losses.mean())
@@ -111,11 +109,11 @@ class TestTrain:
         assert found["test_accuracy"] == frames[-1].variants[0].test_accuracy
 
     def test_takes_the_training_loss_over_the_last_100_steps(
-        self, capsys: pytest.CaptureFixture[str], batches: Batches
+        self, capsys: pytest.CaptureFixture[str], mnist: Batches
     ) -> None:
         assert command("train --steps 130 --width 4") == 0
         experiment = Experiment(TrainingConfig(steps=130), (Variant(NetworkConfig(width=4)),))
-        losses = losses_of(frames_of(experiment, batches), 0)
+        losses = losses_of(frames_of(experiment, mnist), 0)
         assert TRAINING_LOSS_STEPS == 100
         assert last_line(capsys.readouterr().out)["train_loss"] == pytest.approx(np.mean(losses[30:]))
 
@@ -169,14 +167,12 @@ class TestAnExperimentFile:
         path.write_text(document if isinstance(document, str) else json.dumps(document), encoding="utf-8")
         return str(path)
 
-    def test_trains_all_its_networks(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], batches: Batches
-    ) -> None:
+    def test_trains_all_its_networks(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], mnist: Batches) -> None:
         two = Experiment(self.EXPERIMENT.training, self.EXPERIMENT.variants[:2])
         assert main(["train", "--experiment", self.write(tmp_path, to_json(two))]) == 0
         found = last_line(capsys.readouterr().out)
         assert found["variants"].keys() == {"A", "B"}
-        frames = frames_of(two, batches)
+        frames = frames_of(two, mnist)
         for i, letter in enumerate("AB"):
             result = found["variants"][letter]
             assert result.keys() >= TestTrain.KEYS - {"steps_per_second"}
@@ -294,18 +290,29 @@ class TestSweep:
 
 
 class TestData:
-    def test_status_says_which_digits_are_used(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_status_says_which_sets_there_are(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["data", "status"]) == 0
         lines = capsys.readouterr().out.splitlines()
-        assert lines[0] == "in use: MNIST sample, 10,000 training and 2,000 test digits"
-        assert lines[1] == f"full MNIST: {tmp_path / 'no-mnist'}"
-        assert len([line for line in lines if line.endswith("missing")]) == 4
+        assert lines == [
+            "MNIST: comes with bnviz, 60,000 training and 10,000 test digits",
+            f"downloaded sets: {tmp_path / 'nothing'}",
+            "  Fashion-MNIST: not downloaded",
+            "  KMNIST: not downloaded",
+        ]
+        half = tmp_path / "nothing" / "KMNIST" / "raw" / "t10k-labels-idx1-ubyte.gz"
+        half.parent.mkdir(parents=True)
+        half.write_bytes(b"damaged")
+        assert main(["data", "status"]) == 0
+        assert "  KMNIST: train-images-idx3-ubyte.gz is missing" in capsys.readouterr().out
+
+    def test_download_of_a_set_that_nobody_knows_is_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert "invalid choice: 'CIFAR'" in refused(["data", "download", "CIFAR"], capsys)
 
     def test_download_that_fails_says_why_in_one_line(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setenv("BNVIZ_MNIST_MIRROR", "ftp://nowhere")
-        assert main(["data", "download"]) == 1
+        monkeypatch.setenv("BNVIZ_DATA_MIRROR", "ftp://nowhere")
+        assert main(["data", "download", "KMNIST"]) == 1
         captured = capsys.readouterr()
         assert captured.err.count("\n") == 1
         assert "must begin with http" in captured.err

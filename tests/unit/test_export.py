@@ -18,7 +18,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bnviz.data import SAMPLE_FILE, as_npz
+from bnviz.data import as_npz
 from bnviz.experiment.addresses import read_json
 from bnviz.experiment.choices import ACTIVATIONS, Activation, Architecture
 from bnviz.experiment.config import (
@@ -225,6 +225,13 @@ CONVOLUTIONS = Experiment(
 )
 
 
+@pytest.fixture(scope="module")
+def sample_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("digits") / DIGITS_FILES["MNIST sample"]
+    path.write_bytes(as_npz("MNIST sample"))
+    return path
+
+
 def run_script(experiment: Experiment, folder: Path, *arguments: str | Path) -> str:
     """What the exported script prints; `folder` is where it lies and runs."""
     script = folder / "experiment.py"
@@ -252,10 +259,10 @@ class TestTheScript:
         ids=["twins", "everything", "batchnorm's options", "convolutions"],
     )
     def test_run_by_itself_gives_the_losses_of_the_trainer(
-        self, experiment: Experiment, batches: Batches, tmp_path: Path
+        self, experiment: Experiment, batches: Batches, tmp_path: Path, sample_file: Path
     ) -> None:
         """Up to rounding: one network after the other in torch's own layers, not a stack."""
-        output = run_script(experiment, tmp_path, SAMPLE_FILE)
+        output = run_script(experiment, tmp_path, sample_file)
         frames = frames_of(experiment, batches)
         for i, letter in enumerate(experiment.letters):
             lines = printed_losses(output, letter)
@@ -266,8 +273,8 @@ class TestTheScript:
             assert float(tested[1]) == pytest.approx(frames[-1].variants[i].test_accuracy, abs=2e-3)
 
     @pytest.mark.slow
-    def test_numbers_its_steps_as_the_csv_does(self, view: View, tmp_path: Path) -> None:
-        output = run_script(view.experiment, tmp_path, SAMPLE_FILE)
+    def test_numbers_its_steps_as_the_csv_does(self, view: View, tmp_path: Path, sample_file: Path) -> None:
+        output = run_script(view.experiment, tmp_path, sample_file)
         rows = [row for row in rows_of(export.to_csv(view)) if row["variant"] == "A" and row["train_loss"]]
         printed = printed_losses(output, "A")
         assert [step for step, _ in printed] == [int(row["step"]) for row in rows]
@@ -286,12 +293,12 @@ class TestTheScript:
 
     @pytest.mark.slow
     def test_begins_alike_and_parts_from_the_app_where_the_gradient_explodes(
-        self, batches: Batches, tmp_path: Path
+        self, batches: Batches, tmp_path: Path, sample_file: Path
     ) -> None:
         """Five layers with weights N(0,1): what its docstring and the page say of rounding."""
         deep = NetworkConfig(hidden_layers=5, init="normal")
         experiment = Experiment(TrainingConfig(steps=20), (Variant(deep), Variant(deep, BatchNormConfig())))
-        output = run_script(experiment, tmp_path, SAMPLE_FILE)
+        output = run_script(experiment, tmp_path, sample_file)
         frames = frames_of(experiment, batches)
         apart = [
             np.abs(np.array([loss for _, loss in printed_losses(output, letter)]) - losses_of(frames, i))

@@ -56,7 +56,7 @@ def measured(trainer: Trainer) -> Any:
     net = trainer.copy_of(0)
     norm = trainer.variants[0].batchnorm
     if norm is not None and norm.inference == "population":
-        net.measure_population(trainer.population(None))
+        net.measure_population(trainer.population(at_end=True))
     return net
 
 

@@ -23,7 +23,7 @@ def watched(batches: Batches, experiment: Experiment = TWINS) -> Trainer:
 
 
 def pixels(batches: Batches, place: int = 0) -> tuple[float, ...]:
-    return tuple((batches.test_images[place] * 255).tolist())
+    return tuple(batches.test_images[place].float().tolist())
 
 
 class TestWatchingInference:

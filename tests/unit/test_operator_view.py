@@ -92,7 +92,7 @@ class TestHealth:
     def test_is_for_everybody(self) -> None:
         status, _, text = get("/health", EngineOfATest(), host="203.0.113.5")
         assert status == 200
-        parts = dict.fromkeys(("engine", "workers", "store", "data"), "ok")
+        parts = dict.fromkeys(("engine", "workers", "store"), "ok")
         assert json.loads(text) == {"healthy": True, "parts": parts}
 
     @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Presets keep what they promise: each is trained on the bundled digits, and held against its sentence."""
+"""Presets keep what they promise: each is trained on MNIST, and held against its sentence."""
 
 import re
 from itertools import groupby
@@ -27,9 +27,9 @@ def promised_step(preset: Preset) -> int:
     return int(found[1].replace(",", "")) if found else preset.experiment.training.steps
 
 
-def trained(experiment: Experiment, batches: Batches, step: int) -> tuple[Frame, Frame]:
+def trained(experiment: Experiment, mnist: Batches, step: int) -> tuple[Frame, Frame]:
     """The untrained networks, and the frame after so many steps."""
-    trainer = Trainer(experiment.training, experiment.variants, batches)
+    trainer = Trainer(experiment.training, experiment.variants, mnist)
     first = trainer.advance(steps=0)
     last = first
     while last.step < step and not last.finished:
@@ -39,9 +39,9 @@ def trained(experiment: Experiment, batches: Batches, step: int) -> tuple[Frame,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("key", PRESETS)
-def test_its_accuracies_are_those_that_it_promises(key: str, batches: Batches) -> None:
+def test_its_accuracies_are_those_that_it_promises(key: str, mnist: Batches) -> None:
     preset = PRESETS[key]
-    _, last = trained(preset.experiment, batches, promised_step(preset))
+    _, last = trained(preset.experiment, mnist, promised_step(preset))
     found = [100 * variant.test_accuracy for variant in last.variants]
     np.testing.assert_allclose(found, promised_accuracies(preset), rtol=0, atol=WIDER.get(key, POINTS))
 
@@ -67,13 +67,13 @@ class TestAPreset:
         assert len({(v.network.hidden_layers, v.network.width, v.network.activation) for v in variants}) == 1
 
 
-def test_careless_weights_saturate_every_tanh(batches: Batches) -> None:
-    first, _ = trained(PRESETS["careless"].experiment, batches, 0)
+def test_careless_weights_saturate_every_tanh(mnist: Batches) -> None:
+    first, _ = trained(PRESETS["careless"].experiment, mnist, 0)
     assert first.variants[0].layers[0].saturated.min() == 1.0
 
 
-def test_the_gradient_of_five_deep_layers_explodes_as_told(batches: Batches) -> None:
-    first, _ = trained(PRESETS["deep"].experiment, batches, 0)
+def test_the_gradient_of_five_deep_layers_explodes_as_told(mnist: Batches) -> None:
+    first, _ = trained(PRESETS["deep"].experiment, mnist, 0)
     norms = first.variants[0].gradient_norm
     (told,) = re.findall(r"(\d+) times", PRESETS["deep"].promise)
     assert norms[0] / norms[-1] == pytest.approx(float(told), rel=0.1)
@@ -81,8 +81,8 @@ def test_the_gradient_of_five_deep_layers_explodes_as_told(batches: Batches) -> 
 
 
 @pytest.mark.parametrize("key", ["deep_relu", "deepest"])
-def test_hardly_any_gradient_gets_through_the_layers_without_batchnorm(key: str, batches: Batches) -> None:
-    without, normalized = trained(PRESETS[key].experiment, batches, 0)[0].variants
+def test_hardly_any_gradient_gets_through_the_layers_without_batchnorm(key: str, mnist: Batches) -> None:
+    without, normalized = trained(PRESETS[key].experiment, mnist, 0)[0].variants
     assert without.gradient_norm[0] < 1e-8
     assert normalized.gradient_norm[0] > 1
 

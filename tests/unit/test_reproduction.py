@@ -1,18 +1,20 @@
-"""The measured table that the project rests on: eight inits, each without and with batchnorm, on the full MNIST.
+"""The measured table that the project rests on: eight inits, each without and with batchnorm, on MNIST.
 
 Batch 32, 1,500 steps, learning rate 0.1 falling linearly to 0.01, tanh, hidden layers of 128. The table's figures come
 from one seed and a batchnorm momentum of 0.01; here they are means over two seeds at the default momentum.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from bnviz.experiment.config import BatchNormConfig, Init, NetworkConfig, TrainingConfig, Variant
+
+if TYPE_CHECKING:
+    from bnviz.training.batches import Batches
 
 SEEDS = (0, 1)
 LAST = 100  # steps whose mean is the training loss
@@ -56,7 +58,7 @@ CLOSE = [  # one hidden layer, or Xavier's init: what two seeds agree about
 ]
 LEARNED_BETTER = [row for row in TABLE if row.layers == 5 and row.init != "xavier_normal"]
 
-pytestmark = [pytest.mark.full_mnist, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)
@@ -72,27 +74,18 @@ Results = dict[tuple[Row, bool], Result]
 
 
 @pytest.fixture(scope="module")
-def results(full_mnist: Path, one_thread: None) -> Iterator[Results]:
+def results(mnist: "Batches") -> Results:
     """All sixteen networks of a seed train as two stacks, in lockstep on the same batches."""
-    from bnviz.data import load
-    from bnviz.training.batches import Batches
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BNVIZ_DATA_DIR", str(full_mnist))
-        digits = load()
-        assert digits.name == "MNIST"
-        measured = np.array([trained(Batches(digits), seed) for seed in SEEDS])  # (seeds, rows, without/with, 3)
-        yield {
-            (row, norm): Result(*measured[:, i, int(norm)].T) for i, row in enumerate(TABLE) for norm in (False, True)
-        }
+    measured = np.array([trained(mnist, seed) for seed in SEEDS])  # (seeds, rows, without/with, 3)
+    return {(row, norm): Result(*measured[:, i, int(norm)].T) for i, row in enumerate(TABLE) for norm in (False, True)}
 
 
-def trained(batches: object, seed: int) -> np.ndarray:
+def trained(batches: "Batches", seed: int) -> np.ndarray:
     """(rows, 2, 3): train loss, test loss and accuracy without and with batchnorm."""
     from bnviz.training.trainer import Trainer
 
     variants = [variant for row in TABLE for variant in row.variants()]
-    trainer = Trainer(TrainingConfig(seed=seed), variants, batches)  # type: ignore[arg-type]
+    trainer = Trainer(TrainingConfig(seed=seed), variants, batches)
     losses: list[np.ndarray] = []
     while not trainer.finished:
         frame = trainer.advance(evaluate=False)

@@ -209,11 +209,7 @@ def test_what_the_repository_shows_was_measured_on_the_full_set_and_opens_in_the
         assert from_query(result.experiment)[1] == []
 
 
-@pytest.mark.full_mnist
 @pytest.mark.slow
-def test_no_claim_differs_in_the_quick_form(full_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bnviz.data import load
-
-    monkeypatch.setenv("BNVIZ_DATA_DIR", str(full_mnist))
-    found = reproduce(Batches(load("MNIST")), quick=True, say=lambda _: None)
+def test_no_claim_differs_in_the_quick_form(mnist: Batches) -> None:
+    found = reproduce(mnist, quick=True, say=lambda _: None)
     assert [claim.text for result in found.results for claim in result.claims if claim.agrees is False] == []

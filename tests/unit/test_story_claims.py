@@ -18,7 +18,7 @@ from bnviz.experiment.chapter import Act, Untrained
 from bnviz.experiment.guesses import GUESS_POINTS
 from bnviz.experiment.layers import LN_10
 from bnviz.experiment.scenario import Scenario
-from bnviz.experiment.story import CHAPTERS, COMPANIES, SHIFTED_LAYER, SWITCHED_AT
+from bnviz.experiment.story import CHAPTERS, COMPANIES, SECOND_SEVEN, SHIFTED_LAYER, SWITCHED_AT
 from bnviz.experiment.sweep import Sweep
 from bnviz.experiment.wording import significant
 from bnviz.findings.story import Reveal, run_reveal
@@ -50,27 +50,27 @@ pytestmark = pytest.mark.slow  # trains networks to their end
 BESSEL_SIZES = (2, 4, 8, 16, 32, 64, 128)
 
 
-def trained(chapter: int, act: int, batches: "Batches") -> "tuple[Trainer, View]":
+def trained(chapter: int, act: int, mnist: "Batches") -> "tuple[Trainer, View]":
     played = CHAPTERS[chapter].acts[act]
     assert isinstance(played.what, Scenario)
-    trainer, history = rehearsed(played.what, batches, watch=played.watch)
+    trainer, history = rehearsed(played.what, mnist, watch=played.watch)
     return trainer, history.view()
 
 
-def shown(chapter: int, act: int, batches: "Batches") -> tuple[Reveal, View, list[VariantFrame]]:
-    _, view = trained(chapter, act, batches)
+def shown(chapter: int, act: int, mnist: "Batches") -> tuple[Reveal, View, list[VariantFrame]]:
+    _, view = trained(chapter, act, mnist)
     reveal = run_reveal(chapter, act, view)
     assert reveal is not None
     assert view.latest is not None
     return reveal, view, list(view.latest.variants)
 
 
-def untrained(act: Act, batches: "Batches", yours: float = 1.0) -> list[InitialNetwork]:
+def untrained(act: Act, mnist: "Batches", yours: float = 1.0) -> list[InitialNetwork]:
     assert isinstance(act.what, Untrained)
     networks = list(act.what.networks)
     if act.what.your_scale:
         networks[0] = replace(networks[0], init_scale=yours)
-    return [initial.measure(InitialSetting(n, False, act.what.standardize, 0), batches) for n in networks]
+    return [initial.measure(InitialSetting(n, False, act.what.standardize, 0), mnist) for n in networks]
 
 
 def assert_told(sentence: str, *numbers: str) -> None:
@@ -78,8 +78,8 @@ def assert_told(sentence: str, *numbers: str) -> None:
 
 
 class TestChapter0:
-    def test_ten_equal_bars_cost_ln_10_and_large_logits_more(self, batches: "Batches") -> None:
-        nothing, careless = untrained(CHAPTERS[0].acts[0], batches)
+    def test_ten_equal_bars_cost_ln_10_and_large_logits_more(self, mnist: "Batches") -> None:
+        nothing, careless = untrained(CHAPTERS[0].acts[0], mnist)
         reveal = first_losses_reveal(nothing, careless)
         assert np.allclose(softmax(nothing.logits), 0.1)
         assert nothing.propagated.loss == pytest.approx(LN_10, abs=1e-6)
@@ -89,8 +89,8 @@ class TestChapter0:
 
 
 class TestChapter1:
-    def test_the_careless_network_never_leaves_ln_10(self, batches: "Batches") -> None:
-        reveal, _, (careless,) = shown(1, 0, batches)
+    def test_the_careless_network_never_leaves_ln_10(self, mnist: "Batches") -> None:
+        reveal, _, (careless,) = shown(1, 0, mnist)
         assert abs(careless.test_loss - LN_10) < 0.05
         assert careless.test_accuracy < 0.15
         assert_told(reveal.sentence, "1,500 steps", f"{careless.test_accuracy:.1%}", "learned nothing")
@@ -100,8 +100,8 @@ class TestChapter1:
 
 
 class TestChapter2:
-    def test_every_tanh_is_flat_and_layer_1_gets_no_gradient(self, batches: "Batches") -> None:
-        reveal, view, (careless,) = shown(2, 0, batches)
+    def test_every_tanh_is_flat_and_layer_1_gets_no_gradient(self, mnist: "Batches") -> None:
+        reveal, view, (careless,) = shown(2, 0, mnist)
         low, middle, high = measured.input_percentiles(view, 0, 0, (15, 50, 85))
         assert 20 < low < middle < high < 100
         assert careless.layers[0].saturated.mean() == 1
@@ -117,14 +117,14 @@ class TestChapter2:
 
 
 class TestChapter3:
-    def test_the_same_weights_times_a_hundredth_learn(self, batches: "Batches") -> None:
-        reveal, _, (careless, scaled) = shown(3, 0, batches)
+    def test_the_same_weights_times_a_hundredth_learn(self, mnist: "Batches") -> None:
+        reveal, _, (careless, scaled) = shown(3, 0, mnist)
         assert scaled.test_loss < 0.5 < 2.2 < careless.test_loss
         assert reveal.truth == "better"
         assert_told(reveal.sentence, f"{scaled.test_accuracy:.1%}", f"{careless.test_accuracy:.1%}")
 
-    def test_the_same_factor_does_not_carry_to_five_layers(self, batches: "Batches") -> None:
-        reveal, _, (plain, normalized) = shown(3, 1, batches)
+    def test_the_same_factor_does_not_carry_to_five_layers(self, mnist: "Batches") -> None:
+        reveal, _, (plain, normalized) = shown(3, 1, mnist)
         assert plain.test_loss > 1.2
         assert plain.test_accuracy < 0.5
         assert normalized.test_loss < plain.test_loss - 0.2
@@ -133,8 +133,8 @@ class TestChapter3:
 
 class TestChapter4:
     @pytest.mark.parametrize("yours", [0.02, 0.5])
-    def test_another_sigma_lets_the_gradient_fade_or_explode(self, batches: "Batches", yours: float) -> None:
-        own, xavier = untrained(CHAPTERS[4].acts[0], batches, yours)
+    def test_another_sigma_lets_the_gradient_fade_or_explode(self, mnist: "Batches", yours: float) -> None:
+        own, xavier = untrained(CHAPTERS[4].acts[0], mnist, yours)
         reveal = spreads_reveal(0, own, xavier, guessed=True)
         derived = math.sqrt(2 / (128 + 128))
         assert isinstance(reveal.truth, float)
@@ -146,8 +146,8 @@ class TestChapter4:
             reveal.sentence, f"Your σ, {significant(own.weights[1].std)}", f"Xavier's σ, {significant(reveal.truth)}"
         )
 
-    def test_relu_fades_with_xavier_and_not_with_he(self, batches: "Batches") -> None:
-        xavier, he = untrained(CHAPTERS[4].acts[1], batches)
+    def test_relu_fades_with_xavier_and_not_with_he(self, mnist: "Batches") -> None:
+        xavier, he = untrained(CHAPTERS[4].acts[1], mnist)
         reveal = spreads_reveal(1, xavier, he, guessed=True)
         assert xavier.propagated.std[-1] < xavier.propagated.std[0] / 100
         assert he.propagated.std[-1] > he.propagated.std[0] / 5
@@ -157,8 +157,8 @@ class TestChapter4:
 
 
 class TestChapter5:
-    def test_what_reaches_layer_3_does_not_stay_where_it_was(self, batches: "Batches") -> None:
-        reveal, view, (network,) = shown(5, 0, batches)
+    def test_what_reaches_layer_3_does_not_stay_where_it_was(self, mnist: "Batches") -> None:
+        reveal, view, (network,) = shown(5, 0, mnist)
         moved = measured.moved(view, 0, SHIFTED_LAYER)
         assert moved is not None
         assert moved.relative > 0.3
@@ -183,8 +183,8 @@ class TestChapter6:
 
 
 class TestChapter7:
-    def test_the_variance_of_a_batch_of_two_is_half_and_the_correction_mends_it(self, batches: "Batches") -> None:
-        trainer, _ = trained(7, 0, batches)
+    def test_the_variance_of_a_batch_of_two_is_half_and_the_correction_mends_it(self, mnist: "Batches") -> None:
+        trainer, _ = trained(7, 0, mnist)
         values = answer(trainer, InputsOfLayer(0, 0, (0,), 2000)).values[:, 0]
         estimates = variance_estimates(values, BESSEL_SIZES)
         reveal = variances_reveal(estimates)
@@ -195,8 +195,8 @@ class TestChapter7:
 
 
 class TestChapter8:
-    def test_kept_weights_come_to_life_with_batchnorm_and_die_without(self, batches: "Batches") -> None:
-        reveal, view, (switched_on, switched_off) = shown(8, 0, batches)
+    def test_kept_weights_come_to_life_with_batchnorm_and_die_without(self, mnist: "Batches") -> None:
+        reveal, view, (switched_on, switched_off) = shown(8, 0, mnist)
         before = [measured.kept_at(view, i, SWITCHED_AT) for i in (0, 1)]
         assert before[0] is not None
         assert before[1] is not None
@@ -211,9 +211,9 @@ class TestChapter8:
 
 
 @pytest.fixture(scope="module")
-def asked(batches: "Batches") -> tuple[Answers, View]:
-    trainer, view = trained(9, 0, batches)
-    digit = answer(trainer, DigitOfTestSet(0))
+def asked(mnist: "Batches") -> tuple[Answers, View]:
+    trainer, view = trained(9, 0, mnist)
+    digit = answer(trainer, DigitOfTestSet(SECOND_SEVEN))
     assert digit.label == 7
     return answer(trainer, AnswersInCompany(0, tuple(digit.pixels.tolist()), seed=0)), view
 
@@ -243,8 +243,8 @@ class TestChapter9:
 
 
 class TestChapter10:
-    def test_twenty_sigmoids_learn_with_batchnorm_alone(self, batches: "Batches") -> None:
-        reveal, _, (plain, normalized) = shown(10, 0, batches)
+    def test_twenty_sigmoids_learn_with_batchnorm_alone(self, mnist: "Batches") -> None:
+        reveal, _, (plain, normalized) = shown(10, 0, mnist)
         assert plain.test_accuracy < 0.15
         assert normalized.test_accuracy > 0.7
         assert plain.gradient_norm[0] / plain.gradient_norm[-1] < 1e-6
@@ -252,27 +252,27 @@ class TestChapter10:
         assert reveal.truth == 100 * plain.test_accuracy
         assert_told(reveal.sentence, "300 steps", f"{plain.test_accuracy:.1%}", f"{normalized.test_accuracy:.1%}")
 
-    def test_lenet_learns_with_batchnorm_alone_within_a_hundred_steps(self, batches: "Batches") -> None:
-        reveal, _, (plain, normalized) = shown(10, 1, batches)
+    def test_lenet_learns_with_batchnorm_alone_within_a_hundred_steps(self, mnist: "Batches") -> None:
+        reveal, _, (plain, normalized) = shown(10, 1, mnist)
         assert plain.test_accuracy < 0.2
         assert normalized.test_accuracy > 0.6
         assert_told(reveal.sentence, "100 steps", f"{plain.test_accuracy:.1%}", f"{normalized.test_accuracy:.1%}")
 
 
 class TestChapter11:
-    def test_with_two_digits_a_batch_the_network_without_batchnorm_wins(self, batches: "Batches") -> None:
-        reveal, _, (plain, normalized) = shown(11, 0, batches)
+    def test_with_two_digits_a_batch_the_network_without_batchnorm_wins(self, mnist: "Batches") -> None:
+        reveal, _, (plain, normalized) = shown(11, 0, mnist)
         assert plain.test_loss < normalized.test_loss - 0.1
         assert reveal.truth == "without"
         assert_told(reveal.sentence, "With 2 digits", "2,000 steps")
 
     @pytest.mark.slow
-    def test_with_enough_digits_a_batch_batchnorm_wins(self, batches: "Batches") -> None:
+    def test_with_enough_digits_a_batch_batchnorm_wins(self, mnist: "Batches") -> None:
         sweep = CHAPTERS[11].acts[1].what
         assert isinstance(sweep, Sweep)
         found = SweepResults.nothing(sweep.count)
         for k in range(len(sweep.axes[0].values)):
-            newest = rehearsed(Scenario(sweep.pair((k,))), batches)[1].view().latest
+            newest = rehearsed(Scenario(sweep.pair((k,))), mnist)[1].view().latest
             assert newest is not None
             found.test_loss[2 * k : 2 * k + 2] = [network.test_loss for network in newest.variants]
         assert_told(
@@ -287,17 +287,17 @@ class TestChapter11:
 
 
 class TestChapter12:
-    def test_shift_on_purpose_does_not_undo_what_batchnorm_gains(self, batches: "Batches") -> None:
-        reveal, _, (plain, normalized, noisy) = shown(12, 0, batches)
+    def test_shift_on_purpose_does_not_undo_what_batchnorm_gains(self, mnist: "Batches") -> None:
+        reveal, _, (plain, normalized, noisy) = shown(12, 0, mnist)
         assert normalized.test_loss < plain.test_loss - 0.02
         assert noisy.test_loss < plain.test_loss - 0.02
         assert reveal.truth == "most"
         kept = (plain.test_loss - noisy.test_loss) / (plain.test_loss - normalized.test_loss)
         assert_told(reveal.sentence, f"{kept:.0%} of the gain is left")
 
-    def test_two_measurements_of_smoothness_do_not_give_one_answer(self, batches: "Batches") -> None:
-        careless, _, _ = shown(12, 1, batches)
-        careful, _, _ = shown(12, 2, batches)
+    def test_two_measurements_of_smoothness_do_not_give_one_answer(self, mnist: "Batches") -> None:
+        careless, _, _ = shown(12, 1, mnist)
+        careful, _, _ = shown(12, 2, mnist)
         assert careless.sentence.endswith("This loss is smoother with batchnorm.")
         assert "This loss is smoother" not in careful.sentence
 

@@ -11,7 +11,6 @@ from bnviz.records.answers import Convolved, FeatureMaps
 from bnviz.records.frames import MAP_DIGITS, PROBE_DIGITS
 from bnviz.records.questions import MapsOfDigit
 from bnviz.training import metrics
-from bnviz.training.batches import scaled
 from bnviz.training.trainer import Trainer
 
 
@@ -24,7 +23,7 @@ def maps_of_digit(trainer: Trainer, question: MapsOfDigit) -> Convolved:
     if not 0 <= digit < PROBE_DIGITS:
         raise ValueError(f"digit: give 0 to {PROBE_DIGITS - 1}, got {digit}")
     pixels, labels = trainer.batches.train_sample(PROBE_DIGITS, standardize=False)
-    x = scaled(pixels, trainer.training.standardize)
+    x = trainer.batches.probe(PROBE_DIGITS, trainer.training.standardize)
     if layer < 0:
         raise ValueError(f"layer: give 0 or more, got {layer}")
     guesses, places = [], []

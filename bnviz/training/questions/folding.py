@@ -14,11 +14,12 @@ from bnviz.nn.folding import fold
 from bnviz.nn.network import Stack
 from bnviz.nn.stacked import Mode
 from bnviz.records.answers import Folded
-from bnviz.records.frames import EVALUATION_CHUNK, POPULATION_DIGITS
+from bnviz.records.frames import EVALUATION_CHUNK
 from bnviz.records.questions import FoldedForInference
 from bnviz.training.trainer import Trainer
 
 MOVED_BATCHES = 50
+FOLDING_DIGITS = 2000  # test digits whose answers are compared
 AT_ONCE = (1, 256)  # digits whose answers are timed
 TIMED = 0.15  # seconds of each timing
 
@@ -33,10 +34,10 @@ def folded_for_inference(trainer: Trainer, question: FoldedForInference) -> Fold
     net = trainer.copy_of(variant)
     if bn.inference == "population":
         finished = trainer.steps[variant] >= t.steps
-        net.measure_population(trainer.population(None if finished else POPULATION_DIGITS))
+        net.measure_population(trainer.population(at_end=finished))
     plain = as_sequential(net, trainer.variants[variant])
     small = _without_batchnorm(plain)
-    images, _ = trainer.batches.test(None, t.standardize)
+    images, _ = trainer.batches.test(FOLDING_DIGITS, t.standardize)
     with torch.no_grad():
         logits = torch.cat([small(x) for x in images.split(EVALUATION_CHUNK)])
         own = _logits(net, images, "eval")

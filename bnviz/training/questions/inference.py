@@ -8,7 +8,7 @@ from bnviz.experiment.config import CLASSES
 from bnviz.nn.network import Stack
 from bnviz.nn.stacked import Mode
 from bnviz.records.answers import Answers, LabelledDigit, LayerInputs
-from bnviz.records.frames import BATCH_SIZES, POPULATION_DIGITS, Floats
+from bnviz.records.frames import BATCH_SIZES, Floats
 from bnviz.records.questions import AnswersInCompany, DigitOfTestSet, InputsOfLayer
 from bnviz.training.batches import scaled
 from bnviz.training.trainer import Trainer
@@ -46,8 +46,8 @@ def answers_in_company(trainer: Trainer, question: AnswersInCompany) -> Answers:
         raise ValueError("variant: only a network with batchnorm can answer differently in company")
     if batchnorm.inference == "population":
         finished = trainer.steps[variant] >= t.steps
-        net.measure_population(trainer.population(None if finished else POPULATION_DIGITS))
-    digit = scaled(torch.tensor(question.pixels, dtype=torch.float32).div(255).view(1, -1), t.standardize)
+        net.measure_population(trainer.population(at_end=finished))
+    digit = scaled(torch.tensor(question.pixels, dtype=torch.float32).view(1, -1), t.standardize)
     others, _ = trainer.batches.test(None, t.standardize)
     generator = np.random.default_rng(question.seed)
 
@@ -78,7 +78,7 @@ def digit_of_test_set(trainer: Trainer, question: DigitOfTestSet) -> LabelledDig
     place, count = question.place, len(trainer.batches.test_labels)
     if not 0 <= place < count:
         raise ValueError(f"place: give 0 to {count - 1}, got {place}")
-    pixels: Floats = (trainer.batches.test_images[place] * 255).round().numpy()
+    pixels: Floats = trainer.batches.test_images[place].float().numpy()
     return LabelledDigit(pixels, int(trainer.batches.test_labels[place]))
 
 

@@ -23,7 +23,7 @@ from bnviz.records.initialization import (
     activation_edges,
 )
 from bnviz.training import metrics
-from bnviz.training.batches import Batches, scaled
+from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer
 
 
@@ -68,12 +68,13 @@ def signs(setting: InitialSetting, batches: Batches) -> SignAgreement:
     """
     found: dict[tuple[str, int], Floats] = {}
     net = _fresh(setting)
-    means = batches.train_images.mean(0)
+    means = batches.mean_digit()
     for size in SIGN_BATCHES:
         if setting.batchnorm and size < 2:
             continue  # a batch of one digit has no variance
         raw, labels = batches.at(0, seed=setting.seed, size=size, standardize=False)
-        fed = {"raw": raw, "standardized": scaled(raw, True), "centred": (raw - means) / STD_PIXEL}
+        standardized, _ = batches.at(0, seed=setting.seed, size=size, standardize=True)
+        fed = {"raw": raw, "standardized": standardized, "centred": (raw - means) / STD_PIXEL}
         inked = raw.amax(0) > 0
         for kind, x in fed.items():
             net.losses(x, labels, "probe")

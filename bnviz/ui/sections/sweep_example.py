@@ -35,7 +35,7 @@ def show_sweep_example() -> None:
     live_chart("chart_sweep_example", unchanged(figures.sweep_lines(sweep, found, "train_loss"), to_json(sweep)))
     st.caption(
         f"{sweep.count} networks with one hidden layer of {sweep.network.width} tanh neurons and weights U[0,1) times "
-        f"the scale, {counted(sweep.seeds, 'seed')}, {sweep.training.steps:,} steps on the bundled digits. Made by "
+        f"the scale, {counted(sweep.seeds, 'seed')}, {sweep.training.steps:,} steps on MNIST. Made by "
         "`python -m bnviz sweep`; the button sets the controls above to it."
     )
     st.button("Use these settings", key="sweep_use_example", on_click=sweep_form.load, args=(sweep,))

@@ -59,7 +59,7 @@ class OperatorView:
     async def health(self, _: Request) -> Response:
         """GET: 200 if everything is as it should be, 503 with the reasons if it is not; for everybody."""
         state = await asyncio.to_thread(State.of, self._labs())
-        parts = {part: state.problems.get(part, "ok") for part in ("engine", "workers", "store", "data")}
+        parts = {part: state.problems.get(part, "ok") for part in ("engine", "workers", "store")}
         status = 503 if state.problems else 200
         return JSONResponse({"healthy": not state.problems, "parts": parts}, status_code=status, headers=_FRESH)
 

@@ -8,7 +8,6 @@ import psutil
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from bnviz.data import status as data_status
 from bnviz.engine.capacity import most_runs
 from bnviz.engine.counters import REGISTRY
 from bnviz.engine.labs import Labs
@@ -55,8 +54,6 @@ class State:
                 kept.store().size()
         except StoreError as error:
             state.problems["store"] = str(error)
-        if notice := data_status().notice:
-            state.problems["data"] = notice
         return state
 
 
@@ -95,7 +92,7 @@ class Gauges(Collector):
         yield _by("bnviz_runs", "Runs, by their state.", "state", state.runs)
         yield _by("bnviz_sweeps", "Sweeps, by their state.", "state", state.sweeps)
         yield _by("bnviz_workers", "Training workers, by whether they are used.", "state", state.workers)
-        parts = {part: float(part not in state.problems) for part in ("engine", "workers", "store", "data")}
+        parts = {part: float(part not in state.problems) for part in ("engine", "workers", "store")}
         yield _by("bnviz_healthy", "Whether a part of the server is as it should be.", "part", parts)
         found = GaugeMetricFamily(
             "bnviz_memory_bytes", "Memory in use (RSS) by each process on this machine.", labels=["process", "pid"]

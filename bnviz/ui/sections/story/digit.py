@@ -12,7 +12,7 @@ _KEY = "story_digit"
 
 def draw_digit() -> None:
     """Draw the pad; what is on it is kept when the pad is gone."""
-    st.markdown("Draw a 7. If the pad stays empty, the first 7 of the test set is asked.")
+    st.markdown("Draw a 7. If the pad stays empty, the second 7 of the test set is asked.")
     st.session_state[_KEY] = draw_pad("story_pad")
 
 

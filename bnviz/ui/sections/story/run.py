@@ -10,6 +10,7 @@ from bnviz.analysis.inference import variance_estimates
 from bnviz.engine.run import Run
 from bnviz.experiment.chapter import Act, Chart
 from bnviz.experiment.scenario import Scenario
+from bnviz.experiment.story import SECOND_SEVEN
 from bnviz.figures.style import Figure, fitted_to_window
 from bnviz.findings.story import Reveal, run_reveal
 from bnviz.findings.story_measurements import company_reveal, variances_reveal
@@ -84,10 +85,10 @@ def _variances(run: Run) -> _Asked:
 
 
 def _digit_answers(run: Run) -> _Asked:
-    """The digit that the reader drew, or the first 7 of the test set, in eval mode and in company."""
+    """The digit that the reader drew, or the second 7 of the test set, in eval mode and in company."""
     pixels, words = drawn_digit(), "drawn, then scaled and centred as MNIST's digits are"
     if pixels is None:
-        if (digit := _once(run, DigitOfTestSet(0))) is None:
+        if (digit := _once(run, DigitOfTestSet(SECOND_SEVEN))) is None:
             return _Asked(None, {})
         pixels, words = digit.pixels, f"test digit 1, labelled {digit.label}"
     charts: dict[Chart, Figure] = {"digit": figures.digit_image(pixels, words)}
