@@ -2,17 +2,27 @@
 
 import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from hypothesis import strategies as st
 
-from bnviz.experiment.config import LETTERS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, Watch
+from bnviz.experiment.config import (
+    LETTERS,
+    BatchNormConfig,
+    Experiment,
+    NetworkConfig,
+    NormalizerConfig,
+    TrainingConfig,
+    ValidationError,
+    Variant,
+    Watch,
+)
 from bnviz.experiment.edits import Edit, plan
 from bnviz.experiment.scenario import Scenario
-from bnviz.experiment.settings import SHARED, VARIANT, Setting, Value
+from bnviz.experiment.settings import FIELDS, SHARED, VARIANT, Setting, Value
 from bnviz.records.frames import BINS, PLACES, QUANTILES, Frame, LayerFrame, Summary, VariantFrame
 from bnviz.records.history import History, View
 from bnviz.records.reproduction import Chart, Claim, Line, Result, Results, Table
@@ -77,7 +87,25 @@ def _configs(config: Callable[..., Any], table: Mapping[str, Setting], prefix: s
 batchnorms: st.SearchStrategy[BatchNormConfig] = _configs(BatchNormConfig, VARIANT, "bn_")
 networks: st.SearchStrategy[NetworkConfig] = _configs(NetworkConfig, SHARED | VARIANT)
 trainings: st.SearchStrategy[TrainingConfig] = _configs(TrainingConfig, SHARED)
-variants: st.SearchStrategy[Variant] = st.builds(Variant, networks, st.none() | batchnorms)
+normalizers: st.SearchStrategy[NormalizerConfig] = st.builds(
+    NormalizerConfig,
+    **{name: values_of(setting) for name, setting in FIELDS["normalizer"].items()},
+)
+
+
+def _fitting(network: NetworkConfig, norm: NormalizerConfig) -> Variant:
+    """The network with the normalizer, or with layer norm if it does not fit, or with nothing."""
+    for each in (norm, replace(norm, kind="layer"), None):
+        try:
+            return Variant(network, None, each)
+        except ValidationError:
+            continue
+    raise AssertionError("a network without a normalizer is always allowed")
+
+
+variants: st.SearchStrategy[Variant] = st.builds(Variant, networks, st.none() | batchnorms) | st.builds(
+    _fitting, networks, normalizers
+)
 
 
 def _trainable(training: TrainingConfig, found: Sequence[Variant]) -> bool:

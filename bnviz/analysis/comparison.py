@@ -6,9 +6,10 @@ ALIKE_WITHIN = 0.1  # two numbers that differ by less than this share of the lar
 
 
 def compared_pair(experiment: Experiment) -> tuple[int, int] | None:
-    """Return the first network without batchnorm and the first with it and without noise; None if one is missing."""
+    """Return the first network without any normalizer and the first with batchnorm and without noise; None if one is
+    missing."""
     norms = [variant.batchnorm for variant in experiment.variants]
-    without = [i for i, bn in enumerate(norms) if bn is None]
+    without = [i for i, variant in enumerate(experiment.variants) if variant.plain]
     with_it = [i for i, bn in enumerate(norms) if bn is not None and not bn.noisy and not bn.noise]
     return (without[0], with_it[0]) if without and with_it else None
 

@@ -74,7 +74,7 @@ def _known(view: View, variant: int, layer: int, place: str, *, newest: bool) ->
     since = _activation_since(view, variant) if place == "post_activation" else 0
     for frame in _frames(view, variant, newest):
         if layer < len(frame.layers) and frame.step >= since:
-            name = _place(view.experiment, variant, frame.layers[layer], place)
+            name = _place(view.experiment, variant, frame, layer, place)
             if name in frame.layers[layer].histograms:
                 yield frame.step, frame.layers[layer], name
 
@@ -88,13 +88,12 @@ def _frames(view: View, variant: int, newest: bool) -> list[VariantFrame]:
     return frames
 
 
-def _place(experiment: Experiment, variant: int, layer: LayerFrame, place: str) -> str:
+def _place(experiment: Experiment, variant: int, frame: VariantFrame, layer: int, place: str) -> str:
     """The name of a place in a frame."""
     if place != ACTIVATION_INPUT:
         return place
-    batchnorm = experiment.variants[variant].batchnorm
-    before = batchnorm is not None and batchnorm.position == "before" and "batchnorm_output" in layer.histograms
-    return "batchnorm_output" if before else "pre_activation"
+    found = experiment.variants[variant].activation_input(layer)
+    return found if found in frame.layers[layer].histograms else "pre_activation"  # of a time before it was normalized
 
 
 def _activation_since(view: View, variant: int) -> int:

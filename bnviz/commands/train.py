@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bnviz.data import load
 from bnviz.experiment.addresses import explain, read_json
-from bnviz.experiment.config import BATCH_OF_ONE, Experiment, ValidationError
+from bnviz.experiment.config import CombinationError, Experiment, ValidationError
 from bnviz.experiment.settings import SHARED, Value, unflatten
 from bnviz.experiment.wording import percent
 from bnviz.export.folded import SCRIPT_FILE, WEIGHTS_FILE, to_folded_script
@@ -80,8 +80,10 @@ def _experiment(given: Mapping[str, Value], file: str | None) -> Experiment:
     values = {(key if key in SHARED else f"a_{key}"): value for key, value in given.items()}
     try:
         return unflatten({"variants": 1} | values)
+    except CombinationError as error:
+        raise ValueError(str(error).removeprefix("a_")) from error
     except ValidationError as error:
-        raise ValueError(BATCH_OF_ONE if not error.errors()[0]["loc"] else explain(dict(error.errors()[0]))) from error
+        raise ValueError(explain(dict(error.errors()[0]))) from error
 
 
 def _require_foldable(experiment: Experiment, folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import from_json as parse_json
 
-from bnviz.experiment.config import BATCH_OF_ONE, LETTERS, Experiment, from_json
+from bnviz.experiment.config import LETTERS, CombinationError, Experiment, from_json
 from bnviz.experiment.presets import OPENING
 from bnviz.experiment.settings import (
     ARCHITECTURE,
@@ -18,6 +18,7 @@ from bnviz.experiment.settings import (
     as_text,
     brought_along,
     flatten,
+    mended_by,
     quoted,
     table,
     unflatten,
@@ -52,11 +53,13 @@ def from_query(params: Mapping[str, str]) -> tuple[Experiment, list[str]]:
             values[key] = known[key].parse(text)
         except ValueError as error:
             problems.append(f"{error}. The default, {as_text(known[key].default)}, is used.")
-    try:
-        return unflatten(values), problems
-    except ValidationError:
-        values.pop("batch_size")
-        return unflatten(values), [*problems, f"{BATCH_OF_ONE}. The default, {SHARED['batch_size'].default}, is used."]
+    while True:
+        try:
+            return unflatten(values), problems
+        except CombinationError as error:
+            key = mended_by(error)
+            del values[key]
+            problems.append(f"{error}. The default, {as_text(known[key].default)}, is used.")
 
 
 def open_address(params: Mapping[str, str]) -> tuple[Experiment, list[str]]:
@@ -103,7 +106,7 @@ def read_json(text: str | bytes) -> tuple[Experiment, list[str]]:
             outer = {p["loc"][:n] for p in found for n in range(len(p["loc"]))}  # wrong only for what they hold
             for problem in (p for p in found if p["loc"] not in outer):
                 problems.append(f"{explain(problem)}. The default is used.")
-                _use_default(document, problem["loc"] or ("training", "batch_size"))
+                _use_default(document, problem["loc"] or ("training", "batch_size"), problem["type"])
 
 
 def has_more_values(document: object, most: int) -> bool:
@@ -124,7 +127,7 @@ def explain(problem: Mapping[str, Any]) -> str:
     loc, kind = problem["loc"], problem["type"]
     name = ".".join(LETTERS[p] if isinstance(p, int) and p < len(LETTERS) else quoted(p)[1:-1] for p in loc)
     if kind == "value_error":
-        return BATCH_OF_ONE
+        return f"{name}.{problem['ctx']['error']}" if name else str(problem["ctx"]["error"])
     if kind == "unexpected_keyword_argument":
         return f"{name} is not a setting"
     if kind in ("too_long", "too_short"):
@@ -136,12 +139,15 @@ def explain(problem: Mapping[str, Any]) -> str:
     return f"{name}: {given} is not allowed; give {setting.allowed}"
 
 
-def _use_default(document: Any, loc: tuple[int | str, ...]) -> None:
-    """Take the field `loc` out of a JSON document; a variant, which has a place to keep, becomes the default one."""
+def _use_default(document: Any, loc: tuple[int | str, ...], kind: str) -> None:
+    """Take the field `loc` out of a JSON document; a variant, which has a place to keep, becomes the default one, or
+    loses the normalizer that does not fit it."""
     *path, last = loc
     for part in path:
         document = document[part]
-    if isinstance(last, int):
+    if isinstance(last, int) and kind == "value_error":
+        del document[last]["normalizer"]
+    elif isinstance(last, int):
         document[last] = {}
     else:
         del document[last]

@@ -30,6 +30,16 @@ Inference = Annotated[
     Literal["running", "population", "batch"],
     ChoiceNames(running="running statistics", population="population statistics", batch="the batch at hand"),
 ]
+Normalizer = Annotated[
+    Literal["layer", "group", "instance", "rms", "weight"],
+    ChoiceNames(
+        layer="layer norm",
+        group="group norm",
+        instance="instance norm",
+        rms="RMS norm",
+        weight="weight standardization",
+    ),
+]
 
 ACTIVATIONS: tuple[Activation, ...] = get_args(get_args(Activation)[0])
 BOUNDED_OUTPUTS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}  # of the activations that are flat at both ends

@@ -2,18 +2,27 @@
 
 from collections.abc import Collection, Sequence
 
-from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
+from bnviz.experiment.config import (
+    BatchNormConfig,
+    Experiment,
+    NetworkConfig,
+    NormalizerConfig,
+    TrainingConfig,
+    Variant,
+)
 from bnviz.experiment.inits import init_name
 from bnviz.experiment.naming import kind_of
 from bnviz.experiment.settings import COUNT, FIELDS, MLP_ONLY, flatten, table
 
 Network = tuple[TrainingConfig, Variant]
+Config = TrainingConfig | NetworkConfig | BatchNormConfig | NormalizerConfig
 
 
 def network_settings(training: TrainingConfig, variant: Variant) -> dict[str, str]:
     """Return every setting of a network by its title: {'Normalization': 'no batchnorm', 'Init': ...}."""
     net, known = variant.network, table("A")
-    told = {COUNT.key, "a_init", "a_init_scale", "a_batchnorm", "a_bn_noisy"}  # by init and normalization
+    named = ("init", "init_scale", "batchnorm", "bn_noisy", "normalizer")  # by init and normalization
+    told = {COUNT.key, *(f"a_{key}" for key in named)}
     left_out = told if net.architecture == "mlp" else told | {*MLP_ONLY}
     values = {k: v for k, v in flatten(Experiment(training, (variant,))).items() if k not in left_out}
     names = {known[key].title: known[key].name_of(value) for key, value in values.items()}
@@ -32,20 +41,26 @@ def distinguishing_settings(networks: Sequence[Network], always: Collection[str]
     return [{t: row[t] for t in wanted if t in row} for row in rows]
 
 
-def changed_settings(
-    old: TrainingConfig | NetworkConfig | BatchNormConfig, new: TrainingConfig | NetworkConfig | BatchNormConfig
-) -> list[str]:
+def changed_settings(old: Config, new: Config) -> list[str]:
     """Return 'learning rate 0.05' for every field that differs, with the value that `new` has.
 
     >>> changed_settings(NetworkConfig(), NetworkConfig(init="normal"))
     ['init N(0,1)']
     """
-    part = {TrainingConfig: "training", NetworkConfig: "network", BatchNormConfig: "batchnorm"}[type(new)]
+    parts: dict[type, str] = {TrainingConfig: "training", NetworkConfig: "network", BatchNormConfig: "batchnorm"}
+    part = parts.get(type(new), "normalizer")
     return [
         f"{setting.title[0].lower()}{setting.title[1:]} {setting.name_of(getattr(new, field))}"
         for field, setting in FIELDS[part].items()
         if getattr(old, field) != getattr(new, field)
     ]
+
+
+def normalizer_options(variant: Variant) -> list[str]:
+    """Return those options of a network's batchnorm, or of the normalizer in its place, that are not the usual ones."""
+    if (other := variant.normalizer) is not None:
+        return changed_settings(NormalizerConfig(other.kind), other)
+    return changed_settings(BatchNormConfig(), variant.batchnorm or BatchNormConfig())
 
 
 def special_settings(experiment: Experiment) -> list[str]:
@@ -58,11 +73,7 @@ def special_settings(experiment: Experiment) -> list[str]:
     []
     """
     usual, kinds = Experiment(), [kind_of(variant) for variant in experiment.variants]
-    own = [
-        changed_settings(NetworkConfig(), v.network)
-        + changed_settings(BatchNormConfig(), v.batchnorm or BatchNormConfig())
-        for v in experiment.variants
-    ]
+    own = [changed_settings(NetworkConfig(), v.network) + normalizer_options(v) for v in experiment.variants]
     shared = [words for words in own[0] if all(words in others for others in own)]
     which = [] if kinds == [kind_of(variant) for variant in usual.variants] else [" + ".join(kinds)]
     return [

@@ -8,7 +8,7 @@ import math
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from bnviz.experiment.choices import (
@@ -17,82 +17,16 @@ from bnviz.experiment.choices import (
     Activation,
     Architecture,
     ChoiceNames,
-    Inference,
-    Position,
-    Running,
     Schedule,
 )
 from bnviz.experiment.inits import INITS, SCHEMES, SMALLEST_SCALE, Init
 from bnviz.experiment.layers import CLASSES, LENET, MEAN_PIXEL, PIXELS, SIDE, STD_PIXEL, Layer, perceptron
+from bnviz.experiment.normalizers import STRICT, BatchNormConfig, CombinationError, NormalizerConfig
 
 Watch = Literal["inference", "landscape"]  # what a run measures beside the usual, for the page that shows it
 
 LETTERS = "ABCDEF"  # variants are named by their place
 MOST_HIDDEN_LAYERS = 20
-
-STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)  # no field too many, no number as text
-
-
-@dataclass(frozen=True, config=STRICT)
-class BatchNormConfig:
-    """Batch normalization after every hidden layer's linear map (Ioffe and Szegedy 2015)."""
-
-    eps: float = Field(
-        default=1e-5, ge=1e-12, le=1.0, title="ε", description="Added to the variance before the square root."
-    )
-    momentum: float = Field(
-        default=0.1,
-        ge=0.001,
-        le=1.0,
-        title="Running momentum",
-        description="Share of the newest batch in the running mean and variance, as PyTorch counts it.",
-    )
-    affine: bool = Field(
-        default=True, title="Learn γ and β", description="A learned scale and shift after the normalization."
-    )
-    position: Position = Field(
-        default="before", title="Place", description="Normalize before or after the activation function."
-    )
-    cumulative: bool = Field(
-        default=False,
-        title="Cumulative average",
-        description="Weigh all batches alike in the running statistics, instead of by the running momentum.",
-    )
-    running: Running = Field(
-        default="variance",
-        title="Running average of",
-        description="The variance, as usual, or the standard deviation.",
-    )
-    inference: Inference = Field(
-        default="running",
-        title="Eval mode uses",
-        description="The running statistics; the population statistics, averaged over training batches of the finished "
-        "network; or those of the batch at hand, as with track_running_stats=False.",
-    )
-    bessel: bool = Field(
-        default=False,
-        title="Normalize with Bessel's correction",
-        description="Divide by the unbiased standard deviation of the batch, with B − 1 in place of B.",
-    )
-    detach: bool = Field(
-        default=False,
-        title="No gradient through the statistics",
-        description="Treat mean and variance as constants in the backward pass, as gradient descent must not.",
-    )
-    noise: float = Field(
-        default=0.0,
-        ge=0.0,
-        le=1.0,
-        title="Noise on the statistics",
-        description="While training, the mean moves by this many standard deviations and the log of the standard "
-        "deviation by this much, times a normal deviate for each unit and batch.",
-    )
-    noisy: bool = Field(
-        default=False,
-        title="Noisy batchnorm",
-        description="While training, multiply and move every output of the layer by noise whose mean and spread are "
-        "drawn anew for each unit and batch: covariate shift on purpose (Santurkar et al. 2018, section 2.1).",
-    )
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -151,15 +85,44 @@ class NetworkConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class Variant:
-    """One network of an experiment, with or without batch normalization."""
+    """One network of an experiment, with batch normalization, another normalizer in its place, or neither."""
 
     network: NetworkConfig = NetworkConfig()
     batchnorm: BatchNormConfig | None = None
+    normalizer: NormalizerConfig | None = None
+
+    @model_validator(mode="after")
+    def _has_one_normalizer_that_fits(self) -> "Variant":
+        if self.normalizer and self.batchnorm:
+            raise CombinationError("normalizer", "a network has one; give batchnorm off, or no other normalizer")
+        if self.normalizer:
+            self.normalizer.require_fit(self.network.hidden)
+        return self
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is normalized."""
+        return self.batchnorm is None and self.normalizer is None
+
+    @property
+    def normalized(self) -> bool | None:
+        """True with batchnorm, False without, None with another normalizer in its place."""
+        return None if self.normalizer else self.batchnorm is not None
 
     @property
     def normalizes(self) -> Literal["pre_activation", "post_activation"]:
-        """The place whose values batchnorm normalizes, or would if the variant had it."""
-        return "post_activation" if self.batchnorm and self.batchnorm.position == "after" else "pre_activation"
+        """The place whose values are normalized, or would be if the variant had batchnorm."""
+        norm = self.batchnorm or self.normalizer
+        return "post_activation" if norm and norm.position == "after" else "pre_activation"
+
+    def activation_input(self, layer: int) -> Literal["pre_activation", "batchnorm_output"]:
+        """Return the place whose values go into the activation function of a hidden layer, from 0."""
+        norm, shape = self.batchnorm or self.normalizer, self.network.hidden[layer]
+        if norm is None or norm.position == "after":
+            return "pre_activation"
+        if isinstance(norm, NormalizerConfig) and (norm.kind == "weight" or not norm.is_in(shape)):
+            return "pre_activation"
+        return "batchnorm_output"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -251,7 +214,7 @@ class Experiment:
     @model_validator(mode="after")
     def _a_batch_has_a_variance(self) -> "Experiment":
         if self.training.batch_size < 2 and any(v.batchnorm for v in self.variants):
-            raise ValueError(BATCH_OF_ONE)
+            raise CombinationError("batch_size", BATCH_OF_ONE)
         return self
 
     @property
@@ -263,7 +226,7 @@ class Experiment:
         return replace(self, variants=(*self.variants[:index], variant, *self.variants[index + 1 :]))
 
 
-BATCH_OF_ONE = "batch_size: batchnorm needs a batch size from 2 to 1024, because a batch of one digit has no variance"
+BATCH_OF_ONE = "batchnorm needs a batch size from 2 to 1024, because a batch of one digit has no variance"
 _EXPERIMENT = TypeAdapter(Experiment)
 
 
@@ -299,10 +262,12 @@ __all__ = [
     "USUAL_ACTIVATION",
     "Activation",
     "BatchNormConfig",
+    "CombinationError",
     "Experiment",
     "Init",
     "Layer",
     "NetworkConfig",
+    "NormalizerConfig",
     "TrainingConfig",
     "ValidationError",
     "Variant",

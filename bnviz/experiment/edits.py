@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from bnviz.experiment.comparison import changed_settings
 from bnviz.experiment.config import Experiment, Layer, Variant
+from bnviz.experiment.naming import kind_of
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,10 @@ def _label(old: Experiment, new: Experiment, changed: frozenset[int]) -> str:
         words = changed_settings(a.network, b.network)
         if a.batchnorm and b.batchnorm:
             words += changed_settings(a.batchnorm, b.batchnorm)
-        elif a.batchnorm != b.batchnorm:
-            words.append("batchnorm on" if b.batchnorm else "batchnorm off")
+        elif a.normalizer and b.normalizer and a.normalizer.kind == b.normalizer.kind:
+            words += changed_settings(a.normalizer, b.normalizer)
+        elif kind_of(a) != kind_of(b):
+            words.append(f"{kind_of(b)} on" if not b.plain else f"{kind_of(a)} off")
         parts += [f"{new.letters[i]}: {word}" for word in words]
     return ", ".join(parts)
 

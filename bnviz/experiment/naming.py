@@ -3,10 +3,13 @@
 from collections import Counter
 
 from bnviz.experiment.config import Experiment, Variant
+from bnviz.experiment.settings import FIELDS
 
 
 def kind_of(variant: Variant) -> str:
-    """Return 'no batchnorm', 'batchnorm' or 'noisy batchnorm'."""
+    """Return 'no batchnorm', 'batchnorm', 'noisy batchnorm', or another normalizer's name, such as 'layer norm'."""
+    if variant.normalizer is not None:
+        return FIELDS["normalizer"]["kind"].name_of(variant.normalizer.kind)
     if variant.batchnorm is None:
         return "no batchnorm"
     return "noisy batchnorm" if variant.batchnorm.noisy else "batchnorm"

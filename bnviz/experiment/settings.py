@@ -19,11 +19,15 @@ from bnviz.experiment.config import (
     LETTERS,
     USUAL_ACTIVATION,
     BatchNormConfig,
+    CombinationError,
     Experiment,
     NetworkConfig,
+    NormalizerConfig,
     TrainingConfig,
+    ValidationError,
     Variant,
 )
+from bnviz.experiment.normalizers import OPTIONS
 
 Value = bool | int | float | str
 
@@ -114,12 +118,20 @@ FIELDS: dict[str, dict[str, Setting]] = {
     "training": _fields(TrainingConfig),
     "network": _fields(NetworkConfig),
     "batchnorm": _fields(BatchNormConfig, "bn_"),
+    "normalizer": _fields(NormalizerConfig, "norm_"),
 }
+NONE = "none"  # no other normalizer
+_KIND = FIELDS["normalizer"]["kind"]
+NORMALIZER = replace(
+    _KIND, key="normalizer", default=NONE, choices=(NONE, *_KIND.choices), names=("nothing", *_KIND.names)
+)
 SHARED: dict[str, Setting] = {k: FIELDS["network"][k] for k in ARCHITECTURE} | FIELDS["training"]
 VARIANT: dict[str, Setting] = {
     "batchnorm": Setting("batchnorm", "Batchnorm", "Normalize each hidden layer over the batch.", False),
     **{k: s for k, s in FIELDS["network"].items() if k not in ARCHITECTURE},
     **{s.key: s for s in FIELDS["batchnorm"].values()},
+    NORMALIZER.key: NORMALIZER,
+    **{s.key: s for s in FIELDS["normalizer"].values() if s is not _KIND},
 }
 COUNT = Setting("variants", "Networks", "How many networks train side by side on the same batches.", 2, 1, len(LETTERS))
 
@@ -136,9 +148,17 @@ def table(letters: str = LETTERS) -> dict[str, Setting]:
 
 
 def brought_along(key: str, value: Value) -> dict[str, Value]:
-    """Return what a change of one setting sets besides: an architecture comes with its usual activation."""
-    prefix, found, _ = key.rpartition("architecture")
-    return {f"{prefix}activation": USUAL_ACTIVATION[str(value)]} if found else {}
+    """Return what a change of one setting sets besides: an architecture comes with its usual activation, and of
+    batchnorm and another normalizer the one that is chosen puts the other away."""
+    prefix, _, name = f"_{key}".rpartition("_")
+    prefix = f"{prefix}_".removeprefix("_")
+    if name == "architecture":
+        return {f"{prefix}activation": USUAL_ACTIVATION[str(value)]}
+    if name == "batchnorm" and value:
+        return {f"{prefix}normalizer": NONE}
+    if name == "normalizer" and value != NONE:
+        return {f"{prefix}batchnorm": False}
+    return {}
 
 
 def flatten(experiment: Experiment) -> dict[str, Value]:
@@ -154,13 +174,16 @@ def flatten(experiment: Experiment) -> dict[str, Value]:
         own |= {"activation"} if "architecture" in own else set()  # which would bring another along
         values |= {f"{letter}_{k}": getattr(net, k) for k in ARCHITECTURE if k in own}
         values |= {f"{letter}_bn_{f.name}": getattr(bn, f.name) for f in fields(BatchNormConfig)} if bn else {}
+        if norm := variant.normalizer:
+            values[f"{letter}_normalizer"] = norm.kind
+            values |= {f"{letter}_{FIELDS['normalizer'][name].key}": getattr(norm, name) for name in OPTIONS[norm.kind]}
     return values
 
 
 def unflatten(values: Mapping[str, Value]) -> Experiment:
     """Return the experiment of a flat table; what is missing has its default.
 
-    Raises ValueError (pydantic's ValidationError) for a combination that cannot be trained.
+    Raises CombinationError for a combination that cannot be trained, by the key in the table.
     """
     full = {k: s.default for k, s in table().items()}
     full |= brought_along("architecture", values.get("architecture", full["architecture"])) | dict(values)
@@ -175,11 +198,50 @@ def unflatten(values: Mapping[str, Value]) -> Experiment:
             init_scale=full[f"{letter}_init_scale"],  # type: ignore[arg-type]
         )
         settings: dict[str, Any] = {f.name: full[f"{letter}_bn_{f.name}"] for f in fields(BatchNormConfig)}
-        return Variant(network, BatchNormConfig(**settings) if full[f"{letter}_batchnorm"] else None)
+        kind: Any = full[f"{letter}_normalizer"]
+        options: dict[str, Any] = {n: full[f"{letter}_{FIELDS['normalizer'][n].key}"] for n in OPTIONS.get(kind, ())}
+        normalized = values.get(f"{letter}_batchnorm", full[f"{letter}_batchnorm"] and kind == NONE)
+        batchnorm = BatchNormConfig(**settings) if normalized else None
+        normalizer = NormalizerConfig(kind, **options) if kind != NONE else None
+        try:
+            return Variant(network, batchnorm, normalizer)
+        except ValidationError as error:
+            raise combination(error, letter) from error
 
     training: dict[str, Any] = {f.name: full[f.name] for f in fields(TrainingConfig)}
     letters = LETTERS[: int(full[COUNT.key])].lower()
-    return Experiment(TrainingConfig(**training), tuple(variant(letter) for letter in letters))
+    variants = tuple(variant(letter) for letter in letters)
+    try:
+        return Experiment(TrainingConfig(**training), variants)
+    except ValidationError as error:
+        raise combination(error) from error
+
+
+def mended(values: Mapping[str, Value]) -> tuple[Experiment, list[CombinationError]]:
+    """Return the experiment of a flat table, and the combinations that were refused: in it, batches have two digits
+    where one was too few, and networks do without the normalizer that does not fit them."""
+    found, problems = dict(values), list[CombinationError]()
+    while True:
+        try:
+            return unflatten(found), problems
+        except CombinationError as error:
+            problems.append(error)
+            key = mended_by(error)
+            found[key] = 2 if key == "batch_size" else NONE
+
+
+def mended_by(error: CombinationError) -> str:
+    """Return the setting whose default ends a refused combination: there may be no groups that fit."""
+    letter, found, _ = error.key.partition("_norm_")
+    return f"{letter}_{NORMALIZER.key}" if found else error.key
+
+
+def combination(error: ValidationError, letter: str = "") -> ValueError:
+    """Return the combination that was refused, its key with the variant's letter; any other error as it is."""
+    found = error.errors()[0].get("ctx", {}).get("error")
+    if not isinstance(found, CombinationError):
+        return error
+    return CombinationError(f"{letter}_{found.key}" if letter else found.key, found.why)
 
 
 def as_text(value: Value) -> str:

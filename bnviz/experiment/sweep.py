@@ -18,6 +18,7 @@ from bnviz.experiment.config import (
     BATCH_OF_ONE,
     STRICT,
     BatchNormConfig,
+    CombinationError,
     Experiment,
     NetworkConfig,
     TrainingConfig,
@@ -159,7 +160,7 @@ class Sweep:
             raise ValueError(f"{fixed[0]}: {self.network.architecture} has its own; choose architecture mlp")
         sizes = next((axis.values for axis in self.axes if axis.key == "batch_size"), (self.training.batch_size,))
         if self.batchnorm != "off" and 1 in sizes:
-            raise ValueError(BATCH_OF_ONE)
+            raise CombinationError("batch_size", BATCH_OF_ONE)
         if self.count > MAX_NETWORKS:
             raise ValueError(f"This is a sweep of {self.count:,} networks; at most {MAX_NETWORKS:,} are allowed")
         if self.batchnorm == "off":

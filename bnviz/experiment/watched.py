@@ -1,6 +1,6 @@
 """The one network with batchnorm that a page watches closely: which one it is, and what it is made of, in words."""
 
-from bnviz.experiment.comparison import changed_settings
+from bnviz.experiment.comparison import changed_settings, normalizer_options
 from bnviz.experiment.config import BatchNormConfig, Experiment, Variant, replace
 from bnviz.experiment.inits import init_name
 from bnviz.experiment.naming import kind_of
@@ -14,24 +14,24 @@ def watched_network(experiment: Experiment) -> Experiment:
     A batch of one digit, which batchnorm cannot normalize, becomes one of two.
     """
     normalized = next((variant for variant in experiment.variants if variant.batchnorm), None)
-    variant = normalized or replace(experiment.variants[0], batchnorm=BatchNormConfig())
+    variant = normalized or replace(experiment.variants[0], batchnorm=BatchNormConfig(), normalizer=None)
     training = replace(experiment.training, batch_size=max(experiment.training.batch_size, 2))
     return Experiment(training, (variant,))
 
 
 def network_in_words(variant: Variant) -> str:
-    """Return its layers, init and normalization, and those options of batchnorm that are not the usual ones.
+    """Return its layers, init and normalization, and those options of its normalizer that are not the usual ones.
 
     >>> network_in_words(Variant())
     '1 hidden layer of 128 tanh neurons, init U[0,1) / √fan_in, no batchnorm'
     """
-    network, norm = variant.network, variant.batchnorm
+    network = variant.network
     activation = SHARED["activation"].name_of(network.activation)
     if network.architecture == "mlp":
         layers = f"{counted(network.hidden_layers, 'hidden layer')} of {network.width} {activation} neurons"
     else:
         layers = f"LeNet with {activation}"
-    options = changed_settings(BatchNormConfig(), norm) if norm else []
+    options = normalizer_options(variant)
     normalization = kind_of(variant) + (f" ({', '.join(options)})" if options else "")
     return f"{layers}, init {init_name(network.init, network.init_scale)}, {normalization}"
 

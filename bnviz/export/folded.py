@@ -3,7 +3,8 @@
 from bnviz.experiment.config import Experiment
 from bnviz.experiment.layers import PIXELS
 from bnviz.experiment.watched import network_in_words
-from bnviz.export.script import scaled_images, sequential
+from bnviz.export.script import scaled_images
+from bnviz.export.script_layers import sequential
 
 WEIGHTS_FILE, SCRIPT_FILE = "folded.pt", "folded.py"
 

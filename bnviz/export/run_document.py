@@ -31,7 +31,7 @@ _Seconds = Annotated[float, Field(ge=0, le=1e12)]
 class _Marker:
     label: Text
     at: Annotated[tuple[tuple[Place, Count, _Seconds], ...], Field(max_length=len(LETTERS))]
-    normalized: Annotated[tuple[tuple[Place, bool], ...], Field(max_length=len(LETTERS))]
+    normalized: Annotated[tuple[tuple[Place, bool | None], ...], Field(max_length=len(LETTERS))]
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -1,17 +1,15 @@
 """An experiment as a plain PyTorch script, with torch's own layers and optimizer."""
 
 import ast
-import re
 from functools import lru_cache
-from pathlib import Path
 
 from bnviz.data import COUNTS, DataName
-from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
+from bnviz.experiment.config import Experiment, TrainingConfig, Variant
 from bnviz.experiment.inits import Init, init_name
-from bnviz.experiment.layers import CLASSES, MEAN_PIXEL, PIXELS, SIDE, STD_PIXEL, Layer
+from bnviz.experiment.layers import MEAN_PIXEL, STD_PIXEL
 from bnviz.experiment.naming import kind_of
+from bnviz.export.script_layers import NN, own_layers, sequential, standardizing
 from bnviz.records.frames import EVALUATION_CHUNK, LAST_POPULATION_DIGITS
-from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
 # The file of digits that a script looks for beside it.
 DIGITS_FILES: dict[DataName, str] = {
@@ -20,7 +18,6 @@ DIGITS_FILES: dict[DataName, str] = {
     "Fashion-MNIST": "fashion_mnist.npz",
     "KMNIST": "kmnist.npz",
 }
-_NN = Path(__file__).parents[1] / "nn"  # read, never imported here: it needs torch
 
 
 def to_script(experiment: Experiment, data: DataName) -> str:
@@ -44,7 +41,7 @@ def to_script(experiment: Experiment, data: DataName) -> str:
         test_count=test_count,
         scaled=scaled_images(standardize=t.standardize),
         rate=_learning_rate(t),
-        layer=_own_layer() if any(_is_unusual(v.batchnorm) for v in experiment.variants) else "",
+        layer=own_layers(experiment.variants),
         population=_POPULATION.format(names=measured, digits=LAST_POPULATION_DIGITS) if measured else "",
         chunk=EVALUATION_CHUNK,
         builders="\n\n\n".join(_builder(letter, v) for letter, v in variants.items()),
@@ -76,7 +73,7 @@ def _builder(letter: str, variant: Variant) -> str:
     net = variant.network
     return f'''def network_{letter.lower()}():
     """{_in_words(variant)}"""
-{sequential(net, variant.batchnorm)}
+{sequential(net, variant.batchnorm or variant.normalizer)}
     g = torch.Generator().manual_seed(SEED)
     for layer in network:
         if isinstance(layer, LINEAR):
@@ -85,66 +82,12 @@ def _builder(letter: str, variant: Variant) -> str:
                 {_drawing(net.init)}
                 w.mul_({net.init_scale!r})
                 layer.bias.zero_()
-    return network'''
+{standardizing(variant)}    return network'''
 
 
 def scaled_images(*, standardize: bool) -> str:
     """Return the expression of what a network gets of pixels `images` from 0 to 255."""
     return f"((images / 255) - {MEAN_PIXEL}) / {STD_PIXEL}" if standardize else "images / 255"
-
-
-def sequential(net: NetworkConfig, bn: BatchNormConfig | None) -> str:
-    """Return the lines, in a function, that make a network as nn.Sequential `network`."""
-    last = net.layers[-1]
-    if net.architecture == "mlp":
-        return f"""    layers, fan_in = [], {PIXELS}
-    for _ in range({net.hidden_layers}):
-        layers += [{_hidden(net.hidden[0], net, bn, "fan_in")}]
-        fan_in = {net.width}
-    network = nn.Sequential(*layers, nn.Linear(fan_in, {CLASSES}))"""
-    rows = [f"nn.Unflatten(1, (1, {SIDE}, {SIDE}))"]
-    for before, layer in zip((None, *net.hidden), net.layers, strict=True):
-        rows += ["nn.Flatten()"] if before and before.kernel and not layer.kernel else []
-        linear = f"nn.Linear({last.inputs}, {last.units})"
-        rows += [linear if layer is last else _hidden(layer, net, bn, layer.inputs)]
-    listed = "".join(f"        {row},\n" for row in rows)
-    return f"    network = nn.Sequential(\n{listed}    )"
-
-
-def _hidden(layer: Layer, net: NetworkConfig, bn: BatchNormConfig | None, fan_in: str | int) -> str:
-    linear = f"nn.Linear({fan_in}, {layer.units})"
-    if layer.kernel:
-        linear = f"nn.Conv2d({layer.inputs}, {layer.units}, {layer.kernel}, padding={layer.padding})"
-    modules = [linear, ACTIVATION_FUNCTIONS[net.activation].module]
-    if bn:
-        modules.insert(1 if bn.position == "before" else 2, _batchnorm(layer, bn))
-    return ", ".join([*modules, "nn.AvgPool2d(2)"] if layer.kernel else modules)
-
-
-def _batchnorm(layer: Layer, bn: BatchNormConfig) -> str:
-    momentum = None if bn.cumulative else bn.momentum
-    usual = f"{layer.units}, eps={bn.eps!r}, momentum={momentum!r}, affine={bn.affine}"
-    if bn.inference == "batch":
-        usual += ", track_running_stats=False"
-    if not _is_unusual(bn):
-        return f"nn.BatchNorm{2 if layer.kernel else 1}d({usual})"
-    running = "standard deviation" if bn.running == "std" else "variance"
-    noise = f"noise={bn.noise!r}, noisy={bn.noisy}"
-    return f"BatchNorm({usual}, bessel={bn.bessel}, running={running!r}, detach={bn.detach}, {noise})"
-
-
-def _is_unusual(bn: BatchNormConfig | None) -> bool:
-    """Tell whether torch's own batchnorm lacks one of its options."""
-    return bn is not None and (
-        bn.bessel or bn.detach or bn.noise > 0 or bn.noisy or bn.running == "std" or bn.inference == "population"
-    )
-
-
-@lru_cache(maxsize=1)
-def _own_layer() -> str:
-    """The layer and the module of ours that it imports, in one piece."""
-    modules = [(_NN / name).read_text(encoding="utf-8").rstrip() for name in ("derivatives.py", "batchnorm.py")]
-    return "\n\n" + "\n\n\n".join(re.sub(r"^from bnviz.*\n", "", text, flags=re.MULTILINE) for text in modules)
 
 
 def _drawing(init: Init) -> str:
@@ -154,7 +97,7 @@ def _drawing(init: Init) -> str:
 
 @lru_cache(maxsize=1)
 def _drawings() -> dict[str, str]:
-    source = (_NN / "initialization.py").read_text(encoding="utf-8")
+    source = (NN / "initialization.py").read_text(encoding="utf-8")
     tables = (node.value for node in ast.parse(source).body if isinstance(node, ast.AnnAssign))
     (table,) = (table for table in tables if isinstance(table, ast.Dict))
     return {
@@ -222,6 +165,11 @@ def learning_rate(step):
     return {rate}
 
 
+def weights_of(layer):
+    """The weights that are trained, before anything standardizes them."""
+    return layer.parametrizations.weight.original if hasattr(layer, "parametrizations") else layer.weight
+
+
 {builders}
 
 
@@ -234,7 +182,7 @@ def main():
     x_test, y_test = digits(train=False)
     for name, build in NETWORKS.items():
         network = build()
-        weights = [layer.weight for layer in network if isinstance(layer, LINEAR)]
+        weights = [weights_of(layer) for layer in network if isinstance(layer, LINEAR)]
         others = [p for p in network.parameters() if not any(p is w for w in weights)]
         groups = [{{"params": weights, "weight_decay": {decay!r}}}, {{"params": others, "weight_decay": 0.0}}]
         optimizer = torch.optim.SGD(groups, lr=learning_rate(0), momentum={momentum!r})

@@ -33,7 +33,7 @@ def activation_function(frame: Frame, experiment: Experiment, *, layer: int) -> 
         data.append(line(x, function.slope(x), GUIDE, f"slope of {kind}", yaxis="y2", line=dashed))
     told, highest = [], 5.0
     for i, found in networks_with(frame, layer):
-        counts = found.histograms.get(input_place(experiment, i))
+        counts = found.histograms.get(input_place(experiment, i, layer))
         if counts is None:  # a layer that was not in focus when the frame was made
             continue
         share = counts[1 : BINS + 1] / counts.sum() * 100
@@ -66,10 +66,9 @@ def activation_function(frame: Frame, experiment: Experiment, *, layer: int) -> 
     }
 
 
-def input_place(experiment: Experiment, index: int) -> str:
+def input_place(experiment: Experiment, index: int, layer: int) -> str:
     """Return which histogram holds the inputs of a variant's activation function."""
-    bn = experiment.variants[index].batchnorm
-    return "batchnorm_output" if bn and bn.position == "before" else "pre_activation"
+    return experiment.variants[index].activation_input(layer)
 
 
 def _flat_zones(kind: str) -> list[Figure]:

@@ -30,8 +30,8 @@ class ComparedNetwork:
 
     @property
     def color(self) -> str:
-        """Orange without batchnorm, blue with it, and a shade for each run."""
-        return color_of(normalized=self.variant.batchnorm is not None, place=self.run)
+        """Colour of what normalizes it, in a shade for each run."""
+        return color_of(normalized=self.variant.normalized, place=self.run)
 
     @property
     def safe_name(self) -> str:

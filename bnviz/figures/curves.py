@@ -66,7 +66,7 @@ def curve_legend(view: View, ghosts: Sequence[Ghost]) -> str:
     """Return HTML that names the curves in their colours, ghosts last."""
     names = network_names(view.experiment)
     solid = [colored(f"— {name}", network_color(view.experiment, i)) for i, name in enumerate(names)]
-    kinds = [color_of(normalized=ghost.variant.batchnorm is not None) for ghost in ghosts]
+    kinds = [color_of(normalized=ghost.variant.normalized) for ghost in ghosts]
     pale = [
         f'<span style="color:{color};--network:{color}">┄ {ghost.name}</span>'
         for ghost, color in zip(ghosts, kinds, strict=True)
@@ -76,7 +76,7 @@ def curve_legend(view: View, ghosts: Sequence[Ghost]) -> str:
 
 def ghost_color(ghost: Ghost) -> str:
     """Return the pale form of a network's colour."""
-    return faded(color_of(normalized=ghost.variant.batchnorm is not None), 0.6)
+    return faded(color_of(normalized=ghost.variant.normalized), 0.6)
 
 
 def points_of_results(
@@ -99,9 +99,9 @@ def points_of_results(
 
 
 def earlier_parts(view: View, i: int, x: str, at: Floats, values: Floats) -> list[tuple[Floats, Floats, str]]:
-    """Return the parts of a network's curve that it had while its batchnorm was switched the other way: x, y, colour.
+    """Return the parts of a network's curve that it had while it was normalized in another way: x, y, colour.
 
-    A colour says without or with batchnorm, and a network that kept its weights has been both.
+    A colour says what normalizes, and a network that kept its weights has been of several.
     """
     parts, begin, now = [], -np.inf, network_color(view.experiment, i)
     for marker in view.markers:
@@ -180,8 +180,8 @@ def _changed(view: View, marker: Marker) -> list[int]:
 
 def _marker_text(view: View, marker: Marker) -> str:
     """What was changed, as text alone: an imported run's labels are a stranger's. Without the network's letter where it
-    alone is blue, or orange."""
-    changed, kinds = _changed(view, marker), [variant.batchnorm is not None for variant in view.experiment.variants]
+    alone is blue, orange or violet."""
+    changed, kinds = _changed(view, marker), [variant.normalized for variant in view.experiment.variants]
     if len(changed) == 1 and kinds.count(kinds[changed[0]]) == 1:
         return escape(marker.label.removeprefix(f"{view.experiment.letters[changed[0]]}: "), quote=False)
     return escape(marker.label, quote=False)

@@ -19,7 +19,7 @@ from bnviz.records.frames import BINS, PLACES, Counts, Floats, Frame, bin_range
 
 __all__ = ["activation_histograms"]
 
-PLACE_NAMES = dict(zip(PLACES, ("pre-activation", "normalized", "batchnorm output", "post-activation"), strict=True))
+PLACE_NAMES = dict(zip(PLACES, ("pre-activation", "normalized", "normalizer output", "post-activation"), strict=True))
 HIGHEST_BAR = 12.0  # per cent of the values in one bin; a bar that is higher is cut there, and told in words
 
 

@@ -21,11 +21,13 @@ from bnviz.records.frames import Floats
 
 Figure = dict[str, Any]
 
-# Orange is a network without batchnorm and blue one with it, in every chart, and nothing else has these colours.
+# Orange is a network without batchnorm and blue one with it, in every chart, and nothing else has these colours; violet
+# is one with another normalizer.
 # Networks of a kind differ in lightness, by their place, so that a network keeps its shade when another one changes.
 # Told apart with the common colour deficiencies (after Okabe and Ito).
 WITHOUT = ("#E07B00", "#9C4F00", "#F2A94E", "#6B3600", "#F7C98B", "#C2662D")
 WITH = ("#6CB0F5", "#1F77D0", "#0B4A8F", "#083263", "#A6CEF7", "#4A8FBF")
+OTHER = ("#B085E8", "#7A3FC2", "#55238F", "#3A1466", "#CDB2F2", "#9266B8")
 ACCENTS = ("#009E73", "#CC5FA0", "#9A7A2E", "#6C6FD1")  # whatever is no network
 GUIDE = "#8A9099"  # reference lines and their words
 DOTTED: Figure = {"color": GUIDE, "width": 1, "dash": "dot"}
@@ -137,16 +139,18 @@ def guide(value: float) -> list[Figure]:
 
 
 def network_color(experiment: Experiment, index: int) -> str:
-    """Return the colour of one network: by whether it has batchnorm, and in lightness by its place."""
-    return color_of(normalized=experiment.variants[index].batchnorm is not None, place=index)
+    """Return the colour of one network: by what normalizes it, and in lightness by its place."""
+    return color_of(normalized=experiment.variants[index].normalized, place=index)
 
 
-def color_of(*, normalized: bool, place: int | None = None) -> str:
-    """Return blue for a network with batchnorm, orange for one without: the same on every page.
+def color_of(*, normalized: bool | None, place: int | None = None) -> str:
+    """Return blue for a network with batchnorm, orange for one without, violet for another normalizer (None): the same
+    on every page.
 
     place: of the network in its experiment, by which the colours differ in lightness; None: of any network.
     """
-    return (WITH if normalized else WITHOUT)[int(normalized) if place is None else place]
+    shades, usual = (OTHER, 1) if normalized is None else (WITH, 1) if normalized else (WITHOUT, 0)
+    return shades[usual if place is None else place]
 
 
 def colored(text: str, color: str) -> str:

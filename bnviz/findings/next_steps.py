@@ -25,7 +25,7 @@ class NextStep:
 def next_steps(view: View) -> list[NextStep]:
     """Return three suggestions: ways out for a saturated network, else ways to make it harder."""
     experiment = view.experiment
-    plain = next((i for i, variant in enumerate(experiment.variants) if variant.batchnorm is None), None)
+    plain = next((i for i, variant in enumerate(experiment.variants) if variant.plain), None)
     if plain is not None and _is_saturated(view, plain):
         rescued = replace(experiment.variants[plain], batchnorm=BatchNormConfig())
         small = smaller_scale(experiment.variants[plain].network.init_scale)

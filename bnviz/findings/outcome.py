@@ -20,9 +20,9 @@ def outcome(view: View) -> list[str]:
     """
     if view.latest is None or not view.latest.finished or len(view.variants) != 2:
         return []
-    kinds = [variant.batchnorm is not None for variant in view.experiment.variants]
+    kinds = [variant.normalized for variant in view.experiment.variants]
     ends = view.latest.variants
-    if sorted(kinds) != [False, True] or any(end.diverged or not math.isfinite(end.test_loss) for end in ends):
+    if set(kinds) != {False, True} or any(end.diverged or not math.isfinite(end.test_loss) for end in ends):
         return []
     plain, normalized = kinds.index(False), kinds.index(True)
     guessing = [is_guessing(end) for end in ends]

@@ -137,7 +137,7 @@ def _downhill(without: float, with_it: float) -> str:
 def _noisy(view: View) -> Iterator[str]:
     """Whether a network with noisy batchnorm still trains better than one without."""
     noisy = [i for i, v in enumerate(view.experiment.variants) if v.batchnorm and v.batchnorm.noisy]
-    plain = [i for i, v in enumerate(view.experiment.variants) if v.batchnorm is None]
+    plain = [i for i, v in enumerate(view.experiment.variants) if v.plain]
     if not (noisy and plain):
         return
     one, other = (view.variants[i].losses for i in (noisy[0], plain[0]))

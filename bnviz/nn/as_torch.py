@@ -13,10 +13,11 @@ from bnviz.theory.activations import ACTIVATION_FUNCTIONS
 
 
 def as_sequential(stack: Stack, variant: Variant) -> nn.Sequential:
-    """Return the first network of a stack as an nn.Sequential in eval mode, (N, 784) -> (N, 10).
+    """Return the first network of a stack, with batchnorm or plain, as an nn.Sequential in eval mode.
 
-    Its layers are in the order of an exported script, their values copies. Batchnorm gets the statistics that eval mode
-    goes by: those of the population, if the variant asks for them and they were measured, else the running ones.
+    It maps (N, 784) to (N, 10). Its layers are in the order of an exported script, their values copies. Batchnorm gets
+    the statistics that eval mode goes by: those of the population, if the variant asks for them and they were measured,
+    else the running ones.
     Raises ValueError if eval mode takes the statistics of the batch at hand, which no layer keeps.
     """
     bn = variant.batchnorm
@@ -63,6 +64,7 @@ def _batchnorm(norm: StackedBatchNorm, bn: BatchNormConfig, *, maps: bool) -> nn
     measured = norm.population if bn.inference == "population" else None
     mean, var = measured or (norm.running_mean, norm.running_var)
     made = (nn.BatchNorm2d if maps else nn.BatchNorm1d)(norm.gamma.value[0].numel(), bn.eps)
+    assert norm.beta is not None
     values = {"weight": norm.gamma.value, "bias": norm.beta.value, "running_mean": mean, "running_var": var}
     for name, value in values.items():
         _copy(getattr(made, name), value[0])

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bnviz.nn.layers import Linear, Sgd
+from bnviz.nn.layers import Linear, Sgd, exchanged
 
 
 @dataclass
@@ -22,6 +22,9 @@ class Convolution(Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
+        if self.standardized is not None:
+            of, norm = self.standardized
+            norm.forward(self.weight.value[of])
         weights, biases = self._kernels(), self.bias.value.flatten(1)
         if self._is_shared(x):  # the networks' kernels as the channels of one convolution, in half of the time
             y = functional.conv2d(x[0], weights.flatten(0, 1), biases.flatten(), padding=self.padding)
@@ -43,19 +46,21 @@ class Convolution(Linear):
         LeNet's two layers in four fifths of the time of PyTorch's own backward pass."""
         if self._is_shared(self.x):
             found = self._correlated(self.x[0], self.delta.transpose(0, 1).flatten(1, 2))
-            return torch.stack(found.chunk(len(self.x), 1))
-        return torch.stack([self._correlated(x, d) for x, d in zip(self.x, self.delta, strict=True)])
+            return self._through_standardization(torch.stack(found.chunk(len(self.x), 1)))
+        each = [self._correlated(x, d) for x, d in zip(self.x, self.delta, strict=True)]
+        return self._through_standardization(torch.stack(each))
 
     def update(self, sgd: Sgd) -> None:
-        gradient = self.gradient()
-        if sgd.weight_decay:
-            gradient = gradient.add(self.weight.value, alpha=sgd.weight_decay)
-        self.weight.descend(gradient, sgd)
+        self.weight.descend(self.gradient(), sgd, decays=True)
         self.bias.descend(self.delta.sum((1, 3, 4)).unsqueeze(1), sgd)
 
     def _kernels(self) -> Tensor:
         """(V, O, C, k, k)"""
-        by_channel = self.weight.value.transpose(1, 2).contiguous()
+        weights = self.weight.value
+        if self.standardized is not None:
+            of, norm = self.standardized
+            weights = exchanged(weights, [(of, norm.standardized)])
+        by_channel = weights.transpose(1, 2).contiguous()
         return by_channel.view(*by_channel.shape[:2], -1, self.kernel, self.kernel)
 
     @staticmethod

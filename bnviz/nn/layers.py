@@ -4,13 +4,17 @@ Shapes: V networks, B digits, I inputs and O outputs. A layer keeps what its bac
 forward pass; `delta` is the gradient of the loss with respect to the layer's output, (V, B, O).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from bnviz.experiment.choices import LEAK
+
+if TYPE_CHECKING:
+    from bnviz.nn.stacked_normalizers import StackedWeightStandardization
 
 aten = torch.ops.aten
 
@@ -67,8 +71,14 @@ class Parameter:
             self.velocity = torch.zeros_like(self.value)
         return self.velocity
 
-    def descend(self, gradient: Tensor, sgd: Sgd) -> None:
-        """Take a step without weight decay, which biases, gamma and beta do not get."""
+    def part(self, of: slice) -> "Parameter":
+        """Return a view of some of the networks' values and velocity."""
+        return Parameter(self.value[of], None if self.velocity is None else self.velocity[of])
+
+    def descend(self, gradient: Tensor, sgd: Sgd, *, decays: bool = False) -> None:
+        """Take a step. decays: with weight decay, which biases, gamma and beta do not get."""
+        if decays and sgd.weight_decay:
+            gradient = gradient.add(self.value, alpha=sgd.weight_decay)
         if sgd.moves:
             momentum = _column(sgd.momentum, gradient) if isinstance(sgd.momentum, Tensor) else sgd.momentum
             gradient = self.moving().mul_(momentum).add_(gradient)
@@ -88,17 +98,27 @@ class Parameter:
 
 @dataclass
 class Linear:
-    """y = x W + b for every network. weight (V, I, O), bias (V, 1, O)."""
+    """y = x W + b for every network. weight (V, I, O), bias (V, 1, O).
+
+    standardized: a slice of the networks that go by standardized weights, and how. They take ways of their own, so that
+    the others' stay as short as they are.
+    """
 
     weight: Parameter
     bias: Parameter
     x: Tensor = field(default_factory=lambda: torch.empty(0))  # (V, B, I), input of the last forward pass
     y: Tensor = field(default_factory=lambda: torch.empty(0))  # (V, B, O), its output
     delta: Tensor = field(default_factory=lambda: torch.empty(0))  # (V, B, O), set by backward
+    standardized: "tuple[slice, StackedWeightStandardization] | None" = field(default=None, kw_only=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        self.x = x
-        self.y = torch.baddbmm(self.bias.value, x, self.weight.value)
+        self.x, w, b = x, self.weight.value, self.bias.value
+        if self.standardized is None:
+            self.y = torch.baddbmm(b, x, w)
+        else:
+            of, norm = self.standardized
+            norm.forward(w[of])
+            self.y = torch.cat([torch.baddbmm(b[part], x[part], used) for part, used in self._parts()])
         return self.y
 
     def forget(self) -> None:
@@ -108,11 +128,15 @@ class Linear:
     def backward(self, delta: Tensor, *, to_input: bool = True) -> Tensor | None:
         """Return dL/dx = delta W^T; None for the first layer, of which nobody asks for it."""
         self.delta = delta
-        return torch.bmm(delta, self.weight.value.transpose(1, 2)) if to_input else None
+        if not to_input:
+            return None
+        if self.standardized is None:
+            return torch.bmm(delta, self.weight.value.transpose(1, 2))
+        return torch.cat([torch.bmm(delta[part], used.transpose(1, 2)) for part, used in self._parts()])
 
     def gradient(self) -> Tensor:
         """Return dL/dW = x^T delta, (V, I, O); a dense layer's `update` does without it as a tensor of its own."""
-        return torch.bmm(self.x.transpose(1, 2), self.delta)
+        return self._through_standardization(torch.bmm(self.x.transpose(1, 2), self.delta))
 
     def direction(self, gradient: Tensor, sgd: Sgd) -> Tensor:
         """Return what `update` would subtract from the weights, over the rate, given `gradient()`."""
@@ -122,23 +146,70 @@ class Linear:
         return v
 
     def update(self, sgd: Sgd) -> None:
-        """Take the SGD step, fused into the product x^T delta: no gradient tensor is written and read again."""
-        x_t, w = self.x.transpose(1, 2), self.weight
+        """Take the SGD step, fused into the product x^T delta: no gradient tensor is written and read again.
+
+        Standardized weights alone need theirs.
+        """
+        w = self.weight
         if sgd.moves:
-            if isinstance(sgd.momentum, Tensor):
-                v = w.moving().mul_(sgd.momentum).baddbmm_(x_t, self.delta)
-            else:
-                v = w.moving().baddbmm_(x_t, self.delta, beta=sgd.momentum)
-            if sgd.weight_decay:
-                v.add_(w.value, alpha=sgd.weight_decay)
-            sgd.subtract(w.value, v)
-        elif isinstance(sgd.rate, Tensor):
-            if sgd.weight_decay:
-                w.value.mul_(1 - sgd.rate * sgd.weight_decay)
-            w.value.baddbmm_(x_t, self.delta * -sgd.rate)
+            w.moving()
+        if self.standardized is None:
+            _fused_step(w, self.x, self.delta, sgd)
         else:
-            w.value.baddbmm_(x_t, self.delta, beta=1 - sgd.rate * sgd.weight_decay, alpha=-sgd.rate)
+            of, norm = self.standardized
+            for part, _ in self._parts():
+                x, delta = self.x[part], self.delta[part]
+                if part != of:
+                    _fused_step(w.part(part), x, delta, sgd.of(part))
+                else:
+                    w.part(of).descend(norm.backward(torch.bmm(x.transpose(1, 2), delta)), sgd.of(of), decays=True)
         self.bias.descend(self.delta.sum(1, keepdim=True), sgd)
+
+    def _parts(self) -> list[tuple[slice, Tensor]]:
+        """Slices of the networks in their order, and the weights that each goes by, after a forward pass."""
+        assert self.standardized is not None
+        of, norm = self.standardized
+        w = self.weight.value
+        parts = [(part, w[part]) for part in (slice(0, of.start), slice(of.stop, len(w))) if part.start < part.stop]
+        return sorted([*parts, (of, norm.standardized)], key=lambda part: int(part[0].start))
+
+    def _through_standardization(self, gradient: Tensor) -> Tensor:
+        """dL/dW of the weights themselves from that of those gone by; may write to what it gets."""
+        if self.standardized is not None:
+            of, norm = self.standardized
+            gradient[of] = norm.backward(gradient[of])
+        return gradient
+
+
+def _fused_step(w: Parameter, x: Tensor, delta: Tensor, sgd: Sgd) -> None:
+    x_t = x.transpose(1, 2)
+    if sgd.moves:
+        if isinstance(sgd.momentum, Tensor):
+            v = w.moving().mul_(sgd.momentum).baddbmm_(x_t, delta)
+        else:
+            v = w.moving().baddbmm_(x_t, delta, beta=sgd.momentum)
+        if sgd.weight_decay:
+            v.add_(w.value, alpha=sgd.weight_decay)
+        sgd.subtract(w.value, v)
+    elif isinstance(sgd.rate, Tensor):
+        if sgd.weight_decay:
+            w.value.mul_(1 - sgd.rate * sgd.weight_decay)
+        w.value.baddbmm_(x_t, delta * -sgd.rate)
+    else:
+        w.value.baddbmm_(x_t, delta, beta=1 - sgd.rate * sgd.weight_decay, alpha=-sgd.rate)
+
+
+def exchanged(whole: Tensor, parts: Sequence[tuple[slice, Tensor]]) -> Tensor:
+    """Return `whole` with slices of networks exchanged, given in their order, as a new tensor; a part that is the whole
+    itself."""
+    if not parts:
+        return whole
+    pieces, end = [], 0
+    for of, part in parts:
+        pieces += [whole[end : of.start], part] if of.start > end else [part]
+        end = of.stop
+    pieces += [whole[end:]] if end < len(whole) else []
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
 
 @dataclass(frozen=True)

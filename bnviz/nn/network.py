@@ -2,12 +2,14 @@
 
 The activations of a convolution are maps, (V, B, channels, H, W); its weights are a matrix too (`nn/convolution.py`).
 
-The networks of a stack may differ in batchnorm. They are kept in the order [batchnorm before the activation, after
-it, none], so that each kind is one contiguous slice of every tensor.
+The networks of a stack may differ in batchnorm, or have another normalizer in its place. They are kept in the order
+[batchnorm before the activation, after it, other normalizers by kind, none], so that each kind is one contiguous slice
+of every tensor.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -15,21 +17,34 @@ from torch import Tensor
 from bnviz.experiment.config import SIDE, Layer, Variant
 from bnviz.nn.convolution import Convolution, pool, pool_backward
 from bnviz.nn.initialization import draw
-from bnviz.nn.layers import ACTIVATION, Linear, Parameter, Sgd, cross_entropy
+from bnviz.nn.layers import ACTIVATION, Linear, Parameter, Sgd, cross_entropy, exchanged
 from bnviz.nn.stacked import BatchNormState, Mode, StackedBatchNorm
+from bnviz.nn.stacked_normalizers import NormalizerState, StackedGroupNorm, StackedWeightStandardization
 from bnviz.records.frames import MAP_DIGITS
 
-_ORDER = {"before": 0, "after": 1, None: 2}
+OfActivations = StackedBatchNorm | StackedGroupNorm
+Norm = OfActivations | StackedWeightStandardization
+Placed = tuple[slice, OfActivations]  # which networks of a stack, and what normalizes their activations
+
+
+def _kind(variant: Variant) -> tuple[int, str, str, int]:
+    """What networks share that are normalized as one; their order."""
+    if bn := variant.batchnorm:
+        return (0 if bn.position == "before" else 1), "", "", 0
+    if norm := variant.normalizer:
+        return 2, norm.kind, norm.position, norm.groups
+    return 3, "", "", 0
 
 
 @dataclass
 class NetworkState:
     """All that training changes in one network: weights (I, O) and biases (1, O) of every linear layer, and the
-    batchnorm state of every hidden layer, None without batchnorm."""
+    batchnorm state of every hidden layer, None without batchnorm; so of another normalizer, None in a layer without."""
 
     weights: list[Parameter]
     biases: list[Parameter]
     batchnorm: list[BatchNormState] | None
+    normalizer: list[NormalizerState | None] | None = None
 
     @staticmethod
     def fresh(variant: Variant, seed: int) -> "NetworkState":
@@ -41,29 +56,37 @@ class NetworkState:
             [Parameter(torch.zeros(1, layer.units)) for layer in net.layers],
             None,
         )
-        return state.fit_batchnorm(variant, seed)
+        return state.fit_normalizer(variant, seed)
 
-    def fit_batchnorm(self, variant: Variant, seed: int) -> "NetworkState":
-        """Insert fresh batchnorm layers, or drop them, as the variant says; layers that stay keep what they learned."""
+    def fit_normalizer(self, variant: Variant, seed: int) -> "NetworkState":
+        """Insert fresh normalizing layers, or drop them, as the variant says; what stays keeps what it learned."""
         if variant.batchnorm is None:
             self.batchnorm = None
         elif self.batchnorm is None:
             layers = enumerate(variant.network.hidden)
             self.batchnorm = [BatchNormState.fresh(la.units, (seed, i), maps=la.kernel > 0) for i, la in layers]
+        if (other := variant.normalizer) is None:
+            self.normalizer = None
+        elif {kept.kind for kept in self.normalizer or [] if kept} != {other.kind}:
+            self.normalizer = [NormalizerState.fresh(other, layer) for layer in variant.network.hidden]
         return self
 
 
 @dataclass
 class HiddenLayer:
-    """What one hidden layer computed in the last forward pass; x_hat and batchnorm output of the slice that has it."""
+    """One hidden layer: its linear map, and what normalizes activations before and after the activation function."""
 
     linear: Linear
-    before: StackedBatchNorm | None
-    after: StackedBatchNorm | None
+    before: list[Placed] = field(default_factory=list)
+    after: list[Placed] = field(default_factory=list)
 
     @property
     def pooled(self) -> bool:
         return isinstance(self.linear, Convolution)
+
+    def placed(self) -> list[tuple[slice, Norm]]:
+        """Return all that normalizes here, each with its networks' places."""
+        return [*([self.linear.standardized] if self.linear.standardized else []), *self.before, *self.after]
 
 
 @dataclass(frozen=True)
@@ -82,13 +105,8 @@ class Stack:
     """The networks `members` (indices into the caller's list of variants), which share one architecture."""
 
     def __init__(self, members: Sequence[int], variants: Sequence[Variant], states: Sequence[NetworkState]) -> None:
-        kind = {i: _ORDER[bn.position if (bn := variants[i].batchnorm) else None] for i in members}
-        self.members = sorted(members, key=lambda i: (kind[i], i))
+        self.members = sorted(members, key=lambda i: (_kind(variants[i]), i))
         mine = [states[i] for i in self.members]
-        before = [i for i in self.members if kind[i] == 0]
-        after = [i for i in self.members if kind[i] == 1]
-        self.before = slice(0, len(before))
-        self.after = slice(len(before), len(before) + len(after))
         network = variants[self.members[0]].network
         self.activation = ACTIVATION[network.activation]
 
@@ -99,42 +117,68 @@ class Stack:
                 return Convolution(weight, bias, kernel=layer.kernel, padding=layer.padding)
             return Linear(weight, bias)
 
-        def batchnorm(which: list[int], layer: int) -> StackedBatchNorm | None:
-            found = [
-                (bn, kept[layer]) for i in which if (bn := variants[i].batchnorm) and (kept := states[i].batchnorm)
-            ]
-            return StackedBatchNorm([bn for bn, _ in found], [state for _, state in found]) if found else None
-
-        self.hidden = [
-            HiddenLayer(linear(i, layer), batchnorm(before, i), batchnorm(after, i))
-            for i, layer in enumerate(network.hidden)
-        ]
+        self.hidden = [HiddenLayer(linear(i, layer)) for i, layer in enumerate(network.hidden)]
+        for _, alike in groupby(range(len(self)), lambda place: _kind(variants[self.members[place]])):
+            places = list(alike)
+            self._normalize(slice(places[0], places[-1] + 1), variants, states)
         self.output = linear(len(self.hidden), network.layers[-1])
         self._saved: list[tuple[Tensor, Tensor]] = []  # a layer each: input and output of the activation
+
+    def _normalize(self, of: slice, variants: Sequence[Variant], states: Sequence[NetworkState]) -> None:
+        """Give a slice of networks, which are normalized alike, their normalizing layers."""
+        which = self.members[of]
+        for place, layer in enumerate(self.hidden):
+            placed = layer.before if variants[which[0]].normalizes == "pre_activation" else layer.after
+            bns = [(bn, s[place]) for i in which if (bn := variants[i].batchnorm) and (s := states[i].batchnorm)]
+            others = [
+                (norm, state)
+                for i in which
+                if (norm := variants[i].normalizer) and (own := states[i].normalizer) and (state := own[place])
+            ]
+            if bns:
+                placed.append((of, StackedBatchNorm([bn for bn, _ in bns], [state for _, state in bns])))
+            elif others:
+                configs, kept = [norm for norm, _ in others], [state for _, state in others]
+                if configs[0].kind == "weight":
+                    layer.linear.standardized = of, StackedWeightStandardization(configs, kept)
+                else:
+                    placed.append((of, StackedGroupNorm(configs, kept)))
 
     def __len__(self) -> int:
         return len(self.members)
 
     def state(self, place: int) -> NetworkState:
         """Return a copy of the network at one place of the stack."""
-        linears, norms = self.linears(), [norm.take(k) for norm, k in self.norms_of(place)]
+        linears, batchnorms = self.linears(), [norm.take(k) for norm, k in self.norms_of(place)]
+        found = [self._norm_at(layer, place) for layer in self.hidden]
+        others = [norm.take(k) if norm and not isinstance(norm, StackedBatchNorm) else None for norm, k in found]
         return NetworkState(
-            [li.weight.take(place) for li in linears], [li.bias.take(place) for li in linears], norms or None
+            [li.weight.take(place) for li in linears],
+            [li.bias.take(place) for li in linears],
+            batchnorms or None,
+            others if any(others) else None,
         )
 
     def linears(self) -> list[Linear]:
         return [*(h.linear for h in self.hidden), self.output]
 
     def norms(self) -> list[StackedBatchNorm]:
-        return [norm for h in self.hidden for norm in (h.before, h.after) if norm is not None]
+        """Return the batchnorm layers: all that have running statistics."""
+        return [norm for _, norm in self.placed() if isinstance(norm, StackedBatchNorm)]
+
+    def placed(self) -> list[tuple[slice, Norm]]:
+        """Return everything that normalizes, each with its networks' places."""
+        return [each for layer in self.hidden for each in layer.placed()]
 
     def norms_of(self, place: int) -> list[tuple[StackedBatchNorm, int]]:
         """Return the batchnorm layers of the network at one place, each with the network's place in that layer."""
-        if place < self.before.stop:
-            return [(h.before, place) for h in self.hidden if h.before]
-        if place < self.after.stop:
-            return [(h.after, place - self.after.start) for h in self.hidden if h.after]
-        return []
+        found = [self._norm_at(layer, place) for layer in self.hidden]
+        return [(norm, k) for norm, k in found if isinstance(norm, StackedBatchNorm)]
+
+    @staticmethod
+    def _norm_at(layer: HiddenLayer, place: int) -> tuple[Norm | None, int]:
+        """What normalizes the network at one place in a hidden layer, and the network's place in it."""
+        return next(((norm, place - of.start) for of, norm in layer.placed() if of.start <= place < of.stop), (None, 0))
 
     def measure_population(self, batches: Iterable[Tensor]) -> None:
         """Take the population statistics of every batchnorm layer, for eval mode, from batches (B, 784) of one size.
@@ -164,13 +208,10 @@ class Stack:
         self._saved = []
         for layer in self.hidden:
             z = layer.linear.forward(h if layer.pooled else h.flatten(2))
-            if layer.before is not None:
-                z = self._replace(z, self.before, _normalized(layer.before, z[self.before], mode))
+            z = exchanged(z, [(of, _normalized(norm, z[of], mode)) for of, norm in layer.before])
             y = self.activation.f(z)
             self._saved.append((z, y))
-            h = y
-            if layer.after is not None:
-                h = self._replace(y, self.after, _normalized(layer.after, y[self.after], mode))
+            h = exchanged(y, [(of, _normalized(norm, y[of], mode)) for of, norm in layer.after])
             if layer.pooled:
                 h = pool(h)
         return self.output.forward(h)
@@ -180,7 +221,7 @@ class Stack:
         self._saved = []
         for linear in self.linears():
             linear.forget()
-        for norm in self.norms():
+        for _, norm in self.placed():
             norm.forget()
 
     def backward(self, delta: Tensor) -> None:
@@ -191,11 +232,9 @@ class Stack:
             assert d is not None
             if layer.pooled:
                 d = pool_backward(d.view(*y.shape[:3], y.shape[3] // 2, y.shape[4] // 2))
-            if layer.after is not None:
-                d = self._replace(d, self.after, layer.after.backward(d[self.after]))
+            d = exchanged(d, [(of, norm.backward(d[of])) for of, norm in layer.after])
             d = self.activation.backward(d, z, y)
-            if layer.before is not None:
-                d = self._replace(d, self.before, layer.before.backward(d[self.before]))
+            d = exchanged(d, [(of, norm.backward(d[of])) for of, norm in layer.before])
             d = layer.linear.backward(d, to_input=i > 0)
 
     def losses(self, x: Tensor, labels: Tensor, mode: Mode) -> Tensor:
@@ -207,9 +246,8 @@ class Stack:
     def update(self, sgd: Sgd) -> None:
         for layer in self.hidden:
             layer.linear.update(sgd)
-            for norm, group in ((layer.before, self.before), (layer.after, self.after)):
-                if norm is not None:
-                    norm.update(sgd.of(group))
+            for of, norm in layer.placed():
+                norm.update(sgd.of(of))
         self.output.update(sgd)
 
     def trace(self, x: Tensor) -> list[list[Trace]]:
@@ -235,20 +273,16 @@ class Stack:
         """Return what one hidden layer of one network computed in the last pass: (B, units) or (B, C, H, W) each."""
         layer, (_, y) = self.hidden[index], self._saved[index]
         found = {"pre_activation": layer.linear.y[place], "post_activation": y[place]}
-        for norm, k in self.norms_of(place)[index : index + 1]:
+        norm, k = self._norm_at(layer, place)
+        if isinstance(norm, OfActivations):
             found["normalized"] = norm.x_hat[k]
             found["batchnorm_output"] = norm.y[k]
         return found
 
-    def _replace(self, whole: Tensor, group: slice, part: Tensor) -> Tensor:
-        """`whole` with one slice exchanged, as a new tensor; the part itself if it is the whole."""
-        if part.shape[0] == whole.shape[0]:
-            return part
-        pieces = (whole[: group.start], part, whole[group.stop :])
-        return torch.cat([p for p in pieces if p.shape[0]])
 
-
-def _normalized(norm: StackedBatchNorm, x: Tensor, mode: Mode | int) -> Tensor:
+def _normalized(norm: OfActivations, x: Tensor, mode: Mode | int) -> Tensor:
+    if isinstance(norm, StackedGroupNorm):  # the same in every mode
+        return norm.forward(x)
     return norm.forward_in_batches(x, mode) if isinstance(mode, int) else norm.forward(x, mode)
 
 

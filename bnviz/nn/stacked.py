@@ -22,8 +22,9 @@ import torch
 from torch import Tensor
 
 from bnviz.experiment.config import BatchNormConfig
+from bnviz.nn.affine import Affine
 from bnviz.nn.batchnorm import NOISY_MEAN, NOISY_RADIUS, NOISY_STD
-from bnviz.nn.layers import Parameter, Sgd
+from bnviz.nn.layers import Parameter
 
 # probe: batch statistics, but the running ones stay as they are, and no noise. rehearsal: what train would say of the
 # next batch, noise and all, and nothing changes. population: eval mode with population statistics.
@@ -52,10 +53,11 @@ class BatchNormState:
         return BatchNormState(Parameter(one), Parameter(zero), zero.clone(), one.clone(), seed=seed)
 
 
-class StackedBatchNorm:
+class StackedBatchNorm(Affine):
     """One batchnorm layer of V networks, each with its own settings."""
 
     def __init__(self, configs: Sequence[BatchNormConfig], states: Sequence[BatchNormState]) -> None:
+        super().__init__([c.affine for c in configs], [s.gamma for s in states], [s.beta for s in states])
         ones = [1] * states[0].running_mean.dim()
 
         def column(values: Sequence[float]) -> Tensor:
@@ -67,8 +69,6 @@ class StackedBatchNorm:
         self.over = (1, *range(3, 1 + len(ones)))  # the dimensions that a statistic is taken over
         self.eps = column([c.eps for c in configs])
         self.momentum = column([c.momentum for c in configs])
-        # A layer that is not affine keeps gamma and beta as they are, at first 1 and 0: their gradients are masked.
-        self.affine = None if all(c.affine for c in configs) else column([float(c.affine) for c in configs])
         self.cumulative = unusual([c.cumulative for c in configs])
         self.running_std = unusual([c.running == "std" for c in configs])
         self.from_population = unusual([c.inference == "population" for c in configs])
@@ -78,8 +78,6 @@ class StackedBatchNorm:
         self.noise = unusual([c.noise for c in configs])
         self.noisy = [c.noisy for c in configs]
         self.stretch: Tensor | None = None  # of the outputs in the last forward pass, where a network is noisy
-        self.gamma = Parameter.stack([s.gamma for s in states])
-        self.beta = Parameter.stack([s.beta for s in states])
         self.running_mean = torch.stack([s.running_mean for s in states])
         self.running_var = torch.stack([s.running_var for s in states])
         self.batches = [s.batches for s in states]
@@ -88,6 +86,7 @@ class StackedBatchNorm:
 
     def take(self, index: int) -> BatchNormState:
         """Return a copy of one network's state."""
+        assert self.beta is not None
         return BatchNormState(
             self.gamma.take(index),
             self.beta.take(index),
@@ -121,7 +120,7 @@ class StackedBatchNorm:
                 x_hat = torch.mul if centred.requires_grad else Tensor.mul_
                 self.x_hat = self.clean = x_hat(centred, self.inverse_std)
         self.stretch = None
-        self.y = (self.x_hat * self.gamma.value).add_(self.beta.value)
+        self.y = self.applied(self.x_hat)
         if any(self.noisy) and mode in ("train", "rehearsal"):
             offset, self.stretch = self._resampled(x, self._batch(mode))
             self.y.mul_(self.stretch).add_(offset)
@@ -149,6 +148,7 @@ class StackedBatchNorm:
         if self.bessel is not None:
             var = var * (1 + self.bessel.unsqueeze(1) / (count - 1))
         x_hat = centred.mul_(torch.rsqrt(var + self.eps.unsqueeze(1)))
+        assert self.beta is not None
         return (x_hat * self.gamma.value.unsqueeze(1)).add_(self.beta.value.unsqueeze(1)).flatten(1, 2)
 
     def backward(self, delta: Tensor) -> Tensor:
@@ -169,15 +169,6 @@ class StackedBatchNorm:
         if self.detach is not None:
             through_statistics *= ~self.detach
         return delta.sub(through_statistics, alpha=1 / count).mul_(self.gamma.value * self.inverse_std)
-
-    def update(self, sgd: Sgd) -> None:
-        if self.affine is not None:
-            for gradient, velocity in ((self.delta_gamma, self.gamma.velocity), (self.delta_beta, self.beta.velocity)):
-                gradient.mul_(self.affine)
-                if velocity is not None:  # of a layer that was affine until now
-                    velocity.mul_(self.affine)
-        self.gamma.descend(self.delta_gamma, sgd)
-        self.beta.descend(self.delta_beta, sgd)
 
     def _track(self, mean: Tensor, unbiased: Tensor) -> None:
         """One batch more in the running statistics."""

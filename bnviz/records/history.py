@@ -26,12 +26,12 @@ def new_id() -> str:
 class Marker:
     """A change that was made with the weights kept. at: for each variant that went on, its own step and seconds.
 
-    normalized: for each whose batchnorm was switched, whether it had any until then.
+    normalized: for each whose normalizer was switched, what it had until then, as `Variant.normalized` says it.
     """
 
     label: str
     at: dict[int, tuple[int, float]]
-    normalized: dict[int, bool] = field(default_factory=dict)
+    normalized: dict[int, bool | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,8 @@ class History:
             self._markers = [marker for marker in kept if marker.at]
             if edit.label:
                 at = {i: (frame.variants[i].step, self._tracks[i].seconds) for i in went_on}
-                had = {i: old.variants[i].batchnorm is not None for i in went_on}
-                has = {i: edit.experiment.variants[i].batchnorm is not None for i in went_on}
+                had = {i: old.variants[i].normalized for i in went_on}
+                has = {i: edit.experiment.variants[i].normalized for i in went_on}
                 self._mark(edit.label, at, {i: had[i] for i in went_on if had[i] != has[i]})
             self._add(frame)
 
@@ -162,7 +162,7 @@ class History:
         with self._lock:
             return View(self._experiment, tuple(t.view() for t in self._tracks), self._latest, tuple(self._markers))
 
-    def _mark(self, label: str, at: dict[int, tuple[int, float]], normalized: dict[int, bool]) -> None:
+    def _mark(self, label: str, at: dict[int, tuple[int, float]], normalized: dict[int, bool | None]) -> None:
         """Add a marker. A setting that is moved like a slider leaves only one, where it came to rest."""
         last = self._markers[-1] if self._markers else None
         near = self._experiment.training.steps / 20

@@ -18,6 +18,7 @@ from bnviz.experiment.sweep import Sweep, stacks
 from bnviz.nn.layers import Parameter, Sgd
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.nn.stacked import BatchNormState
+from bnviz.nn.stacked_normalizers import NormalizerState
 from bnviz.records.frames import LAST_POPULATION_DIGITS, POPULATION_DIGITS, TEST_DIGITS, TRAINING_LOSS_STEPS
 from bnviz.records.sweep import SweepResults, is_tested_at, steps_per_point
 from bnviz.training import probes
@@ -103,7 +104,7 @@ class SweepStack:
 
     def _load(self, saved: bytes) -> dict[int, NetworkState]:
         """Take what was saved, perhaps in a database by now: nothing but tensors and these classes is made of it."""
-        with torch.serialization.safe_globals([NetworkState, Parameter, BatchNormState]):
+        with torch.serialization.safe_globals([NetworkState, Parameter, BatchNormState, NormalizerState]):
             self.step, found, recent, total, states = torch.load(io.BytesIO(saved), weights_only=True)
         self._found = SweepResults(**{name: values.numpy() for name, values in found.items()})
         self._recent.extend(recent)

@@ -108,7 +108,7 @@ class Trainer:
             restart = i in edit.restart or i >= len(old[0])
             fresh = restart or i in edit.redraw
             seed = self.training.seed
-            state = NetworkState.fresh(variant, seed) if fresh else old[2][i].fit_batchnorm(variant, seed)
+            state = NetworkState.fresh(variant, seed) if fresh else old[2][i].fit_normalizer(variant, seed)
             self.steps.append(0 if restart else old[0][i])
             self._diverged.append(False if fresh else old[1][i])
             self._states.append(state)

@@ -1,7 +1,7 @@
 """The weights of a network as one point in space: its coordinates, its gradient, and many points as one stack."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -9,16 +9,15 @@ from torch import Tensor
 from bnviz.experiment.config import Variant
 from bnviz.nn.layers import Parameter
 from bnviz.nn.network import NetworkState, Stack
-from bnviz.nn.stacked import StackedBatchNorm
 
 
 def parameters(stack: Stack) -> list[tuple[slice, Parameter]]:
-    """Return weight and bias of every linear layer, then gamma and beta of every batchnorm layer: what training moves.
+    """Return weight and bias of every linear layer, then gamma and beta of every normalizing layer: what is trained.
 
     Each with the places of the stack whose networks have it.
     """
     linear = [(slice(0, len(stack)), p) for layer in stack.linears() for p in (layer.weight, layer.bias)]
-    return linear + [(of, p) for of, norm in _norms(stack) for p in (norm.gamma, norm.beta)]
+    return linear + [(of, p) for of, norm in stack.placed() for p in norm.parameters()]
 
 
 def gradients(stack: Stack) -> list[Tensor]:
@@ -27,16 +26,15 @@ def gradients(stack: Stack) -> list[Tensor]:
     for layer in stack.linears():
         over = (1, *range(3, layer.delta.dim()))  # digits, and the places of a feature map
         found += [layer.gradient(), layer.delta.sum(over).view_as(layer.bias.value)]
-    for _, norm in _norms(stack):
-        trained = 1.0 if norm.affine is None else norm.affine
-        found += [norm.delta_gamma * trained, norm.delta_beta * trained]
+    for _, norm in stack.placed():
+        found += norm.gradients()
     return found
 
 
 def trained(stack: Stack) -> list[bool]:
     """Return whether training moves each parameter: not gamma and beta if no network of the stack learns them."""
-    learned = [norm.affine is None or bool(norm.affine.any()) for _, norm in _norms(stack)]
-    return [True] * (2 * len(stack.linears())) + [each for each in learned for _ in range(2)]
+    learned = [norm.affine is None or bool(norm.affine.any()) for _, norm in stack.placed() for _ in norm.parameters()]
+    return [True] * (2 * len(stack.linears())) + learned
 
 
 def norms(stack: Stack, tensors: Sequence[Tensor]) -> Tensor:
@@ -77,11 +75,3 @@ def copies(stack: Stack, variants: Sequence[Variant], count: int) -> Stack:
 def megabytes(stack: Stack) -> float:
     """Return the MiB of all parameters."""
     return sum(p.value.numel() * p.value.element_size() for _, p in parameters(stack)) / 2**20
-
-
-def _norms(stack: Stack) -> Iterator[tuple[slice, StackedBatchNorm]]:
-    """The stack's batchnorm layers, each with its networks' places."""
-    for hidden in stack.hidden:
-        for of, norm in ((stack.before, hidden.before), (stack.after, hidden.after)):
-            if norm is not None:
-                yield of, norm

@@ -5,19 +5,29 @@ from dataclasses import replace
 from typing import Any
 
 import streamlit as st
-from pydantic import ValidationError
 
-from bnviz.experiment.config import LETTERS, BatchNormConfig, Experiment, NetworkConfig, TrainingConfig
+from bnviz.experiment.config import (
+    LETTERS,
+    BatchNormConfig,
+    Experiment,
+    NetworkConfig,
+    TrainingConfig,
+)
+from bnviz.experiment.normalizers import OPTIONS
 from bnviz.experiment.presets import PRESETS
 from bnviz.experiment.settings import (
     ARCHITECTURE,
     COUNT,
+    FIELDS,
     MLP_ONLY,
+    NONE,
+    NORMALIZER,
     SHARED,
     VARIANT,
     Setting,
     Value,
     brought_along,
+    mended,
     table,
     unflatten,
 )
@@ -32,11 +42,11 @@ def chosen_experiment() -> Experiment:
     A combination that cannot be trained is told on the page, and mended.
     """
     read_address()
-    try:
-        experiment = unflatten(settings())
-    except ValidationError as error:
-        st.error(f"{error.errors()[0]['ctx']['error']}. The networks train with 2.", icon=":material/error:")
-        experiment = unflatten(settings() | {"batch_size": 2})
+    experiment, refused = mended(settings())
+    for error in refused:
+        own = error.key != "batch_size"
+        instead = f"Network {error.key[0].upper()} trains without" if own else "The networks train with 2"
+        st.error(f"{error}. {instead}.", icon=":material/error:")
     write_address(experiment)
     return experiment
 
@@ -106,7 +116,8 @@ def base_sidebar(varied: Collection[str]) -> tuple[TrainingConfig, NetworkConfig
                     control(own[f"{letter}_{key}"])
     values = {k: v for k, v in settings().items() if k in SHARED or k.startswith("a_")}
     options = {f"a_{k}": settings().get(f"{letter}_{k}", s.default) for k, s in VARIANT.items() if k.startswith("bn_")}
-    experiment = unflatten(values | options | {COUNT.key: 1, "a_batchnorm": True, "batch_size": 2})
+    of_batchnorm: dict[str, Value] = {"a_batchnorm": True, "a_normalizer": NONE}
+    experiment = unflatten(values | options | of_batchnorm | {COUNT.key: 1, "batch_size": 2})
     variant = experiment.variants[0]
     assert variant.batchnorm is not None
     training = replace(experiment.training, batch_size=int(settings()["batch_size"]))
@@ -156,6 +167,10 @@ def _more_about(letter: str) -> None:
                 control(own[f"{prefix}_{key}"])
     elif letter == "A":
         st.caption("Options of batchnorm stand here when it is on.")
+    kind = control(own[f"{prefix}_{NORMALIZER.key}"])
+    for kept, options in OPTIONS.items():
+        for name in options if kept == kind else ():
+            control(own[f"{prefix}_{FIELDS['normalizer'][name].key}"])
 
 
 def _own_architecture(prefix: str, own: dict[str, Setting]) -> None:

@@ -36,6 +36,30 @@ def test_a_control_changes_the_address() -> None:
     assert address(app) == {"variants": "2"}
 
 
+def test_another_normalizer_is_chosen_in_the_place_of_batchnorm_and_puts_it_away() -> None:
+    app = page(variants="2")
+    app.selectbox(key="b_normalizer").set_value("group").run()
+    assert app.toggle(key="b_batchnorm").value is False
+    assert address(app) == {"b_batchnorm": "off", "b_normalizer": "group"}
+    app.number_input(key="b_norm_groups").set_value(8).run()
+    assert address(app) == {"b_batchnorm": "off", "b_normalizer": "group", "b_norm_groups": "8"}
+    app.toggle(key="b_batchnorm").set_value(True).run()
+    assert app.selectbox(key="b_normalizer").value == "none"
+    assert address(app) == {"variants": "2"}
+
+
+def test_a_normalizer_that_does_not_fit_is_refused_with_the_reason_and_the_network_trains_without() -> None:
+    app = page(variants="2")
+    app.selectbox(key="b_normalizer").set_value("instance").run()
+    (told,) = [error.value for error in app.error]
+    assert told.startswith("b_normalizer: instance norm is over the places of a feature map")
+    assert told.endswith("Network B trains without.")
+    assert address(app) == {"b_batchnorm": "off"}
+    app.selectbox(key="architecture").set_value("lenet").run()
+    assert [error.value for error in app.error] == []
+    assert address(app)["b_normalizer"] == "instance"
+
+
 def test_the_preset_of_the_settings_is_named_at_once() -> None:
     app = page(variants="2")
     app.slider(key="hidden_layers").set_value(7).run()

@@ -10,7 +10,14 @@ from bnviz.experiment.comparison import (
     network_settings,
     special_settings,
 )
-from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
+from bnviz.experiment.config import (
+    BatchNormConfig,
+    Experiment,
+    NetworkConfig,
+    NormalizerConfig,
+    TrainingConfig,
+    Variant,
+)
 from bnviz.experiment.settings import SHARED, VARIANT
 from tests.builders import experiments
 
@@ -26,10 +33,13 @@ def test_titles_are_different_from_each_other() -> None:
 def test_every_setting_is_told_under_its_title() -> None:
     variant = Variant(NetworkConfig(init="rand", init_scale=0.01, activation="relu"), BatchNormConfig(affine=False))
     told = network_settings(TrainingConfig(learning_rate=0.5), variant)
-    assert {*told} == {s.title for s in (SHARED | VARIANT).values()} - {
+    other = network_settings(TRAINING, Variant(normalizer=NormalizerConfig("group", groups=8)))
+    assert (other["Normalization"], other["Groups"]) == ("group norm", "8")
+    assert {*told, *other} == {s.title for s in (SHARED | VARIANT).values()} - {
         "Init scale",
         "Batchnorm",
         "Noisy batchnorm",
+        "Instead of batchnorm",
     } | {"Normalization"}
     expected = {"Normalization": "batchnorm", "Init": "U[0,1) × 0.01", "Activation": "ReLU", "Learning rate": "0.5"}
     expected |= {"Learn γ and β": "off", "Place": "before the activation"}

@@ -94,7 +94,7 @@ class TestFeatureMaps:
         kernels = net.hidden[0].linear.weight.value[0].T.view(6, 1, 5, 5)
         maps = functional.conv2d(x.view(-1, 1, 28, 28), kernels, net.hidden[0].linear.bias.value[0, 0], padding=2)
         x_hat = functional.batch_norm(maps, None, None, training=True)
-        norm = net.hidden[0].before
+        (norm, _), *_ = net.norms_of(0)
         assert norm is not None
         out = torch.sigmoid(x_hat * norm.gamma.value[0] + norm.beta.value[0])
         found = convolved.variants[1]

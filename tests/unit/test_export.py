@@ -28,6 +28,7 @@ from bnviz.experiment.config import (
     Experiment,
     Init,
     NetworkConfig,
+    NormalizerConfig,
     TrainingConfig,
     Variant,
     replace,
@@ -225,6 +226,27 @@ CONVOLUTIONS = Experiment(
 )
 
 
+NORMALIZERS = Experiment(
+    TrainingConfig(steps=20, learning_rate=0.02, momentum=0.5, weight_decay=0.01),
+    (
+        Variant(CAREFUL, normalizer=NormalizerConfig("layer", eps=1e-3)),
+        Variant(CAREFUL, normalizer=NormalizerConfig("group", groups=4)),
+        Variant(CAREFUL, normalizer=NormalizerConfig("rms", affine=False)),
+        Variant(CAREFUL, normalizer=NormalizerConfig("weight")),
+    ),
+)
+MAPS = Experiment(
+    TrainingConfig(steps=20),
+    (
+        Variant(LENET, normalizer=NormalizerConfig("layer")),
+        Variant(LENET, normalizer=NormalizerConfig("group")),
+        Variant(LENET, normalizer=NormalizerConfig("instance", position="after")),
+        Variant(LENET, normalizer=NormalizerConfig("rms")),
+        Variant(LENET, normalizer=NormalizerConfig("weight", affine=False)),
+    ),
+)
+
+
 @pytest.fixture(scope="module")
 def sample_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("digits") / DIGITS_FILES["MNIST sample"]
@@ -255,8 +277,8 @@ class TestTheScript:
     @pytest.mark.slow
     @pytest.mark.parametrize(
         "experiment",
-        [Experiment(TrainingConfig(steps=20)), EVERYTHING, OPTIONS, CONVOLUTIONS],
-        ids=["twins", "everything", "batchnorm's options", "convolutions"],
+        [Experiment(TrainingConfig(steps=20)), EVERYTHING, OPTIONS, CONVOLUTIONS, NORMALIZERS, MAPS],
+        ids=["twins", "everything", "batchnorm's options", "convolutions", "normalizers", "of maps"],
     )
     def test_run_by_itself_gives_the_losses_of_the_trainer(
         self, experiment: Experiment, batches: Batches, tmp_path: Path, sample_file: Path
@@ -346,8 +368,8 @@ class TestTheScript:
     @settings(max_examples=20)
     @given(variants)
     def test_builds_every_network(self, variant: Variant) -> None:
-        small = replace(variant.network, hidden_layers=2, width=5)
-        script = loaded(Experiment(TrainingConfig(), (Variant(small, variant.batchnorm),)))
+        small = replace(variant.network, hidden_layers=2)
+        script = loaded(Experiment(TrainingConfig(), (replace(variant, network=small),)))
         assert script["NETWORKS"]["A"]()(torch.rand(4, 784)).shape == (4, 10)
 
     @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -424,7 +424,7 @@ class TestTheActivationFunction:
         ids=["none", "before", "after"],
     )
     def test_stands_above_what_really_goes_into_it(self, norm: BatchNormConfig | None, place: str) -> None:
-        assert input_place(Experiment(variants=(Variant(batchnorm=norm),)), 0) == place
+        assert input_place(Experiment(variants=(Variant(batchnorm=norm),)), 0, 0) == place
 
     def test_shades_where_it_is_flat_and_nowhere_else(self) -> None:
         flat: dict[Activation, list[tuple[float, float]]] = {

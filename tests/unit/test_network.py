@@ -126,12 +126,7 @@ def stacks_values(stack: Stack, place: int) -> Learned:
 
 def norms_at(stack: Stack, place: int) -> list[tuple[StackedBatchNorm, int]]:
     """The batchnorm layers of one network, each with the network's place in it."""
-    return [
-        (norm, place - group.start)
-        for layer in stack.hidden
-        for norm, group in ((layer.before, stack.before), (layer.after, stack.after))
-        if norm is not None and group.start <= place < group.stop
-    ]
+    return stack.norms_of(place)
 
 
 def torchs_values(network: nn.Sequential, of_gradients: bool = False) -> Learned:
@@ -267,10 +262,8 @@ class TestStochasticGradientDescent:
         stack.losses(torch.zeros(BATCH, PIXELS), torch.zeros(BATCH, dtype=torch.int64), "probe")
         for li in stack.linears():
             li.delta = torch.zeros_like(li.delta)
-        for layer in stack.hidden:
-            for norm in (layer.before, layer.after):
-                if norm is not None:
-                    norm.delta_gamma, norm.delta_beta = (torch.zeros_like(norm.gamma.value) for _ in range(2))
+        for _, norm in stack.placed():
+            norm.delta_gamma, norm.delta_beta = (torch.zeros_like(norm.gamma.value) for _ in range(2))
         stack.update(Sgd(0.5, 0.0, 0.1))
         for place, old in enumerate(before):
             found = stacks_values(stack, place)

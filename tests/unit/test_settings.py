@@ -19,6 +19,7 @@ from bnviz.experiment.config import (
     BatchNormConfig,
     Experiment,
     NetworkConfig,
+    NormalizerConfig,
     TrainingConfig,
     Variant,
     from_json,
@@ -27,10 +28,13 @@ from bnviz.experiment.config import (
     to_json,
 )
 from bnviz.experiment.settings import (
+    FIELDS,
+    NORMALIZER,
     SHARED,
     VARIANT,
     Setting,
     flatten,
+    mended,
     quoted,
     table,
     unflatten,
@@ -147,6 +151,8 @@ class TestTheTableOfSettings:
     def test_accepts_exactly_what_the_configuration_accepts(self, setting: Setting) -> None:
         prefix = "a_" if setting.key in VARIANT else ""
         on = {"a_batchnorm": "on", "batch_size": "64"}
+        if setting == NORMALIZER:
+            on = {"architecture": "lenet"}  # which every normalizer fits
         if setting.choices:
             for choice in setting.choices:
                 assert from_query(on | {prefix + setting.key: choice})[1] == []
@@ -159,6 +165,83 @@ class TestTheTableOfSettings:
     def test_names_no_letter_but_those_there_are(self) -> None:
         assert {key[0] for key in table() if re.match("[a-z]_", key)} == {*LETTERS.lower()}
         assert not any(key in table() for key in ("a_width", "a_hidden_layers", "a_activation"))
+
+
+INSTANCE = "normalizer: instance norm is over the places of a feature map, and a dense layer has none"
+REFUSED_COMBINATIONS: list[tuple[dict[str, str], str, str]] = [
+    ({"a_normalizer": "instance"}, "a_normalizer: instance norm", "architecture lenet"),
+    ({"a_normalizer": "group", "a_norm_groups": "3"}, "a_norm_groups: 3 groups", "one of 1, 2, 4, 8, 16, 32, 64. "),
+    ({"a_normalizer": "group", "a_norm_groups": "128"}, "a_norm_groups: 128 groups", "at least 2 values"),
+    (
+        {"a_normalizer": "group", "a_norm_groups": "4", "architecture": "lenet"},
+        "a_norm_groups: 4 groups do not part the 6 channels of hidden layer 1",
+        "give one of 1, 2. ",
+    ),
+    ({"a_normalizer": "group", "width": "1"}, "a_norm_groups: 2 groups", "a width from 2 to 512"),
+    ({"a_normalizer": "layer", "width": "1"}, "a_normalizer: one value", "a width from 2 to 512, or rms"),
+    ({"a_normalizer": "weight", "width": "1", "hidden_layers": "2"}, "a_normalizer: one value", "from 2 to 512"),
+    ({"b_normalizer": "layer", "b_batchnorm": "on"}, "b_normalizer: a network has one", "batchnorm off"),
+]
+
+
+class TestANormalizerInThePlaceOfBatchnorm:
+    def test_puts_batchnorm_away_in_an_address(self) -> None:
+        experiment, problems = from_query({"b_normalizer": "group", "b_norm_groups": "8"})
+        assert problems == []
+        assert experiment.variants[1] == Variant(normalizer=NormalizerConfig("group", 8))
+        assert to_query(experiment) == {"b_batchnorm": "off", "b_normalizer": "group", "b_norm_groups": "8"}
+
+    def test_is_the_same_with_options_that_its_kind_has_not(self) -> None:
+        assert NormalizerConfig("layer", groups=8) == NormalizerConfig("layer")
+        assert NormalizerConfig("weight", position="after") == NormalizerConfig("weight")
+
+    @pytest.mark.parametrize(("query", "begins", "allowed"), REFUSED_COMBINATIONS, ids=str)
+    def test_is_refused_in_an_address_where_it_makes_no_sense(
+        self, query: dict[str, str], begins: str, allowed: str
+    ) -> None:
+        experiment, (problem,) = from_query(query)
+        assert problem.startswith(begins)
+        assert allowed in problem
+        assert problem.endswith(". The default, none, is used.")
+        assert_harmless(problem)
+        assert all(v.normalizer is None for v in experiment.variants)
+        assert all(v.network.width == int(query.get("width", 128)) for v in experiment.variants)
+
+    @pytest.mark.parametrize(("query", "begins", "allowed"), REFUSED_COMBINATIONS, ids=str)
+    def test_is_left_out_by_the_controls_which_say_why(self, query: dict[str, str], begins: str, allowed: str) -> None:
+        values = {key: table()[key].parse(text) for key, text in query.items()}
+        experiment, (error,) = mended(values)
+        assert str(error).startswith(begins)
+        assert allowed.removesuffix(". ") in str(error)
+        assert all(v.normalizer is None for v in experiment.variants)
+
+    def test_is_refused_in_python(self) -> None:
+        for norm, network, words in (
+            (NormalizerConfig("instance"), NetworkConfig(), INSTANCE),
+            (NormalizerConfig("group", 3), NetworkConfig(), "norm_groups: 3 groups"),
+            (NormalizerConfig(), NetworkConfig(width=1), "normalizer: one value"),
+        ):
+            with pytest.raises(ValidationError, match=words):
+                Variant(network, normalizer=norm)
+        with pytest.raises(ValidationError, match="normalizer: a network has one"):
+            Variant(batchnorm=BatchNormConfig(), normalizer=NormalizerConfig())
+
+    def test_is_refused_in_a_file(self) -> None:
+        document = {"variants": [{"normalizer": {"kind": "instance"}}, {"normalizer": {"groups": 999}}, {}]}
+        experiment, problems = read_json(json.dumps(document))
+        assert len(problems) == 2
+        assert any(p.startswith(f"variants.A.{INSTANCE}") for p in problems)
+        assert "variants.B.normalizer.groups: '999' is not allowed; give a whole number from 1 to 256" in problems[1]
+        assert all(p.endswith(". The default is used.") for p in problems)
+        assert experiment.variants == (Variant(), Variant(normalizer=NormalizerConfig()), Variant())
+
+    def test_needs_no_batch_of_two(self) -> None:
+        experiment, problems = from_query({"batch_size": "1", "b_normalizer": "layer"})
+        assert (experiment.training.batch_size, problems) == (1, [])
+
+    def test_is_a_setting_with_every_field(self) -> None:
+        assert {f.name for f in fields(NormalizerConfig)} == {*FIELDS["normalizer"]}
+        assert {s.key for n, s in FIELDS["normalizer"].items() if n != "kind"} | {"normalizer"} <= {*VARIANT}
 
 
 class TestAnAddressThatAStrangerWrote:

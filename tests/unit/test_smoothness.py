@@ -31,7 +31,7 @@ def plain(stack: Stack, place: int) -> nn.Sequential:
     """The network at one place in PyTorch's own layers, in training mode."""
     layers: list[nn.Module] = []
     found = [norm for norm, _ in stack.norms_of(place)]
-    after = stack.after.start <= place < stack.after.stop
+    after = any(of.start <= place < of.stop for of, _ in stack.hidden[0].after)
     for i, linear in enumerate(stack.linears()):
         weight, bias = linear.weight.value[place], linear.bias.value[place, 0]
         layers.append(nn.Linear(*weight.shape))

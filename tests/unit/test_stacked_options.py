@@ -195,8 +195,7 @@ def test_population_statistics_of_the_first_layer_are_those_of_all_digits() -> N
     inputs = torch.baddbmm(
         net.hidden[0].linear.bias.value, images.expand(2, 24, 784), net.hidden[0].linear.weight.value
     )
-    norm = net.hidden[0].before
-    assert norm is not None
+    (norm, _), *_ = net.norms_of(0)
     assert norm.population is not None
     mean, var = norm.population
     torch.testing.assert_close(mean[0, 0], inputs[0].mean(0))

@@ -68,7 +68,7 @@ def added_networks(first: Variant) -> dict[str, Variant]:
     network = first.network
     found = {
         "without batchnorm" if first.batchnorm else "with batchnorm": replace(
-            first, batchnorm=None if first.batchnorm else BatchNormConfig()
+            first, batchnorm=None if first.batchnorm else BatchNormConfig(), normalizer=None
         ),
         f"with init {init_name('xavier_normal', 1.0)}": replace(
             first, network=replace(network, init="xavier_normal", init_scale=1.0)

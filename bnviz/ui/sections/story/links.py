@@ -10,7 +10,7 @@ from bnviz.experiment.chapter import Act, Page
 from bnviz.experiment.config import Experiment
 from bnviz.experiment.guesses import Recorded
 from bnviz.experiment.scenario import Scenario
-from bnviz.experiment.settings import unflatten
+from bnviz.experiment.settings import mended
 from bnviz.experiment.story import CHAPTERS
 from bnviz.ui.components.page_links import PageLink, page_links
 from bnviz.ui.web.scripts import page_url
@@ -79,7 +79,7 @@ def draw_further(pages: tuple[Page, ...], act: Act | None) -> None:
 def _page_address(name: Page) -> str:
     """A page's address with the settings of this session, which the page would else take back to the defaults."""
     if "settings" in st.session_state and name not in ("sweep", "results"):
-        return _with_settings(name, unflatten(st.session_state["settings"]))
+        return _with_settings(name, mended(st.session_state["settings"])[0])
     return page_url("" if name == "live_lab" else name)
 
 
