@@ -49,7 +49,10 @@ def clicked(key: str) -> None:
 
 
 with st.container(key="chart_sweep"):
-    if pictured is not None and len(pictured.axes) == 2:
+    if pictured is not None and pictured.kinds:
+        by_x = partial(clicked, "chart_sweep_normalizers")
+        live_chart("chart_sweep_normalizers", height=420, on_click=by_x, savable=True)
+    elif pictured is not None and len(pictured.axes) == 2:
         charts = [f"chart_sweep_{panel}" for panel in figures.sweep_panels(pictured)]
         for column, key in zip(st.columns(len(charts)), charts, strict=True):
             with column:
@@ -62,7 +65,11 @@ current = sweep_form.current_values(pictured) if pictured is not None else []
 
 
 def make_figures(sweep: Sweep, found: SweepResults) -> dict[str, Figure]:
-    """Return the figures of a sweep, by their charts' keys: lines over one axis, heat maps over two."""
+    """Return the figures of a sweep, by their charts' keys: lines over one axis, heat maps over two; a line for each
+    normalizer, if they are swept over."""
+    if sweep.kinds:
+        beside = [value for axis, value in zip(sweep.axes, current, strict=True) if axis is sweep.other_axis]
+        return {"chart_sweep_normalizers": figures.sweep_normalizers(sweep, found, metric, *beside)}
     if len(sweep.axes) == 1:
         return {"chart_sweep_lines": figures.sweep_lines(sweep, found, metric, *current)}
     return {

@@ -1,21 +1,23 @@
 """A sweep: the same network with one or two settings varied over a grid, without and with batchnorm, over seeds.
 
+One of them may be the normalizer, batchnorm among them; then there is nothing without and with it beside.
+
 Every network of a sweep is an `Experiment` of one variant, exactly what the live lab trains when it opens that cell.
 Ranges, titles and help texts of an axis are those of the setting it varies (`bnviz.experiment.settings`).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from functools import cached_property
 from itertools import pairwise, product
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from bnviz.experiment.config import (
     BATCH_OF_ONE,
+    LETTERS,
     STRICT,
     BatchNormConfig,
     CombinationError,
@@ -25,106 +27,19 @@ from bnviz.experiment.config import (
     Variant,
     replace,
 )
-from bnviz.experiment.settings import MLP_ONLY, SHARED, VARIANT, Setting, Value, as_text, quoted
+from bnviz.experiment.normalizers import MOST_GROUPS, NormalizerConfig
+from bnviz.experiment.settings import (
+    MLP_ONLY,
+    NONE,
+    NORMALIZER,
+    Value,
+    combination,
+)
+from bnviz.experiment.sweep_axes import AXES, BATCH, MAX_NETWORKS, Axis
 
 Compared = Literal["off", "on", "both"]
-Scale = Literal["linear", "log"]
 
-MAX_NETWORKS = 4096  # networks of one sweep
 MAX_SEEDS = 10
-AXES: dict[str, Setting] = {
-    key: (SHARED | VARIANT)[key]
-    for key in (
-        "init_scale",
-        "learning_rate",
-        "batch_size",
-        "hidden_layers",
-        "width",
-        "momentum",
-        "init",
-        "activation",
-        "bn_momentum",
-    )
-}
-
-
-@dataclass(frozen=True, config=STRICT)
-class Axis:
-    """One setting and the values that it takes: `count` of them from low to high, or those listed in `choices`.
-
-    Whole numbers are rounded, and each is taken once.
-    """
-
-    key: str
-    low: float | None = None
-    high: float | None = None
-    count: int | None = None
-    scale: Scale = "linear"
-    choices: tuple[Value, ...] = ()
-
-    @model_validator(mode="after")
-    def _is_sound(self) -> "Axis":
-        if self.key not in AXES:
-            raise ValueError(f"axis: {quoted(self.key)} is no setting to sweep over; give one of {', '.join(AXES)}")
-        if self.choices and not (self.low is self.high is self.count is None):
-            raise ValueError(f"{self.key}: give either choices, or low, high and count")
-        if not self.choices:
-            self._check_range()
-        for value in self.values:
-            self.setting.parse(as_text(value))
-        if len(set(self.values)) < len(self.values):
-            raise ValueError(f"{self.key}: every value may stand there once")
-        if len(self.values) < 2:
-            raise ValueError(f"{self.key}: an axis needs at least 2 different values, and this one has 1")
-        return self
-
-    def _check_range(self) -> None:
-        if self.setting.low is None:
-            raise ValueError(f"{self.key}: give choices, {self.setting.allowed}")
-        if self.low is None or self.high is None or self.count is None:
-            raise ValueError(f"{self.key}: give low, high and count, or choices")
-        if not 2 <= self.count <= MAX_NETWORKS:
-            raise ValueError(
-                f"{self.key}.count: {self.count} is not allowed; give a whole number from 2 to {MAX_NETWORKS}"
-            )
-        if self.scale == "log" and self.low <= 0:
-            raise ValueError(
-                f"{self.key}: a log range cannot start at {self.low:g}, because only positive numbers have a "
-                "logarithm; give a low above 0, or a linear range"
-            )
-        for end in (self.low, self.high):
-            self.setting.parse(as_text(int(end) if isinstance(self.setting.default, int) else end))
-        if not self.low < self.high:
-            raise ValueError(f"{self.key}: low, {self.low:g}, must be less than high, {self.high:g}")
-
-    @property
-    def setting(self) -> Setting:
-        return AXES[self.key]
-
-    @cached_property
-    def values(self) -> tuple[Value, ...]:
-        if self.choices:
-            number = isinstance(self.setting.default, float)
-            return tuple(float(v) if number and type(v) is int else v for v in self.choices)
-        assert self.low is not None
-        assert self.high is not None
-        assert self.count is not None
-        shares = [k / (self.count - 1) for k in range(self.count)]
-        if self.scale == "log":
-            ratio = self.high / self.low
-            found = [self.low * ratio**share for share in shares]
-        else:
-            found = [self.low + (self.high - self.low) * share for share in shares]
-        if isinstance(self.setting.default, int):
-            return tuple(dict.fromkeys(round(v) for v in found))
-        rounded = [float(f"{v:.6g}") for v in found]  # that an address can hold, and a reader can repeat
-        return (float(self.low), *rounded[1:-1], float(self.high))
-
-    @property
-    def labels(self) -> list[str]:
-        """Values in full, choices by their names; each label is different from the others."""
-        short = [f"{v:.6g}" if isinstance(v, float) else self.setting.name_of(v) for v in self.values]
-        return short if len(set(short)) == len(short) else [str(v) for v in self.values]
 
 
 def _default_axes() -> tuple[Axis, ...]:
@@ -134,9 +49,10 @@ def _default_axes() -> tuple[Axis, ...]:
 @dataclass(frozen=True, config=STRICT)
 class Sweep:
     """A grid of networks: one or two axes over a network and its training. options: of the networks with batchnorm.
+    groups: of those with group norm, on an axis of normalizers.
 
     Two definitions of the same networks are equal: what an axis varies has its first value in the other fields, and
-    options that no network has are the default ones.
+    options that no network has are the default ones; with an axis of normalizers batchnorm is "off".
     """
 
     axes: tuple[Axis, ...] = Field(default_factory=_default_axes)
@@ -145,6 +61,7 @@ class Sweep:
     training: TrainingConfig = TrainingConfig()
     network: NetworkConfig = NetworkConfig()
     options: BatchNormConfig = BatchNormConfig()
+    groups: int = Field(default=2, ge=1, le=MOST_GROUPS, title="Groups")
 
     @model_validator(mode="after")
     def _is_sound(self) -> "Sweep":
@@ -153,22 +70,45 @@ class Sweep:
         keys = [axis.key for axis in self.axes]
         if len(set(keys)) < len(keys):
             raise ValueError(f"axes: {keys[0]} stands there twice; give two different settings")
-        if self.batchnorm == "off" and "bn_momentum" in keys:
+        if self.kinds:
+            object.__setattr__(self, "batchnorm", "off")
+        if "group" not in self.kinds:
+            object.__setattr__(self, "groups", 2)
+        if not self.has_batchnorm and "bn_momentum" in keys:
             raise ValueError("bn_momentum: networks without batchnorm have none; choose batchnorm on or both")
         fixed = [key for key in keys if key in MLP_ONLY and self.network.architecture != "mlp"]
         if fixed:
             raise ValueError(f"{fixed[0]}: {self.network.architecture} has its own; choose architecture mlp")
         sizes = next((axis.values for axis in self.axes if axis.key == "batch_size"), (self.training.batch_size,))
-        if self.batchnorm != "off" and 1 in sizes:
+        if self.has_batchnorm and 1 in sizes:
             raise CombinationError("batch_size", BATCH_OF_ONE)
         if self.count > MAX_NETWORKS:
             raise ValueError(f"This is a sweep of {self.count:,} networks; at most {MAX_NETWORKS:,} are allowed")
-        if self.batchnorm == "off":
+        if not self.has_batchnorm:
             object.__setattr__(self, "options", BatchNormConfig())
         for axis in self.axes:
             for name, config in _set(self._configs, axis.key, axis.values[0]).items():
                 object.__setattr__(self, name, config)
+        for at in self._places() if self.kinds else ():
+            try:
+                self.experiment(at, False)
+            except ValidationError as error:  # a normalizer does not fit the network
+                raise combination(error) from error
         return self
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The normalizers on an axis, as it names them; none if there is no such axis."""
+        return next((tuple(map(str, axis.values)) for axis in self.axes if axis.key == NORMALIZER.key), ())
+
+    @property
+    def other_axis(self) -> Axis | None:
+        """The axis beside that of normalizers."""
+        return next((axis for axis in self.axes if axis.key != NORMALIZER.key), None)
+
+    @property
+    def has_batchnorm(self) -> bool:
+        return self.batchnorm != "off" or BATCH in self.kinds
 
     @property
     def normalized(self) -> tuple[bool, ...]:
@@ -191,22 +131,33 @@ class Sweep:
         for axis, index in zip(self.axes, place, strict=True):
             found |= _set(found, axis.key, axis.values[index])
         training = replace(found["training"], seed=(self.training.seed + seed) % 2**31)
-        return Experiment(training, (Variant(found["network"], found["options"] if normalized else None),))
+        at = zip(self.axes, place, strict=True)
+        kind: Any = next((axis.values[index] for axis, index in at if axis.key == NORMALIZER.key), NONE)
+        batchnorm = found["options"] if normalized or kind == BATCH else None
+        other = None if kind in (NONE, BATCH) else NormalizerConfig(kind, self.groups)
+        return Experiment(training, (Variant(found["network"], batchnorm, other),))
+
+    def _places(self) -> Iterator[tuple[int, ...]]:
+        return product(*(range(len(axis.values)) for axis in self.axes))
 
     def experiments(self) -> list[Experiment]:
         """Return every network, in the order of `shape`."""
-        grid = product(*(range(len(axis.values)) for axis in self.axes))
-        return [self.experiment(at, n, k) for at in grid for n in self.normalized for k in range(self.seeds)]
+        return [self.experiment(at, n, k) for at in self._places() for n in self.normalized for k in range(self.seeds)]
 
     def pair(self, place: Sequence[int]) -> Experiment:
-        """Return the networks of one cell side by side, with the first seed, as the live lab shows them."""
+        """Return the networks of one cell side by side, with the first seed, as the live lab shows them: without and
+        with batchnorm, or with the first normalizers of their axis."""
         found = [self.experiment(place, n) for n in self.normalized]
+        if self.kinds:
+            at = zip(self.axes, place, strict=True)
+            beside = [range(len(axis.values)) if axis.key == NORMALIZER.key else [index] for axis, index in at]
+            found = [self.experiment(at, False) for at in product(*beside)][: len(LETTERS)]
         return Experiment(found[0].training, tuple(e.variants[0] for e in found))
 
     @property
     def base(self) -> Experiment:
         """The network and training that the axes vary, as an experiment of one variant."""
-        options = None if self.batchnorm == "off" else self.options
+        options = self.options if self.has_batchnorm else None
         return Experiment(self.training, (Variant(self.network, options),))
 
     @property
@@ -223,7 +174,9 @@ class Sweep:
 
 
 def _set(configs: Mapping[str, Any], key: str, value: Value) -> dict[str, Any]:
-    """Return the one config that holds the setting, by its name, with another value."""
+    """Return the one config that holds the setting, by its name, with another value; none for a normalizer."""
+    if key == NORMALIZER.key:
+        return {}
     if key.startswith("bn_"):
         return {"options": replace(configs["options"], **{key.removeprefix("bn_"): value})}
     name = "training" if key in (f.name for f in fields(TrainingConfig)) else "network"
@@ -250,3 +203,6 @@ def stacks(experiments: Sequence[Experiment], most: int, workers: int = 1) -> li
         ends = [round(k * len(group) / count) for k in range(count + 1)]
         found += [group[a:b] for a, b in pairwise(ends)]
     return found
+
+
+__all__ = ["AXES", "BATCH", "MAX_NETWORKS", "MAX_SEEDS", "Axis", "Compared", "Sweep", "stacks"]

@@ -9,8 +9,9 @@ from pydantic_core import from_json as parse_json
 
 from bnviz.experiment import addresses
 from bnviz.experiment.config import BatchNormConfig
-from bnviz.experiment.settings import as_text, quoted
-from bnviz.experiment.sweep import AXES, MAX_NETWORKS, MAX_SEEDS, Axis, Sweep
+from bnviz.experiment.normalizers import MOST_GROUPS
+from bnviz.experiment.settings import NORMALIZER, as_text, quoted
+from bnviz.experiment.sweep import AXES, BATCH, MAX_NETWORKS, MAX_SEEDS, Axis, Sweep
 
 _SWEEP = TypeAdapter(Sweep)
 _ALLOWED: dict[object, str] = {
@@ -23,6 +24,7 @@ _ALLOWED: dict[object, str] = {
     "count": f"a whole number from 2 to {MAX_NETWORKS}",
     "scale": "linear or log",
     "choices": "a list of values",
+    "groups": f"a whole number from 1 to {MOST_GROUPS}",
 }
 
 
@@ -72,11 +74,15 @@ def _name(loc: tuple[int | str, ...]) -> str:
 def to_query(sweep: Sweep) -> dict[str, str]:
     """Return the sweep as parameters of an address: x, y, batchnorm, seeds, and what else differs from the defaults.
 
-    The keys of the rest are the live lab's own: shared settings bare, those of the network with `a_`.
+    With an axis of normalizers it has groups in the place of batchnorm. The keys of the rest are the live lab's own:
+    shared settings bare, those of the network with `a_`.
     """
     hidden = {"variants", "a_batchnorm", *(name for axis in sweep.axes for name in (axis.key, f"a_{axis.key}"))}
     query = {k: v for k, v in addresses.to_query(sweep.base).items() if k not in hidden}
     axes = {name: _axis_text(axis) for name, axis in zip("xy", sweep.axes, strict=False)}
+    if sweep.kinds:
+        axes |= {"groups": str(sweep.groups)} if "group" in sweep.kinds else {}
+        return axes | {"seeds": str(sweep.seeds)} | query
     return axes | {"batchnorm": sweep.batchnorm, "seeds": str(sweep.seeds)} | query
 
 
@@ -90,16 +96,19 @@ def _axis_text(axis: Axis) -> str:
 def from_query(params: Mapping[str, str]) -> tuple[Sweep, list[str]]:
     """Return the sweep of an address, and a sentence for each parameter that was refused; its default is used."""
     problems: list[str] = []
-    own = {name: params[name] for name in ("x", "y", "batchnorm", "seeds") if name in params}
-    normalized = "off" if own.get("batchnorm") == "off" else "on"
+    own = {name: params[name] for name in ("x", "y", "batchnorm", "seeds", "groups") if name in params}
+    kinds = [text.partition(":")[2].split(",") for text in own.values() if text.startswith(f"{NORMALIZER.key}:")]
+    without = BATCH not in kinds[0] if kinds else own.get("batchnorm") == "off"
+    normalized = "off" if without else "on"
     rest = {k: v for k, v in params.items() if k not in own} | {"variants": "1", "a_batchnorm": normalized}
     base, refused = addresses.from_query(rest)
     variant = base.variants[0]
     options = variant.batchnorm or BatchNormConfig()
     fields: dict[str, Any] = {"training": base.training, "network": variant.network, "options": options}
     given: dict[str, Any] = {name: own[name] for name in ("batchnorm",) if name in own}
-    if "seeds" in own:
-        given["seeds"] = int(own["seeds"]) if re.fullmatch("[0-9]{1,3}", own["seeds"]) else own["seeds"]
+    for name in ("seeds", "groups"):
+        if name in own:
+            given[name] = int(own[name]) if re.fullmatch("[0-9]{1,3}", own[name]) else own[name]
     if axes := [axis for name in "xy" if name in own and (axis := _axis(own[name], problems)) is not None]:
         given["axes"] = tuple(axes)
     for name, value in given.items():

@@ -28,3 +28,4 @@ from bnviz.figures.sharpness import *
 from bnviz.figures.shift import *
 from bnviz.figures.smoothness import *
 from bnviz.figures.sweep import *
+from bnviz.figures.sweep_normalizers import *

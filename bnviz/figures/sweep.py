@@ -22,7 +22,7 @@ from bnviz.figures.style import (
     swatch,
     typed,
 )
-from bnviz.figures.sweep_marks import cell_frame, mark, nearest, spacing
+from bnviz.figures.sweep_marks import along, cell_frame, mark, nearest, ordered, spacing
 from bnviz.records.frames import Floats
 from bnviz.records.sweep import METRICS, Cells, Metric, SweepResults, batchnorm_gain, cells
 
@@ -90,7 +90,7 @@ def sweep_lines(sweep: Sweep, found: SweepResults, metric: Metric, current: Valu
     of = cells(sweep, found, metric)
     (x,) = sweep.axes
     is_accuracy = metric == "test_accuracy"
-    order = _order(x)
+    order = ordered(x)
     y_range = {"range": [0, 100]} if is_accuracy else _loss_range(of)
     top = 100.0 if is_accuracy else 10 ** y_range["range"][1]
     data: list[Figure] = []
@@ -114,38 +114,27 @@ def sweep_lines(sweep: Sweep, found: SweepResults, metric: Metric, current: Valu
     }
 
 
-def _order(x: Axis) -> list[int]:
-    """The places of the values from left to right: numbers by size, names as they come."""
-    places = list(range(len(x.values)))
-    return places if x.setting.choices else sorted(places, key=lambda place: float(x.values[place]))
-
-
-def _along(x: Axis) -> list[float] | list[str]:
-    """Numbers by size, or the labels of names."""
-    return x.labels if x.setting.choices else sorted(float(value) for value in x.values)
-
-
 def _curve(
     sweep: Sweep, x: Axis, mean: Floats, spread: Floats, top: float, *, normalized: bool, log: bool
 ) -> list[Figure]:
     """The curve of the means, cut at `top`, and its band if there are several seeds."""
-    color, name, along = color_of(normalized=normalized), PANELS["on" if normalized else "off"], _along(x)
+    color, name, at = color_of(normalized=normalized), PANELS["on" if normalized else "off"], along(x)
     many = sweep.seeds > 1
     seeds = f" ± %{{customdata[1]:.4f}} ({sweep.seeds} seeds)" if many else ""
     hover = f"{x.setting.title} %{{text}}<br>{name}: %{{customdata[0]:.4f}}{seeds}<extra></extra>"
-    exact = {"customdata": typed(np.stack([mean, spread], 1)), "text": [x.labels[place] for place in _order(x)]}
+    exact = {"customdata": typed(np.stack([mean, spread], 1)), "text": [x.labels[place] for place in ordered(x)]}
     curve = line([], np.minimum(mean, top), color, name, hovertemplate=hover, **exact)
-    curve |= {"mode": "lines+markers", "marker": {"size": 6}, "x": along}
-    return [*(_band(along, mean, spread, color, log=log) if many else []), curve]
+    curve |= {"mode": "lines+markers", "marker": {"size": 6}, "x": at}
+    return [*(_band(at, mean, spread, color, log=log) if many else []), curve]
 
 
 def _lost(x: Axis, places: npt.NDArray[np.intp], height: float, *, normalized: bool) -> Figure:
     """Crosses near the top for networks that diverged, by their places from left to right."""
-    name, along, order = PANELS["on" if normalized else "off"], _along(x), _order(x)
+    name, at, order = PANELS["on" if normalized else "off"], along(x), ordered(x)
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": [along[place] for place in places],
+        "x": [at[place] for place in places],
         "text": [x.labels[order[place]] for place in places],
         "y": [height] * len(places),
         "yaxis": "y2",
@@ -157,20 +146,36 @@ def _lost(x: Axis, places: npt.NDArray[np.intp], height: float, *, normalized: b
 
 def sweep_place(sweep: Sweep, x: object, y: object) -> tuple[int, ...] | None:
     """Return which place of the grid a click on a chart meant: a cell by its labels, else the nearest value."""
-    along = sweep.axes[0]
+    first = sweep.axes[0]
+    if sweep.kinds:
+        return _place_along(sweep, x)
     if len(sweep.axes) == 2:
         labels = [axis.labels for axis in sweep.axes]
         return (labels[0].index(str(x)), labels[1].index(str(y))) if x in labels[0] and y in labels[1] else None
     if isinstance(x, int | float):
-        return (min(range(len(along.values)), key=lambda i: abs(float(along.values[i]) - x)),)
-    return (along.labels.index(str(x)),) if x in along.labels else None
+        return (min(range(len(first.values)), key=lambda i: abs(float(first.values[i]) - x)),)
+    return (first.labels.index(str(x)),) if x in first.labels else None
 
 
-def _band(along: Sequence[object], mean: Floats, spread: Floats, color: str, *, log: bool) -> list[Figure]:
+def _place_along(sweep: Sweep, x: object) -> tuple[int, ...] | None:
+    """The place of a click beside curves of normalizers, on the first of them."""
+    other = sweep.other_axis
+    if other is None:
+        return (0,)
+    if isinstance(x, int | float):
+        at = min(range(len(other.values)), key=lambda i: abs(float(other.values[i]) - x))
+    elif x in other.labels:
+        at = other.labels.index(str(x))
+    else:
+        return None
+    return tuple(at if axis is other else 0 for axis in sweep.axes)
+
+
+def _band(at: Sequence[object], mean: Floats, spread: Floats, color: str, *, log: bool) -> list[Figure]:
     low, high = mean - spread, mean + spread
     if log:
         low = np.maximum(low, mean / 10)  # a logarithmic axis has no place for zero
-    edge = {"type": "scatter", "mode": "lines", "x": list(along), "line": {"width": 0}, "hoverinfo": "skip"}
+    edge = {"type": "scatter", "mode": "lines", "x": list(at), "line": {"width": 0}, "hoverinfo": "skip"}
     return [
         edge | {"y": typed(low), "name": "low"},
         edge | {"y": typed(high), "name": "high", "fill": "tonexty", "fillcolor": faded(color, 0.18)},

@@ -37,6 +37,17 @@ def mark(x: Axis, current: Value | None) -> Figure:
     }
 
 
+def ordered(x: Axis) -> list[int]:
+    """Return the places of the values from left to right: numbers by size, names as they come."""
+    places = list(range(len(x.values)))
+    return places if x.setting.choices else sorted(places, key=lambda place: float(x.values[place]))
+
+
+def along(x: Axis) -> list[float] | list[str]:
+    """Return numbers by size, or the labels of names."""
+    return x.labels if x.setting.choices else sorted(float(value) for value in x.values)
+
+
 def nearest(axis: Axis, current: Value | None) -> int | None:
     """Return the place of the value nearest to the live lab's; None if the axis does not reach it."""
     if current is None or not _reaches(axis, current):

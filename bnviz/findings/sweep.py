@@ -1,9 +1,12 @@
 """What a finished sweep shows, in one sentence: for which settings training succeeds, without and with batchnorm."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from bnviz.experiment.layers import LN_10
+from bnviz.experiment.settings import NONE, NORMALIZER
 from bnviz.experiment.sweep import Axis, Sweep
 from bnviz.experiment.wording import counted, listed, significant
 from bnviz.records.frames import TRAINING_LOSS_STEPS
@@ -24,7 +27,10 @@ def sweep_findings(sweep: Sweep, found: SweepResults) -> list[str]:
         return []
     of = cells(sweep, found, "train_loss")
     succeeds: Flags = (of.mean < LEARNED_BELOW) & (of.diverged == 0)
-    told = [f"{CONDITIONS[n]} {_where(sweep, succeeds[..., k])}" for k, n in enumerate(sweep.normalized)]
+    if sweep.kinds:
+        told = _by_normalizer(sweep, succeeds[..., 0])
+    else:
+        told = [f"{CONDITIONS[n]} {_where(sweep.axes, succeeds[..., k])}" for k, n in enumerate(sweep.normalized)]
     meaning = (
         f"the mean training loss of the last {TRAINING_LOSS_STEPS} steps is below {LEARNED_BELOW:g}; guessing costs "
         f"ln 10 = {LN_10:.2f}"
@@ -32,10 +38,21 @@ def sweep_findings(sweep: Sweep, found: SweepResults) -> list[str]:
     return [f"Training succeeds {', '.join(told)} ({meaning})."]
 
 
-def _where(sweep: Sweep, succeeds: Flags) -> str:
-    if len(sweep.axes) == 2:
+def _by_normalizer(sweep: Sweep, succeeds: Flags) -> list[str]:
+    """Say of each normalizer for which values it succeeds; without another axis, which of them do."""
+    place, other = [axis.key for axis in sweep.axes].index(NORMALIZER.key), sweep.other_axis
+    if other is None:
+        return [_where(sweep.axes, succeeds)]
+    labels = zip(sweep.kinds, sweep.axes[place].labels, strict=True)
+    names = ["without a normalizer" if kind == NONE else f"with {name}" for kind, name in labels]
+    each = np.moveaxis(succeeds, place, 0)
+    return [f"{name} {_where((other,), own)}" for name, own in zip(names, each, strict=True)]
+
+
+def _where(axes: Sequence[Axis], succeeds: Flags) -> str:
+    if len(axes) == 2:
         return f"in {int(succeeds.sum())} of {counted(succeeds.size, 'cell')}"
-    (axis,) = sweep.axes
+    (axis,) = axes
     title = axis.setting.title.lower()
     if not succeeds.any():
         return f"for no {title} of these"

@@ -134,6 +134,20 @@ def test_a_hostile_address_gives_one_message_and_the_defaults() -> None:
     assert address(app) == {"variants": "2"}
 
 
+def test_a_sweep_over_normalizers_has_groups_in_the_place_of_batchnorm_and_says_what_does_not_fit() -> None:
+    app = page(ROOT / "pages" / "sweep.py")
+    app.selectbox(key="sweep_x").set_value("normalizer").run()
+    (told,) = [error.value for error in app.error]
+    assert told.startswith("normalizer: instance norm is over the places of a feature map")
+    app.multiselect(key="sweep_normalizer_choices").set_value(["none", "batch", "group"]).run()
+    app.number_input(key="sweep_groups").set_value(8)
+    app.selectbox(key="sweep_y").set_value("batch_size").run()
+    assert [error.value for error in app.error] == []
+    expected = {"x": "normalizer:none,batch,group", "groups": "8", "y": "batch_size:2..256:8:log"}
+    assert address(app).items() >= expected.items()
+    assert "batchnorm" not in address(app)
+
+
 def test_a_refused_sweep_leaves_all_that_stands_below_the_message_in_its_place() -> None:
     app = page(ROOT / "pages" / "sweep.py")
 

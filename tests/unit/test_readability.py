@@ -80,7 +80,6 @@ LONG_MODULES = {
     "pages/inside_batchnorm.py": (320, "nine short sections, each of words, controls and one figure call"),
     "bnviz/engine/run.py": (490, "one state machine: what a run is told, in one thread, with its recovery"),
     "bnviz/engine/sweeps.py": (400, "one state machine: the stacks of a sweep and the workers they are on"),
-    "bnviz/experiment/config.py": (320, "one table: each field with its range, title and help"),
     "bnviz/experiment/story.py": (311, "one table: the words of fourteen chapters"),
 }
 LONG_FUNCTIONS = {

@@ -14,6 +14,7 @@ from bnviz.experiment.config import (
     CLASSES,
     PIXELS,
     BatchNormConfig,
+    Experiment,
     Layer,
     NetworkConfig,
     NormalizerConfig,
@@ -26,6 +27,7 @@ from bnviz.nn.network import NetworkState, Stack
 from bnviz.nn.stacked_normalizers import NormalizerState, StackedGroupNorm, StackedWeightStandardization
 from bnviz.training.batches import Batches
 from bnviz.training.saving import restored, save
+from bnviz.training.sweep import SweepStack
 from bnviz.training.trainer import Trainer
 from tests.builders import torchs_activation
 
@@ -323,3 +325,17 @@ def test_a_run_goes_on_after_it_was_saved(batches: Batches) -> None:
     ours, theirs = trainer.advance(steps=2), restored(saved, batches).advance(steps=2)
     for a, b in zip(ours.variants, theirs.variants, strict=True):
         np.testing.assert_array_equal(a.losses, b.losses)
+
+
+def test_a_sweep_of_normalizers_goes_on_from_its_checkpoint(batches: Batches) -> None:
+    training = TrainingConfig(batch_size=8, steps=20, momentum=0.5)
+    experiments = [Experiment(training, (variant,)) for variant in mixed(DENSE)]
+    whole, part = (SweepStack(experiments, batches) for _ in range(2))
+    whole.advance()
+    part.advance()
+    rest = SweepStack(experiments, batches, part.save())
+    while not whole.finished:
+        whole.advance()
+        rest.advance()
+    np.testing.assert_array_equal(rest.found.train_loss, whole.found.train_loss)
+    np.testing.assert_array_equal(rest.found.test_loss, whole.found.test_loss)

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from bnviz.experiment import sweep_addresses
 from bnviz.experiment.addresses import from_query, to_query
-from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
+from bnviz.experiment.config import (
+    BatchNormConfig,
+    Experiment,
+    NetworkConfig,
+    NormalizerConfig,
+    TrainingConfig,
+    Variant,
+    replace,
+)
+from bnviz.experiment.naming import network_names
 from bnviz.experiment.sweep import AXES, MAX_NETWORKS, Axis, Sweep, stacks
 from tests.builders import values_of
 
@@ -65,8 +74,9 @@ class TestTheNetworks:
         setting = AXES[key]
         kind: Any = type(setting.default)
         choices = setting.choices or tuple(kind(v) for v in (setting.low or 0, setting.high or 0))
+        lenet = NetworkConfig(architecture="lenet" if key == "normalizer" else "mlp")  # which every normalizer fits
         sweep = (
-            Sweep((Axis(key, choices=choices),), "both", training=TrainingConfig(batch_size=4))
+            Sweep((Axis(key, choices=choices),), "both", training=TrainingConfig(batch_size=4), network=lenet)
             if key != ("batch_size")
             else Sweep((Axis(key, choices=(2, 8)),))
         )
@@ -85,6 +95,63 @@ class TestTheNetworks:
     def test_are_the_same_whatever_stands_in_the_place_of_what_an_axis_varies(self) -> None:
         other = replace(Sweep().network, init_scale=3.0)
         assert Sweep(network=other) == Sweep()
+
+
+NORMALIZERS = Axis("normalizer", choices=("none", "batch", "layer", "group"))
+SIZES = Axis("batch_size", choices=(2, 8))
+
+
+class TestAnAxisOfNormalizers:
+    def test_has_batchnorm_among_them_and_nothing_without_and_with_it(self) -> None:
+        sweep = Sweep((SIZES, NORMALIZERS), "both", seeds=3, groups=8)
+        assert sweep.shape == (2, 4, 1, 3)
+        found = [experiment.variants[0] for experiment in sweep.experiments()[:12:3]]
+        other = (NormalizerConfig("layer"), NormalizerConfig("group", 8))
+        assert found == [Variant(), Variant(batchnorm=BatchNormConfig()), *(Variant(normalizer=n) for n in other)]
+        assert sweep == Sweep((SIZES, NORMALIZERS), "off", seeds=3, groups=8)
+
+    def test_trains_its_networks_as_one_stack(self) -> None:
+        experiments = Sweep((SIZES, NORMALIZERS)).experiments()
+        assert sorted(map(sorted, stacks(experiments, 8))) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+    def test_opens_in_the_live_lab_with_all_of_them_side_by_side(self) -> None:
+        pair = Sweep((SIZES, NORMALIZERS)).pair([1, 2])
+        assert network_names(pair) == ("no batchnorm", "batchnorm", "layer norm", "group norm")
+        assert pair.training.batch_size == 8
+        assert from_query(to_query(pair)) == (pair, [])
+
+    def test_survives_an_address_with_options_of_batchnorm_and_groups(self) -> None:
+        for axis, options in (
+            (NORMALIZERS, BatchNormConfig(eps=0.5)),
+            (replace(NORMALIZERS, choices=("rms", "weight")), None),
+        ):
+            sweep = Sweep((axis, SIZES), options=options or BatchNormConfig(), groups=4)
+            assert sweep_addresses.from_query(sweep_addresses.to_query(sweep)) == (sweep, [])
+        assert sweep.groups == 2  # without group norm
+
+    @pytest.mark.parametrize(
+        ("document", "words"),
+        [
+            ({"axes": [{"key": "normalizer", "choices": ["none", "instance"]}]}, "normalizer: instance norm is over"),
+            (
+                {"axes": [{"key": "normalizer", "choices": ["layer", "group"]}], "groups": 3},
+                "norm_groups: 3 groups do not part the 128 neurons of hidden layer 1",
+            ),
+            (
+                {"axes": [{"key": "normalizer", "choices": ["layer", "rms"]}, {"key": "width", "choices": [1, 8]}]},
+                "normalizer: one value less its own mean is 0",
+            ),
+            (
+                {"axes": [{"key": "normalizer", "choices": ["layer", "batch"]}], "training": {"batch_size": 1}},
+                "batch_size: batchnorm needs a batch size from 2 to 1024",
+            ),
+            ({"groups": 0}, "groups: '0' is not allowed; give a whole number from 1 to 256"),
+        ],
+        ids=str,
+    )
+    def test_is_refused_if_one_of_them_does_not_fit(self, document: object, words: str) -> None:
+        with pytest.raises(ValueError, match=words):
+            sweep_addresses.from_json(json.dumps(document))
 
 
 class TestStacks:

@@ -8,7 +8,7 @@ import pytest
 
 from bnviz.experiment.sweep import Axis, Sweep
 from bnviz.export.sweep import from_parquet, rows, to_csv, to_parquet
-from bnviz.figures import sweep_lines, sweep_map, sweep_panels, sweep_place
+from bnviz.figures import sweep_lines, sweep_map, sweep_normalizers, sweep_panels, sweep_place
 from bnviz.figures.style import WITH, WITHOUT
 from bnviz.records.sweep import SweepResults
 from tests.builders import numbers
@@ -102,6 +102,57 @@ def test_a_click_means_a_cell_or_the_nearest_point() -> None:
     assert sweep_place(GRID, "2", "N(0,1)") is None
     assert sweep_place(LINE, 0.012, 1.0) == (1,)
     assert sweep_place(Sweep((GRID.axes[1],)), "zeros", 1.0) == (2,)
+
+
+NORMALIZERS = Axis("normalizer", choices=("none", "batch", "layer", "group"))
+SIZES = Axis("batch_size", choices=(32, 2, 8))
+
+
+@pytest.mark.parametrize("axes", [(NORMALIZERS, SIZES), (SIZES, NORMALIZERS)], ids=["first", "second"])
+def test_normalizers_are_curves_over_the_other_axis_told_apart_by_colour_and_mark(axes: tuple[Axis, ...]) -> None:
+    sweep = Sweep(axes, seeds=2)
+    results = SweepResults.nothing(sweep.count)
+    shape = [len(axis.values) for axis in axes]
+    of_cell = np.arange(12).reshape(shape) / 10
+    results.test_loss[:] = (of_cell[..., None] + [-0.01, 0.01]).ravel()
+    results.diverged[-2:] = True
+    drawn = sweep_normalizers(sweep, results, "test_loss", 8)
+    assert [curve["name"] for curve in drawn["data"]] == ["no normalizer", "batchnorm", "layer norm", "group norm"]
+    by_kind = of_cell if axes[0] is NORMALIZERS else of_cell.T
+    for curve, values in zip(drawn["data"], by_kind, strict=True):
+        assert list(curve["x"]) == [2.0, 8.0, 32.0]
+        expected = values[[1, 2, 0]].copy()
+        expected[np.isclose(expected, 1.1)] = np.nan  # both seeds diverged
+        np.testing.assert_allclose(numbers(curve["y"]), expected, atol=1e-6)
+    colors = [curve["line"]["color"] for curve in drawn["data"]]
+    assert (colors[0] in WITHOUT, colors[1] in WITH) == (True, True)
+    assert not {*colors[2:]} & {*WITH, *WITHOUT}
+    assert len({(c["line"]["color"], c["marker"]["symbol"]) for c in drawn["data"]}) == 4
+    assert "diverged: 2" in drawn["layout"]["meta"]["alt"]
+    assert sweep_place(sweep, 8.0, 0.3) == tuple(2 if axis is SIZES else 0 for axis in axes)
+
+
+def test_normalizers_alone_are_a_mark_each() -> None:
+    sweep = Sweep((NORMALIZERS,))
+    results = SweepResults.nothing(4)
+    results.test_accuracy[:] = [0.1, 0.5, 0.6, 0.7]
+    drawn = sweep_normalizers(sweep, results, "test_accuracy")
+    assert [list(curve["x"]) for curve in drawn["data"]] == [[name] for name in NORMALIZERS.labels]
+    assert [numbers(curve["y"])[0] for curve in drawn["data"]] == pytest.approx([10, 50, 60, 70])
+    assert drawn["layout"]["yaxis"]["range"] == [0, 100]
+    assert sweep_place(sweep, "layer norm", 60.0) == (0,)
+
+
+def test_rows_say_which_normalizer_and_whether_it_is_batchnorm() -> None:
+    sweep = Sweep((NORMALIZERS,))
+    table = rows(sweep, SweepResults.nothing(4))
+    assert [(row["normalizer"], row["batchnorm"]) for row in table] == [
+        ("none", False),
+        ("batch", True),
+        ("layer", False),
+        ("group", False),
+    ]
+    assert from_parquet(to_parquet(sweep, SweepResults.nothing(4)))[0] == sweep
 
 
 def test_a_table_has_a_row_a_network_and_a_gap_where_nothing_is_known(found: SweepResults) -> None:

@@ -44,6 +44,21 @@ def test_values_that_are_no_range_are_counted(losses: list[float], words: str) -
     assert f"without batchnorm {words} (" in said
 
 
+def test_of_normalizers_each_is_told_along_the_other_axis() -> None:
+    normalizers, sizes = Axis("normalizer", choices=("none", "batch", "rms")), Axis("batch_size", choices=(2, 8, 32))
+    losses = np.array([[2.3, 2.3, 0.3], [2.3, 0.3, 0.3], [0.3, 0.3, 0.3]])
+    told = (
+        "Training succeeds without a normalizer for batch size 32 alone, with batchnorm for batch size 8 to 32, with "
+        "RMS norm for every batch size of these ("
+    )
+    for axes, values in (((normalizers, sizes), losses), ((sizes, normalizers), losses.T)):
+        (said,) = sweep_findings(Sweep(axes), results(Sweep(axes), values.ravel().tolist()))
+        assert said.startswith(told)
+    alone = Sweep((normalizers,))
+    (said,) = sweep_findings(alone, results(alone, [2.3, 0.3, 0.3]))
+    assert said.startswith("Training succeeds for normalizer batchnorm and RMS norm (")
+
+
 def test_a_setting_with_a_network_that_diverged_does_not_succeed() -> None:
     sweep = Sweep(LINE.axes, batchnorm="off", seeds=2)
     found = results(sweep, [0.3] * 8)

@@ -1,4 +1,4 @@
-"""The controls that define a sweep: its axes, batchnorm off, on or both, and seeds.
+"""The controls that define a sweep: its axes, batchnorm off, on or both unless normalizers are swept, and seeds.
 
 As in `bnviz.ui.controls` a table in session state is the truth and a widget only shows it; the address bar holds the
 definition. What a setting's axis was last given is remembered while another setting is chosen.
@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from bnviz.experiment import sweep_addresses
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant
-from bnviz.experiment.settings import Setting, Value, as_text
+from bnviz.experiment.normalizers import MOST_GROUPS
+from bnviz.experiment.settings import NORMALIZER, Setting, Value, as_text
 from bnviz.experiment.sweep import AXES, MAX_NETWORKS, MAX_SEEDS, Axis, Sweep
 from bnviz.records.sweep import METRICS, Metric
 from bnviz.ui import controls, settings_table
@@ -40,14 +41,18 @@ def definition() -> Sweep | None:
         x = _axis("x", "Axis", list(AXES))
     with st.container(horizontal=True, vertical_alignment="bottom", key="sweep_axis_y"):
         y = _axis("y", "Second axis", [NONE, *(key for key in AXES if key != table["x"])])
+    compared, groups = "off", 2
     with st.container(horizontal=True, vertical_alignment="bottom", key="sweep_networks"):
-        compared = _choice("batchnorm", "Batchnorm", _COMPARED, "both")
+        if NORMALIZER.key in (table["x"], table["y"]):
+            groups = int(_number("groups", "Groups of group norm", 1, MOST_GROUPS, groups))
+        else:
+            compared = _choice("batchnorm", "Batchnorm", _COMPARED, "both")
         seeds = _number("seeds", "Seeds", 1, MAX_SEEDS, 1)
     refused = st.container(key="sweep_refused")  # always there: what comes and goes would mount all below it anew
     training, network, options = controls.base_sidebar([str(table["x"]), str(table["y"])])
     try:
         axes = tuple(Axis(**fields) for fields in (x, y) if fields)
-        found = Sweep(axes, compared, int(seeds), training, network, options)  # type: ignore[arg-type]  # one of _COMPARED
+        found = Sweep(axes, compared, int(seeds), training, network, options, groups)  # type: ignore[arg-type]  # one of _COMPARED
     except ValidationError as error:
         refused.error(f"{sweep_addresses.explain(error).rstrip('.')}.", icon=":material/error:")
         return None
@@ -74,7 +79,8 @@ def current_values(sweep: Sweep) -> list[Value]:
 
 def load(sweep: Sweep) -> None:
     """Set every control; only in a callback or before the controls are drawn."""
-    table: dict[str, Value | list[Value]] = {"batchnorm": sweep.batchnorm, "seeds": sweep.seeds, "y": NONE}
+    table: dict[str, Value | list[Value]] = {"seeds": sweep.seeds, "groups": sweep.groups, "y": NONE}
+    table["batchnorm"] = "both" if sweep.kinds else sweep.batchnorm
     for name, axis in zip("xy", sweep.axes, strict=False):
         table[name] = axis.key
         if axis.choices and not axis.setting.choices:  # a list of numbers, which the controls show as they are
