@@ -24,7 +24,8 @@ from bnviz.records.recipe import Recipe
 IDLE_BYTES = 200_000_000  # of the frames of films that nobody watches; the oldest go first
 FASTEST = 2000.0  # steps a second at which frames that are there already are shown at full speed
 REST = 0.05  # seconds that a watcher rests at most: a click should not wait longer
-FEW = 3  # watchers of a film, of whom each may get a trainer of its own for a smoother picture
+FEW = 3  # watchers of a film, of whom each may get a trainer of its own for a smoother picture ...
+SLOW = 10  # ... and of many each who wants so few steps a second: such a trainer has next to nothing to do
 DENSE = 20  # steps, at most, between two frames that many watch, each at a pace of its own
 WIDEST_GAP = 0.3  # seconds between recorded frames, at the pace of a watcher; above, it gets a trainer that makes more
 
@@ -239,9 +240,10 @@ class FilmedTrainer:
             steps = int(FASTEST * min(time.monotonic() - self._told, 1.0))
         if found := film.recorded(self._seen, steps):
             return found
-        # By steps and not by the clock, and never of many: a busy machine would get a trainer for each, and be busier.
+        # By steps and not by the clock, and of many only the slow ones: else a busy machine would get a trainer for
+        # each, and be busier.
         ahead = film.steps_to_next(self._seen)
-        if len(film.watchers) <= FEW and ahead > WIDEST_GAP * self.speed:
+        if (len(film.watchers) <= FEW or self.speed <= SLOW) and ahead > WIDEST_GAP * self.speed:
             self._go_alone()
         else:
             time.sleep(min(max(ahead - steps, 1) / min(self.speed, FASTEST), REST, interval))

@@ -238,6 +238,21 @@ def test_a_long_film_is_thinned_and_shows_the_same_history(
     assert Watcher(films).play().record == first.record == alone([], batches)
 
 
+@pytest.mark.parametrize(("speed", "made"), [(10.0, 1), (200.0, 0)], ids=["slow", "fast"])
+def test_among_many_only_who_is_slow_gets_a_trainer_where_frames_lie_far_apart(
+    films: Films, monkeypatch: pytest.MonkeyPatch, speed: float, made: int
+) -> None:
+    monkeypatch.setattr(films_module, "WIDEST_GAP", 0.3)
+    first, *others = [Watcher(films) for _ in range(films_module.FEW + 2)]
+    while not first.frame.finished:
+        first.advance(40)  # frames 40 steps apart: 4 s for one who wants ten steps a second
+    before = TrainerHere.made
+    others[0].trainer.speed = speed
+    others[0].trainer.advance(2, 0.1, evaluate=False, focus=FOCUS)
+    assert TrainerHere.made - before == made
+    assert others[0].play().record == first.record
+
+
 def test_a_single_step_is_one_step_also_where_others_took_many_at_once(films: Films) -> None:
     first = Watcher(films)
     while not first.frame.finished:
