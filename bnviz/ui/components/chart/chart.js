@@ -10,24 +10,12 @@ import { Plot } from "./plot.js";
 import { loadPlotly } from "./plotly.js";
 import { themeOf } from "./theme.js";
 import { unroll } from "./trail.js";
+import { firstTurn } from "./turns.js";
 import { Zoom } from "./zoom.js";
 
 const SETTLE = 150; // milliseconds without a figure until Plotly hears of marks that were moved without it ...
 const PAUSE = 2000; // ... and at most so many where figures come slowly: drawn in between, they would come slower yet
 const UNSEEN_EVERY = 500; // milliseconds between two drawings of a chart that is off the screen
-const SOON = 100; // milliseconds that a chart's first drawing waits at most while the browser is busy with the page ...
-const LATER = 1000; // ... and that of a chart off the screen
-
-/**
- * The browser has nothing else to do, or these milliseconds are over.
- *
- * @param {number} timeout
- */
-const idle = (timeout) =>
-  new Promise((resolve) => {
-    if ("requestIdleCallback" in window) requestIdleCallback(resolve, { timeout });
-    else setTimeout(resolve); // Safari
-  });
 
 /** @typedef {{ figure: Figure, url: string }} Delivery a figure, and where Plotly is found */
 /** @typedef {{ curve: number, x: number, y: number }} Point */
@@ -191,7 +179,7 @@ export class Chart {
     try {
       while (this.#next) {
         const plotly = await loadPlotly(this.#next.url);
-        if (!this.isReady) await this.#turn();
+        if (!this.isReady) await firstTurn(() => this.#isOnScreen);
         const { figure } = this.#next;
         this.#shown = this.#next;
         this.#next = undefined;
@@ -201,12 +189,6 @@ export class Chart {
     } finally {
       this.#isDrawing = false;
     }
-  }
-
-  /** The turn of a first drawing, which takes long: after the controls that come meanwhile, and after what is seen. */
-  async #turn() {
-    await idle(SOON);
-    if (!this.#isOnScreen) await idle(LATER);
   }
 
   /**

@@ -7,6 +7,7 @@
 
 import { MarkMover } from "./marks/mover.js";
 import { themeOf } from "./theme.js";
+import { inTurn } from "./turns.js";
 
 const CONFIG = { displayModeBar: false, scrollZoom: false }; // the bar covers what it belongs to, and uploads charts
 const AT_ONCE = { mode: "immediate", transition: { duration: 0 }, frame: { duration: 0, redraw: false } };
@@ -82,7 +83,7 @@ export class Plot {
     const { data, layout } = figure;
     const { still } = layout.meta;
     const isStill = (/** @type {Trace} */ { type }) => WHOLE.has(type) && Boolean(still) && still === this.#still;
-    if (shapeOf(div, figure) !== this.#shape) return this.react(plotly, figure);
+    if (shapeOf(div, figure) !== this.#shape) return inTurn(() => this.react(plotly, figure));
     if (mayMove && this.#move(data, isStill)) return true;
     const moving = data.flatMap((trace, index) => (WHOLE.has(trace.type) ? [] : [index]));
     if (this.isAhead || !data.every((trace) => !WHOLE.has(trace.type) || isStill(trace))) {
