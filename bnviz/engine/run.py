@@ -30,7 +30,7 @@ from bnviz.experiment.package import VERSION
 from bnviz.experiment.scenario import Change, Scenario
 from bnviz.records.frames import Focus, Frame
 from bnviz.records.ghosts import MOST_PINS, Ghost, Pin, ghosts_of
-from bnviz.records.history import History, View
+from bnviz.records.history import History, View, new_id
 from bnviz.records.kept_run import KeptRun
 from bnviz.records.live import State, Status
 from bnviz.records.notes import RunNote
@@ -131,11 +131,14 @@ class Run:
         self.speed = steps_per_second
         self._tell(lambda: self._set_speed(steps_per_second))
 
-    def pin(self) -> None:
-        """Keep the networks as they are now for comparison; the oldest of MOST_PINS pins gives way."""
+    def pin(self, view: View) -> Pin | None:
+        """Pin the networks of a view for comparison; the oldest of MOST_PINS pins gives way. Returns the pin."""
         number = 1 + max((pin.number for pin in self.pins), default=0)
-        if ghosts := ghosts_of(self.view(), f"{{}}, pin {number}"):
-            self.pins = (*self.pins, Pin(number, self.experiment, ghosts))[-MOST_PINS:]
+        # What goes on is kept once more, at its end.
+        kept_as = self.history.kept_as if self._state == "finished" else new_id()
+        if pin := Pin.of(view, number, kept_as):
+            self.pins = (*self.pins, pin)[-MOST_PINS:]
+        return pin
 
     def unpin(self, number: int) -> None:
         """Let go of one pin."""
@@ -160,7 +163,8 @@ class Run:
         """Return what it takes to bring a run to where this one is; None while it begins."""
         if self._repeated is not None or (place := self._trainer.place) is None:
             return self._repeated  # which it still has to become
-        return RunNote(*place, self._playing, self.speed, self.history.kept_as)
+        pins = tuple((pin.number, pin.kept_as) for pin in self.pins)
+        return RunNote(*place, self._playing, self.speed, self.history.kept_as, pins)
 
     def refresh_every(self, seconds: float) -> None:
         """Say how far apart frames may be for whoever looks; forgotten after a second."""

@@ -28,11 +28,18 @@ class Ghost:
 
 @dataclass(frozen=True)
 class Pin:
-    """A run that was pinned: its number, its experiment, and a ghost of each network."""
+    """A run that was pinned: its number, its experiment, a ghost of each network, and its id among kept runs."""
 
     number: int
     experiment: Experiment
     ghosts: tuple[Ghost, ...]
+    kept_as: str
+
+    @staticmethod
+    def of(view: View, number: int, kept_as: str) -> "Pin | None":
+        """Return the pin of a run as it is seen; None if nothing of it has been trained."""
+        ghosts = ghosts_of(view, f"{{}}, pin {number}")
+        return Pin(number, view.experiment, ghosts, kept_as) if ghosts else None
 
 
 def ghosts_of(view: View, name: str, places: Collection[int] = range(len(LETTERS))) -> tuple[Ghost, ...]:

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class RunNote:
     """A run after `tick` steps of its trainer. speed: steps a second, infinite for as fast as it goes. kept_as: its id
-    among the runs that are kept."""
+    among the runs that are kept. pins: number and id of those that are pinned beside it."""
 
     recipe: Recipe
     tick: int
     playing: bool
     speed: float
     kept_as: str
+    pins: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from bnviz.experiment import sweep_addresses
 from bnviz.experiment.config import STRICT
 from bnviz.export import recipe_document
 from bnviz.export.recipe_document import DocumentError
+from bnviz.records.ghosts import MOST_PINS
 from bnviz.records.notes import RunNote, SweepNote
 from bnviz.store.database import Database
 
@@ -33,6 +34,7 @@ class _RunState:
     playing: bool
     speed: Annotated[float, Field(gt=0)] | None  # None: as fast as it goes
     kept_as: Annotated[str, Field(max_length=64)]
+    pins: Annotated[tuple[tuple[int, str], ...], Field(max_length=MOST_PINS)] = ()
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -79,7 +81,7 @@ def _row(key: Key, note: Note) -> dict[str, Any]:
     else:
         speed = note.speed if math.isfinite(note.speed) else None
         what = recipe_document.to_json(note.recipe)
-        state = _RUN.dump_json(_RunState(note.tick, note.playing, speed, note.kept_as))
+        state = _RUN.dump_json(_RunState(note.tick, note.playing, speed, note.kept_as, note.pins))
     return {"tab": key[0], "place": key[1], "what": what, "state": state.decode()}
 
 
@@ -89,4 +91,4 @@ def _note(what: str, state: str) -> Note:
         return SweepNote(sweep_addresses.from_json(what), sweep.data, sweep.state)
     run = _RUN.validate_json(state)
     speed = math.inf if run.speed is None else run.speed
-    return RunNote(recipe_document.from_json(what), run.tick, run.playing, speed, run.kept_as)
+    return RunNote(recipe_document.from_json(what), run.tick, run.playing, speed, run.kept_as, run.pins)

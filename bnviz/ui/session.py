@@ -21,6 +21,7 @@ from bnviz.records.notes import RunNote, SweepNote
 from bnviz.ui import settings_table
 from bnviz.ui.components.browser_ids import assign_tab_id, tab_id
 from bnviz.ui.web.feed import Feed
+from bnviz.ui.web.kept import pins_of
 from bnviz.ui.web.server import labs, noted, use_local_engine
 
 
@@ -68,7 +69,8 @@ def show_refusals(engine: Engine) -> None:
 def claim_run(tab: str, experiment: Experiment, page: Page = "live") -> Run:
     """Return this tab's run of a page; stop the page with a message if there can be none."""
     before = _noted_run(tab, page)
-    return _owned(tab, lambda presence: presence.labs.claim(tab, presence.owner, experiment, page, before))
+    run = _owned(tab, lambda presence: presence.labs.claim(tab, presence.owner, experiment, page, before))
+    return _with_pins(run, before)
 
 
 def stage_run(tab: str, scenario: Scenario, watch: Watch | None) -> Run:
@@ -91,6 +93,12 @@ def _noted_run(tab: str, place: Place) -> RunNote | None:
     present()
     before = noted(tab, place)
     return before if isinstance(before, RunNote) else None
+
+
+def _with_pins(run: Run, before: RunNote | None) -> Run:
+    if before is not None and before.pins and not run.pins:
+        run.pins = pins_of(before)
+    return run
 
 
 def _owned(tab: str, claim: Callable[[Presence], tuple[str, Run]]) -> Run:
@@ -152,5 +160,5 @@ def find_run(tab: str) -> Run | None:
     before = _noted_run(tab, "live")
     if before is not None:
         with suppress(RefusedError):
-            presence.labs.claim(tab, presence.owner, before.recipe.newest, noted=before)
+            _with_pins(presence.labs.claim(tab, presence.owner, before.recipe.newest, noted=before)[1], before)
     return presence.labs.find(tab, presence.owner)

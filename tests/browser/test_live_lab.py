@@ -3,6 +3,8 @@
 import json
 import operator
 import re
+import sqlite3
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -283,12 +285,25 @@ def test_a_lost_connection_is_found_again_and_the_run_goes_on(lab: Lab) -> None:
     lab.complaints[:] = [c for c in lab.complaints if "when disconnected from server" not in c]
 
 
+def noted_pins(home: Path) -> bool:
+    """Whether a server has written down, in its database below `home`, that the run has a pin, and has kept that."""
+    with closing(sqlite3.connect(next(home.rglob("runs.sqlite")))) as connection:
+        notes = connection.execute("SELECT state FROM live").fetchall()
+        (kept,) = connection.execute("SELECT count(*) FROM runs").fetchone()
+    return kept == 1 and any('"pins":[[1,' in state for (state,) in notes)
+
+
 def test_a_server_that_comes_back_is_found_again(context: BrowserContext, tmp_path: Path) -> None:
     server = Server(tmp_path)
     try:
         lab = Lab(context.new_page(), server).open("?steps=100000&width=32")
         lab.click("play")
-        step = lab.wait_for_step(lambda step: step > 200)
+        lab.wait_for_step(lambda step: step > 200)
+        lab.click("pin")
+        pins = lab.page.locator("table", has_text="Pin")
+        pinned = pins.inner_text()
+        wait_for(lambda: noted_pins(tmp_path), "the pin in the logbook")
+        step = lab.step()
         server.process.kill()
         server.process.wait(START)
         server.start()
@@ -296,6 +311,8 @@ def test_a_server_that_comes_back_is_found_again(context: BrowserContext, tmp_pa
         assert lab.parameters()["width"] == "32"
         assert lab.wait_for_step(lambda now: now > step - 200) < 100_000  # a second of training at most was lost
         lab.wait_for_step(lambda now: now > step + 100)  # it goes on by itself
+        expect(lab.page.locator(".st-key-chart_loss .bnviz-notes")).to_contain_text("no batchnorm, pin 1")
+        expect(pins).to_have_text(pinned, use_inner_text=True)
     finally:
         server.stop()
 

@@ -99,7 +99,7 @@ class TestGhosts:
         training = replace(CARELESS.training, learning_rate=0.05)
         slower = replace(careless, experiment=replace(CARELESS, training=training))
         pins = [
-            Pin(number, view.experiment, ghosts_of(view, "{}")) for number, view in enumerate((careless, slower), 1)
+            Pin(number, view.experiment, ghosts_of(view, "{}"), "") for number, view in enumerate((careless, slower), 1)
         ]
         rows = pin_rows(pins)
         assert [(row["Pin"], row["Normalization"], row["Learning rate"]) for row in rows] == [

@@ -8,7 +8,9 @@ import streamlit as st
 from bnviz.engine.run import Run
 from bnviz.findings.live import live_findings
 from bnviz.findings.outcome import outcome
+from bnviz.records.ghosts import Pin
 from bnviz.records.history import History
+from bnviz.records.kept_run import KeptRun
 from bnviz.store.keeper import runs_are_kept
 from bnviz.ui.components.browser_ids import visitor_id
 from bnviz.ui.web.kept import keeper
@@ -27,10 +29,10 @@ def keep_at_its_end(run: Run) -> None:
         _keep(run, visitor)
 
 
-def keep_pinned(run: Run) -> None:
-    """Keep a run that was just pinned; it stays when room is needed."""
-    if (visitor := visitor_id()) is not None:
-        _keep(run, visitor, pinned=True)
+def keep_pinned(kept: KeptRun, pin: Pin) -> None:
+    """Keep a run as it was just pinned; it stays when room is needed."""
+    if (visitor := visitor_id()) is not None and runs_are_kept():
+        _hand_over(kept, pin.kept_as, visitor, pinned=True)
 
 
 def share_run(run: Run) -> None:
@@ -56,11 +58,15 @@ def _is_as_it_was_kept(run: Run) -> bool:
     )
 
 
-def _keep(run: Run, visitor: str, *, pinned: bool = False) -> str | None:
+def _keep(run: Run, visitor: str) -> str | None:
     """Hand a run over to be kept. Returns its id; None if it cannot be kept at this moment."""
     if (kept := run.kept()) is None:
         return None
     _kept.add(run.history)
+    _hand_over(kept, run.history.kept_as, visitor)
+    return run.history.kept_as
+
+
+def _hand_over(kept: KeptRun, run_id: str, visitor: str, *, pinned: bool = False) -> None:
     told = tuple(outcome(kept.view) or live_findings(kept.view))
-    keeper().keep(run_id := run.history.kept_as, kept.with_findings(told), visitor, pinned=pinned)
-    return run_id
+    keeper().keep(run_id, kept.with_findings(told), visitor, pinned=pinned)

@@ -21,8 +21,9 @@ def pin_button(run: Run) -> None:
 
 
 def _pin(run: Run) -> None:
-    run.pin()
-    keep_pinned(run)
+    kept = run.kept()
+    if (pin := run.pin(kept.view if kept else run.view())) and kept:
+        keep_pinned(kept, pin)
 
 
 def pin_table(run: Run) -> None:

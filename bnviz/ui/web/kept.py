@@ -3,6 +3,8 @@
 import time
 from threading import Lock
 
+from bnviz.records.ghosts import Pin
+from bnviz.records.notes import RunNote
 from bnviz.store.errors import StoreError
 from bnviz.store.keeper import Keeper
 from bnviz.store.store import Store
@@ -52,6 +54,15 @@ def keeper() -> Keeper:
         if not _keepers:
             _keepers.append(Keeper(store))
         return _keepers[0]
+
+
+def pins_of(note: RunNote) -> tuple[Pin, ...]:
+    """Return the pins of a run that an earlier server had, of what is kept of them."""
+    try:
+        found = ((number, kept_as, store().get(kept_as)) for number, kept_as in note.pins)
+        return tuple(pin for number, kept_as, kept in found if kept and (pin := Pin.of(kept.view, number, kept_as)))
+    except StoreError:
+        return ()
 
 
 def close() -> None:
