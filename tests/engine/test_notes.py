@@ -178,13 +178,13 @@ def test_a_sweep_goes_on_at_its_checkpoints_and_is_not_trained_twice(
 ) -> None:
     monkeypatch.setattr(sweeps, "SAVE_EVERY", 0.0)
     monkeypatch.setattr("bnviz.engine.in_worker.sweep_actor.SLICE", 0.02)
-    undisturbed = finished(SweepRun(engine, SWEEP, "MNIST sample"))
+    undisturbed = finished(SweepRun(engine, SWEEP, "MNIST"))
     labs = reborn()
     _, run = labs.start_sweep("tab", "owner", SWEEP)
     wait_until(lambda: has_checkpoints(store) and run.status.progress > 0.1, "checkpoints")
     run.pause()
     note = run.note()
-    assert note == SweepNote(SWEEP, "MNIST sample", "paused")
+    assert note == SweepNote(SWEEP, "MNIST", "paused")
     run.cancel()
 
     labs = reborn()
