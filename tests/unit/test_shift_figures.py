@@ -8,13 +8,13 @@ import pytest
 from bnviz import figures
 from bnviz.analysis import shift
 from bnviz.analysis.shift import ACTIVATION_INPUT
-from bnviz.experiment.config import Experiment, TrainingConfig, replace
+from bnviz.experiment.config import Experiment, NetworkConfig, TrainingConfig, replace
 from bnviz.figures.distributions import Kind
 from bnviz.figures.shift import MEASURES, MOST_LAYERS
 from bnviz.findings.shift import shift_findings
 from bnviz.records.answers import GradientShift
 from bnviz.records.frames import BINS
-from tests.builders import frame, numbers, variant_frame, view_of
+from tests.builders import frame, numbers, twins, variant_frame, view_of
 from tests.moving import TWINS, counted, layer, measurement, moving, replace_layer
 
 
@@ -96,7 +96,8 @@ class TestFigures:
 
     def test_a_deep_network_gets_some_panels_and_the_chosen_layer_among_them(self) -> None:
         layers = tuple(layer() for _ in range(20))
-        view = view_of(TWINS, *(frame(*(variant_frame(k * 100, [1.0] * k * 100, layers=layers),) * 2) for k in (0, 1)))
+        deep = twins(NetworkConfig(hidden_layers=20))
+        view = view_of(deep, *(frame(*(variant_frame(k * 100, [1.0] * k * 100, layers=layers),) * 2) for k in (0, 1)))
         words = figures.distribution_shift(view, place=ACTIVATION_INPUT, measure="distance", since="start", layer=6)
         titles = [a["title"]["text"] for key, a in words["layout"].items() if key.startswith("yaxis")]
         assert len(titles) == MOST_LAYERS
