@@ -18,7 +18,7 @@ from tests.running import wait_until
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "pages").glob("*.py"))
 BESIDE = ["app.py", *PAGES, ".streamlit/config.toml", "docs/results.json"]
-ENDINGS = ("*.py", "*.js", "*.css", "*.npz")
+ENDINGS = ("*.py", "*.js", "*.css", "*.gz")
 
 
 @pytest.fixture(scope="module")
