@@ -107,7 +107,7 @@ def speed_ratio() -> float:
     """Steps a second of a run at full speed while it is scanned, over those while it is not."""
     experiment = Experiment(TrainingConfig(steps=100_000))
     engine = Engine()
-    run = Run(engine, experiment, "MNIST sample", watch="landscape")
+    run = Run(engine, experiment, watch="landscape")
     question: LongQuestion[Slices] = LongQuestion()
     scan, ratios = LossSlices("random", 101, DIGITS, half_width=1.0, seed=0), []
     try:
@@ -135,7 +135,7 @@ def _steps(run: Run) -> float:
 
 def main() -> bool:
     """Print the ratios. Returns whether every one reached its target."""
-    batches = Batches(load("MNIST sample"))
+    batches = Batches(load())
     rows = [
         (f"{SIDE} x {SIDE} slice of 784-128-10 on {DIGITS:,} digits, {name}, over a plain loop", ratio, SLICE_TARGET)
         for name, ratio in zip(("no batchnorm", "batchnorm"), slice_ratios(batches), strict=True)

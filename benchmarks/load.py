@@ -43,7 +43,7 @@ from bnviz.records.frames import Focus
 torch.set_num_threads(1)
 reuse_memory()
 experiment = Experiment()
-actor = TrainerActor(replace(experiment, training=replace(experiment.training, steps=100_000)), "MNIST sample")
+actor = TrainerActor(replace(experiment, training=replace(experiment.training, steps=100_000)))
 begin, frame = time.perf_counter(), actor.advance(0, None, True, Focus())
 while time.perf_counter() - begin < float(sys.argv[1]):
     frame = actor.advance(None, SHORTEST_INTERVAL, False, Focus())

@@ -66,7 +66,7 @@ def _least(work: Callable[[], object]) -> float:
 
 def main() -> bool:
     """Print the table. Returns whether every network can be shown often enough: 25 times a second, large ones 10."""
-    batches = Batches(load("MNIST sample"))
+    batches = Batches(load())
     rows = [measure(name, batches) for name in NETWORKS]
     print("networks | moving look / step | moving look / complete look | frames a second | share of training")
     print("-------- |                --: |                         --: |             --: |               --:")

@@ -20,7 +20,7 @@ def main() -> None:
     engine = Engine()
     try:
         engine.client.wait_for_workers(2)
-        run = SweepRun(engine, Sweep((Axis("init_scale", 1e-3, 100.0, 256, "log"),)), "MNIST sample")
+        run = SweepRun(engine, Sweep((Axis("init_scale", 1e-3, 100.0, 256, "log"),)))
         peak = 0.0
         while not run.wait(0.1):
             peak = max(peak, resident())

@@ -31,11 +31,11 @@ def five_layers() -> KeptRun:
     network = NetworkConfig(hidden_layers=5, init="xavier_normal")
     training = TrainingConfig(steps=20_000, batch_size=2, learning_rate=0.01)
     experiment = Experiment(training, (Variant(network), Variant(network, BatchNormConfig())))
-    trainer, history = Trainer(training, experiment.variants, Batches(load("MNIST sample"))), History(experiment)
+    trainer, history = Trainer(training, experiment.variants, Batches(load())), History(experiment)
     history.add(trainer.advance(steps=0))
     while not trainer.finished:
         history.add(trainer.advance())
-    return KeptRun(Recipe(experiment, "MNIST sample"), __version__, history.view())
+    return KeptRun(Recipe(experiment), __version__, history.view())
 
 
 def filled(url: str, run: KeptRun) -> Store:

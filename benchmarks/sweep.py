@@ -89,7 +89,7 @@ def engine_of(workers: int) -> Iterator[Engine]:
 
 def rate_on(engine: Engine, sweep: Sweep, seconds: float = 6.0) -> float:
     """Network-steps a second once all workers train."""
-    run = SweepRun(engine, sweep, "MNIST sample")
+    run = SweepRun(engine, sweep)
     try:
         while run.status.progress == 0:
             time.sleep(0.05)
@@ -119,13 +119,13 @@ def beside_a_live_run() -> float:
     """What is left of a live run's speed while a sweep trains on the same workers."""
     long, experiment = replace(GRID, training=TrainingConfig(steps=100_000)), Experiment(TrainingConfig(steps=100_000))
     with engine_of(2) as engine:
-        run = Run(engine, experiment, "MNIST sample")
+        run = Run(engine, experiment)
         run.play()
         try:
             ratios = []
             for _ in range(3):
                 alone = _steps(run)
-                sweep = SweepRun(engine, long, "MNIST sample")
+                sweep = SweepRun(engine, long)
                 while sweep.status.progress == 0:
                     time.sleep(0.05)
                 ratios.append(_steps(run) / alone)
@@ -151,7 +151,7 @@ def memory() -> float:
 def main() -> bool:
     """Print the figures. Returns whether every one keeps its promise."""
     os.environ.setdefault("BNVIZ_DEVICE", "cpu")
-    batches = Batches(load("MNIST sample"))
+    batches = Batches(load())
     rate, ratio, share = against_a_plain_loop(batches)
     costs = cost_of_more(batches)
     sweep, products = scaling()

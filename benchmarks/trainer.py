@@ -128,7 +128,7 @@ def _seconds(work: Callable[[], None]) -> float:
 
 def main() -> bool:
     """Print the table. Returns whether every ratio reached its target."""
-    batches = Batches(load("MNIST sample"))
+    batches = Batches(load())
     rows = [
         compare("2 perceptrons", MLP, 2, 1.1, batches),
         compare("8 perceptrons", MLP, 8, 1.4, batches),

@@ -6,8 +6,8 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.analysis.initialization import expected_propagation
-from bnviz.data import DataName
 from bnviz.engine.in_worker import initialization_tasks
+from bnviz.experiment.choices import DataName
 from bnviz.experiment.config import NetworkConfig, replace
 from bnviz.experiment.inits import SCHEMES
 from bnviz.experiment.wording import counted

@@ -14,6 +14,7 @@ from bnviz.records.history import View
 from bnviz.ui import controls, page, session, settings_table
 from bnviz.ui.news import FINDINGS, NOTICE, STATUS, publish
 from bnviz.ui.sections import sharing
+from bnviz.ui.sections.data_set import choose_data
 from bnviz.ui.sections.keeping import keep_at_its_end, share_run
 from bnviz.ui.sections.lab_charts import first_charts, more_charts
 from bnviz.ui.sections.networks import network_bar, weights_are_kept
@@ -40,7 +41,7 @@ with first_screen:
     network_bar(experiment)
     keep_at_its_end(run)
     past = rewound(run)
-    sharing.data_badge(run)
+    choose_data(run)
     with share:
         share_run(run)
         sharing.files(run)

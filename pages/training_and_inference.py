@@ -87,7 +87,7 @@ def name_network() -> None:
     """Write which network is shown and how it differs from the live lab's; offer to train the lab's here."""
     different = differences(run.experiment, lab_network)
     st.markdown(
-        f"Shown: **{network_in_words(run.experiment.variants[0])}**, on {run.data}. "
+        f"Shown: **{network_in_words(run.experiment.variants[0])}**, on {run.experiment.training.data}. "
         + (f"The live lab's network has {listed(different)}. " if different else "It is the live lab's network. ")
         + "This page measures more than the lab, so it trains the network itself.",
         width="stretch",

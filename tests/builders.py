@@ -241,7 +241,7 @@ MADE_UP_CHART = Chart(
     "Accuracy", "rate", "accuracy (%)", (Line("with batchnorm", (0.1, 1.0), (90.0, None), True),), log_x=True
 )
 MADE_UP_RESULTS = Results(
-    "MNIST sample",
+    "MNIST",
     1,
     True,
     0.6,

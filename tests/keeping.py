@@ -136,12 +136,11 @@ def made_up_run(
     points: int = 10,
     edits: Sequence[tuple[int, Edit]] = (),
     watch: Watch | None = None,
-    data: str = "MNIST sample",
 ) -> KeptRun:
     """A run that began with the experiment; its view is that of the last edit's."""
     now = edits[-1][1].experiment if edits else experiment
     view = MadeUp(seed).view(now, frames, points)
-    recipe = Recipe(experiment, data, watch, tuple(edits))  # type: ignore[arg-type]
+    recipe = Recipe(experiment, watch, tuple(edits))
     return KeptRun(recipe, "0.1.0", view, ("Both networks learn.",))
 
 

@@ -24,9 +24,14 @@ def show_status() -> int:
 def fetch(name: Downloaded) -> int:
     """Download a set and print what is there then; return 0, or 1 if it could not be downloaded."""
 
+    told = (0, -1)  # file, and tenths of it
+
     def report(progress: DownloadProgress) -> None:
-        if progress.done:
-            print(f"{progress.number}/{progress.file_count} {progress.file}", flush=True)
+        nonlocal told
+        tenths = 10 if progress.done else int(10 * progress.received / progress.total) if progress.total else 0
+        if (progress.number, tenths) > told:
+            told = progress.number, tenths
+            print(f"{progress.number}/{progress.file_count} {progress.file} {10 * tenths}%", flush=True)
 
     try:
         download(name, report)

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bnviz.data import DataUnavailableError, require
 from bnviz.experiment.sweep import Sweep
 from bnviz.experiment.sweep_addresses import from_json
 from bnviz.export.sweep import write
@@ -26,7 +27,8 @@ def run(definition: Path, out: Path) -> int:
         if not out.parent.is_dir():
             raise ValueError(f"--out: {out.parent} is no folder")
         sweep = _read(definition)
-    except ValueError as error:
+        require(sweep.training.data)
+    except (ValueError, DataUnavailableError) as error:
         print(f"bnviz sweep: {error}", file=sys.stderr)
         return 2
     from bnviz.engine.cluster import Engine, EngineUnavailableError
@@ -39,7 +41,7 @@ def run(definition: Path, out: Path) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    training = SweepRun(engine, sweep, "MNIST")
+    training = SweepRun(engine, sweep)
     try:
         code = _followed(training)
         if (found := training.found()).steps.any():
@@ -63,7 +65,7 @@ def _read(definition: Path) -> Sweep:
 def _followed(training: "SweepRun") -> int:
     """Say on stderr how far the sweep is, until it ends; return the exit code."""
     sweep: Sweep = training.sweep
-    print(f"{sweep.count:,} networks, {sweep.training.steps:,} steps, {training.data}", file=sys.stderr)
+    print(f"{sweep.count:,} networks, {sweep.training.steps:,} steps, {sweep.training.data}", file=sys.stderr)
     try:
         while not training.wait(TELL_EVERY):
             now = training.status

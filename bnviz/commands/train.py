@@ -31,7 +31,8 @@ def run(given: Mapping[str, Value], file: str | None = None, json_only: bool = F
         experiment = _experiment(given, file)
         if fold is not None:
             _require_foldable(experiment, fold)
-    except ValueError as error:
+        digits = load(experiment.training.data)
+    except (ValueError, OSError) as error:
         print(f"bnviz train: {error}", file=sys.stderr)
         return 2
     import torch
@@ -40,7 +41,6 @@ def run(given: Mapping[str, Value], file: str | None = None, json_only: bool = F
     from bnviz.training.trainer import Trainer
 
     torch.set_num_threads(1)  # one thread is fastest for networks of this size, and the same bits everywhere
-    digits = load()
     trainer = Trainer(experiment.training, experiment.variants, Batches(digits))
     frame = trainer.advance(steps=0)
     losses: list[list[float]] = [[] for _ in experiment.variants]

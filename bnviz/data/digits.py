@@ -3,15 +3,13 @@
 import io
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bnviz.data import files
-from bnviz.data.files import Downloaded
-
-DataName = Literal["MNIST", "MNIST sample", Downloaded]
+from bnviz.experiment.choices import DataName
 
 DATA_NAMES: tuple[DataName, ...] = get_args(DataName)
 SAMPLE = (10_000, 2_000)  # the first training and test digits of MNIST, which earlier versions came with
@@ -52,12 +50,14 @@ def require(name: DataName) -> None:
     """Raise DataUnavailableError, with what to do, if a set is not there as it must be."""
     if name not in files.SOURCES:
         return
-    faults = [f"{file.name} is {file.state}" for file in files.check(name) if not file.ok]
-    if faults:
-        raise DataUnavailableError(
-            f"{name} is not in {files.folder_of(name)}: {', '.join(faults)}. Download it with "
-            f"python -m bnviz data download {name}."
-        )
+    found = files.check(name)
+    if all(file.ok for file in found):
+        return
+    faults = ", ".join(f"{file.name} is {file.state}" for file in found if not file.ok)
+    why = "is not on this machine" if all(file.state == "missing" for file in found) else f"cannot be used: {faults}"
+    raise DataUnavailableError(
+        f"{name} {why}. Download it in the live lab, or with python -m bnviz data download {name}."
+    )
 
 
 def as_npz(name: DataName) -> bytes:

@@ -17,7 +17,6 @@ from distributed import Client, Future
 from distributed.client import ClosedClientError
 from distributed.comm.core import CommClosedError
 
-from bnviz.data import DataName
 from bnviz.engine import own_cluster
 from bnviz.engine.bell import Bell
 from bnviz.engine.in_worker.trainer_actor import TrainerActor
@@ -78,7 +77,7 @@ class Engine:
     def from_environment() -> "Engine":
         return Engine(os.environ.get(SCHEDULER) or None)
 
-    def start(self, experiment: Experiment, data: DataName, watch: Watch | None = None) -> "Future[Any]":
+    def start(self, experiment: Experiment, watch: Watch | None = None) -> "Future[Any]":
         """Make a TrainerActor on the worker that holds the fewest; the future's result is Dask's proxy for it.
 
         If every worker was lost, waits for one. Raises EngineUnavailableError if none comes back.
@@ -86,7 +85,7 @@ class Engine:
         until = time.monotonic() + START_TIMEOUT
         while True:
             if (chosen := self._reserve()) is not None:
-                if (future := self._make(*chosen, TrainerActor, experiment, data, watch)) is not None:
+                if (future := self._make(*chosen, TrainerActor, experiment, watch)) is not None:
                     return future
             elif self.refused:
                 raise EngineUnavailableError(f"No training worker can be used: {self._refusals()}")

@@ -161,7 +161,7 @@ class Film:
 
     def _replayed(self, goal: Frame, like: ReplayedTrainer | None = None) -> ReplayedTrainer:
         """Return a new trainer that stands where `goal` is. like: one that was saved now and then on its way."""
-        trainer = ReplayedTrainer(self._engine, self.recipe.data, self.recipe.watch)
+        trainer = ReplayedTrainer(self._engine, self.recipe.watch)
         with freed_on_error(trainer):
             trainer.resume(self.recipe.experiment, self.recipe.changes, goal, like.saved if like is not None else None)
         return trainer

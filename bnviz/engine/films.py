@@ -8,7 +8,6 @@ from dataclasses import replace
 from threading import Lock
 from typing import Protocol
 
-from bnviz.data import DataName
 from bnviz.engine.cluster import Engine
 from bnviz.engine.film import Film, frames_of
 from bnviz.engine.remote import WorkerLostError
@@ -50,9 +49,9 @@ class Films:
         self._making: defaultdict[Recipe, Lock] = defaultdict(Lock)
         self._sizes: dict[Recipe, int] = {}  # bytes of those that nobody watches
 
-    def trainer(self, data: DataName, watch: Watch | None) -> "FilmedTrainer":
+    def trainer(self, watch: Watch | None) -> "FilmedTrainer":
         """Return the trainer of one run."""
-        return FilmedTrainer(self, data, watch)
+        return FilmedTrainer(self, watch)
 
     def open(self, recipe: Recipe, who: object, focus: Focus) -> Film:
         """Return the film of a recipe without changes, which one more watches."""
@@ -61,7 +60,7 @@ class Films:
                 return film
             if (known := self._library and self._library.film(recipe)) and (frames := frames_of(known.view)):
                 return self._add(Film.recorded_before(self._engine, recipe, frames), who, focus)
-            trainer = ReplayedTrainer(self._engine, recipe.data, recipe.watch)
+            trainer = ReplayedTrainer(self._engine, recipe.watch)
             first = trainer.start(recipe.experiment, focus)
             return self._add(Film(self._engine, recipe, first, trainer), who, focus)
 
@@ -143,8 +142,8 @@ class FilmedTrainer:
     A call raises WorkerLostError if the worker is gone; then `recover`.
     """
 
-    def __init__(self, films: Films, data: DataName, watch: Watch | None) -> None:
-        self._films, self._data, self._watch = films, data, watch
+    def __init__(self, films: Films, watch: Watch | None) -> None:
+        self._films, self._watch = films, watch
         self._film: Film | None = None
         self._left: Recipe | None = None  # what it showed when it was stopped
         self._seen: Frame  # what the run shows
@@ -170,7 +169,7 @@ class FilmedTrainer:
     def start(self, experiment: Experiment, focus: Focus) -> Frame:
         """Begin with `experiment` at step 0."""
         self.stop()
-        self._film = self._films.open(Recipe(experiment, self._data, self._watch), self, focus)
+        self._film = self._films.open(Recipe(experiment, self._watch), self, focus)
         return self._show(self._film.first)
 
     def resume(self, recipe: Recipe, frame: Frame) -> Frame:

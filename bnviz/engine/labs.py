@@ -86,11 +86,10 @@ class Labs:
             self._make_room()
             watch = None if page == "live" else page
             if noted is not None and tab == asked and noted.recipe.watch == watch:
-                experiment, data = noted.recipe.newest, noted.recipe.data
-                run = Run(self.engine, experiment, data, watch=watch, films=self.films, note=noted)
+                run = Run(self.engine, noted.recipe.newest, watch=watch, films=self.films, note=noted)
                 run.set_speed(noted.speed)
             else:
-                run = Run(self.engine, experiment, "MNIST", watch=watch, films=self.films)
+                run = Run(self.engine, experiment, watch=watch, films=self.films)
                 run.set_speed(SPEEDS[FIRST_SPEED])
                 if self.gave_way(tab, page):
                     run.say(GAVE_WAY)
@@ -109,7 +108,7 @@ class Labs:
 
     def start_sweep(self, tab: str, owner: str, sweep: Sweep, place: SweepPlace = "sweep") -> tuple[str, SweepRun]:
         """Start a sweep in place of the one that the tab may have. Returns as `claim` does; raises RefusedError."""
-        return self._begin_sweep(tab, owner, SweepNote(sweep, "MNIST", "running"), place)
+        return self._begin_sweep(tab, owner, SweepNote(sweep, "running"), place)
 
     def go_on_with_sweep(self, tab: str, owner: str, noted: SweepNote, place: SweepPlace) -> None:
         """Give a tab the sweep that an earlier server had for it, unless it has one or is another's; RefusedError."""
@@ -122,7 +121,7 @@ class Labs:
         with self._lock:
             tab = self._own(tab, owner)
             self._clear(tab, place, owner, SWEEP_COST)
-            run = SweepRun(self.engine, note.sweep, note.data, memory=self._memory, state=note.state)
+            run = SweepRun(self.engine, note.sweep, memory=self._memory, state=note.state)
             self._labs[tab, place] = _Lab(run, owner)
             return tab, run
 
@@ -146,7 +145,7 @@ class Labs:
             lab = self._labs.get((tab, "story"))
             if lab is None or (run := cast(Run, lab.run)).scenario != scenario or run.watch != watch:
                 self._clear(tab, "story", owner)
-                begins = (self.engine, scenario.experiment, noted.recipe.data if noted else "MNIST")
+                begins = self.engine, scenario.experiment
                 run = Run(*begins, watch=watch, changes=scenario.changes, films=self.films, note=noted)
                 if noted:
                     run.set_speed(noted.speed)
@@ -235,7 +234,7 @@ class Labs:
         with self._lock:
             tab = self._own(tab, owner)
             self._clear(tab, "live", owner)
-            run = Run(self.engine, kept.recipe.newest, kept.recipe.data, films=self.films, kept=kept)
+            run = Run(self.engine, kept.recipe.newest, films=self.films, kept=kept)
             run.set_speed(SPEEDS[FIRST_SPEED])
             self._labs[tab, "live"] = _Lab(run, owner)
             return tab, run

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from bnviz.data import DataName
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.in_worker.trainer_actor import TrainerActor
 from bnviz.engine.remote import RemoteActor, WorkerLostError
@@ -46,8 +45,8 @@ def freed_on_error(trainer: "ReplayedTrainer") -> Iterator[None]:
 class ReplayedTrainer:
     """A trainer, called from one thread. A call raises WorkerLostError if its worker is gone; then `recover` it."""
 
-    def __init__(self, engine: Engine, data: DataName, watch: Watch | None) -> None:
-        self._engine, self._data, self._watch = engine, data, watch
+    def __init__(self, engine: Engine, watch: Watch | None) -> None:
+        self._engine, self._watch = engine, watch
         self._actor = RemoteActor(engine)
         self._before = 0.0  # seconds of training that a replayed trainer does not count
         self._base: Experiment | None = None  # what the trainer began with ...
@@ -91,12 +90,12 @@ class ReplayedTrainer:
     def copy(self) -> "ReplayedTrainer":
         """Return a trainer that goes on from here by itself, to the bit as this one would."""
         assert self._base is not None
-        twin = ReplayedTrainer(self._engine, self._data, self._watch)
+        twin = ReplayedTrainer(self._engine, self._watch)
         twin._base, twin._log, twin._before, twin.saved = self._base, self._log, self._before, self.saved
         worker = self.worker
         assert worker is not None
         token = self._actor.call("leave_copy")
-        twin._actor.start(lambda: self._engine.place(worker, TrainerActor, token, self._data, self._watch))
+        twin._actor.start(lambda: self._engine.place(worker, TrainerActor, token, self._watch))
         return twin
 
     def inspect(self, question: Question[A]) -> A:
@@ -142,7 +141,7 @@ class ReplayedTrainer:
             self.saved = replace(self.saved, trained=math.inf)
             return
         try:
-            twin.start(lambda: self._engine.start(base, self._data, self._watch))
+            twin.start(lambda: self._engine.start(base, self._watch))
             twin.call("restore", state)
         except (WorkerLostError, EngineUnavailableError) as error:
             logger.warning("a trainer stays where it is: %s", error)
@@ -154,7 +153,7 @@ class ReplayedTrainer:
     def _start(self, experiment: Experiment, focus: Focus) -> Frame:
         self._before = 0.0
         with freed_on_error(self):
-            self._actor.start(lambda: self._engine.start(experiment, self._data, self._watch))
+            self._actor.start(lambda: self._engine.start(experiment, self._watch))
             frame: Frame = self._actor.call("advance", 0, None, True, focus)
         return frame
 

@@ -15,7 +15,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 from weakref import WeakSet
 
-from bnviz.data import DataName
+from bnviz.data import DataUnavailableError
 from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.films import Films
@@ -53,7 +53,6 @@ class Run:
         self,
         engine: Engine,
         experiment: Experiment,
-        data: DataName,
         *,
         watch: Watch | None = None,
         changes: Sequence[Change] = (),
@@ -63,7 +62,7 @@ class Run:
     ) -> None:
         """`changes`: made by the run itself, with the weights kept, each before its step is trained.
 
-        films: shared with the runs that may train the same; None: with no other run. kept: a run of these digits to go
+        films: shared with the runs that may train the same; None: with no other run. kept: a run to go
         on with, whose experiment `experiment` is. note: where a run of an earlier server was, to be trained again up
         to there; it began with the experiment of `note`, and its last one is `experiment`.
         """
@@ -72,7 +71,6 @@ class Run:
         self.opened = kept  # what it goes on with, or nothing
         self.experiment = experiment  # as last asked for; the thread may be about to apply it
         self.history = History(experiment, watch=watch)
-        self.data = data
         self.ghosts: tuple[Ghost, ...] = ()  # what the last change replaced
         self.pins: tuple[Pin, ...] = ()
         self.speed = math.inf  # steps a second, as last asked for
@@ -84,7 +82,7 @@ class Run:
         self._playing = self._held = False
         self._notice, self._noticed = "", 0.0
         self._engine = engine
-        self._trainer = (films or Films(engine)).trainer(data, watch)
+        self._trainer = (films or Films(engine)).trainer(watch)
         self._applied = experiment  # what the trainer runs now
         self._made = 0  # of the planned changes
         self._repeated = note  # what it is trained up to, until it is there
@@ -258,7 +256,7 @@ class Run:
     def _carry_out(self, action: Callable[[], None]) -> None:
         try:
             self._insist(action)
-        except (WorkerLostError, EngineUnavailableError) as error:
+        except (WorkerLostError, EngineUnavailableError, DataUnavailableError) as error:
             self._fail(f"Training stopped: {error}")
         except Exception as error:  # whatever the trainer raises, the user must hear of it
             if not self._closing.is_set():
@@ -403,6 +401,8 @@ class Run:
     def _edit(self, experiment: Experiment, keep_weights: bool) -> None:
         if (edit := plan(self._applied, experiment, keep_weights)) is not None:
             self._change(edit)
+        elif self._state == "failed":  # back from one that could not begin
+            self._load(experiment)
 
     def _change(self, edit: Edit) -> None:
         before = ghosts_of(self.history.view(), "{} before", edit.restart)

@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 from distributed.comm.core import CommClosedError
 
-from bnviz.data import DataName
 from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.in_worker.sweep_actor import News, SweepActor, abilities
@@ -47,23 +46,23 @@ OVER = ("finished", "cancelled")
 class SweepMemory(Protocol):
     """What is remembered of networks that were trained in sweeps, whoever's they were; asked by any thread."""
 
-    def recall(self, experiments: Sequence[Experiment], data: DataName) -> tuple[npt.NDArray[np.intp], SweepResults]:
+    def recall(self, experiments: Sequence[Experiment]) -> tuple[npt.NDArray[np.intp], SweepResults]:
         """Return the places of those networks that were trained to their end, and what was found, a row each."""
 
-    def learn(self, experiments: Sequence[Experiment], data: DataName, found: SweepResults) -> None:
+    def learn(self, experiments: Sequence[Experiment], found: SweepResults) -> None:
         """Remember networks that are trained to their end; must not block."""
 
-    def checkpoint(self, experiments: Sequence[Experiment], data: DataName) -> tuple[bytes, float] | None:
+    def checkpoint(self, experiments: Sequence[Experiment]) -> tuple[bytes, float] | None:
         """Return the last checkpoint of a stack of these networks, and its progress from 0 to 1."""
 
-    def save(self, experiments: Sequence[Experiment], data: DataName, saved: bytes, progress: float) -> None:
+    def save(self, experiments: Sequence[Experiment], saved: bytes, progress: float) -> None:
         """Remember a checkpoint, until they are trained to their end; must not block."""
 
 
 class _NoMemory:
     """Remembers nothing."""
 
-    def recall(self, experiments: Sequence[Experiment], _: DataName) -> tuple[npt.NDArray[np.intp], SweepResults]:
+    def recall(self, experiments: Sequence[Experiment]) -> tuple[npt.NDArray[np.intp], SweepResults]:
         return np.empty(0, np.intp), SweepResults.nothing(0)
 
     def learn(self, *_: object) -> None:
@@ -95,13 +94,12 @@ class SweepRun:
         self,
         engine: Engine,
         sweep: Sweep,
-        data: DataName,
         *,
         memory: SweepMemory | None = None,
         state: Literal["running", "paused", "cancelled"] = "running",
     ) -> None:
         """memory: networks that it knows are not trained again. state: how it begins."""
-        self.sweep, self.data = sweep, data
+        self.sweep = sweep
         self._memory = memory or _NoMemory()
         self.moved = Bell()  # rung after each change of the version
         self.version = 0  # changes a few times a second while anything is found, and with the state
@@ -142,7 +140,7 @@ class SweepRun:
     def note(self) -> SweepNote | None:
         """Return what it takes to go on with the sweep elsewhere."""
         state = self._state
-        return SweepNote(self.sweep, self.data, state if state in ("paused", "cancelled") else "running")
+        return SweepNote(self.sweep, state if state in ("paused", "cancelled") else "running")
 
     def pause(self) -> None:
         """Train no further until `resume`."""
@@ -222,7 +220,7 @@ class SweepRun:
             raise ValueError(problem)
         parts = stacks(self._experiments, min(a.networks for a in able.values()), len(workers))
         left = [unknown for part in parts if (unknown := [i for i in part if i not in self._known])]
-        saved = [self._memory.checkpoint(self._members(part), self.data) for part in left]
+        saved = [self._memory.checkpoint(self._members(part)) for part in left]
         with self._changed:
             self._pool.fill(left, saved)
             if self._state == "starting":
@@ -230,7 +228,7 @@ class SweepRun:
 
     def _recall(self) -> None:
         """Take what is remembered of these networks: it is not trained again."""
-        known, found = self._memory.recall(self._experiments, self.data)
+        known, found = self._memory.recall(self._experiments)
         with self._changed:
             self._known = frozenset(known.tolist())
             self._found.take(known, found)
@@ -256,7 +254,7 @@ class SweepRun:
         actor = RemoteActor(self._engine)
         try:
             with self._returning(mine):
-                actor.start(lambda: self._engine.place(worker, SweepActor, self.data))
+                actor.start(lambda: self._engine.place(worker, SweepActor, self.sweep.training.data))
                 self._train(actor, mine)
                 actor.call("forget")
         except (WorkerLostError, EngineUnavailableError) as error:
@@ -338,7 +336,7 @@ class SweepRun:
             may_save = self._pool.may_save(oldest)
         if may_save:
             oldest.saved = actor.call("save", oldest.number)
-            self._memory.save(self._members(oldest.members), self.data, oldest.saved, oldest.progress)
+            self._memory.save(self._members(oldest.members), oldest.saved, oldest.progress)
 
     # -- what changes -----------------------------------------------------------------------------------------------
 
@@ -347,7 +345,7 @@ class SweepRun:
             if self._state in OVER:
                 return
             if news.progress >= 1:
-                self._memory.learn(self._members(stack.members), self.data, news.found)
+                self._memory.learn(self._members(stack.members), news.found)
             self._found.take(stack.members, news.found)
             gone = max(news.progress - stack.progress, 0.0)
             stack.progress = news.progress

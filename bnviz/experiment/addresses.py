@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import from_json as parse_json
 
+from bnviz.experiment.choices import DataName
 from bnviz.experiment.config import LETTERS, CombinationError, Experiment, from_json
 from bnviz.experiment.presets import OPENING
 from bnviz.experiment.settings import (
@@ -92,7 +93,7 @@ def read_json(text: str | bytes) -> tuple[Experiment, list[str]]:
     except ValueError as error:
         raise NoExperimentError("This is not a JSON document.") from error
     if isinstance(document, dict) and "experiment" in document:
-        document = document["experiment"]
+        document = _on_its_data(document["experiment"], document.get("data"))
     if not isinstance(document, dict):
         raise NoExperimentError("experiment: give a JSON object with training and variants.")
     if has_more_values(document, MOST_VALUES):
@@ -107,6 +108,14 @@ def read_json(text: str | bytes) -> tuple[Experiment, list[str]]:
             for problem in (p for p in found if p["loc"] not in outer):
                 problems.append(f"{explain(problem)}. The default is used.")
                 _use_default(document, problem["loc"] or ("training", "batch_size"), problem["type"])
+
+
+def _on_its_data(experiment: Any, data: object) -> Any:
+    """Return a document's experiment with the data that stood beside it before they were a setting of it."""
+    if data not in get_args(DataName) or not isinstance(experiment, dict):
+        return experiment
+    training = experiment.get("training", {})
+    return experiment | {"training": {"data": data} | training} if isinstance(training, dict) else experiment
 
 
 def has_more_values(document: object, most: int) -> bool:

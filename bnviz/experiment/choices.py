@@ -41,6 +41,8 @@ Normalizer = Annotated[
     ),
 ]
 
+DataName = Literal["MNIST", "MNIST sample", "Fashion-MNIST", "KMNIST"]  # by name, on the screen and elsewhere
+
 ACTIVATIONS: tuple[Activation, ...] = get_args(get_args(Activation)[0])
 BOUNDED_OUTPUTS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}  # of the activations that are flat at both ends
 LEAK = 0.01  # slope of leaky ReLU below zero

@@ -17,6 +17,7 @@ from bnviz.experiment.choices import (
     Activation,
     Architecture,
     ChoiceNames,
+    DataName,
     Schedule,
 )
 from bnviz.experiment.inits import INITS, SCHEMES, SMALLEST_SCALE, Init
@@ -169,6 +170,11 @@ class TrainingConfig:
         le=2**31 - 1,
         title="Seed",
         description="Fixes the initial weights and the order of the batches.",
+    )
+    data: DataName = Field(
+        default="MNIST",
+        title="Data",
+        description="MNIST; its first 10,000 and 2,000 digits; or others of its shape, which are downloaded once.",
     )
 
     def rate(self, step: int) -> float:

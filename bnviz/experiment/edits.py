@@ -38,7 +38,7 @@ def plan(old: Experiment, new: Experiment, keep_weights: bool) -> Edit | None:
     everyone = frozenset(range(len(new.variants)))
     added = frozenset(range(len(old.variants), len(new.variants)))
     changed = frozenset(i for i in everyone - added if old.variants[i] != new.variants[i])
-    if old.training.seed != new.training.seed:
+    if (old.training.seed, old.training.data) != (new.training.seed, new.training.data):
         return Edit(new, restart=everyone)
     if not keep_weights:
         return Edit(new, restart=everyone if old.training != new.training else changed | added)

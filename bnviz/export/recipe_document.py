@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from bnviz.data import DataName
 from bnviz.experiment import addresses
-from bnviz.experiment.config import LETTERS, STRICT, Experiment, Watch, to_dict
+from bnviz.experiment.choices import DataName
+from bnviz.experiment.config import LETTERS, STRICT, Experiment, Watch, replace, to_dict
 from bnviz.experiment.edits import Edit
 from bnviz.experiment.settings import quoted
 from bnviz.records.recipe import Recipe
@@ -41,11 +41,11 @@ class _Change:
     label: Text
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class RecipeDocument:
-    """The fields of a recipe, as they stand in JSON."""
+    """The fields of a recipe, as they stand in JSON. data: of files from when it was no setting of an experiment."""
 
-    data: DataName
+    data: DataName | None = None
     watch: Watch | None
     experiment: Experiment
     edits: Annotated[tuple[_Change, ...], Field(max_length=MOST_EDITS)]
@@ -58,8 +58,17 @@ class RecipeDocument:
         for change in self.edits:
             if max(change.restart | change.redraw, default=0) >= len(change.experiment.variants):
                 raise DocumentError("an edit names a network that is not there")
-        changes = tuple((c.tick, Edit(c.experiment, c.restart, c.redraw, c.label)) for c in self.edits)
-        return Recipe(self.experiment, self.data, self.watch, changes)
+        changes = tuple(
+            (c.tick, Edit(self._on_its_data(c.experiment), c.restart, c.redraw, c.label)) for c in self.edits
+        )
+        return Recipe(self._on_its_data(self.experiment), self.watch, changes)
+
+    def _on_its_data(self, experiment: Experiment) -> Experiment:
+        return (
+            experiment
+            if self.data is None
+            else replace(experiment, training=replace(experiment.training, data=self.data))
+        )
 
 
 _RECIPE = TypeAdapter(RecipeDocument)
@@ -68,7 +77,6 @@ _RECIPE = TypeAdapter(RecipeDocument)
 def fields_of(recipe: Recipe) -> dict[str, Any]:
     """Return the fields of a recipe for JSON."""
     return {
-        "data": recipe.data,
         "watch": recipe.watch,
         "experiment": to_dict(recipe.experiment),
         "edits": [

@@ -4,7 +4,6 @@ import json
 import math
 from typing import Any
 
-from bnviz.data import DataName
 from bnviz.experiment.config import to_dict
 from bnviz.export.tables import csv_text
 from bnviz.records.frames import VariantFrame
@@ -13,14 +12,13 @@ from bnviz.records.history import VariantHistory, View
 _COLUMNS = ("variant", "step", "seconds", "train_loss", "test_loss", "test_accuracy")
 
 
-def to_json(view: View, data: DataName) -> str:
-    """Return {"experiment", "data", "markers", "variants"} as JSON; NaN and infinite values, which it lacks, are null.
+def to_json(view: View) -> str:
+    """Return {"experiment", "markers", "variants"} as JSON; NaN and infinite values, which it lacks, are null.
 
     Histograms are counts as in `records.frames.LayerFrame`: below the bins of `bin_range`, the bins, above, NaN.
     """
     document = {
         "experiment": to_dict(view.experiment),
-        "data": data,
         "markers": [
             {"label": m.label, "step": {view.experiment.letters[i]: step for i, (step, _) in m.at.items()}}
             for m in view.markers

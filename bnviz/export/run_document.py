@@ -44,7 +44,7 @@ class Moment:
     finished: bool
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Document(RecipeDocument):
     """All of a run but the numbers of its view."""
 

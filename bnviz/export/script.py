@@ -3,7 +3,8 @@
 import ast
 from functools import lru_cache
 
-from bnviz.data import COUNTS, DataName
+from bnviz.data import COUNTS, SOURCES
+from bnviz.experiment.choices import DataName
 from bnviz.experiment.config import Experiment, TrainingConfig, Variant
 from bnviz.experiment.inits import Init, init_name
 from bnviz.experiment.layers import MEAN_PIXEL, STD_PIXEL
@@ -20,7 +21,7 @@ DIGITS_FILES: dict[DataName, str] = {
 }
 
 
-def to_script(experiment: Experiment, data: DataName) -> str:
+def to_script(experiment: Experiment) -> str:
     """Return a script that trains the same networks from the same weights on the same batches, with torch alone.
 
     It numbers steps as the CSV does, from 1. Its sums are rounded in another order than the trainer's. Live edits made
@@ -30,10 +31,11 @@ def to_script(experiment: Experiment, data: DataName) -> str:
     t, letters = experiment.training, experiment.letters
     variants = dict(zip(letters, experiment.variants, strict=True))
     measured = [letter for letter, v in variants.items() if v.batchnorm and v.batchnorm.inference == "population"]
-    train_count, test_count = COUNTS[data]
+    train_count, test_count = COUNTS[t.data]
     return _SCRIPT.format(
         networks="\n".join(f"{letter}: {_in_words(v)}" for letter, v in variants.items()),
-        digits_file=DIGITS_FILES[data],
+        digits_file=DIGITS_FILES[t.data],
+        torchvision=SOURCES[t.data].torchvision if t.data in SOURCES else "MNIST",
         seed=t.seed,
         steps=t.steps,
         batch=t.batch_size,
@@ -146,10 +148,10 @@ def digits(train):
             images, labels = arrays[f"{{name}}_images"], arrays[f"{{name}}_labels"]
         images, labels = torch.tensor(images), torch.tensor(labels)
     else:
-        from torchvision.datasets import MNIST
+        from torchvision.datasets import {torchvision}
 
-        mnist = MNIST("data", train=train, download=True)
-        images, labels = mnist.data.flatten(1), mnist.targets
+        found = {torchvision}("data", train=train, download=True)
+        images, labels = found.data.flatten(1), found.targets
     images = images[:count].float()
     return {scaled}, labels[:count].long()
 

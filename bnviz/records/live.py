@@ -5,14 +5,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 from bnviz.experiment.config import Experiment
 from bnviz.records.history import History, View
 from bnviz.records.questions import A, Question
-
-if TYPE_CHECKING:
-    from bnviz.data import DataName
 
 State = Literal["starting", "paused", "playing", "finished", "failed", "closed"]
 
@@ -47,9 +44,6 @@ class ObservedRun(Protocol):
 
     @property
     def experiment(self) -> Experiment: ...
-
-    @property
-    def data(self) -> "DataName": ...
 
     @property
     def status(self) -> Status: ...

@@ -1,13 +1,10 @@
 """Notes of a run or a sweep that is under way: what it takes to bring another one to where it is."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from bnviz.experiment.sweep import Sweep
 from bnviz.records.recipe import Recipe
-
-if TYPE_CHECKING:
-    from bnviz.data import DataName
 
 
 @dataclass(frozen=True)
@@ -28,5 +25,4 @@ class SweepNote:
     """A sweep; what it has found so far is remembered elsewhere, network by network."""
 
     sweep: Sweep
-    data: "DataName"
     state: Literal["running", "paused", "cancelled"]

@@ -1,23 +1,18 @@
 """A recipe: all that decides what a run shows."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
-
-if TYPE_CHECKING:
-    from bnviz.data import DataName
 
 Changes = tuple[tuple[int, Edit], ...]  # what was changed, each with the tick before which it was
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run began with, on which digits, what it measures besides, and what was changed at which tick."""
+    """What a run began with, what it measures besides, and what was changed at which tick."""
 
     experiment: Experiment
-    data: "DataName"
     watch: Watch | None = None
     changes: Changes = ()
 

@@ -21,7 +21,7 @@ _F = _FILMS.c
 
 
 def film_key(recipe: Recipe, made_by: str) -> str:
-    """Return the key of what a recipe shows: another one for any other setting, digits, or version (`made_by`)."""
+    """Return the key of what a recipe shows: another one for any other setting or version (`made_by`)."""
     return digest(made_by, recipe_document.to_json(recipe))
 
 

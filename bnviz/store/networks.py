@@ -26,7 +26,7 @@ _ROW = sum(values.nbytes for values in vars(_ONE).values())  # bytes of what was
 
 
 def network_key(experiment: Experiment, made_from: str) -> str:
-    """Return the key of a network: another one for any other setting, digits or version. made_from: the last two."""
+    """Return the key of a network: another one for any other setting or version. made_from: the last."""
     return digest(made_from, json.dumps(to_dict(experiment), sort_keys=True))
 
 

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from bnviz.data import DataName
 from bnviz.experiment import sweep_addresses
 from bnviz.experiment.config import STRICT
 from bnviz.export import recipe_document
@@ -39,7 +38,6 @@ class _RunState:
 
 @dataclass(frozen=True, config=STRICT)
 class _SweepState:
-    data: DataName
     state: Literal["running", "paused", "cancelled"]
 
 
@@ -77,7 +75,7 @@ class Notes:
 
 def _row(key: Key, note: Note) -> dict[str, Any]:
     if isinstance(note, SweepNote):
-        what, state = sweep_addresses.to_json(note.sweep), _SWEEP.dump_json(_SweepState(note.data, note.state))
+        what, state = sweep_addresses.to_json(note.sweep), _SWEEP.dump_json(_SweepState(note.state))
     else:
         speed = note.speed if math.isfinite(note.speed) else None
         what = recipe_document.to_json(note.recipe)
@@ -88,7 +86,7 @@ def _row(key: Key, note: Note) -> dict[str, Any]:
 def _note(what: str, state: str) -> Note:
     if "state" in json.loads(state):
         sweep = _SWEEP.validate_json(state)
-        return SweepNote(sweep_addresses.from_json(what), sweep.data, sweep.state)
+        return SweepNote(sweep_addresses.from_json(what), sweep.state)
     run = _RUN.validate_json(state)
     speed = math.inf if run.speed is None else run.speed
     return RunNote(recipe_document.from_json(what), run.tick, run.playing, speed, run.kept_as, run.pins)

@@ -63,7 +63,7 @@ def summary(run: KeptRun) -> dict[str, Any]:
     ]
     return {
         "special": ", ".join(special_settings(run.recipe.newest)),
-        "data": run.recipe.data,
+        "data": run.recipe.newest.training.data,
         "steps": view.latest.step if view.latest else 0,
         "loss": min((n["test_loss"] for n in networks if n["test_loss"] is not None), default=None),
         "accuracy": max((n["accuracy"] for n in networks if n["accuracy"] is not None), default=None),

@@ -1,7 +1,9 @@
 """A trainer as bytes: what another process needs to go on with it."""
 
 import pickle
+from collections.abc import Callable
 
+from bnviz.experiment.choices import DataName
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import Trainer
 
@@ -19,8 +21,9 @@ def save(trainer: Trainer, most: int) -> bytes | None:
     return pickle.dumps({name: value for name, value in vars(twin).items() if name != "batches"})
 
 
-def restored(saved: bytes, batches: Batches) -> Trainer:
-    """Return the trainer that was saved, over the same digits."""
+def restored(saved: bytes, batches: Callable[[DataName], Batches]) -> Trainer:
+    """Return the trainer that was saved, over the digits that it has by their name."""
     trainer = Trainer.__new__(Trainer)
-    vars(trainer).update(pickle.loads(saved), batches=batches)
+    vars(trainer).update(pickle.loads(saved))
+    trainer.batches = batches(trainer.training.data)
     return trainer

@@ -291,7 +291,7 @@ def train(experiment: Experiment, batches: Batches | None = None) -> Iterator[Fr
     >>> for frame in train(Experiment()):  # doctest: +SKIP
     ...     print(frame.step, [v.test_accuracy for v in frame.variants])
     """
-    trainer = Trainer(experiment.training, experiment.variants, batches or Batches(load()))
+    trainer = Trainer(experiment.training, experiment.variants, batches or Batches(load(experiment.training.data)))
     yield trainer.advance(steps=0)
     while not trainer.finished:
         yield trainer.advance()

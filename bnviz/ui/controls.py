@@ -84,7 +84,7 @@ def sidebar() -> None:
                 control(SHARED[key])
         with st.expander("Training", expanded=True):
             for key in SHARED:
-                if key not in ARCHITECTURE:
+                if key not in (*ARCHITECTURE, "data"):  # which stands above
                     control(SHARED[key])
         for letter in LETTERS[: int(settings()[COUNT.key])]:
             with st.expander(f"More about network {letter}"):

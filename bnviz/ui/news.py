@@ -56,7 +56,7 @@ def publish(
         moment = seen(view)
         return {
             "html": {
-                "bnviz-status": status_line(view, status, COUNTS[run.data][0]),
+                "bnviz-status": status_line(view, status, COUNTS[run.experiment.training.data][0]),
                 "bnviz-notice": notice(view, status),
                 "bnviz-findings": "".join(f"<li>{line}</li>" for line in moment.findings),
             }

@@ -83,7 +83,11 @@ class Server:
             self._port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self._port}"
         self.log = folder / "server.log"
-        self.environment = os.environ | {"BNVIZ_DATA_DIR": str(folder / "data"), "HOME": str(folder)}
+        self.environment = os.environ | {
+            "BNVIZ_DATA_DIR": str(folder / "data"),
+            "BNVIZ_DATA_MIRROR": "http://127.0.0.1:9",  # where nobody listens
+            "HOME": str(folder),
+        }
         for other in ("BNVIZ_SCHEDULER", "BNVIZ_DATABASE", "BNVIZ_RUNS"):  # runs are kept below HOME
             self.environment.pop(other, None)
         self.start()

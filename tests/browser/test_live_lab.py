@@ -380,3 +380,18 @@ def test_the_web_process_never_loads_torch(lab: Lab) -> None:
     files = {mapped.path for mapped in psutil.Process(lab.server.process.pid).memory_maps()}
     assert not [path for path in files if "/torch/" in path]
     assert any("/torch/" in mapped.path for worker in lab.server.workers() for mapped in worker.memory_maps())
+
+
+def test_data_that_are_not_there_say_how_they_come_and_others_train(lab: Lab) -> None:
+    lab.open("?steps=30&width=8")
+    lab.open_settings()
+    lab.choose("data", "KMNIST")
+    expect(lab.page.get_by_text("KMNIST is not on this server yet.")).to_be_visible()
+    expect(lab.page.locator(".bnviz-notice")).to_contain_text("Training stopped: KMNIST is not on this machine.")
+    lab.click("download")
+    expect(lab.page.get_by_text("Could not download train-images-idx3-ubyte.gz")).to_be_visible(timeout=60_000)
+    lab.choose("data", "MNIST", exact=True)
+    expect(lab.page.get_by_text("Could not download")).to_be_hidden()
+    expect(lab.page.locator(".st-key-step button")).to_be_enabled()
+    lab.click("step")
+    lab.wait_for_step(lambda step: step == 1)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from bnviz.data import DataName
 from bnviz.engine.bell import Bell
 from bnviz.engine.cluster import Engine
 from bnviz.engine.long_question import LongQuestion
@@ -20,7 +19,6 @@ from bnviz.ui.asking.repeated import LiveQuestion, newest
 from tests.builders import twins
 from tests.running import kill, reached, settled, wait_until, worker_of
 
-SAMPLE: DataName = "MNIST sample"
 TWINS = twins(steps=100_000)
 
 
@@ -46,7 +44,7 @@ def state(run: Run) -> object:
 
 
 def test_a_run_rings_after_whatever_moves_it(engine: Engine, listening: ExitStack) -> None:
-    run = Run(engine, TWINS, SAMPLE)
+    run = Run(engine, TWINS)
     listening.callback(run.close)
     knows = listener(listening, run.moved, lambda: state(run))
     asked: LiveQuestion[Any, Any] = LiveQuestion(newest)
@@ -72,7 +70,7 @@ def test_a_run_rings_after_whatever_moves_it(engine: Engine, listening: ExitStac
 
 
 def test_a_run_rings_for_a_lost_worker_before_it_is_replayed(engine: Engine, listening: ExitStack) -> None:
-    run = Run(engine, TWINS, SAMPLE)
+    run = Run(engine, TWINS)
     listening.callback(run.close)
     notices: list[str] = []
     run.play()
@@ -84,7 +82,7 @@ def test_a_run_rings_for_a_lost_worker_before_it_is_replayed(engine: Engine, lis
 
 
 def test_a_run_rings_for_its_long_questions(engine: Engine, listening: ExitStack) -> None:
-    run, question = settled(Run(engine, TWINS, SAMPLE, watch="landscape")), LongQuestion[Slices]()
+    run, question = settled(Run(engine, TWINS, watch="landscape")), LongQuestion[Slices]()
     listening.callback(run.close)
     knows = listener(listening, run.moved, lambda: (question.changes, question.done))
     question.ask(run, LossSlices("random", 25, 1000, half_width=1.0, seed=0))
@@ -100,7 +98,7 @@ def test_a_sweep_rings_after_whatever_changes(engine: Engine, listening: ExitSta
         training=TrainingConfig(steps=300),
         network=NetworkConfig(width=8),
     )
-    run = SweepRun(engine, sweep, SAMPLE)
+    run = SweepRun(engine, sweep)
     listening.callback(run.cancel)
     knows = listener(listening, run.moved, lambda: run.version)
     run.pause()

@@ -21,7 +21,6 @@ import psutil
 import pytest
 from distributed import Client
 
-from bnviz.data import DataName
 from bnviz.engine import cluster as cluster_module
 from bnviz.engine import rhythm
 from bnviz.engine import run as run_module
@@ -44,7 +43,6 @@ from tests.running import (
 )
 
 ROOT = Path(__file__).parents[2]
-SAMPLE: DataName = "MNIST sample"
 TWINS = twins(steps=300)  # a frame is kept every 20 steps
 LONG = twins(steps=100_000)
 XAVIER = TWINS.with_variant(0, Variant(NetworkConfig(width=12, init="xavier_normal")))
@@ -60,7 +58,7 @@ def start(engine: Engine) -> Iterator[Start]:
     runs: list[Run] = []
 
     def start(experiment: Experiment = TWINS, speed: float | None = None) -> Run:
-        run = Run(engine, experiment, SAMPLE)
+        run = Run(engine, experiment)
         runs.append(run)
         if speed is not None:
             run.set_speed(speed)
@@ -132,7 +130,7 @@ class TestTransport:
         assert record(stepped(start(experiment), 30)) == record(played(start(experiment)))
 
     def test_what_is_asked_of_it_while_it_starts_is_done_in_order(self, engine: Engine) -> None:
-        run = Run(engine, TWINS, SAMPLE)
+        run = Run(engine, TWINS)
         run.step()
         run.step()
         run.edit(LOWER_RATE, keep_weights=True)
@@ -518,7 +516,7 @@ class TestARealError:
         assert record(run) == record(played(expected))
 
     def test_at_the_start_is_over_with_the_next_good_edit_too(self, engine: Engine, forged: Experiment) -> None:
-        run = settled(Run(engine, forged, SAMPLE))
+        run = settled(Run(engine, forged))
         assert run.status.state == "failed"
         assert run.view().latest is None
         run.edit(TWINS)
@@ -526,9 +524,18 @@ class TestARealError:
         assert (run.view().experiment, kept(run, 0)) == (TWINS, [0])
 
     def test_may_be_that_the_worker_lacks_the_digits(self, engine: Engine) -> None:
-        run = settled(Run(engine, TWINS, "MNIST"))
+        """Until they are there, or others are chosen."""
+        run = settled(Run(engine, TWINS))
+        run.edit(replace(TWINS, training=replace(TWINS.training, data="KMNIST")))
+        settled(run)
+        assert run.status.state == "failed"
+        assert run.status.notice == (
+            "Training stopped: KMNIST is not on this machine. Download it in the live lab, or with "
+            "python -m bnviz data download KMNIST."
+        )
+        run.edit(TWINS)
+        assert stepped(settled(run), 1).status.step == 1
         run.close()
-        assert run.status.notice.endswith("the full MNIST is not on the worker's machine.")
 
 
 class TestManyRuns:
@@ -566,7 +573,7 @@ class TestManyRuns:
             assert run.status.state not in ("starting", "playing")
 
     def test_a_run_may_be_closed_before_it_has_started(self, engine: Engine) -> None:
-        run = Run(engine, TWINS, SAMPLE)
+        run = Run(engine, TWINS)
         run.close()
         wait_until(lambda: run.status.state == "closed", "the run to close")
         wait_until(lambda: not any(engine.load().values()), "its trainer to be freed")
@@ -669,7 +676,7 @@ class TestTheEmbeddedCluster:
             "from bnviz.engine.cluster import Engine\n"
             "from bnviz.engine.run import Run\n"
             "engine = Engine()\n"
-            "run = played(Run(engine, twins(steps=50), 'MNIST sample'))\n"
+            "run = played(Run(engine, twins(steps=50)))\n"
             "run.close()\n"
             "engine.close()\n"
             "print(run.status.step, [n for n in ('torch', 'torchvision', 'streamlit') if n in sys.modules])\n"
@@ -739,7 +746,7 @@ class TestASharedCluster:
             stack.enter_context(dask("worker", address, "--nthreads", "1", "--preload", "bnviz.engine.worker", *quiet))
             monkeypatch.setenv("BNVIZ_SCHEDULER", address)
             engine = Engine.from_environment()
-            run = played(Run(engine, TWINS, SAMPLE))
+            run = played(Run(engine, TWINS))
             assert kept(run, 1) == list(range(0, 301, 20))
             (worker,) = engine.load()
             pid = worker_at(engine, worker)

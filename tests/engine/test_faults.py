@@ -10,7 +10,6 @@ from typing import Any
 import psutil
 import pytest
 
-from bnviz.data import DataName
 from bnviz.engine import replayed_trainer
 from bnviz.engine.cluster import Engine, EngineUnavailableError
 from bnviz.engine.in_worker.trainer_actor import TrainerActor
@@ -22,7 +21,6 @@ from bnviz.records.frames import Focus
 from tests.builders import twins
 from tests.running import kill, played, reached, record, settled, stepped, wait_until, worker_at, worker_of
 
-SAMPLE: DataName = "MNIST sample"
 TWINS = twins(steps=300)
 LONG = twins(steps=100_000)
 LOWER_RATE = replace(TWINS, training=replace(TWINS.training, learning_rate=0.05))
@@ -34,7 +32,7 @@ def runs_of(engine: Engine) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def start(experiment: Experiment = TWINS, speed: float = 100) -> Run:
-            run = Run(engine, experiment, SAMPLE)
+            run = Run(engine, experiment)
             stack.callback(run.close)
             run.set_speed(speed)
             return settled(run)
@@ -155,9 +153,7 @@ class TestTheLoad:
         worker = max(engine.load())
         pid = worker_at(engine, worker)
         os.kill(pid, signal.SIGSTOP)
-        future = engine.client.submit(
-            TrainerActor, TWINS, SAMPLE, None, actor=True, workers=[worker], allow_other_workers=True
-        )
+        future = engine.client.submit(TrainerActor, TWINS, None, actor=True, workers=[worker], allow_other_workers=True)
         kill(pid)
         wait_until(lambda: worker not in engine.load(), "the worker to be gone")
         wait_until(lambda: sum(engine.load().values()) == 1, "Dask to make it elsewhere")
@@ -165,7 +161,7 @@ class TestTheLoad:
         wait_until(lambda: not any(engine.load().values()), "it to count no more")
 
     def test_is_known_while_trainers_are_made(self, start: Start, engine: Engine) -> None:
-        runs = [Run(engine, TWINS, SAMPLE) for _ in range(6)]
+        runs = [Run(engine, TWINS) for _ in range(6)]
         for run in runs:
             settled(run)
         assert list(engine.load().values()) == [3, 3]
@@ -209,7 +205,7 @@ class TestASavedTrainer:
         self, engine: Engine, monkeypatch: pytest.MonkeyPatch, tick: int
     ) -> None:
         monkeypatch.setattr(replayed_trainer, "SAVE_EVERY", 0.0)
-        one, other = (ReplayedTrainer(engine, SAMPLE, None) for _ in range(2))
+        one, other = (ReplayedTrainer(engine, None) for _ in range(2))
         try:
             frames = [one.start(LONG, Focus())]
             while frames[-1].tick < 90:
@@ -280,7 +276,7 @@ class TestAScheduler:
             assert sum(engine.load().values()) == 3
             wait_until(lambda: not any(is_alive(process) for process in lost), "the lost cluster to end")
         with pytest.raises(EngineUnavailableError, match="closed"):
-            engine.start(TWINS, SAMPLE)
+            engine.start(TWINS)
 
 
 def is_alive(process: psutil.Process) -> bool:

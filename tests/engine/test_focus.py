@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bnviz.data import DataName
 from bnviz.engine.cluster import Engine
 from bnviz.engine.run import Run
 from bnviz.experiment.config import NetworkConfig, replace
@@ -12,7 +11,6 @@ from bnviz.records.frames import Focus
 from tests.builders import twins
 from tests.running import played, reached, record, settled, stepped, wait_until
 
-SAMPLE: DataName = "MNIST sample"
 DEEP = twins(NetworkConfig(hidden_layers=3, width=12), steps=300)
 Start = Callable[[], Run]
 
@@ -22,7 +20,7 @@ def start(engine: Engine) -> Iterator[Start]:
     runs: list[Run] = []
 
     def start() -> Run:
-        runs.append(Run(engine, DEEP, SAMPLE))
+        runs.append(Run(engine, DEEP))
         return settled(runs[-1])
 
     yield start

@@ -32,13 +32,13 @@ def trained(
     engine: Engine, store: Store, runs: list[Run], experiment: Experiment = TWINS, watch: Watch | None = None
 ) -> Run:
     """A run of a server of its own, in front of the same store."""
-    runs.append(Run(engine, experiment, "MNIST sample", watch=watch, films=Films(engine, Memory(lambda: store))))
+    runs.append(Run(engine, experiment, watch=watch, films=Films(engine, Memory(lambda: store))))
     return settled(runs[-1])
 
 
 def filmed(store: Store, run: Run) -> None:
     memory = Memory(lambda: store)
-    recipe = Recipe(run.experiment, "MNIST sample", run.watch)
+    recipe = Recipe(run.experiment, run.watch)
     wait_until(lambda: memory.film(recipe) is not None, "the film")
 
 
@@ -59,7 +59,7 @@ def test_a_film_is_shown_again_without_a_trainer(
 
 def test_a_change_of_a_film_branches_off_as_from_a_run(engine: Engine, store: Store, runs: list[Run]) -> None:
     filmed(store, played(trained(engine, store, runs)))
-    alone, again = Run(engine, TWINS, "MNIST sample"), trained(engine, store, runs)
+    alone, again = Run(engine, TWINS), trained(engine, store, runs)
     runs.append(alone)
     changed = TWINS.with_variant(0, replace(TWINS.variants[0], batchnorm=TWINS.variants[1].batchnorm))
     for run in (settled(alone), again):
@@ -80,21 +80,21 @@ def test_a_film_goes_at_the_pace_that_is_asked_for(engine: Engine, store: Store,
 @pytest.mark.parametrize(
     "other",
     [
-        Recipe(replace(TWINS, training=replace(TWINS.training, seed=1)), "MNIST sample"),
-        Recipe(TWINS, "MNIST"),
-        Recipe(TWINS, "MNIST sample", "landscape"),
+        Recipe(replace(TWINS, training=replace(TWINS.training, seed=1))),
+        Recipe(replace(TWINS, training=replace(TWINS.training, data="MNIST sample"))),
+        Recipe(TWINS, "landscape"),
     ],
     ids=["seed", "digits", "watched"],
 )
 def test_a_film_of_another_recipe_is_never_found(store: Store, other: Recipe) -> None:
     memory = Memory(lambda: store)
-    memory.keep_film(Recipe(TWINS, "MNIST sample"), lambda: made_up_run())
-    wait_until(lambda: memory.film(Recipe(TWINS, "MNIST sample")), "the film")
+    memory.keep_film(Recipe(TWINS), lambda: made_up_run())
+    wait_until(lambda: memory.film(Recipe(TWINS)), "the film")
     assert memory.film(other) is None
 
 
 def test_a_film_of_another_version_is_never_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    memory, recipe = Memory(lambda: store), Recipe(TWINS, "MNIST sample")
+    memory, recipe = Memory(lambda: store), Recipe(TWINS)
     memory.keep_film(recipe, lambda: made_up_run())
     wait_until(lambda: memory.film(recipe), "the film")
     monkeypatch.setattr("bnviz.ui.web.memory.made_by", lambda: "another")

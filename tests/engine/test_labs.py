@@ -53,7 +53,6 @@ class TestClaiming:
         tab, run = labs.claim("tab", "owner", TWINS)
         assert tab == "tab"
         assert run.experiment == TWINS
-        assert run.data == "MNIST"
         assert settled(run).view().latest is not None
 
     def test_finds_a_run_that_is_there_and_starts_none(self, labs: Labs) -> None:

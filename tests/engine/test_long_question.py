@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 
 import pytest
 
-from bnviz.data import DataName
 from bnviz.engine import long_question
 from bnviz.engine.cluster import Engine
 from bnviz.engine.long_question import LongQuestion
@@ -17,7 +16,6 @@ from tests.builders import twins
 from tests.running import kill, played, record, wait_until, worker_of
 
 A = TypeVar("A")
-SAMPLE: DataName = "MNIST sample"
 SCAN = LossSlices("random", 25, 1000, half_width=1.0, seed=0)
 Start = Callable[[int], Run]
 
@@ -28,7 +26,7 @@ def start(engine: Engine) -> Iterator[Start]:
     runs: list[Run] = []
 
     def start(steps: int) -> Run:
-        runs.append(Run(engine, twins(steps=steps), SAMPLE, watch="landscape"))
+        runs.append(Run(engine, twins(steps=steps), watch="landscape"))
         return runs[-1]
 
     yield start

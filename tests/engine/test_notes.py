@@ -107,7 +107,7 @@ def test_a_run_goes_on_between_two_frames_of_a_film(reborn: Reborn, store: Store
 
 
 def test_a_run_that_is_trained_again_is_noted_as_what_it_was(reborn: Reborn, store: Store) -> None:
-    recipe = Recipe(twins(steps=100_000), "MNIST sample")
+    recipe = Recipe(twins(steps=100_000))
     note = RunNote(recipe, 20_000, True, 200.0, "its-id")
     _, run = reborn().claim("tab", "owner", TWINS, noted=note)
     wait_until(lambda: run.status.step > 100, "steps")
@@ -157,11 +157,11 @@ def test_another_tab_does_not_get_the_run(reborn: Reborn, store: Store) -> None:
 def test_a_note_is_forgotten_after_a_while_or_when_it_is_not_understood(store: Store) -> None:
     now = [1000.0]
     notes = Notes(store._database, lambda: now[0])
-    notes.write({("tab", "sweep"): SweepNote(SWEEP, "MNIST sample", "paused")})
-    assert notes.find("tab", "sweep") == SweepNote(SWEEP, "MNIST sample", "paused")
+    notes.write({("tab", "sweep"): SweepNote(SWEEP, "paused")})
+    assert notes.find("tab", "sweep") == SweepNote(SWEEP, "paused")
     now[0] += FRESH + 1
     assert notes.find("tab", "sweep") is None
-    notes.write({("tab", "live"): SweepNote(SWEEP, "MNIST sample", "running")})
+    notes.write({("tab", "live"): SweepNote(SWEEP, "running")})
     with store._database.writing() as connection:
         connection.exec_driver_sql('UPDATE live SET state = \'{"state": "flying"}\'')
     assert notes.find("tab", "live") is None
@@ -178,13 +178,13 @@ def test_a_sweep_goes_on_at_its_checkpoints_and_is_not_trained_twice(
 ) -> None:
     monkeypatch.setattr(sweeps, "SAVE_EVERY", 0.0)
     monkeypatch.setattr("bnviz.engine.in_worker.sweep_actor.SLICE", 0.02)
-    undisturbed = finished(SweepRun(engine, SWEEP, "MNIST"))
+    undisturbed = finished(SweepRun(engine, SWEEP))
     labs = reborn()
     _, run = labs.start_sweep("tab", "owner", SWEEP)
     wait_until(lambda: has_checkpoints(store) and run.status.progress > 0.1, "checkpoints")
     run.pause()
     note = run.note()
-    assert note == SweepNote(SWEEP, "MNIST", "paused")
+    assert note == SweepNote(SWEEP, "paused")
     run.cancel()
 
     labs = reborn()
@@ -223,17 +223,19 @@ def test_part_of_a_sweep_is_known_from_another_one(reborn: Reborn, store: Store)
     assert np.array_equal(found.train_loss[at], ends.train_loss)
 
 
-@pytest.mark.parametrize("other", ["MNIST", "another version", "seed"])
+@pytest.mark.parametrize("other", ["digits", "another version", "seed"])
 def test_a_network_of_other_digits_or_another_version_is_another_one(
     other: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = Memory(lambda: store)
     experiments = SWEEP.experiments()[:2]
-    memory.learn(experiments, "MNIST sample", SweepResults.nothing(2))
-    wait_until(lambda: len(memory.recall(experiments, "MNIST sample")[0]) == 2, "what was learned")
+    memory.learn(experiments, SweepResults.nothing(2))
+    wait_until(lambda: len(memory.recall(experiments)[0]) == 2, "what was learned")
     if other == "another version":
         monkeypatch.setattr("bnviz.ui.web.memory.made_by", lambda: "another")
     elif other == "seed":
         experiments = [replace(e, training=replace(e.training, seed=9)) for e in experiments]
-    found, _ = memory.recall(experiments, "MNIST" if other == "MNIST" else "MNIST sample")
+    else:
+        experiments = [replace(e, training=replace(e.training, data="MNIST sample")) for e in experiments]
+    found, _ = memory.recall(experiments)
     assert len(found) == 0

@@ -36,7 +36,7 @@ def start(engine: Engine) -> Iterator[Start]:
     runs: list[Run] = []
 
     def start() -> Run:
-        runs.append(Run(engine, SCENARIO.experiment, "MNIST sample", changes=SCENARIO.changes))
+        runs.append(Run(engine, SCENARIO.experiment, changes=SCENARIO.changes))
         return settled(runs[-1])
 
     yield start
@@ -45,9 +45,9 @@ def start(engine: Engine) -> Iterator[Start]:
 
 
 @pytest.fixture(scope="module")
-def expected(batches: "Batches") -> list[np.ndarray]:
+def expected(mnist: "Batches") -> list[np.ndarray]:
     """The losses of the same scenario in a trainer that no run drives."""
-    _, history = rehearsed(SCENARIO, batches)
+    _, history = rehearsed(SCENARIO, mnist)
     return [variant.losses for variant in history.view().variants]
 
 

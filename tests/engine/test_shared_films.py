@@ -22,7 +22,7 @@ def start(engine: Engine) -> Iterator[Start]:
     films, runs = Films(engine), list[Run]()
 
     def start(experiment: Any = EXPERIMENT) -> Run:
-        runs.append(Run(engine, experiment, "MNIST sample", films=films))
+        runs.append(Run(engine, experiment, films=films))
         return settled(runs[-1])
 
     yield start
@@ -32,7 +32,7 @@ def start(engine: Engine) -> Iterator[Start]:
 
 @pytest.fixture
 def undisturbed(engine: Engine) -> Any:
-    run = played(Run(engine, EXPERIMENT, "MNIST sample"))
+    run = played(Run(engine, EXPERIMENT))
     run.close()
     return record(run)
 
@@ -75,7 +75,7 @@ def test_a_change_goes_on_from_the_step_where_its_watcher_is(start: Start, engin
     changed.edit(target, keep_weights=True)
     played(changed)
 
-    alone = Run(engine, EXPERIMENT, "MNIST sample")
+    alone = Run(engine, EXPERIMENT)
     while alone.status.step < step:
         alone.step()
         settled(alone)

@@ -45,7 +45,7 @@ def start(engine: Engine) -> Iterator[Start]:
     runs: list[SweepRun] = []
 
     def start(sweep: Sweep = SHORT) -> SweepRun:
-        runs.append(SweepRun(engine, sweep, "MNIST sample"))
+        runs.append(SweepRun(engine, sweep))
         return runs[-1]
 
     yield start
@@ -82,13 +82,13 @@ def same(a: SweepResults, b: SweepResults) -> None:
 
 
 @pytest.fixture(scope="module")
-def expected(batches: Any) -> SweepResults:
+def expected(mnist: Any) -> SweepResults:
     """What SHORT finds in this process, in the stacks that two workers cut."""
     from bnviz.training.sweep import SweepStack
 
     experiments, found = SHORT.experiments(), SweepResults.nothing(SHORT.count)
     for members in stacks(experiments, 8, workers=2):
-        stack = SweepStack([experiments[i] for i in members], batches)
+        stack = SweepStack([experiments[i] for i in members], mnist)
         while not stack.finished:
             stack.advance()
         found.take(np.array(members), stack.found)
@@ -144,9 +144,9 @@ class TestASweep:
         wait_until(lambda: not any(engine.load().values()), "the workers to be free")
 
     def test_says_what_is_wrong_where_training_fails(self, engine: Engine) -> None:
-        run = SweepRun(engine, SHORT, "MNIST")
+        run = SweepRun(engine, replace(SHORT, training=replace(SHORT.training, data="KMNIST")))
         wait_until(lambda: run.status.state == "stopped", "the sweep to stop")
-        assert "the full MNIST is not on the worker's machine" in run.status.notice
+        assert "KMNIST is not on this machine" in run.status.notice
         run.cancel()
 
 
@@ -175,7 +175,7 @@ def test_a_lost_scheduler_is_replaced_and_changes_no_bit(expected: SweepResults)
     engine = Engine()
     try:
         engine.client.wait_for_workers(2)
-        run = running(SweepRun(engine, SHORT, "MNIST sample"), 0.2)
+        run = running(SweepRun(engine, SHORT), 0.2)
         os.kill(engine._cluster.scheduler.process.pid, signal.SIGKILL)
         same(finished(run), expected)
     finally:
@@ -247,7 +247,7 @@ class TestASharedCluster:
                 engine = Engine(address)
                 after.callback(engine.close)
                 engine.client.wait_for_workers(2, timeout=60)
-                run = running(SweepRun(engine, SHORT, "MNIST sample"), 0.2)
+                run = running(SweepRun(engine, SHORT), 0.2)
             wait_until(lambda: run.status.state == "stopped", "the sweep to notice")
             assert "The cluster was lost" in run.status.notice
             assert run.found().steps.max() > 0
@@ -268,7 +268,7 @@ class TestASharedCluster:
                 client.wait_for_workers(2, timeout=60)
             engine = Engine(address)
             assert len(engine.load()) == len(engine.refused) == 1
-            found = finished(SweepRun(engine, replace(SHORT, training=TrainingConfig(steps=20)), "MNIST sample"))
+            found = finished(SweepRun(engine, replace(SHORT, training=TrainingConfig(steps=20))))
             assert found.steps.min() == 20
             known.close()
             wait_until(lambda: not engine.load(), "the other worker to be gone")

@@ -40,11 +40,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="module")
-def run(batches: Batches) -> KeptRun:
+def run(mnist: Batches) -> KeptRun:
     history = History(EXPERIMENT)
-    for frame in train(EXPERIMENT, batches):
+    for frame in train(EXPERIMENT, mnist):
         history.add(frame)
-    return KeptRun(Recipe(EXPERIMENT, "MNIST sample"), "0.1.0", history.view(), ("Both networks learn.",))
+    return KeptRun(Recipe(EXPERIMENT), "0.1.0", history.view(), ("Both networks learn.",))
 
 
 def page(**parameters: str) -> AppTest:

@@ -115,7 +115,7 @@ def test_a_problem_is_told_once_and_is_over_when_it_is(tmp_path: Path, caplog: p
 
 def test_a_run_that_cannot_be_kept_costs_no_other(tmp_path: Path) -> None:
     made = Keeper(lambda: Store.open(f"sqlite:///{tmp_path}/runs.sqlite"))
-    made.keep("wrong", replace(RUN, recipe=Recipe(with_steps(31), "MNIST sample")), ME)
+    made.keep("wrong", replace(RUN, recipe=Recipe(with_steps(31))), ME)
     made.keep("right", RUN, ME)
     made.close()
     store = Store.open(f"sqlite:///{tmp_path}/runs.sqlite")

@@ -105,7 +105,7 @@ class TestAKeptRun:
 
     def test_that_is_no_run_is_refused(self, store: Store) -> None:
         with pytest.raises(StoreError, match="not those of its experiment"):
-            store.keep(replace(RUN, recipe=Recipe(with_steps(31), "MNIST sample")), ME)
+            store.keep(replace(RUN, recipe=Recipe(with_steps(31))), ME)
         assert store.size() == 0
 
 
@@ -133,7 +133,7 @@ class TestARow:
         assert len(plain_network.curve) == SMALL_CURVE_POINTS
         assert plain_network.curve[:20] == (3.0,) * 20
         assert plain_network.curve[20:] == (1.0,) * 20
-        assert (row.special, row.data, row.steps) == ("steps 30, width 4", "MNIST sample", 30)
+        assert (row.special, row.data, row.steps) == ("steps 30, width 4", "MNIST", 30)
 
     def test_tells_of_a_run_that_has_shown_nothing(self, store: Store) -> None:
         store.keep(replace(RUN, view=History(SMALL).view()), ME)

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from bnviz.data import DataName, centering, load
+from bnviz.data import centering, load
 from bnviz.data.centering import as_mnist
 from bnviz.experiment import layers
+from bnviz.experiment.choices import DataName
 from bnviz.ui.components.draw_pad import INK_SIDE, read_ink
 
 Ink = NDArray[np.uint8]

@@ -61,6 +61,11 @@ class TestAnyChange:
     def test_of_the_seed_restarts_all(self, keep_weights: bool) -> None:
         assert plan(OLD, with_training(seed=1), keep_weights) == Edit(with_training(seed=1), restart=frozenset({0, 1}))
 
+    @pytest.mark.parametrize("keep_weights", [True, False])
+    def test_of_the_data_restarts_all(self, keep_weights: bool) -> None:
+        new = with_training(data="Fashion-MNIST")
+        assert plan(OLD, new, keep_weights) == Edit(new, restart=frozenset({0, 1}))
+
 
 class TestWithoutKeepingTheWeights:
     def test_a_change_of_one_network_restarts_that_one(self) -> None:

@@ -87,12 +87,11 @@ def rows_of(text: str) -> list[dict[str, str]]:
 
 class TestTheJsonFile:
     def test_gives_back_its_experiment(self, view: View) -> None:
-        assert read_json(export.to_json(view, "MNIST sample")) == (view.experiment, [])
+        assert read_json(export.to_json(view)) == (view.experiment, [])
 
     def test_holds_the_curves_of_every_variant(self, view: View) -> None:
-        document = strict(export.to_json(view, "MNIST sample"))
-        assert document.keys() == {"experiment", "data", "markers", "variants"}
-        assert document["data"] == "MNIST sample"
+        document = strict(export.to_json(view))
+        assert document.keys() == {"experiment", "markers", "variants"}
         for letter, history in zip("AB", view.variants, strict=True):
             training, test = (document["variants"][letter][group] for group in ("training", "test"))
             assert training["step"] == list(range(1, 31))
@@ -105,7 +104,7 @@ class TestTheJsonFile:
                 assert curve["seconds"] == sorted(curve["seconds"])
 
     def test_is_strict_json_also_where_losses_are_no_numbers(self) -> None:
-        curves = strict(export.to_json(DIVERGED, "MNIST"))["variants"]["A"]
+        curves = strict(export.to_json(DIVERGED))["variants"]["A"]
         assert curves["training"]["train_loss"] == [1e30, None]
         assert curves["test"]["test_loss"] == [1.0, None]
 
@@ -114,17 +113,17 @@ class TestTheJsonFile:
         history.add(frame(variant_frame(7), variant_frame(7)))
         change = Edit(twins(), label="A: init normal")
         history.edit(change, frame(variant_frame(7), variant_frame(7), seconds=1.23456))
-        document = strict(export.to_json(history.view(), "MNIST"))
+        document = strict(export.to_json(history.view()))
         assert document["markers"] == [{"label": "A: init normal", "step": {"A": 7, "B": 7}}]
 
     def test_of_a_run_that_has_not_begun_is_empty(self) -> None:
-        document = strict(export.to_json(History(twins()).view(), "MNIST"))
+        document = strict(export.to_json(History(twins()).view()))
         assert document["variants"]["A"]["training"]["step"] == []
 
     @settings(max_examples=20)
     @given(experiments)
     def test_gives_back_every_experiment(self, experiment: Experiment) -> None:
-        assert read_json(export.to_json(History(experiment).view(), "MNIST")) == (experiment, [])
+        assert read_json(export.to_json(History(experiment).view())) == (experiment, [])
 
 
 class TestWhatMayBeUploaded:
@@ -139,7 +138,7 @@ class TestWhatMayBeUploaded:
         for step in range(0, experiment.training.steps + 1, every):
             losses = np.random.default_rng(step).random(every)
             history.add(frame(*[variant_frame(step, losses, layers=(layer,) * 20)] * len(LETTERS)))
-        text = export.to_json(history.view(), "MNIST sample")
+        text = export.to_json(history.view())
         assert len(text) < self.LIMIT
         assert read_json(text) == (experiment, [])
 
@@ -179,7 +178,7 @@ class TestTheCsvFile:
 def loaded(experiment: Experiment) -> dict[str, Any]:
     """The names that the exported script defines, without its main part."""
     names: dict[str, Any] = {"__name__": "experiment"}
-    exec(compile(to_script(experiment, "MNIST sample"), "experiment.py", "exec"), names)
+    exec(compile(to_script(experiment), "experiment.py", "exec"), names)
     return names
 
 
@@ -257,7 +256,8 @@ def sample_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_script(experiment: Experiment, folder: Path, *arguments: str | Path) -> str:
     """What the exported script prints; `folder` is where it lies and runs."""
     script = folder / "experiment.py"
-    script.write_text(to_script(experiment, "MNIST sample"), encoding="utf-8")
+    on_sample = replace(experiment, training=replace(experiment.training, data="MNIST sample"))
+    script.write_text(to_script(on_sample), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, script, *arguments],
         cwd=folder,
@@ -333,7 +333,7 @@ class TestTheScript:
 
     def test_names_each_network_as_the_screen_does(self) -> None:
         network = NetworkConfig(init="rand", init_scale=0.01)
-        text = to_script(Experiment(variants=(Variant(network), Variant(network, BatchNormConfig()))), "MNIST")
+        text = to_script(Experiment(variants=(Variant(network), Variant(network, BatchNormConfig()))))
         assert "\nA: no batchnorm, U[0,1) × 0.01\nB: batchnorm, U[0,1) × 0.01\n" in text
 
     @pytest.mark.parametrize("init", INITS)
@@ -378,6 +378,17 @@ class TestTheScript:
         kinds = [type(m).__name__.lower() for m in script["NETWORKS"]["A"]()]
         assert kinds[1] == {"none": "identity", "leaky_relu": "leakyrelu"}.get(activation, activation)
 
-    @pytest.mark.parametrize(("data", "count"), [("MNIST sample", "10000, 2000"), ("MNIST", "60000, 10000")])
-    def test_takes_as_many_digits_as_the_run_did(self, data: Any, count: str) -> None:
-        assert f"TRAIN_DIGITS, TEST_DIGITS = {count}\n" in to_script(Experiment(), data)
+    @pytest.mark.parametrize(
+        ("data", "count", "torchvision"),
+        [
+            ("MNIST sample", "10000, 2000", "MNIST"),
+            ("MNIST", "60000, 10000", "MNIST"),
+            ("Fashion-MNIST", "60000, 10000", "FashionMNIST"),
+            ("KMNIST", "60000, 10000", "KMNIST"),
+        ],
+    )
+    def test_takes_the_digits_that_the_run_did(self, data: Any, count: str, torchvision: str) -> None:
+        script = to_script(Experiment(TrainingConfig(data=data)))
+        assert f"TRAIN_DIGITS, TEST_DIGITS = {count}\n" in script
+        assert f"from torchvision.datasets import {torchvision}\n" in script
+        assert DIGITS_FILES[data] in script

@@ -75,7 +75,7 @@ class Watcher:
     """What a Run does with its trainer: it shows frames, keeps a history, and makes changes."""
 
     def __init__(self, films: Films, experiment: Experiment = EXPERIMENT) -> None:
-        self.trainer = FilmedTrainer(films, "MNIST sample", None)
+        self.trainer = FilmedTrainer(films, None)
         self.trainer.speed = 50.0
         self.experiment, self.history = experiment, History(experiment)
         self.frame = self.trainer.start(experiment, FOCUS)
@@ -194,16 +194,16 @@ def test_the_same_change_at_the_same_step_is_the_same_film(films: Films, batches
 @pytest.mark.parametrize(
     "other",
     [
-        Recipe(replace(EXPERIMENT, training=replace(EXPERIMENT.training, seed=1)), "MNIST sample"),
-        Recipe(EXPERIMENT, "MNIST"),
-        Recipe(EXPERIMENT, "MNIST sample", "landscape"),
-        Recipe(EXPERIMENT, "MNIST sample", None, ((3, Edit(EXPERIMENT)),)),
+        Recipe(replace(EXPERIMENT, training=replace(EXPERIMENT.training, seed=1))),
+        Recipe(replace(EXPERIMENT, training=replace(EXPERIMENT.training, data="MNIST sample"))),
+        Recipe(EXPERIMENT, "landscape"),
+        Recipe(EXPERIMENT, None, ((3, Edit(EXPERIMENT)),)),
     ],
     ids=["experiment", "digits", "watched", "changed"],
 )
 def test_a_film_belongs_to_one_recipe(films: Films, other: Recipe) -> None:
-    recipe = Recipe(EXPERIMENT, "MNIST sample")
-    assert films.open(recipe, "one", FOCUS) is films.open(Recipe(EXPERIMENT, "MNIST sample"), "two", FOCUS)
+    recipe = Recipe(EXPERIMENT)
+    assert films.open(recipe, "one", FOCUS) is films.open(Recipe(EXPERIMENT), "two", FOCUS)
     assert other != recipe
     if not other.changes:
         assert films.open(other, "three", FOCUS) is not films.open(recipe, "four", FOCUS)

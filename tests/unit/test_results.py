@@ -46,7 +46,7 @@ def test_the_report_has_every_claim_with_its_verdict_and_every_table() -> None:
     assert "| Not | B | 0 | **differs**: -1 |" in text
     assert "| Perhaps | C | 2 ± 1 against 1 ± 1 | no clear difference: +1 |" in text
     assert "| 1 | 90 % |" in text
-    assert "reproduce --quick` on MNIST sample, one seed, quick form with shorter runs, 1 minute. The" in text
+    assert "reproduce --quick` on MNIST, one seed, quick form with shorter runs, 1 minute. The" in text
 
 
 def test_the_full_form_names_its_seeds() -> None:

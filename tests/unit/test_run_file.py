@@ -63,13 +63,23 @@ class TestWhatIsWritten:
         values = made.floats(1000)
         assert len({v.tobytes() for v in values if np.isnan(v)}) == 2  # what the other tests rely on
 
+    def test_of_an_earlier_version_names_its_data_beside_the_experiment(self) -> None:
+        """They are a setting of the experiment now, and of every edit."""
+        edited = replace(SMALL, training=replace(SMALL.training, learning_rate=0.5))
+        files = members(to_bytes(made_up_run(edits=[(2, Edit(edited))])))
+        document = json.loads(files["run.json"]) | {"data": "MNIST sample"}
+        for experiment in (document["experiment"], document["edits"][0]["experiment"]):
+            del experiment["training"]["data"]
+        recipe = from_bytes(packed(files | {"run.json": json.dumps(document).encode()})).recipe
+        assert recipe.experiment.training.data == recipe.newest.training.data == "MNIST sample"
+
     def test_may_be_a_run_that_has_shown_nothing_yet(self) -> None:
-        run = KeptRun(Recipe(SMALL, "MNIST"), "0.1.0", History(SMALL).view())
+        run = KeptRun(Recipe(SMALL), "0.1.0", History(SMALL).view())
         assert plain(from_bytes(to_bytes(run))) == plain(run)
 
     def test_is_refused_where_the_curves_are_of_another_experiment(self) -> None:
         with pytest.raises(RunFileError, match="not those of its experiment"):
-            to_bytes(replace(made_up_run(), recipe=Recipe(twins(NetworkConfig(width=4), steps=31), "MNIST sample")))
+            to_bytes(replace(made_up_run(), recipe=Recipe(twins(NetworkConfig(width=4), steps=31))))
 
     def test_is_refused_where_a_record_has_another_shape(self) -> None:
         run = made_up_run()
@@ -87,7 +97,7 @@ def trained(experiment: Experiment, batches: "Batches", watch: Watch | None, edi
         if edit and trainer.tick == 12:
             history.edit(edit, trainer.edit(edit))
     edits = ((12, edit),) if edit else ()
-    return KeptRun(Recipe(experiment, "MNIST sample", watch, edits), "0.1.0", history.view(), ("It ended.",))
+    return KeptRun(Recipe(experiment, watch, edits), "0.1.0", history.view(), ("It ended.",))
 
 
 LENET = NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")
@@ -126,7 +136,7 @@ def test_a_run_of_five_layers_takes_less_than_half_of_its_numbers_and_all_frames
     trainer, history = trainer_of(experiment, batches), History(experiment)
     while not trainer.finished:
         history.add(trainer.advance())
-    run = KeptRun(Recipe(experiment, "MNIST sample"), "0.1.0", history.view())
+    run = KeptRun(Recipe(experiment), "0.1.0", history.view())
     content = to_bytes(run)
     assert len(content) < sum(map(len, members(content).values())) / 2
     frames = [

@@ -72,6 +72,13 @@ class TestEveryExperiment:
         assert read_json(json.dumps(document)) == (experiment, [])
 
     @given(experiments)
+    def test_of_a_file_from_before_data_were_a_setting_has_those_beside_it(self, experiment: Experiment) -> None:
+        before = to_dict(experiment)
+        del before["training"]["data"]
+        expected = replace(experiment, training=replace(experiment.training, data="MNIST sample"))
+        assert read_json(json.dumps({"experiment": before, "data": "MNIST sample"})) == (expected, [])
+
+    @given(experiments)
     def test_has_an_address_without_the_defaults(self, experiment: Experiment) -> None:
         usual = {key: setting.default for key, setting in ALL_SETTINGS.items()}
         if experiment.variants[0].network.architecture == "lenet":

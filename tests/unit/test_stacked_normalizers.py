@@ -322,7 +322,7 @@ def test_a_run_goes_on_after_it_was_saved(batches: Batches) -> None:
     trainer.advance(steps=3)
     saved = save(trainer, 2**30)
     assert saved is not None
-    ours, theirs = trainer.advance(steps=2), restored(saved, batches).advance(steps=2)
+    ours, theirs = trainer.advance(steps=2), restored(saved, lambda _: batches).advance(steps=2)
     for a, b in zip(ours.variants, theirs.variants, strict=True):
         np.testing.assert_array_equal(a.losses, b.losses)
 

@@ -499,7 +499,7 @@ class TestEdits:
         train_until(trainer, 0, tick)
         saved = saving.save(trainer, 10**8)
         assert saved is not None
-        here, there = (train_until(each, tick, 32) for each in (trainer, saving.restored(saved, batches)))
+        here, there = (train_until(each, tick, 32) for each in (trainer, saving.restored(saved, lambda _: batches)))
         assert_same_bits(there, here)
 
     def test_a_trainer_is_not_saved_where_it_is_too_large(self, batches: Batches) -> None:

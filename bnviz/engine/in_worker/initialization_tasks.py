@@ -1,7 +1,7 @@
 """Questions to a worker about untrained networks: plain functions that import torch when a worker calls them."""
 
-from bnviz.data import DataName
 from bnviz.engine.in_worker.trainer_actor import batches
+from bnviz.experiment.choices import DataName
 from bnviz.records.initialization import InitialNetwork, InitialSetting, Propagated, SignAgreement
 
 

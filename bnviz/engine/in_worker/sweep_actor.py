@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from bnviz.data import DataName
 from bnviz.engine.in_worker.trainer_actor import batches, since_live
+from bnviz.experiment.choices import DataName
 from bnviz.experiment.config import Experiment
 from bnviz.experiment.sweep import Sweep
 from bnviz.records.sweep import SweepResults
@@ -105,9 +105,9 @@ def abilities() -> Abilities:
         return Abilities(0, str(error))
 
 
-def estimate(sweep: Sweep, data: DataName) -> float:
+def estimate(sweep: Sweep) -> float:
     """Return the seconds that this worker alone would need for a sweep."""
     from bnviz.training import sweep as training
     from bnviz.training.device import device
 
-    return training.estimate(sweep, batches(data, device()))
+    return training.estimate(sweep, batches(sweep.training.data, device()))

@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from bnviz.data import DataName, load
+from bnviz.data import load
 from bnviz.engine.rhythm import training_seconds
+from bnviz.experiment.choices import DataName
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
 from bnviz.records.frames import Focus, Frame
@@ -51,7 +52,7 @@ def _runs(one: "TrainerActor") -> int:
 class TrainerActor:
     """A Trainer that answers from another process; every answer but that of `inspect` is a Frame."""
 
-    def __init__(self, begin: Experiment | str, data: DataName, watch: Watch | None = None) -> None:
+    def __init__(self, begin: Experiment | str, watch: Watch | None = None) -> None:
         """`begin`: an experiment at step 0, or the token of a copy that another actor of this worker has left."""
         import torch
 
@@ -61,7 +62,7 @@ class TrainerActor:
         if isinstance(begin, str):
             self._trainer = _copies.pop(begin)
         else:
-            self._trainer = Trainer(begin.training, begin.variants, batches(data), watch=watch)
+            self._trainer = Trainer(begin.training, begin.variants, batches(begin.training.data), watch=watch)
         self._cost = 0.0  # seconds that a frame takes beside training
 
     def advance(self, steps: int | None, interval: float | None, evaluate: bool, focus: Focus) -> Frame:
@@ -79,6 +80,7 @@ class TrainerActor:
         return frame
 
     def edit(self, edit: Edit, focus: Focus) -> Frame:
+        self._trainer.batches = batches(edit.experiment.training.data)
         return self._trainer.edit(edit, focus=focus)
 
     def leave_copy(self) -> str:
@@ -99,7 +101,7 @@ class TrainerActor:
         """Go on where another actor was when it was saved."""
         from bnviz.training import saving
 
-        self._trainer = saving.restored(saved, self._trainer.batches)
+        self._trainer = saving.restored(saved, batches)
         return self._trainer.advance(steps=0, evaluate=False, focus=Focus(()))
 
     def inspect(self, question: Question[A]) -> A:

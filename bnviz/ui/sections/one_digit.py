@@ -81,7 +81,11 @@ def show_one_digit(run: AskedRun) -> None:
         if source == "draw":
             place, drawn = None, draw_pad("draw_pad")
         else:
-            place, drawn = st.number_input("Test digit number", 1, COUNTS[run.data][1], 1, key="digit_place") - 1, None
+            place, drawn = (
+                st.number_input("Test digit number", 1, COUNTS[run.experiment.training.data][1], 1, key="digit_place")
+                - 1,
+                None,
+            )
         digit.choose(place, drawn, st.session_state.setdefault("digit_draws", 0))
         run.moved.ring()  # this fragment runs without the page, and with it without `publish`
         empty = place is None and drawn is None

@@ -8,7 +8,6 @@ from threading import Lock
 import streamlit as st
 
 from bnviz.analysis.moments import as_of, kept_every, kept_steps
-from bnviz.data import DataName
 from bnviz.experiment.config import Experiment
 from bnviz.records.frames import Frame
 from bnviz.records.history import History, View
@@ -35,10 +34,6 @@ class Rewound:
     @property
     def experiment(self) -> Experiment:
         return self.run.experiment
-
-    @property
-    def data(self) -> DataName:
-        return self.run.data
 
     @property
     def status(self) -> Status:

@@ -1,8 +1,8 @@
-"""Data and files: which digits are used, what leaves the app as a file, and what comes in."""
+"""Files: what leaves the app as one, and what comes in."""
 
 import streamlit as st
 
-from bnviz.data import COUNTS, as_npz
+from bnviz.data import as_npz
 from bnviz.engine.run import Run
 from bnviz.experiment.addresses import NoExperimentError, read_json
 from bnviz.export import run as export
@@ -10,14 +10,6 @@ from bnviz.export.script import DIGITS_FILES, to_script
 from bnviz.ui import settings_table
 from bnviz.ui.components.save_charts import save_charts
 from bnviz.ui.sections import lab_charts
-
-
-def data_badge(run: Run) -> None:
-    """Which digits the run learns from."""
-    with st.sidebar:
-        st.subheader("Data")
-        training, test = COUNTS[run.data]
-        st.badge(f"{run.data}: {training:,} + {test:,} digits", icon=":material/database:", color="gray")
 
 
 def files(run: Run) -> None:
@@ -34,7 +26,7 @@ def files(run: Run) -> None:
         )
         st.download_button(
             "Experiment and history (JSON)",
-            lambda: export.to_json(run.view(), run.data),
+            lambda: export.to_json(run.view()),
             "bnviz.json",
             "application/json",
             key="export_json",
@@ -51,7 +43,7 @@ def files(run: Run) -> None:
         save_charts("export_png", "Loss, activations, saturation (PNG)", lab_charts.FIRST, "bnviz")
         st.download_button(
             "Plain PyTorch script",
-            lambda: to_script(run.view().experiment, run.data),
+            lambda: to_script(run.view().experiment),
             "experiment.py",
             "text/x-python",
             key="export_script",
@@ -59,8 +51,8 @@ def files(run: Run) -> None:
         )
         st.download_button(
             "Digits for the script (NPZ)",
-            lambda: as_npz(run.data),
-            DIGITS_FILES[run.data],
+            lambda: as_npz(run.experiment.training.data),
+            DIGITS_FILES[run.experiment.training.data],
             "application/octet-stream",
             key="export_digits",
             on_click="ignore",

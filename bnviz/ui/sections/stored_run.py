@@ -5,7 +5,6 @@ from html import escape
 
 import streamlit as st
 
-from bnviz.data import DataName
 from bnviz.engine.bell import Bell
 from bnviz.experiment.addresses import address_of
 from bnviz.experiment.config import Experiment
@@ -30,10 +29,6 @@ class StoredRun:
     @property
     def experiment(self) -> Experiment:
         return self.kept.view.experiment
-
-    @property
-    def data(self) -> DataName:
-        return self.kept.recipe.data
 
     @property
     def status(self) -> Status:

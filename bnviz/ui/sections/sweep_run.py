@@ -139,7 +139,7 @@ class Estimate:
     def _try(self, engine: Engine) -> None:
         """Try in a thread of its own: an engine that lost its scheduler waits for another one."""
         try:
-            seconds = engine.submit(estimate, self.sweep, "MNIST").result()
+            seconds = engine.submit(estimate, self.sweep).result()
             count = max(len(engine.workers()), 1)
             workers = "1 worker" if count == 1 else f"{count} workers"
             self.words += f"<span>about {clock(max(seconds / count, 1))} on {workers}</span>"

@@ -10,7 +10,6 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.data import DataName
 from bnviz.engine.versions import made_by
 from bnviz.experiment.config import Experiment
 from bnviz.records.kept_run import KeptRun
@@ -54,24 +53,24 @@ class Memory:
         """Keep what a recipe shows from its beginning to its end."""
         self._later(lambda store: store.films.keep(film_key(recipe, made_by()), finished()))
 
-    def recall(self, experiments: Sequence[Experiment], data: DataName) -> tuple[npt.NDArray[np.intp], SweepResults]:
+    def recall(self, experiments: Sequence[Experiment]) -> tuple[npt.NDArray[np.intp], SweepResults]:
         """Return the places of those networks that were trained to their end, and what was found, a row each."""
-        keys = _keys(experiments, data)
+        keys = _keys(experiments)
         found = self._ask(lambda store: store.networks.recall(keys))
         return (np.empty(0, np.intp), SweepResults.nothing(0)) if found is None else found
 
-    def learn(self, experiments: Sequence[Experiment], data: DataName, found: SweepResults) -> None:
+    def learn(self, experiments: Sequence[Experiment], found: SweepResults) -> None:
         """Remember networks that are trained to their end."""
-        self._later(lambda store: store.networks.learn(_keys(experiments, data), found))
+        self._later(lambda store: store.networks.learn(_keys(experiments), found))
 
-    def checkpoint(self, experiments: Sequence[Experiment], data: DataName) -> tuple[bytes, float] | None:
+    def checkpoint(self, experiments: Sequence[Experiment]) -> tuple[bytes, float] | None:
         """Return the last checkpoint of a stack of these networks, and its progress from 0 to 1."""
-        keys = _keys(experiments, data)
+        keys = _keys(experiments)
         return self._ask(lambda store: store.networks.checkpoint(keys))
 
-    def save(self, experiments: Sequence[Experiment], data: DataName, saved: bytes, progress: float) -> None:
+    def save(self, experiments: Sequence[Experiment], saved: bytes, progress: float) -> None:
         """Remember a checkpoint, until they are trained to their end."""
-        self._later(lambda store: store.networks.save(_keys(experiments, data), saved, progress))
+        self._later(lambda store: store.networks.save(_keys(experiments), saved, progress))
 
     def _ask(self, question: Callable[[Store], T]) -> T | None:
         if not runs_are_kept():
@@ -106,6 +105,6 @@ class Memory:
                 logger.exception("what was trained is not remembered")
 
 
-def _keys(experiments: Sequence[Experiment], data: DataName) -> list[str]:
-    made_from = f"{data}, {made_by()}"
+def _keys(experiments: Sequence[Experiment]) -> list[str]:
+    made_from = made_by()
     return [network_key(experiment, made_from) for experiment in experiments]
