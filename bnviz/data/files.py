@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import math
 import os
 import zlib
 from dataclasses import dataclass
@@ -97,16 +96,19 @@ def read(path: Path, count: int | None = None) -> NDArray[np.uint8]:
     """
     shape = SHAPES[path.name]
     header = np.array([0x800 + len(shape), *shape], ">u4").tobytes()
-    wanted = (len(shape) and (shape[0] if count is None else count), *shape[1:])
+    values = np.empty((shape[0] if count is None else count, *shape[1:]), np.uint8)
+    into, got = values.data.cast("B"), 0  # in place: read() would need as much memory again
     try:
         with gzip.open(path, "rb") as file:
             found = file.read(len(header))
-            values = file.read(math.prod(wanted))
+            while more := file.readinto(into[got:]):
+                got += more
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        found = values = b""
-    if found != header or len(values) != math.prod(wanted):
+        found = b""
+    if found != header or got != values.size:
         raise OSError(f"{path} is damaged")
-    return np.frombuffer(values, np.uint8).reshape(wanted)
+    values.setflags(write=False)
+    return values
 
 
 def _state(path: Path, md5: str) -> str:

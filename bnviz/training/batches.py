@@ -1,10 +1,12 @@
 """Digits in memory as tensors: a batch is one index into it, and a pure function of (seed, batch size, step)."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bnviz.data import Digits
@@ -27,9 +29,9 @@ class Batches:
 
     def __init__(self, digits: Digits, device: str = "cpu") -> None:
         self.name, self.device = digits.name, device
-        self.train_images = torch.tensor(digits.train_images).to(device)
+        self.train_images = _shared(digits.train_images).to(device)
         self.train_labels = torch.tensor(digits.train_labels).long().to(device)
-        self.test_images = torch.tensor(digits.test_images).to(device)
+        self.test_images = _shared(digits.test_images).to(device)
         self.test_labels = torch.tensor(digits.test_labels).long().to(device)
 
     def at(self, step: int, *, seed: int, size: int, standardize: bool) -> tuple[Tensor, Tensor]:
@@ -65,8 +67,19 @@ class Batches:
         """Return the first training digits with their labels."""
         return scaled(self.train_images[:count], standardize), self.train_labels[:count]
 
+    def test_bytes(self, count: int | None) -> tuple[Tensor, Tensor]:
+        """Return the first test digits, or all, as they are kept: what `scaled` takes, a part at a time."""
+        return self.test_images[:count], self.test_labels[:count]
+
     def test(self, count: int | None, standardize: bool) -> tuple[Tensor, Tensor]:
         return scaled(self.test_images[:count], standardize), self.test_labels[:count]
+
+
+def _shared(images: NDArray[np.uint8]) -> Tensor:
+    """Return read-only images as a tensor over the same memory, which nobody may write to."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(images)
 
 
 def scaled(images: Tensor, standardize: bool) -> Tensor:

@@ -54,11 +54,17 @@ def _of_each(measure: Callable[[Tensor], Tensor], matrices: Sequence[Tensor]) ->
     return torch.stack([measure(each) for each in matrices], 1)
 
 
-def evaluate(stack: Stack, images: Tensor, labels: Tensor, mode: Mode | int = "eval") -> tuple[Floats, Floats]:
-    """Return loss and accuracy, each (V,)."""
-    loss, right = images.new_zeros(2, len(stack))
+def evaluate(
+    stack: Stack,
+    images: Tensor,
+    labels: Tensor,
+    mode: Mode | int = "eval",
+    prepared: Callable[[Tensor], Tensor] = lambda images: images,
+) -> tuple[Floats, Floats]:
+    """Return loss and accuracy, each (V,). prepared: what the networks get of some images, if it is not they."""
+    loss, right = torch.zeros(2, len(stack), device=images.device)
     for x, y in zip(images.split(EVALUATION_CHUNK), labels.split(EVALUATION_CHUNK), strict=True):
-        logits = stack.forward(x, mode)
+        logits = stack.forward(prepared(x), mode)
         log_p = torch.log_softmax(logits, 2)
         loss -= log_p.gather(2, y.view(1, -1, 1).expand(len(stack), -1, 1)).sum((1, 2))
         right += (logits.argmax(2) == y).sum(1)

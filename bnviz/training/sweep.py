@@ -8,6 +8,7 @@ import io
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from bnviz.nn.stacked_normalizers import NormalizerState
 from bnviz.records.frames import LAST_POPULATION_DIGITS, POPULATION_DIGITS, TEST_DIGITS, TRAINING_LOSS_STEPS
 from bnviz.records.sweep import SweepResults, is_tested_at, steps_per_point
 from bnviz.training import probes
-from bnviz.training.batches import Batches
+from bnviz.training.batches import Batches, scaled
 from bnviz.training.device import STACK_SIZE, moved
 
 STEPS_BETWEEN_LOOKS = 10  # at the losses: networks that diverged leave then, and a pause or an end comes then
@@ -175,7 +176,8 @@ class SweepStack:
         if any((bn := self._variants[i].batchnorm) and bn.inference == "population" for i in stack.members):
             digits = LAST_POPULATION_DIGITS if last else POPULATION_DIGITS
             stack.measure_population(self._batches.population(digits, size=t.batch_size, standardize=t.standardize))
-        loss, accuracy = probes.evaluate(stack, *self._batches.test(None if last else TEST_DIGITS, t.standardize))
+        tests = self._batches.test_bytes(None if last else TEST_DIGITS)
+        loss, accuracy = probes.evaluate(stack, *tests, prepared=partial(scaled, standardize=t.standardize))
         self._found.test_loss[stack.members] = loss
         self._found.test_accuracy[stack.members] = accuracy
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from bnviz.records.frames import (
     VariantFrame,
 )
 from bnviz.training import path, probes, weight_space
-from bnviz.training.batches import Batches
+from bnviz.training.batches import Batches, scaled
 from bnviz.training.measurement_plan import MeasurementPlan, edit_needs_tests, is_kept, is_large, measurement_plan
 from bnviz.training.smoothness import smoothness
 
@@ -236,8 +237,9 @@ class Trainer:
         if plan.population:
             stack.measure_population(self.population(at_end=plan.all_digits))
         if plan.test_results:
-            digits = self.batches.test(None if plan.all_digits else TEST_DIGITS, standardize)
-            tested, tested_at = probes.evaluate(stack, *digits), [step] * len(stack)
+            digits = self.batches.test_bytes(None if plan.all_digits else TEST_DIGITS)
+            prepared = partial(scaled, standardize=standardize)
+            tested, tested_at = probes.evaluate(stack, *digits, prepared=prepared), [step] * len(stack)
             on_all = [plan.all_digits] * len(stack)
         if plan.inference:
             few = self.batches.test(INFERENCE_DIGITS, standardize)
