@@ -4,7 +4,7 @@ import math
 import time
 from html import escape
 
-from bnviz.experiment.wording import clock, pace, percent
+from bnviz.experiment.wording import clock, decimals, pace, percent
 from bnviz.records.history import View
 from bnviz.records.live import Status
 
@@ -60,7 +60,7 @@ def network_numbers(view: View) -> dict[str, str]:
             "diverged"
             if variant.diverged
             else f'<span class="bnviz-wide">test accuracy </span><b>{percent(variant.test_accuracy)}</b>'
-            f'<span class="bnviz-wide"> &ensp; test loss <b>{variant.test_loss:.3f}</b></span>'
+            f'<span class="bnviz-wide"> &ensp; test loss <b>{decimals(variant.test_loss, 3)}</b></span>'
         )
         for letter, variant in zip(view.experiment.letters, view.latest.variants, strict=True)
     }

@@ -6,7 +6,7 @@ import streamlit as st
 
 from bnviz.engine.run import Run
 from bnviz.experiment.comparison import distinguishing_settings
-from bnviz.experiment.wording import percent
+from bnviz.experiment.wording import decimals, percent
 from bnviz.records.ghosts import MOST_PINS, Ghost, Pin
 from bnviz.ui import page
 from bnviz.ui.sections.keeping import keep_pinned
@@ -53,7 +53,7 @@ def pin_rows(pins: Sequence[Pin]) -> list[dict[str, str]]:
 def _outcome(ghost: Ghost) -> dict[str, str]:
     return {
         "Steps": f"{ghost.last.step:,}",
-        "Test loss": f"{ghost.last.test_loss:.3f}",
+        "Test loss": decimals(ghost.last.test_loss, 3),
         "Accuracy": percent(ghost.last.test_accuracy),
         "Saturated": percent(ghost.saturated, 0),
     }

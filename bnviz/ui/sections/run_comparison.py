@@ -7,7 +7,7 @@ import streamlit as st
 
 from bnviz import figures
 from bnviz.experiment.comparison import distinguishing_settings
-from bnviz.experiment.wording import percent
+from bnviz.experiment.wording import decimals, percent
 from bnviz.figures.comparison import compared_networks
 from bnviz.figures.histograms import PLACE_NAMES
 from bnviz.records.ghosts import ghosts_of
@@ -87,7 +87,7 @@ def _differences(runs: Sequence[tuple[str, KeptRun]]) -> list[dict[str, str]]:
     return [
         {"Run": page.plain(name), "Network": ghost.name}
         | {title: own.get(title, "–") for title in titles}
-        | {"Test loss": f"{ghost.last.test_loss:.3f}", "Accuracy": percent(ghost.last.test_accuracy)}
+        | {"Test loss": decimals(ghost.last.test_loss, 3), "Accuracy": percent(ghost.last.test_accuracy)}
         | {"Saturated": percent(ghost.saturated, 0)}
         for (name, _, ghost), own in zip(ghosts, settings, strict=True)
     ]
