@@ -17,6 +17,7 @@ from bnviz.ui.asking.tasks import inquiries, task
 from bnviz.ui.components.browser_ids import tab_id
 from bnviz.ui.components.live_chart import live_chart
 from bnviz.ui.components.live_slider import live_slider, set_slider, slider_value
+from bnviz.ui.sections.over_which_axes import over_which_axes
 
 PAPER = "[Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)"
 AFFINE = (("gamma", "beta"), ("gamma_2", "beta_2"))  # slider keys, a pair a dimension
@@ -215,25 +216,6 @@ def steps(walk: Walk, follow: int) -> None:
 
 
 @st.fragment
-def axes() -> None:
-    """Show over which axes of a dense and of a convolutional batch the mean is taken."""
-    st.subheader("Over which axes")
-    left, right = st.columns([2, 3], gap="large")
-    with left:
-        st.latex(r"\begin{gathered}\mu_c=\frac1N\sum_n x_{nc}\\ \mu_c=\frac{1}{NHW}\sum_{n,h,w}x_{nchw}\end{gathered}")
-        st.markdown(
-            "A dense layer has a mean and a variance for every unit. A convolution uses the same weights at every "
-            "place of the map, so a channel has one mean over all places of all images: a batch of N maps counts as "
-            f"N · H · W values ({PAPER}, section 3.2). γ and β are as many as the means."
-            "\n\nOutlined: the values of one mean. Colour: green above 0, purple below."
-        )
-        dense, convolutional = walkthrough.example_inputs()
-        channel = round(live_slider("Unit or channel", 1, dense.shape[1], 2, key="channel", step=1)) - 1
-    with right:
-        live_chart("chart_axes", figures.statistics_axes(dense, convolutional, channel=channel))
-
-
-@st.fragment
 def bias() -> None:
     """Show that a bias before batchnorm does nothing, BN(Wu + b) = BN(Wu), and that its gradient is zero."""
     st.subheader("A bias before batchnorm does nothing")
@@ -309,7 +291,7 @@ def runaway() -> None:
 
 
 batch()
-axes()
+over_which_axes()
 bias()
 scale()
 runaway()

@@ -27,5 +27,6 @@ from bnviz.figures.schemes import *
 from bnviz.figures.sharpness import *
 from bnviz.figures.shift import *
 from bnviz.figures.smoothness import *
+from bnviz.figures.statistics_axes import *
 from bnviz.figures.sweep import *
 from bnviz.figures.sweep_normalizers import *

@@ -100,10 +100,10 @@ def undoing(x: Array) -> tuple[Array, Array]:
 
 
 def example_inputs() -> tuple[Array, Array]:
-    """Return a dense (N, C) = (6, 3) and a convolutional (N, C, H, W) = (4, 3, 4, 4) batch, to show their axes."""
+    """Return a dense (N, C) = (6, 4) and a convolutional (N, C, H, W) = (3, 4, 4, 4) batch, to show their axes."""
     rng = np.random.default_rng(0)
-    offsets = np.array([-1.0, 0.0, 1.0])
-    return rng.normal(size=(6, 3)) + offsets, rng.normal(size=(4, 3, 4, 4)) + offsets[:, None, None]
+    offsets = np.array([-1.0, -0.3, 0.3, 1.0])
+    return rng.normal(size=(6, 4)) + offsets, rng.normal(size=(3, 4, 4, 4)) + offsets[:, None, None]
 
 
 @dataclass(frozen=True)

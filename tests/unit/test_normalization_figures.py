@@ -2,18 +2,22 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from torch import nn
 
 from bnviz import figures
 from bnviz.engine.in_worker.autograd_task import batchnorm_gradients
-from bnviz.experiment.wording import significant
+from bnviz.experiment.wording import decimals, significant
+from bnviz.figures.statistics_axes import AXES, shared_with
 from bnviz.theory import walkthrough
 from tests.builders import numbers
 
@@ -168,8 +172,46 @@ class TestAxes:
         outlined = [s["xref"] for s in layout["shapes"]]
         assert outlined == ["x"] + ["x2"] * len(convolutional)
         words = layout["meta"]["words"]
-        assert f"mean over N: shape (3,); column 3: {dense[:, 2].mean():.2f} over 6 values" in words
-        assert f"mean over N, H, W: shape (3,); column 3: {convolutional[:, 2].mean():.2f} over 64 values" in words
+        assert f"mean over N: shape (4,); column 3: {decimals(dense[:, 2].mean())} over 6 values" in words
+        of_maps = decimals(convolutional[:, 2].mean())
+        assert f"mean over N, H, W: shape (4,); column 3: {of_maps} over 48 values" in words
+
+    @pytest.mark.parametrize("kind", ["layer", "group", "instance", "rms"])
+    def test_of_another_normalizer_are_over_what_torch_takes_them_over(self, kind: str) -> None:
+        """The outlined values are those that, moved together, move torch's output of the first of them."""
+        dense, convolutional = walkthrough.example_inputs()
+        made: dict[str, Callable[[Any], nn.Module]] = {
+            "layer": lambda maps: nn.LayerNorm([4, *maps]),
+            "group": lambda _: nn.GroupNorm(2, 4),
+            "instance": lambda _: nn.InstanceNorm2d(4),
+            "rms": lambda maps: nn.RMSNorm([4, *maps]),
+        }
+        for values in (dense, convolutional):
+            if kind == "instance" and values is dense:
+                continue
+            x = torch.tensor(values, requires_grad=True)
+            layer: nn.Module = made[kind](values.shape[2:]).double()
+            torch.autograd.backward(layer(x)[0, 2].flatten()[0])
+            assert x.grad is not None
+            whole = values.reshape(*values.shape, *[1] * (4 - values.ndim))
+            shared = shared_with(kind, whole.shape, 2)
+            np.testing.assert_array_equal((x.grad != 0).numpy().reshape(whole.shape), shared)
+
+    def test_of_instance_norm_are_none_in_a_dense_input(self) -> None:
+        figure = figures.statistics_axes(*walkthrough.example_inputs(), channel=0, kind="instance")
+        assert {shape["xref"] for shape in figure["layout"]["shapes"]} == {"x2"}
+        assert figure["layout"]["meta"]["words"].startswith("dense: one value for each unit and digit")
+
+    def test_are_told_with_the_shape_of_the_statistics(self) -> None:
+        inputs = walkthrough.example_inputs()
+        told = {
+            kind: figures.statistics_axes(*inputs, channel=3, kind=kind)["layout"]["meta"]["words"] for kind in AXES
+        }
+        assert "mean over C: shape (6,); row 1: " in told["layer"]
+        assert "mean over C, H, W of a group: shape (3, 2); row 1, group 2: " in told["group"]
+        assert "mean over H, W: shape (3, 4); row 1, column 4: " in told["instance"]
+        assert "root mean square over C: shape (6,); row 1: " in told["rms"]
+        assert "mean over I, H, W: shape (4,); column 4: " in told["weight"]
 
 
 class TestInvariances:

@@ -77,7 +77,6 @@ WHERE_FOR_IF = re.compile(r"\b(?:None|NaN|False|True|[Ee]mpty|[Nn]othing|\w+Erro
 MOST_LINES, MOST_FUNCTION_LINES, MOST_SCRIPT_LINES = 300, 50, 200
 # What is longer, up to how many lines, and why it stays so.
 LONG_MODULES = {
-    "pages/inside_batchnorm.py": (320, "nine short sections, each of words, controls and one figure call"),
     "bnviz/engine/run.py": (490, "one state machine: what a run is told, in one thread, with its recovery"),
     "bnviz/engine/sweeps.py": (400, "one state machine: the stacks of a sweep and the workers they are on"),
     "bnviz/experiment/story.py": (311, "one table: the words of fourteen chapters"),
