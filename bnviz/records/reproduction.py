@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import field
 from pathlib import Path
+from typing import Literal
 
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
@@ -12,6 +13,7 @@ from bnviz.experiment.wording import counted
 
 RESULTS_FILE = beside("docs/results.json")
 FIGURES_FOLDER = "figures"  # the folder of the pictures, beside it
+Dash = Literal["solid", "dash", "dot", "dashdot", "longdash"]
 VERDICTS = {True: "agrees", False: "differs", None: "no clear difference"}
 
 
@@ -36,13 +38,17 @@ class Claim:
 
 @dataclass(frozen=True)
 class Line:
-    """One curve. normalized: of a network with batchnorm, which decides its colour. thin: beside a stronger one."""
+    """One curve. normalized: with batchnorm, without, or with another normalizer (None), which decides its colour.
+
+    thin: beside a stronger one. dash: what tells curves of one colour apart.
+    """
 
     name: str
     x: tuple[float, ...]
     y: tuple[float | None, ...]
-    normalized: bool
+    normalized: bool | None
     thin: bool = False
+    dash: Dash = "solid"
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ from bnviz import figures
 from bnviz.__main__ import main
 from bnviz.experiment.addresses import from_query
 from bnviz.experiment.config import NetworkConfig, TrainingConfig
+from bnviz.figures.reproduction import chart_legend
 from bnviz.figures.style import round_step
 from bnviz.figures.svg import svg_chart
 from bnviz.records import reproduction as results
 from bnviz.records.reproduction import Chart, Line, Result
 from bnviz.training.batches import Batches
 from bnviz.training.reproduction import claims as module
+from bnviz.training.reproduction import normalizers as of_normalizers
 from bnviz.training.reproduction import published_networks
 from bnviz.training.reproduction import trials as bench_module
 from bnviz.training.reproduction.claims import bias, reproduce
@@ -171,6 +173,43 @@ def test_a_bias_before_batchnorm_is_measured_to_do_nothing(bench: Bench) -> None
     (claim,) = bias(bench).claims
     assert claim.agrees
     assert "differ by at most" in claim.measured
+
+
+class TestBatchSizeAgainstNormalizer:
+    def test_trains_every_normalizer_and_finds_two_modes_in_batchnorm_alone(self, batches: Batches) -> None:
+        found = of_normalizers._trained(Bench(batches, (0,), True, lambda _: None), 8, digits=160)
+        assert len(found) == len(of_normalizers.NAMES)
+        for name, (ended,) in zip(of_normalizers.NAMES, found, strict=True):
+            assert 0 < ended.error < 1
+            assert (abs(ended.gap) > 1e-3) == (name == "batchnorm"), name
+
+    @pytest.mark.parametrize("rises", [True, False])
+    def test_claims_follow_from_the_errors(self, bench: Bench, monkeypatch: pytest.MonkeyPatch, rises: bool) -> None:
+        def trained(_: Bench, size: int, digits: int) -> list[list[of_normalizers.Ended]]:
+            of_batch = 0.04 + (0.4 / size if rises else 0)
+            usual = [of_normalizers.Ended(0.05, 0.0)] * 2
+            own = [of_normalizers.Ended(of_batch, 0.3 if rises else 0.0)] * 2
+            return [own if name == "batchnorm" else usual for name in of_normalizers.NAMES]
+
+        monkeypatch.setattr(of_normalizers, "_trained", trained)
+        result = of_normalizers.normalizers(bench)
+        assert [claim.agrees for claim in result.claims] == [rises] * 4
+        assert result.table is not None
+        assert {len(row) for row in result.table.rows} == {len(result.table.columns)}
+        assert [row[0] for row in result.table.rows] == list(of_normalizers.NAMES)
+        experiment, problems = from_query(result.experiment)
+        assert (experiment.variants, problems) == (of_normalizers.VARIANTS[:6], [])
+
+    def test_is_drawn_with_lines_that_colour_or_dash_tells_apart(self) -> None:
+        (chart,) = [Chart("", "x", "y", of_normalizers._lines([[1.0] * len(of_normalizers.SIZES)] * 7), log_x=True)]
+        shown = [(color, dash) for _, color, dash in chart_legend(chart)]
+        assert len(set(shown)) == len(of_normalizers.NAMES)
+        drawn = svg_chart(chart)
+        assert all(f">{name}</text>" in drawn for name in of_normalizers.NAMES)
+        assert drawn.count("stroke-dasharray") == 2 * sum(dash != "solid" for _, dash in shown)
+        assert {trace["line"]["dash"] for trace in figures.reproduction_chart(chart)["data"]} == set(
+            of_normalizers.DASHES
+        )
 
 
 def test_the_command_writes_report_and_document(

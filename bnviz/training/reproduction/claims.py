@@ -13,6 +13,7 @@ from bnviz.experiment.layers import LN_10
 from bnviz.experiment.wording import percent, points, with_minus_signs
 from bnviz.records.reproduction import Chart, Claim, Result, Results, Table
 from bnviz.training.batches import Batches
+from bnviz.training.reproduction.normalizers import normalizers
 from bnviz.training.reproduction.published_networks import lenet, sigmoid
 from bnviz.training.reproduction.trials import STUDENT_T, Bench, clearly_higher, lines, mean, mean_and_spread, twins
 from bnviz.training.trainer import Trainer
@@ -243,6 +244,7 @@ EXPERIMENTS: tuple[Callable[[Bench], Result], ...] = (
     inits,
     scales,
     batch_sizes,
+    normalizers,
     learning_rates,
     positions,
     bias,

@@ -90,9 +90,9 @@ def mean_and_spread(outcomes: Sequence[Outcome], name: str) -> str:
     return mean_and_deviation(values, 3)
 
 
-def lines(x: Sequence[float], sides: Sequence[Sequence[float]], **more: bool) -> tuple[Line, ...]:
+def lines(x: Sequence[float], sides: Sequence[Sequence[float]], *, thin: bool = False) -> tuple[Line, ...]:
     """Return two curves, without and with batchnorm; a gap if a value is no finite number."""
     return tuple(
-        Line(name, tuple(x), tuple(round(v, 5) if math.isfinite(v) else None for v in values), bool(normalized), **more)
+        Line(name, tuple(x), tuple(round(v, 5) if math.isfinite(v) else None for v in values), bool(normalized), thin)
         for normalized, (name, values) in enumerate(zip(TWIN_NAMES, sides, strict=True))
     )
