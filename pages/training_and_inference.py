@@ -14,7 +14,7 @@ from bnviz.experiment.wording import listed
 from bnviz.figures.style import Figure
 from bnviz.findings.inference import inference_findings
 from bnviz.records.answers import LayerInputs
-from bnviz.records.frames import INFERENCE_DIGITS, POPULATION_DIGITS, Focus, Frame
+from bnviz.records.frames import INFERENCE_DIGITS, LAST_POPULATION_DIGITS, POPULATION_DIGITS, Focus, Frame
 from bnviz.records.history import View
 from bnviz.records.questions import InputsOfLayer
 from bnviz.ui import page, session
@@ -104,7 +104,8 @@ page.heading(
     "Running statistics",
     "The statistics that one unit sees in a batch jump about; the running averages follow them, slowly for a small "
     f"momentum. What they stand for is the population: the same statistics over {POPULATION_DIGITS:,} training digits "
-    "(over all at the last step), in batches of the size that is trained on, for the network as it is at that step.",
+    f"({LAST_POPULATION_DIGITS:,} at the last step), in batches of the size that is trained on, for the network as it "
+    "is at that step.",
 )
 formula, picture = st.columns([1, 2], gap="large")
 with formula:

@@ -6,7 +6,7 @@ import torch
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.edits import Edit
-from bnviz.records.frames import BATCH_SIZES, INFERENCE_DIGITS, POPULATION_DIGITS, Frame
+from bnviz.records.frames import BATCH_SIZES, INFERENCE_DIGITS, LAST_POPULATION_DIGITS, POPULATION_DIGITS, Frame
 from bnviz.records.questions import AnswersInCompany, InputsOfLayer, ShiftOfGradients
 from bnviz.training.batches import Batches
 from bnviz.training.questions.inference import BATCHES_OF_EACH_SIZE, COMPANIES
@@ -57,6 +57,12 @@ class TestWatchingInference:
         np.testing.assert_allclose(found.layers[0].population_var, within, rtol=1e-3)
 
     @pytest.mark.slow
+    def test_takes_more_digits_for_the_population_at_the_end(self, batches: Batches) -> None:
+        trainer = watched(batches)
+        counts = [sum(len(x) for x in trainer.population(at_end=at_end)) for at_end in (False, True)]
+        size = trainer.training.batch_size
+        assert counts == [POPULATION_DIGITS // size * size, LAST_POPULATION_DIGITS // size * size]
+
     def test_sees_the_running_statistics_approach_the_population(self, batches: Batches) -> None:
         trainer = watched(batches)
         first = trainer.advance(steps=0).variants[0].inference

@@ -215,6 +215,7 @@ def asked(mnist: "Batches") -> tuple[Answers, View]:
     trainer, view = trained(9, 0, mnist)
     digit = answer(trainer, DigitOfTestSet(SECOND_SEVEN))
     assert digit.label == 7
+    assert (mnist.test_labels[: SECOND_SEVEN + 1] == 7).sum() == 2
     return answer(trainer, AnswersInCompany(0, tuple(digit.pixels.tolist()), seed=0)), view
 
 

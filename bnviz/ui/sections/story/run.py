@@ -90,7 +90,7 @@ def _digit_answers(run: Run) -> _Asked:
     if pixels is None:
         if (digit := _once(run, DigitOfTestSet(SECOND_SEVEN))) is None:
             return _Asked(None, {})
-        pixels, words = digit.pixels, f"test digit 1, labelled {digit.label}"
+        pixels, words = digit.pixels, f"test digit {SECOND_SEVEN + 1}, labelled {digit.label}"
     charts: dict[Chart, Figure] = {"digit": figures.digit_image(pixels, words)}
     found = _once(run, AnswersInCompany(0, tuple(pixels.tolist()), seed=0))
     if found is None:
