@@ -46,7 +46,6 @@ class _Normalizer(Affine):
         super().__init__([c.affine for c in configs], [s.gamma for s in states], [s.beta for s in states])
         self.kind, self.groups = configs[0].kind, configs[0].groups
         self.eps = self.gamma.value.new_tensor([c.eps for c in configs])
-        self.x_hat = torch.empty(0)
 
     def take(self, index: int) -> NormalizerState:
         """Return a copy of one network's state."""
@@ -111,24 +110,29 @@ class StackedWeightStandardization(_Normalizer):
     """
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Return the weights that the layer goes by; they stay in `standardized`."""
-        centred = weight - weight.mean(1, keepdim=True)
-        squares = centred.square().sum(1, keepdim=True)
+        """Return the weights that the layer goes by; they stay in `standardized`.
+
+        In as few passes over the weights as there may be: they are what a step takes most of its time for.
+        """
+        self.centred = weight - weight.mean(1, keepdim=True)
+        if self.centred.requires_grad:  # the length has no second derivative at 0, its square has
+            squares = self.centred.square().sum(1, keepdim=True)
+        else:
+            squares = torch.linalg.vector_norm(self.centred, dim=1, keepdim=True).square()
         self.inverse_length = torch.rsqrt(squares + self.eps.view(-1, 1, 1))
-        self.x_hat = centred * self.inverse_length
-        self.standardized = self.applied(self.x_hat)
+        self.standardized = self.centred * (self.gamma.value * self.inverse_length)
         return self.standardized
 
     def backward(self, delta: Tensor) -> Tensor:
-        """dL/dW from dL/dy, (V, I, O) each.
+        """dL/dW from dL/dy, (V, I, O) each, which it writes over.
 
         dL/dW = (d - mean_I(d) - w_hat sum_I(d w_hat)) / sqrt(sum_I(c^2) + eps),  d = gamma dL/dy
         """
-        along = (delta * self.x_hat).sum(1, keepdim=True)
+        along = (delta * self.centred).sum(1, keepdim=True).mul_(self.inverse_length)
         self.delta_gamma = along
-        inner = delta - delta.mean(1, keepdim=True) - self.x_hat * along
-        return inner.mul_(self.gamma.value * self.inverse_length)
+        delta.sub_(delta.mean(1, keepdim=True)).addcmul_(self.centred, along * self.inverse_length, value=-1)
+        return delta.mul_(self.gamma.value * self.inverse_length)
 
     def forget(self) -> None:
         """Let go of what the last forward pass left."""
-        self.x_hat = self.inverse_length = self.standardized = torch.empty(0)
+        self.centred = self.inverse_length = self.standardized = torch.empty(0)

@@ -147,7 +147,7 @@ class TestStandardizedWeights:
         states = [learned(config, layer, k, dtype) for k in range(networks)]
         ours = StackedWeightStandardization([config] * networks, states)
         weight, delta = torch.randn(2, networks, inputs, units, dtype=dtype)
-        found, gradient = ours.forward(weight), ours.backward(delta)
+        found, gradient = ours.forward(weight), ours.backward(delta.clone())
         leaf, gamma = weight.clone().requires_grad_(), ours.gamma.value.clone().requires_grad_()
         var, mean = torch.var_mean(leaf, 1, correction=0, keepdim=True)
         expected = gamma * (leaf - mean) / (inputs * var + config.eps).sqrt()
