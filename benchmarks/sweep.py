@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from benchmarks.trainer import matrix_products, plain_loop
 from bnviz.data import load
-from bnviz.engine import cluster
+from bnviz.engine import own_cluster
 from bnviz.engine.cluster import Engine
 from bnviz.engine.run import Run
 from bnviz.engine.sweeps import SweepRun
@@ -79,7 +79,7 @@ def cost_of_more(batches: Batches) -> dict[int, float]:
 
 @contextmanager
 def engine_of(workers: int) -> Iterator[Engine]:
-    with patch.object(cluster, "workers", lambda: workers):
+    with patch.object(own_cluster, "workers", lambda: workers):
         engine = Engine()
     try:
         engine.client.wait_for_workers(workers)
