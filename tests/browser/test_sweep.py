@@ -102,7 +102,7 @@ def test_a_grid_is_watched_learning_and_a_cell_opens_in_the_live_lab(lab: Lab) -
 
 def test_a_finished_example_says_what_it_shows_and_the_labs_value_is_marked(lab: Lab) -> None:
     lab.open("sweep", ("chart_sweep_lines", "chart_sweep_example"))
-    expect(lab.page.get_by_text("Training succeeds without batchnorm for init scale 0.001 to 0.1, with")).to_be_visible()
+    expect(lab.page.get_by_text("Training succeeds without batchnorm for init scale 0.001 to 0.1,")).to_be_visible()
     assert lab.chart("chart_sweep_lines", "div.layout.shapes.map(shape => shape.x0)") == [1]
     lab.click("sweep_use_example")
     example = from_parquet(FILE.read_bytes())[0]
