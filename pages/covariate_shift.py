@@ -32,7 +32,7 @@ SINCE = {"start": "the first frame", "before": "the kept frame before"}
 experiment = page.open_page("Covariate shift")
 controls.sidebar()
 network_bar(experiment)
-_, run = session.live_run(experiment, weights_are_kept())
+run = session.live_run(experiment, weights_are_kept())
 past = rewound(run)
 
 st.markdown(

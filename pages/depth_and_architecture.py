@@ -29,7 +29,7 @@ DEPTHS = (1, 2, 5, 10, 20)
 experiment = page.open_page("Depth and architecture")
 controls.sidebar()
 network_bar(experiment)
-_, run = session.live_run(experiment, weights_are_kept())
+run = session.live_run(experiment, weights_are_kept())
 
 
 def kind(chosen: bool) -> Literal["primary", "secondary"]:

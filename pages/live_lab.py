@@ -37,7 +37,7 @@ with first_screen:
     page.show_problems()
     bar = st.container(horizontal=True, key="lab_bar", vertical_alignment="center", wrap=False)
     # Told before the controls are drawn: the charts need not wait for these.
-    _, run = session.live_run(experiment, weights_are_kept())
+    run = session.live_run(experiment, weights_are_kept())
     network_bar(experiment)
     keep_at_its_end(run)
     past = rewound(run)

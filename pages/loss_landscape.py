@@ -36,7 +36,7 @@ PRESETS_OFFERED = ("start", "xavier_batchnorm", "noisy", "deep", "fast")  # pres
 experiment = page.open_page("Loss landscape")
 controls.sidebar()
 network_bar(experiment)
-_, run = session.live_run(experiment, weights_are_kept(), "landscape")
+run = session.live_run(experiment, weights_are_kept(), "landscape")
 
 st.markdown(
     "Why does batchnorm help? One explanation is that it reduces covariate shift (Ioffe and Szegedy 2015; measured on "

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 DIGIT_SIDE = 28  # of the digit, pixels; a test holds it equal to that of the networks, of which digits know nothing
 BOX = 20  # the digit's longer side, pixels
-CENTRE = (
-    14.0  # of mass, as a row or column counted from 0: where MNIST's digits have it, to half a pixel; 2 of 70,000 not
-)
+CENTRE = 14.0  # of mass, a row or column counted from 0: MNIST's digits have it there, to half a pixel; 2 of 70,000 not
 
 
 def as_mnist(ink: NDArray[np.uint8]) -> NDArray[np.uint8] | None:

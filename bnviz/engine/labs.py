@@ -145,8 +145,8 @@ class Labs:
             lab = self._labs.get((tab, "story"))
             if lab is None or (run := cast(Run, lab.run)).scenario != scenario or run.watch != watch:
                 self._clear(tab, "story", owner)
-                begins = self.engine, scenario.experiment
-                run = Run(*begins, watch=watch, changes=scenario.changes, films=self.films, note=noted)
+                begins, changes = scenario.experiment, scenario.changes
+                run = Run(self.engine, begins, watch=watch, changes=changes, films=self.films, note=noted)
                 if noted:
                     run.set_speed(noted.speed)
                 self._labs[tab, "story"] = _Lab(run, owner)

@@ -102,6 +102,11 @@ class Sweep:
         return next((tuple(map(str, axis.values)) for axis in self.axes if axis.key == NORMALIZER.key), ())
 
     @property
+    def place_of_kinds(self) -> int:
+        """The place of the axis of normalizers, which there must be, among the axes."""
+        return [axis.key for axis in self.axes].index(NORMALIZER.key)
+
+    @property
     def other_axis(self) -> Axis | None:
         """The axis beside that of normalizers."""
         return next((axis for axis in self.axes if axis.key != NORMALIZER.key), None)

@@ -88,9 +88,10 @@ def _grid(axis: _Axis, at: float, *, top: float | None = None) -> str:
 
 
 def _legend(chart: Chart) -> Iterator[str]:
-    for place, (name, color, dash) in enumerate(chart_legend(chart)):
+    legend = chart_legend(chart)
+    for place, (name, color, dash) in enumerate(legend):
         row, column = divmod(place, NAMES_A_ROW)
-        left, down = LEFT + 150 * column - (LEFT - 15) * (len(chart_legend(chart)) > 2), LEGEND_ROW * row
+        left, down = LEFT + 150 * column - (LEFT - 15) * (len(legend) > 2), LEGEND_ROW * row
         if dash == "solid":
             yield f'<rect x="{left}" y="{32 + down}" width="10" height="10" fill="{color}"/>'
         else:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bnviz.experiment.settings import NONE, NORMALIZER, Value
+from bnviz.experiment.settings import NONE, Value
 from bnviz.experiment.sweep import BATCH, Axis, Sweep
 from bnviz.figures.style import (
     Figure,
@@ -45,7 +45,7 @@ def sweep_normalizers(sweep: Sweep, found: SweepResults, metric: Metric, current
     """
     percent = 100 if metric == "test_accuracy" else 1
     of, other = cells(sweep, found, metric), sweep.other_axis
-    place = [each.key for each in sweep.axes].index(NORMALIZER.key)
+    place = sweep.place_of_kinds
     mean, spread = (percent * np.moveaxis(values[..., 0], place, 0) for values in (of.mean, of.deviation))
     names = sweep.axes[place].labels
     data, words = [], []

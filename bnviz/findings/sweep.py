@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bnviz.experiment.layers import LN_10
-from bnviz.experiment.settings import NONE, NORMALIZER
+from bnviz.experiment.settings import NONE
 from bnviz.experiment.sweep import Axis, Sweep
 from bnviz.experiment.wording import counted, listed, significant
 from bnviz.records.frames import TRAINING_LOSS_STEPS
@@ -40,7 +40,7 @@ def sweep_findings(sweep: Sweep, found: SweepResults) -> list[str]:
 
 def _by_normalizer(sweep: Sweep, succeeds: Flags) -> list[str]:
     """Say of each normalizer for which values it succeeds; without another axis, which of them do."""
-    place, other = [axis.key for axis in sweep.axes].index(NORMALIZER.key), sweep.other_axis
+    place, other = sweep.place_of_kinds, sweep.other_axis
     if other is None:
         return [_where(sweep.axes, succeeds)]
     labels = zip(sweep.kinds, sweep.axes[place].labels, strict=True)

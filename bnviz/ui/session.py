@@ -116,19 +116,18 @@ def _owned(tab: str, claim: Callable[[Presence], tuple[str, Run]]) -> Run:
     return run
 
 
-def live_run(experiment: Experiment, keep_weights: bool, page: Page = "live") -> tuple[str, Run]:
-    """Return this tab's id and its run of the live lab, told what the controls say; for the pages that show it.
+def live_run(experiment: Experiment, keep_weights: bool, page: Page = "live") -> Run:
+    """Return this tab's run of the live lab, told what the controls say; for the pages that show it.
 
     page: another page, whose own run of the same experiment measures more.
     """
-    tab = tab_id()
-    run = claim_run(tab, experiment, page)
+    run = claim_run(tab_id(), experiment, page)
     if run.experiment != experiment:
         longer = only_lasts_longer(run.experiment, experiment)
         if keep_weights and not longer and run.status.state == "finished":
             experiment = _go_on_as_long_again(experiment)
         run.edit(experiment, keep_weights or longer)
-    return tab, run
+    return run
 
 
 def _go_on_as_long_again(experiment: Experiment) -> Experiment:

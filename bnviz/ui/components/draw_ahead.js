@@ -4,6 +4,7 @@
 /** @import { Figures } from "./chart/figure.d.ts" */
 
 import { deliverAll } from "./chart/charts.js";
+import { nextFrame } from "./chart/turns.js";
 
 /** @typedef {{ url: string, plotly: string }} Shortcut where figures are asked for, and Plotly's own script */
 
@@ -32,7 +33,7 @@ export async function drawAhead(shortcut, key, { at, value }) {
       const answer = await fetch(`${shortcut.url}?${new URLSearchParams(values)}`);
       if (!answer.ok) return; // the figures come with Streamlit's answer
       await deliverAll(/** @type {Figures} */ (await answer.json()), shortcut.plotly, drawnAt);
-      await new Promise(requestAnimationFrame);
+      await nextFrame();
     }
   } catch (error) {
     console.warn(error);

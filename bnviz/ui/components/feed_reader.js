@@ -5,6 +5,7 @@
 /** @import { PatientComponent } from "./component.d.ts" */
 
 import { deliverAll } from "./chart/charts.js";
+import { nextFrame } from "./chart/turns.js";
 
 /**
  * @typedef {object} News
@@ -21,8 +22,6 @@ const REFILL = 500; // milliseconds
 
 /** @param {number} seconds */
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
-/** The next frame: it comes late where the browser is busy, and never in a hidden tab. */
-const nextFrame = () => new Promise(requestAnimationFrame);
 
 /** Shows the news of one feed in one place until it is stopped. */
 class FeedReader {

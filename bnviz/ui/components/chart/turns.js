@@ -7,7 +7,8 @@ const LATER = 1000; // ... and that of a chart off the screen
 
 let spent = 0; // milliseconds since the last frame was shown
 
-const nextFrame = () => new Promise(requestAnimationFrame);
+/** The next frame: it comes late where the browser is busy, and never in a hidden tab. */
+export const nextFrame = () => new Promise(requestAnimationFrame);
 
 /**
  * The browser has nothing else to do, or these milliseconds are over.
