@@ -328,8 +328,9 @@ class Lab:
         wait_for(chosen, f"{option!r} among the options of {key}")
 
     def press(self, key: str, button: str, times: int = 1) -> None:
-        """Move a slider by keyboard."""
+        """Move a slider by keyboard, when it can be moved: the history's is off until it has seen a run's first step."""
         slider = self.page.locator(f".st-key-{key} input")
+        expect(slider).to_be_enabled()
         slider.focus()
         for _ in range(times):
             slider.press(button)

@@ -106,9 +106,7 @@ def test_the_history_shows_every_chart_as_it_was_and_training_goes_on_from_the_e
     lab.speed("max")
     lab.click("play")
     expect(lab.page.locator(".st-key-status")).to_contain_text("finished")
-    slider = lab.page.locator(".st-key-scrubber input")
-    slider.focus()
-    slider.press("Home")
+    lab.press("scrubber", "Home")
     expect(lab.page.locator(".bnviz-scrubber-shown")).to_contain_text("step 0, as it was")
     expect(lab.page.locator(".st-key-chart_saturation [role=figure]")).to_have_attribute(
         "aria-label", re.compile("at step 0")
