@@ -328,7 +328,7 @@ class Lab:
         wait_for(chosen, f"{option!r} among the options of {key}")
 
     def press(self, key: str, button: str, times: int = 1) -> None:
-        """Move a slider by keyboard, when it can be moved: the history's is off until it has seen a run's first step."""
+        """Move a slider by keyboard, once it can be moved: the history's is off until it has seen a first step."""
         slider = self.page.locator(f".st-key-{key} input")
         expect(slider).to_be_enabled()
         slider.focus()
