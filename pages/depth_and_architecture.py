@@ -23,7 +23,7 @@ from bnviz.ui.news import publish
 from bnviz.ui.sections.networks import network_bar, weights_are_kept
 from bnviz.ui.transport import transport
 
-PRESETS_OFFERED = ("deep", "deep_relu", "deepest", "paper", "lenet")  # presets
+PRESETS_OFFERED = ("deep", "deep_relu", "deepest", "paper", "lenet", "cnn")  # presets
 DEPTHS = (1, 2, 5, 10, 20)
 
 experiment = page.open_page("Depth and architecture")
@@ -152,7 +152,10 @@ if convolutions:
     )
     live_chart("chart_channels")
 else:
-    st.info("No network here has convolutions. Choose LeNet above to see its feature maps.", icon=":material/info:")
+    st.info(
+        "No network here has convolutions. Choose LeNet or the wide CNN above to see its feature maps.",
+        icon=":material/info:",
+    )
 
 
 def asked(shown: Experiment) -> Convolved | None:

@@ -10,6 +10,7 @@ from bnviz.engine.in_worker import initialization_tasks
 from bnviz.experiment.choices import DataName
 from bnviz.experiment.config import NetworkConfig, replace
 from bnviz.experiment.inits import SCHEMES
+from bnviz.experiment.settings import SHARED
 from bnviz.experiment.wording import counted
 from bnviz.figures.style import color_of
 from bnviz.findings.initialization import initialization_findings, sign_findings
@@ -96,8 +97,9 @@ def say(kind: str, done: str, waiting: str) -> None:
             st.caption(done if done else f"{waiting} …")
 
 
-sgd = f"SGD, batch size {setting.training.batch_size}, learning rate {setting.training.learning_rate:g}"
-state = f"after {counted(setting.steps, 'step')} of training ({sgd})" if setting.steps else "untrained"
+optimizer = SHARED["optimizer"].name_of(setting.training.optimizer)
+by = f"{optimizer}, batch size {setting.training.batch_size}, learning rate {setting.training.learning_rate:g}"
+state = f"after {counted(setting.steps, 'step')} of training ({by})" if setting.steps else "untrained"
 say(
     "measure",
     f"The network, {state}." if found else "",

@@ -123,7 +123,7 @@ with left:
         "Sharpness",
         "The largest eigenvalue of the Hessian of the loss with respect to all trained parameters, along the path of "
         "the run, by Lanczos iteration on Hessian-vector products. Dotted: above 2(1 + momentum)/η, gradient descent "
-        "on a quadratic is unstable.",
+        "on a quadratic is unstable; Nesterov's momentum m divides that by 1 + 2m, and Adam has no such limit.",
     )
     measure_sharpness = partial(measured.sharpness.ask, run, SharpnessAlongPath())
     with st.container(horizontal=True, key="sharpness_settings"):

@@ -17,12 +17,12 @@ from bnviz.experiment.settings import (
     SHARED,
     Value,
     as_text,
-    brought_along,
     flatten,
     mended_by,
     quoted,
     table,
     unflatten,
+    usual_values,
 )
 
 MOST_PROBLEMS = 100  # of one address, told; what is behind them is not looked at
@@ -32,7 +32,7 @@ MOST_VALUES = 5000  # of an experiment: six networks with every option have some
 def to_query(experiment: Experiment) -> dict[str, str]:
     """Return the experiment as parameters of an address: only what differs from the defaults."""
     values = flatten(experiment)
-    usual = {k: s.default for k, s in table().items()} | brought_along("architecture", values["architecture"])
+    usual = usual_values(values)
     return {k: as_text(v) for k, v in values.items() if (k[2:] in ARCHITECTURE and k not in SHARED) or v != usual[k]}
 
 

@@ -46,7 +46,7 @@ def _row(first: int, last: int, layer: Layer, batch: int) -> dict[str, str]:
         return {
             "layer": name,
             "linear map": f"convolution {layer.units}@{window}{padded}",
-            "output": f"{layer.units} maps {layer.size}×{layer.size}, pooled to {half}×{half}",
+            "output": f"{layer.units} maps {layer.size}×{layer.size}, {layer.pooling} pooling to {half}×{half}",
             "weights": f"{layer.fan_in * layer.units:,}",
             "one mean and variance": f"a channel, over {batch} × {layer.size} × {layer.size} = "
             f"{batch * layer.size**2:,} values",

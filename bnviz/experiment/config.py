@@ -4,7 +4,6 @@ The ranges, titles, help texts and names of choices declared here are the only o
 command line, the figures and every error message read them from these fields (`bnviz.experiment.settings`).
 """
 
-import math
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -17,14 +16,11 @@ from bnviz.experiment.choices import (
     Activation,
     Architecture,
     ChoiceNames,
-    DataName,
-    Schedule,
 )
 from bnviz.experiment.inits import INITS, SCHEMES, SMALLEST_SCALE, Init
-from bnviz.experiment.layers import CLASSES, LENET, MEAN_PIXEL, PIXELS, SIDE, STD_PIXEL, Layer, perceptron
+from bnviz.experiment.layers import CLASSES, CNN, LENET, PIXELS, SIDE, Layer, perceptron
 from bnviz.experiment.normalizers import STRICT, BatchNormConfig, CombinationError, NormalizerConfig
-
-Watch = Literal["inference", "landscape"]  # what a run measures beside the usual, for the page that shows it
+from bnviz.experiment.training import TrainingConfig, Watch
 
 LETTERS = "ABCDEF"  # variants are named by their place
 MOST_HIDDEN_LAYERS = 20
@@ -36,7 +32,8 @@ class NetworkConfig:
 
     LeNet has two convolutions, each followed by average pooling, and two dense layers, and no hidden_layers and width
     to choose. It is the form of Zhang et al., Dive into Deep Learning, section 7.6: LeCun et al. 1998 with all maps
-    connected, plain averages and a plain output layer.
+    connected, plain averages and a plain output layer. The wide CNN has more maps, max pooling and one dense layer
+    before the output: the network that Caffe's example for MNIST calls LeNet.
     """
 
     hidden_layers: int = Field(
@@ -69,14 +66,17 @@ class NetworkConfig:
     architecture: Architecture = Field(
         default="mlp",
         title="Architecture",
-        description="A multilayer perceptron, or LeNet: convolutions 6@5×5 and 16@5×5, each followed by average "
-        "pooling, then 120, 84 and 10 neurons.",
+        description="A multilayer perceptron; LeNet: convolutions 6@5×5 and 16@5×5, each followed by average pooling, "
+        "then 120, 84 and 10 neurons; or a wide CNN: convolutions 20@5×5 and 50@5×5, each followed by max pooling, "
+        "then 500 and 10 neurons.",
     )
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """All layers with weights, the output layer last."""
-        return LENET if self.architecture == "lenet" else perceptron(self.hidden_layers, self.width)
+        if self.architecture == "mlp":
+            return perceptron(self.hidden_layers, self.width)
+        return LENET if self.architecture == "lenet" else CNN
 
     @property
     def hidden(self) -> tuple[Layer, ...]:
@@ -124,85 +124,6 @@ class Variant:
         if isinstance(norm, NormalizerConfig) and (norm.kind == "weight" or not norm.is_in(shape)):
             return "pre_activation"
         return "batchnorm_output"
-
-
-@dataclass(frozen=True, config=STRICT)
-class TrainingConfig:
-    """Stochastic gradient descent on the softmax cross-entropy, the same for every variant."""
-
-    batch_size: int = Field(
-        default=32, ge=1, le=1024, title="Batch size", description="Digits in one step; batchnorm needs at least 2."
-    )
-    learning_rate: float = Field(
-        default=0.1, ge=1e-5, le=10.0, title="Learning rate", description="Step length at step 0."
-    )
-    schedule: Schedule = Field(
-        default="linear",
-        title="Schedule",
-        description="How the learning rate goes from its start to its end value over the run.",
-    )
-    final_learning_rate: float = Field(
-        default=0.01,
-        ge=0.0,
-        le=10.0,
-        title="Final rate",
-        description="Learning rate at the last step (linear and cosine schedules).",
-    )
-    momentum: float = Field(
-        default=0.0, ge=0.0, le=0.999, title="Momentum", description="Heavy-ball momentum of SGD; 0 is plain SGD."
-    )
-    weight_decay: float = Field(
-        default=0.0,
-        ge=0.0,
-        le=1.0,
-        title="Weight decay",
-        description="L2 penalty on the weights, not on biases, γ or β.",
-    )
-    steps: int = Field(default=1500, ge=1, le=100_000, title="Steps", description="Batches until the run ends.")
-    standardize: bool = Field(
-        default=False,
-        title="Standardize inputs",
-        description=f"Subtract MNIST's mean pixel ({MEAN_PIXEL}) and divide by its standard deviation ({STD_PIXEL}).",
-    )
-    seed: int = Field(
-        default=0,
-        ge=0,
-        le=2**31 - 1,
-        title="Seed",
-        description="Fixes the initial weights and the order of the batches.",
-    )
-    data: DataName = Field(
-        default="MNIST",
-        title="Data",
-        description="MNIST; its first 10,000 and 2,000 digits; or others of its shape, which are downloaded once.",
-    )
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate of one step: `learning_rate` at step 0, `final_learning_rate` at the last one."""
-        if self.schedule == "constant":
-            return self.learning_rate
-        done = min(step / max(self.steps - 1, 1), 1.0)
-        if self.schedule == "cosine":
-            done = (1 - math.cos(math.pi * done)) / 2
-        return self.learning_rate + (self.final_learning_rate - self.learning_rate) * done
-
-    @property
-    def keep_every(self) -> int:
-        """Steps between two kept frames: a multiple of this is a point of the test curves and of the history.
-
-        A function of the experiment alone, so that a run's history does not depend on how fast it was watched.
-        """
-        return max(self.kept_every("inference"), min(100, math.ceil(self.steps / 15)))
-
-    def kept_every(self, watch: Watch | None) -> int:
-        """Return `keep_every` for a run that is watched.
-
-        The curves of inference need every point that the history can hold. The landscape has fewer, because a look
-        ahead costs as much as some ten steps: so a run keeps half of its speed.
-        """
-        if watch == "landscape":
-            return max(math.ceil(self.steps / 60), 15)
-        return self.keep_every if watch is None else math.ceil(self.steps / 200)
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -98,6 +98,16 @@ PRESETS: dict[str, Preset] = {
         "batchnorm.",
         _twins(NetworkConfig(architecture="lenet", activation="sigmoid", init="xavier_uniform")),
     ),
+    "cnn": Preset(
+        "Wide CNN",
+        DEEP,
+        "Convolutions of 20 and 50 maps with ReLU and a learning rate of 0.5: after 300 steps 95% without, 98% with "
+        "batchnorm.",
+        _twins(
+            NetworkConfig(architecture="cnn", activation="relu", init="he_normal"),
+            TrainingConfig(steps=300, learning_rate=0.5, final_learning_rate=0.05),
+        ),
+    ),
     "fast": Preset(
         "High learning rate",
         LIMITS,

@@ -14,7 +14,7 @@ from typing import Any, get_args
 import annotated_types
 from pydantic.fields import FieldInfo
 
-from bnviz.experiment.choices import ChoiceNames
+from bnviz.experiment.choices import USUAL_RATES, ChoiceNames
 from bnviz.experiment.config import (
     LETTERS,
     USUAL_ACTIVATION,
@@ -147,13 +147,23 @@ def table(letters: str = LETTERS) -> dict[str, Setting]:
     return {COUNT.key: COUNT} | SHARED | own
 
 
+def usual_values(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the default of every setting, as the architecture and the optimizer among these values have it."""
+    found = {k: s.default for k, s in table().items()}
+    for key in ("architecture", "optimizer"):
+        found |= brought_along(key, values.get(key, found[key]))
+    return found
+
+
 def brought_along(key: str, value: Value) -> dict[str, Value]:
-    """Return what a change of one setting sets besides: an architecture comes with its usual activation, and of
-    batchnorm and another normalizer the one that is chosen puts the other away."""
+    """Return what a change of one setting sets besides: an architecture comes with its usual activation, an optimizer
+    with its usual rates, and of batchnorm and another normalizer the one that is chosen puts the other away."""
     prefix, _, name = f"_{key}".rpartition("_")
     prefix = f"{prefix}_".removeprefix("_")
     if name == "architecture":
         return {f"{prefix}activation": USUAL_ACTIVATION[str(value)]}
+    if name == "optimizer":
+        return dict(zip(("learning_rate", "final_learning_rate", "momentum"), USUAL_RATES[str(value)], strict=True))
     if name == "batchnorm" and value:
         return {f"{prefix}normalizer": NONE}
     if name == "normalizer" and value != NONE:
@@ -185,8 +195,7 @@ def unflatten(values: Mapping[str, Value]) -> Experiment:
 
     Raises CombinationError for a combination that cannot be trained, by the key in the table.
     """
-    full = {k: s.default for k, s in table().items()}
-    full |= brought_along("architecture", values.get("architecture", full["architecture"])) | dict(values)
+    full = usual_values(values) | dict(values)
 
     def variant(letter: str) -> Variant:
         own = {k: values.get(f"{letter}_{k}", full[k]) for k in ARCHITECTURE}

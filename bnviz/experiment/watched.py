@@ -30,7 +30,7 @@ def network_in_words(variant: Variant) -> str:
     if network.architecture == "mlp":
         layers = f"{counted(network.hidden_layers, 'hidden layer')} of {network.width} {activation} neurons"
     else:
-        layers = f"LeNet with {activation}"
+        layers = f"{SHARED['architecture'].name_of(network.architecture)} with {activation}"
     options = normalizer_options(variant)
     normalization = kind_of(variant) + (f" ({', '.join(options)})" if options else "")
     return f"{layers}, init {init_name(network.init, network.init_scale)}, {normalization}"

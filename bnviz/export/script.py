@@ -4,7 +4,7 @@ import ast
 from functools import lru_cache
 
 from bnviz.data import COUNTS, SOURCES
-from bnviz.experiment.choices import DataName
+from bnviz.experiment.choices import ADAM_EPS, SQUARED_DECAY, DataName
 from bnviz.experiment.config import Experiment, TrainingConfig, Variant
 from bnviz.experiment.inits import Init, init_name
 from bnviz.experiment.layers import MEAN_PIXEL, STD_PIXEL
@@ -48,8 +48,9 @@ def to_script(experiment: Experiment) -> str:
         chunk=EVALUATION_CHUNK,
         builders="\n\n\n".join(_builder(letter, v) for letter, v in variants.items()),
         table=", ".join(f'"{letter}": network_{letter.lower()}' for letter in letters),
-        momentum=t.momentum,
+        optimizer=_optimizer(t),
         decay=t.weight_decay,
+        others=t.weight_decay if t.decayed == "all" else 0.0,
     )
 
 
@@ -66,6 +67,16 @@ def _learning_rate(t: TrainingConfig) -> str:
     if t.schedule == "cosine":
         done = f"(1 - math.cos(math.pi * {done})) / 2"
     return f"{start!r} + ({end!r} - {start!r}) * {done}"
+
+
+def _optimizer(t: TrainingConfig) -> str:
+    if t.optimizer == "adam":
+        betas = t.momentum, SQUARED_DECAY
+        return f"torch.optim.Adam(groups, lr=learning_rate(0), betas={betas}, eps={ADAM_EPS!r})"
+    nesterov = (
+        ", nesterov=True" if t.optimizer == "nesterov" and t.momentum else ""
+    )  # torch refuses it without momentum
+    return f"torch.optim.SGD(groups, lr=learning_rate(0), momentum={t.momentum!r}{nesterov})"
 
 
 # -- networks ---------------------------------------------------------------------------------------------------------
@@ -186,8 +197,8 @@ def main():
         network = build()
         weights = [weights_of(layer) for layer in network if isinstance(layer, LINEAR)]
         others = [p for p in network.parameters() if not any(p is w for w in weights)]
-        groups = [{{"params": weights, "weight_decay": {decay!r}}}, {{"params": others, "weight_decay": 0.0}}]
-        optimizer = torch.optim.SGD(groups, lr=learning_rate(0), momentum={momentum!r})
+        groups = [{{"params": weights, "weight_decay": {decay!r}}}, {{"params": others, "weight_decay": {others!r}}}]
+        optimizer = {optimizer}
         for step in range(STEPS):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step)

@@ -39,7 +39,9 @@ def _hidden(layer: Layer, net: NetworkConfig, norm: Normalizing, fan_in: str | i
     normalizer = _batchnorm(layer, norm) if isinstance(norm, BatchNormConfig) else _normalizer(layer, norm)
     if norm and normalizer:
         modules.insert(1 if norm.position == "before" else 2, normalizer)
-    return ", ".join([*modules, "nn.AvgPool2d(2)"] if layer.kernel else modules)
+    if layer.pooling:
+        modules.append("nn.MaxPool2d(2)" if layer.pooling == "max" else "nn.AvgPool2d(2)")
+    return ", ".join(modules)
 
 
 def _batchnorm(layer: Layer, bn: BatchNormConfig) -> str:

@@ -31,7 +31,8 @@ def sharpness_over_steps(found: Sequence[Sharpness | str], experiment: Experimen
     longest = max((each for _, each in known), key=lambda each: each.steps[-1])
     hover = "limit of stability<br>step %{x:,.0f}<br>%{y:.3g}<extra></extra>"
     limit = np.where(np.isfinite(longest.limit), longest.limit, np.nan)
-    data.append(line(longest.steps, limit, GUIDE, "limit", hovertemplate=hover, line={"dash": "dot", "width": 1.5}))
+    if np.isfinite(limit).any():
+        data.append(line(longest.steps, limit, GUIDE, "limit", hovertemplate=hover, line={"dash": "dot", "width": 1.5}))
     # Towards a rate of 0 the limit grows without bounds: the eigenvalues keep most of the height.
     values = np.concatenate([np.maximum(e.eigenvalue, LEAST) for _, e in known])
     y = axis(
@@ -39,7 +40,7 @@ def sharpness_over_steps(found: Sequence[Sharpness | str], experiment: Experimen
     )
     end = float(longest.steps[-1]) or 1.0
     x = steps_axis(range=[-0.02 * end, 1.02 * end])
-    alt = "Largest eigenvalue of the Hessian over the steps, beside the stability limit two over the learning rate"
+    alt = "Largest eigenvalue of the Hessian over the steps, beside the limit of stability of the learning rate"
     return {"data": data, "layout": layout(alt, 320, words, xaxis=x, yaxis=y)}
 
 

@@ -144,6 +144,8 @@ def _against_the_limit(found: Sharpness) -> str:
     value, limit, step = float(found.eigenvalue[-1]), float(found.limit[-1]), int(found.steps[-1])
     if not math.isfinite(value):
         return f"at step {step:,} the Hessian is no matrix of finite numbers, and has no largest eigenvalue."
+    if math.isnan(limit):
+        return f"λ<sub>max</sub> {significant(value)} at step {step:,}; Adam's steps have no limit in it alone."
     shares = found.eigenvalue / found.limit
     most = float(np.max(shares[np.isfinite(shares)], initial=-math.inf))
     much = f"{times(most)} it" if most >= 10 else f"{percent(most, 0)} of it"

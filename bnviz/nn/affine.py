@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from bnviz.nn.layers import Parameter, Sgd
+from bnviz.nn.descent import Descent
+from bnviz.nn.layers import Parameter
 
 
 class Affine:
@@ -36,8 +37,13 @@ class Affine:
         found = [self.delta_gamma] if self.beta is None else [self.delta_gamma, self.delta_beta]
         return found if self.affine is None else [gradient * self.affine for gradient in found]
 
-    def update(self, sgd: Sgd) -> None:
+    def update(self, descent: Descent) -> None:
         for parameter, gradient in zip(self.parameters(), self.gradients(), strict=True):
-            if self.affine is not None and parameter.velocity is not None:  # of a layer that was affine until now
+            if self.affine is None:
+                parameter.descend(gradient, descent, decays=descent.decays_all)
+                continue
+            if parameter.velocity is not None:  # of a layer that was affine until now
                 parameter.velocity.mul_(self.affine)
-            parameter.descend(gradient, sgd)
+            if descent.decays_all and descent.weight_decay:
+                gradient = gradient.add(parameter.value * self.affine, alpha=descent.weight_decay)
+            parameter.descend(gradient, descent)

@@ -37,7 +37,8 @@ def as_sequential(stack: Stack, variant: Variant) -> nn.Sequential:
         if bn is not None:
             norm = _batchnorm(norms[place], bn, maps=maps)
             modules.insert(len(modules) - (bn.position == "before"), norm)
-        modules += [nn.AvgPool2d(2)] if maps else []
+        if layer.pooling:
+            modules.append(nn.MaxPool2d(2) if layer.pooling == "max" else nn.AvgPool2d(2))
     return nn.Sequential(*modules).eval()
 
 

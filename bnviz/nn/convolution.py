@@ -1,4 +1,4 @@
-"""Convolution and average pooling for V networks at once, forward and backward written out.
+"""Convolution for V networks at once, forward and backward written out.
 
 Shapes: V networks, B digits, C input channels and O output channels, maps of H × W values, a kernel of k × k. Weights
 are matrices (V, C k k, O), as those of a dense layer, so that whatever looks at weights need not know the difference.
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bnviz.nn.layers import Linear, Sgd, exchanged
+from bnviz.nn.descent import Descent
+from bnviz.nn.layers import Linear, exchanged
 
 
 @dataclass
@@ -50,9 +51,9 @@ class Convolution(Linear):
         each = [self._correlated(x, d) for x, d in zip(self.x, self.delta, strict=True)]
         return self._through_standardization(torch.stack(each))
 
-    def update(self, sgd: Sgd) -> None:
-        self.weight.descend(self.gradient(), sgd, decays=True)
-        self.bias.descend(self.delta.sum((1, 3, 4)).unsqueeze(1), sgd)
+    def update(self, descent: Descent) -> None:
+        self.weight.descend(self.gradient(), descent, decays=True)
+        self.bias.descend(self.delta.sum((1, 3, 4)).unsqueeze(1), descent, decays=descent.decays_all)
 
     def _kernels(self) -> Tensor:
         """(V, O, C, k, k)"""
@@ -72,15 +73,3 @@ class Convolution(Linear):
         """x (B, C, H, W) and delta (B, O, H', W') -> (C k k, O)"""
         found = functional.conv2d(x.transpose(0, 1), delta.transpose(0, 1), padding=self.padding)
         return found.permute(0, 2, 3, 1).flatten(0, 2)
-
-
-def pool(x: Tensor) -> Tensor:
-    """Return the mean of each 2 × 2 values, (..., H, W) -> (..., H / 2, W / 2); an eighth of the time of avg_pool2d."""
-    rows = x[..., 0::2, :] + x[..., 1::2, :]
-    return (rows[..., 0::2] + rows[..., 1::2]).mul_(0.25)
-
-
-def pool_backward(delta: Tensor) -> Tensor:
-    """Return dL/dx from dL/dy for y = pool(x)."""
-    row = (delta * 0.25).repeat_interleave(2, -1)
-    return torch.cat([row, row], -1).view(*delta.shape[:-2], 2 * delta.shape[-2], 2 * delta.shape[-1])

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from bnviz.experiment.choices import LEAK
+from bnviz.experiment.choices import LEAK, SQUARED_DECAY
+from bnviz.nn.descent import Descent
 
 if TYPE_CHECKING:
     from bnviz.nn.stacked_normalizers import StackedWeightStandardization
@@ -19,52 +20,15 @@ if TYPE_CHECKING:
 aten = torch.ops.aten
 
 
-@dataclass(frozen=True)
-class Sgd:
-    """One step of stochastic gradient descent, as torch.optim.SGD counts it.
-
-    v <- momentum * v + gradient + weight_decay * w;  w <- w - rate * v
-
-    rate and momentum are numbers if all networks share them, so that the rate is a factor inside the product that
-    updates the weights; if they differ, columns (V, 1, 1).
-    """
-
-    rate: float | Tensor
-    momentum: float | Tensor = 0.0
-    weight_decay: float = 0.0
-
-    def of(self, group: slice) -> "Sgd":
-        """Return the same step for some of the networks."""
-
-        def own(value: float | Tensor) -> float | Tensor:
-            return value[group] if isinstance(value, Tensor) else value
-
-        return Sgd(own(self.rate), own(self.momentum), self.weight_decay)
-
-    @property
-    def moves(self) -> bool:
-        """Whether any network has momentum."""
-        return isinstance(self.momentum, Tensor) or self.momentum > 0
-
-    def subtract(self, value: Tensor, direction: Tensor) -> None:
-        """Take the step: value <- value - rate * direction"""
-        if isinstance(self.rate, Tensor):
-            value.addcmul_(_column(self.rate, value), direction, value=-1)
-        else:
-            value.sub_(direction, alpha=self.rate)
-
-
-def _column(column: Tensor, values: Tensor) -> Tensor:
-    """A number a network with as many dimensions as the values that it multiplies."""
-    return column.view(-1, *[1] * (values.dim() - 1))
-
-
 @dataclass
 class Parameter:
-    """Values of one parameter and, once momentum is used, their velocity."""
+    """Values of one parameter and, once they are used, what an optimizer keeps of its gradients: the velocity, and of
+    Adam the mean square and the number of steps, (V, 1, ...)."""
 
     value: Tensor
     velocity: Tensor | None = None
+    square: Tensor | None = None
+    steps: Tensor | None = None
 
     def moving(self) -> Tensor:
         if self.velocity is None:
@@ -72,28 +36,67 @@ class Parameter:
         return self.velocity
 
     def part(self, of: slice) -> "Parameter":
-        """Return a view of some of the networks' values and velocity."""
-        return Parameter(self.value[of], None if self.velocity is None else self.velocity[of])
+        """Return a view of some of the networks' values and of what is kept beside them."""
+        return self._each(lambda tensor: tensor[of])
 
-    def descend(self, gradient: Tensor, sgd: Sgd, *, decays: bool = False) -> None:
-        """Take a step. decays: with weight decay, which biases, gamma and beta do not get."""
-        if decays and sgd.weight_decay:
-            gradient = gradient.add(self.value, alpha=sgd.weight_decay)
-        if sgd.moves:
-            momentum = _column(sgd.momentum, gradient) if isinstance(sgd.momentum, Tensor) else sgd.momentum
-            gradient = self.moving().mul_(momentum).add_(gradient)
-        sgd.subtract(self.value, gradient)
+    def forget_gradients(self) -> None:
+        """Begin anew with what is kept beside the values."""
+        self.velocity = self.square = self.steps = None
+
+    def descend(self, gradient: Tensor, descent: Descent, *, decays: bool = False) -> None:
+        """Take a step. decays: with weight decay; biases, gamma and beta usually have none."""
+        if decays and descent.weight_decay:
+            gradient = gradient.add(self.value, alpha=descent.weight_decay)
+        momentum = descent.momentum_for(gradient)
+        if descent.optimizer == "adam":
+            square, steps = self._averages()
+            self.moving().lerp_(gradient, 1 - momentum)
+            square.mul_(SQUARED_DECAY).addcmul_(gradient, gradient, value=1 - SQUARED_DECAY)
+            gradient = descent.adams_direction(self.moving(), square, steps.add_(1))
+        elif descent.moves:
+            v = self.moving().mul_(momentum).add_(gradient)
+            gradient = gradient + momentum * v if descent.optimizer == "nesterov" else v
+        descent.subtract(self.value, gradient)
+
+    def direction(self, gradient: Tensor, descent: Descent) -> Tensor:
+        """Return what `descend` with weight decay would subtract, over the rate, and change nothing."""
+        if descent.weight_decay:
+            gradient = gradient.add(self.value, alpha=descent.weight_decay)
+        if not descent.moves:
+            return gradient
+        momentum = descent.momentum_for(gradient)
+        velocity = torch.zeros_like(gradient) if self.velocity is None else self.velocity
+        if descent.optimizer == "adam":
+            square, steps = self.part(slice(None))._averages()
+            mean = square * SQUARED_DECAY + gradient.square() * (1 - SQUARED_DECAY)
+            return descent.adams_direction(velocity.lerp(gradient, 1 - momentum), mean, steps + 1)
+        v = gradient + velocity * momentum
+        return gradient + momentum * v if descent.optimizer == "nesterov" else v
+
+    def _averages(self) -> tuple[Tensor, Tensor]:
+        if self.square is None or self.steps is None:
+            self.square = torch.zeros_like(self.value)
+            self.steps = self.value.new_zeros(len(self.value), *[1] * (self.value.dim() - 1))
+        return self.square, self.steps
 
     @staticmethod
     def stack(parameters: "list[Parameter]") -> "Parameter":
-        velocity = None
+        velocity = square = steps = None
         if any(p.velocity is not None for p in parameters):
             velocity = torch.stack([p.moving() for p in parameters])
-        return Parameter(torch.stack([p.value for p in parameters]), velocity)
+        if any(p.square is not None for p in parameters):
+            pairs = [p._averages() for p in parameters]
+            square = torch.stack([each for each, _ in pairs])
+            steps = torch.stack([each[:1] for _, each in pairs])
+        return Parameter(torch.stack([p.value for p in parameters]), velocity, square, steps)
 
     def take(self, index: int) -> "Parameter":
         """Return a copy of one network's own values."""
-        return Parameter(self.value[index].clone(), None if self.velocity is None else self.velocity[index].clone())
+        return self._each(lambda tensor: tensor[index].clone())
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Parameter":
+        kept = (self.velocity, self.square, self.steps)
+        return Parameter(change(self.value), *(None if each is None else change(each) for each in kept))
 
 
 @dataclass
@@ -138,32 +141,37 @@ class Linear:
         """Return dL/dW = x^T delta, (V, I, O); a dense layer's `update` does without it as a tensor of its own."""
         return self._through_standardization(torch.bmm(self.x.transpose(1, 2), self.delta))
 
-    def direction(self, gradient: Tensor, sgd: Sgd) -> Tensor:
+    def direction(self, gradient: Tensor, descent: Descent) -> Tensor:
         """Return what `update` would subtract from the weights, over the rate, given `gradient()`."""
-        v = gradient.add(self.weight.value, alpha=sgd.weight_decay) if sgd.weight_decay else gradient
-        if sgd.moves and self.weight.velocity is not None:
-            v = v + self.weight.velocity * sgd.momentum
-        return v
+        return self.weight.direction(gradient, descent)
 
-    def update(self, sgd: Sgd) -> None:
-        """Take the SGD step, fused into the product x^T delta: no gradient tensor is written and read again.
+    def update(self, descent: Descent) -> None:
+        """Take the step. That of SGD is fused into the product x^T delta: no gradient tensor is written and read again.
 
-        Standardized weights alone need theirs.
+        Standardized weights, and other optimizers, need theirs.
         """
         w = self.weight
-        if sgd.moves:
-            w.moving()
-        if self.standardized is None:
-            _fused_step(w, self.x, self.delta, sgd)
+        if descent.optimizer != "sgd":
+            w.descend(self.gradient(), descent, decays=True)
         else:
-            of, norm = self.standardized
-            for part, _ in self._parts():
-                x, delta = self.x[part], self.delta[part]
-                if part != of:
-                    _fused_step(w.part(part), x, delta, sgd.of(part))
-                else:
-                    w.part(of).descend(norm.backward(torch.bmm(x.transpose(1, 2), delta)), sgd.of(of), decays=True)
-        self.bias.descend(self.delta.sum(1, keepdim=True), sgd)
+            if descent.moves:
+                w.moving()
+            if self.standardized is None:
+                _fused_step(w, self.x, self.delta, descent)
+            else:
+                self._step_by_parts(descent)
+        self.bias.descend(self.delta.sum(1, keepdim=True), descent, decays=descent.decays_all)
+
+    def _step_by_parts(self, descent: Descent) -> None:
+        assert self.standardized is not None
+        of, norm = self.standardized
+        for part, _ in self._parts():
+            x, delta = self.x[part], self.delta[part]
+            if part != of:
+                _fused_step(self.weight.part(part), x, delta, descent.of(part))
+            else:
+                gradient = norm.backward(torch.bmm(x.transpose(1, 2), delta))
+                self.weight.part(of).descend(gradient, descent.of(of), decays=True)
 
     def _parts(self) -> list[tuple[slice, Tensor]]:
         """Slices of the networks in their order, and the weights that each goes by, after a forward pass."""
@@ -181,22 +189,22 @@ class Linear:
         return gradient
 
 
-def _fused_step(w: Parameter, x: Tensor, delta: Tensor, sgd: Sgd) -> None:
+def _fused_step(w: Parameter, x: Tensor, delta: Tensor, descent: Descent) -> None:
     x_t = x.transpose(1, 2)
-    if sgd.moves:
-        if isinstance(sgd.momentum, Tensor):
-            v = w.moving().mul_(sgd.momentum).baddbmm_(x_t, delta)
+    if descent.moves:
+        if isinstance(descent.momentum, Tensor):
+            v = w.moving().mul_(descent.momentum).baddbmm_(x_t, delta)
         else:
-            v = w.moving().baddbmm_(x_t, delta, beta=sgd.momentum)
-        if sgd.weight_decay:
-            v.add_(w.value, alpha=sgd.weight_decay)
-        sgd.subtract(w.value, v)
-    elif isinstance(sgd.rate, Tensor):
-        if sgd.weight_decay:
-            w.value.mul_(1 - sgd.rate * sgd.weight_decay)
-        w.value.baddbmm_(x_t, delta * -sgd.rate)
+            v = w.moving().baddbmm_(x_t, delta, beta=descent.momentum)
+        if descent.weight_decay:
+            v.add_(w.value, alpha=descent.weight_decay)
+        descent.subtract(w.value, v)
+    elif isinstance(descent.rate, Tensor):
+        if descent.weight_decay:
+            w.value.mul_(1 - descent.rate * descent.weight_decay)
+        w.value.baddbmm_(x_t, delta * -descent.rate)
     else:
-        w.value.baddbmm_(x_t, delta, beta=1 - sgd.rate * sgd.weight_decay, alpha=-sgd.rate)
+        w.value.baddbmm_(x_t, delta, beta=1 - descent.rate * descent.weight_decay, alpha=-descent.rate)
 
 
 def exchanged(whole: Tensor, parts: Sequence[tuple[slice, Tensor]]) -> Tensor:

@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 
 from bnviz.experiment.config import SIDE, Layer, Variant
-from bnviz.nn.convolution import Convolution, pool, pool_backward
+from bnviz.nn.convolution import Convolution
+from bnviz.nn.descent import Descent
 from bnviz.nn.initialization import draw
-from bnviz.nn.layers import ACTIVATION, Linear, Parameter, Sgd, cross_entropy, exchanged
+from bnviz.nn.layers import ACTIVATION, Linear, Parameter, cross_entropy, exchanged
+from bnviz.nn.pooling import AveragePooling, MaxPooling, pooling
 from bnviz.nn.stacked import BatchNormState, Mode, StackedBatchNorm
 from bnviz.nn.stacked_normalizers import NormalizerState, StackedGroupNorm, StackedWeightStandardization
 from bnviz.records.frames import MAP_DIGITS
@@ -71,18 +73,23 @@ class NetworkState:
             self.normalizer = [NormalizerState.fresh(other, layer) for layer in variant.network.hidden]
         return self
 
+    def forget_gradients(self) -> "NetworkState":
+        """Let an optimizer begin anew."""
+        learned = [p for norm in self.batchnorm or [] for p in (norm.gamma, norm.beta)]
+        learned += [p for norm in self.normalizer or [] if norm for p in (norm.gamma, norm.beta) if p]
+        for parameter in (*self.weights, *self.biases, *learned):
+            parameter.forget_gradients()
+        return self
+
 
 @dataclass
 class HiddenLayer:
     """One hidden layer: its linear map, and what normalizes activations before and after the activation function."""
 
     linear: Linear
+    pooling: AveragePooling | MaxPooling | None = None
     before: list[Placed] = field(default_factory=list)
     after: list[Placed] = field(default_factory=list)
-
-    @property
-    def pooled(self) -> bool:
-        return isinstance(self.linear, Convolution)
 
     def placed(self) -> list[tuple[slice, Norm]]:
         """Return all that normalizes here, each with its networks' places."""
@@ -117,7 +124,10 @@ class Stack:
                 return Convolution(weight, bias, kernel=layer.kernel, padding=layer.padding)
             return Linear(weight, bias)
 
-        self.hidden = [HiddenLayer(linear(i, layer)) for i, layer in enumerate(network.hidden)]
+        self.hidden = [
+            HiddenLayer(linear(i, layer), pooling(layer.pooling) if layer.pooling else None)
+            for i, layer in enumerate(network.hidden)
+        ]
         for _, alike in groupby(range(len(self)), lambda place: _kind(variants[self.members[place]])):
             places = list(alike)
             self._normalize(slice(places[0], places[-1] + 1), variants, states)
@@ -203,26 +213,25 @@ class Stack:
         A number as mode: in batches of that size, each with its own statistics.
         """
         h = x.expand(len(self), *x.shape[-2:])
-        if self.hidden[0].pooled:
+        if self.hidden[0].pooling:
             h = h.unflatten(2, (1, SIDE, SIDE))
         self._saved = []
         for layer in self.hidden:
-            z = layer.linear.forward(h if layer.pooled else h.flatten(2))
+            z = layer.linear.forward(h if layer.pooling else h.flatten(2))
             z = exchanged(z, [(of, _normalized(norm, z[of], mode)) for of, norm in layer.before])
             y = self.activation.f(z)
             self._saved.append((z, y))
             h = exchanged(y, [(of, _normalized(norm, y[of], mode)) for of, norm in layer.after])
-            if layer.pooled:
-                h = pool(h)
+            if layer.pooling:
+                h = layer.pooling.forward(h)
         return self.output.forward(h)
 
     def forget(self) -> None:
         """Let go of what the last passes left: for a thousand digits it is as much as the weights."""
         self._saved = []
-        for linear in self.linears():
-            linear.forget()
-        for _, norm in self.placed():
-            norm.forget()
+        pools = [layer.pooling for layer in self.hidden if layer.pooling]
+        for each in (*self.linears(), *pools, *(norm for _, norm in self.placed())):
+            each.forget()
 
     def backward(self, delta: Tensor) -> None:
         """Go back from the gradient at the logits to that at every linear layer's output."""
@@ -230,8 +239,8 @@ class Stack:
         for i in reversed(range(len(self.hidden))):
             layer, (z, y) = self.hidden[i], self._saved[i]
             assert d is not None
-            if layer.pooled:
-                d = pool_backward(d.view(*y.shape[:3], y.shape[3] // 2, y.shape[4] // 2))
+            if layer.pooling:
+                d = layer.pooling.backward(d.view(*y.shape[:3], y.shape[3] // 2, y.shape[4] // 2))
             d = exchanged(d, [(of, norm.backward(d[of])) for of, norm in layer.after])
             d = self.activation.backward(d, z, y)
             d = exchanged(d, [(of, norm.backward(d[of])) for of, norm in layer.before])
@@ -243,12 +252,12 @@ class Stack:
         self.backward(delta)
         return loss
 
-    def update(self, sgd: Sgd) -> None:
+    def update(self, descent: Descent) -> None:
         for layer in self.hidden:
-            layer.linear.update(sgd)
+            layer.linear.update(descent)
             for of, norm in layer.placed():
-                norm.update(sgd.of(of))
-        self.output.update(sgd)
+                norm.update(descent.of(of))
+        self.output.update(descent)
 
     def trace(self, x: Tensor) -> list[list[Trace]]:
         """Pass x forward as in training, but change nothing: [place in the stack][hidden layer]."""

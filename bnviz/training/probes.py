@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bnviz.nn.layers import Sgd
+from bnviz.nn.descent import Descent
 from bnviz.nn.network import Stack
 from bnviz.nn.stacked import Mode, StackedBatchNorm
 from bnviz.records.frames import (
@@ -32,12 +32,12 @@ class Gradients:
     update_ratio: Floats
 
 
-def gradients(stack: Stack, x: Tensor, labels: Tensor, sgd: Sgd) -> Gradients:
+def gradients(stack: Stack, x: Tensor, labels: Tensor, descent: Descent) -> Gradients:
     """Pass the next batch forward and backward, without the update and without touching running statistics."""
     loss = stack.losses(x, labels, "probe")
     linears = stack.linears()
     gradients = [linear.gradient() for linear in linears]
-    directions = [linear.direction(g, sgd) for linear, g in zip(linears, gradients, strict=True)]
+    directions = [linear.direction(g, descent) for linear, g in zip(linears, gradients, strict=True)]
     norm = _of_each(metrics.norms, gradients)
     same = all(direction is gradient for direction, gradient in zip(directions, gradients, strict=True))
     weights = [linear.weight.value for linear in linears]
@@ -46,7 +46,7 @@ def gradients(stack: Stack, x: Tensor, labels: Tensor, sgd: Sgd) -> Gradients:
         norm if same else _of_each(metrics.norms, directions), _of_each(metrics.means, directions), count
     )
     weight = metrics.spread(_of_each(metrics.norms, weights), _of_each(metrics.means, weights), count)
-    return Gradients(loss, norm.numpy(), metrics.log10_ratio(sgd.rate * update, weight).numpy())
+    return Gradients(loss, norm.numpy(), metrics.log10_ratio(descent.rate * update, weight).numpy())
 
 
 def _of_each(measure: Callable[[Tensor], Tensor], matrices: Sequence[Tensor]) -> Tensor:

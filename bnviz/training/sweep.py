@@ -16,7 +16,8 @@ from torch import Tensor
 
 from bnviz.experiment.config import Experiment
 from bnviz.experiment.sweep import Sweep, stacks
-from bnviz.nn.layers import Parameter, Sgd
+from bnviz.nn.descent import Descent
+from bnviz.nn.layers import Parameter
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.nn.stacked import BatchNormState
 from bnviz.nn.stacked_normalizers import NormalizerState
@@ -65,10 +66,11 @@ class SweepStack:
 
     @property
     def nbytes(self) -> int:
-        """The bytes of the weights, with room for their velocities."""
+        """The bytes of the weights, with room for what the optimizer keeps beside them."""
         if self._stack is None:
             return 0
-        return sum(2 * li.weight.value.numel() * li.weight.value.element_size() for li in self._stack.linears())
+        kept = 3 if self.training.optimizer == "adam" else 2
+        return sum(kept * li.weight.value.numel() * li.weight.value.element_size() for li in self._stack.linears())
 
     def advance(self) -> None:
         """Train STEPS_BETWEEN_LOOKS steps, or fewer if a point of a curve or a look at the test digits comes first."""
@@ -80,7 +82,7 @@ class SweepStack:
         begin, stack = self.step, self._stack
         rates = self._steps(begin, end)
         losses = torch.stack(
-            [self._train(stack, step, sgd) for step, sgd in zip(range(begin, end), rates, strict=True)]
+            [self._train(stack, step, descent) for step, descent in zip(range(begin, end), rates, strict=True)]
         )
         self.step = end
         self._count(losses.cpu(), stack.members)
@@ -133,22 +135,22 @@ class SweepStack:
         if len(set(self._own_seeds)) == 1:
             self._own_seeds = self._own_seeds[:1]
 
-    def _steps(self, begin: int, end: int) -> Iterator[Sgd]:
-        decay = self.training.weight_decay
+    def _steps(self, begin: int, end: int) -> Iterator[Descent]:
+        by = partial(Descent.by, self.training, momentum=self._momentum)
         rates = [[t.rate(step) for t in self._raters] for step in range(begin, end)]
         if len(self._raters) == 1:
-            return (Sgd(rate, self._momentum, decay) for (rate,) in rates)
+            return (by(rate) for (rate,) in rates)
         columns = torch.tensor(rates)[:, self._rated].to(self._batches.device)[..., None, None]
-        return (Sgd(column, self._momentum, decay) for column in columns)
+        return (by(column) for column in columns)
 
-    def _train(self, stack: Stack, step: int, sgd: Sgd) -> Tensor:
+    def _train(self, stack: Stack, step: int, descent: Descent) -> Tensor:
         t, seeds = self.training, self._own_seeds
         if len(seeds) == 1:
             x, labels = self._batches.at(step, seed=seeds[0], size=t.batch_size, standardize=t.standardize)
         else:
             x, labels = self._batches.at_each(step, seeds=seeds, size=t.batch_size, standardize=t.standardize)
         loss = stack.losses(x, labels, "train")
-        stack.update(sgd)
+        stack.update(descent)
         return loss
 
     def _count(self, losses: Tensor, members: list[int]) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from bnviz.data import load
 from bnviz.experiment.config import Experiment, Layer, TrainingConfig, Variant, Watch
 from bnviz.experiment.edits import Edit, at_inference
-from bnviz.nn.layers import Sgd
+from bnviz.nn.descent import Descent, begins_anew
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.frames import (
     INFERENCE_DIGITS,
@@ -102,6 +102,7 @@ class Trainer:
         self._unstack()
         old = self.steps, self._diverged, self._states, self._seen
         before = [at_inference(v) for v in self.variants]
+        anew = begins_anew(self.training, edit.experiment.training)
         self.training, self.variants = edit.experiment.training, edit.experiment.variants
         self.steps, self._diverged, self._states, self._seen = [], [], [], []
         self.paths += [path.Path() for _ in range(len(self.variants) - len(self.paths))]
@@ -112,7 +113,7 @@ class Trainer:
             state = NetworkState.fresh(variant, seed) if fresh else old[2][i].fit_normalizer(variant, seed)
             self.steps.append(0 if restart else old[0][i])
             self._diverged.append(False if fresh else old[1][i])
-            self._states.append(state)
+            self._states.append(state.forget_gradients() if anew else state)
             self._seen.append(_UNSEEN if restart else old[3][i])
             if fresh:
                 self.paths[i] = path.Path()
@@ -141,10 +142,10 @@ class Trainer:
                 twin._states[i] = stack.state(place)
         return twin
 
-    def next_step(self, variant: int) -> tuple[Tensor, Tensor, Sgd]:
+    def next_step(self, variant: int) -> tuple[Tensor, Tensor, Descent]:
         """Return images and labels of the batch that a network trains on next, and the step it takes."""
         step = self.steps[variant]
-        return *self._batch(step), self._sgd(step)
+        return *self._batch(step), self._descent(step)
 
     # -- one tick ---------------------------------------------------------------------------------------------------
 
@@ -160,7 +161,7 @@ class Trainer:
             self._stacks = self._group(moving)
         step = self.steps[moving[0]]
         x, labels = self._batch(step)
-        sgd = self._sgd(step)
+        descent = self._descent(step)
         for stack in self._stacks:
             losses = self._rehearsed.pop(stack, None)
             if losses is None:
@@ -168,7 +169,7 @@ class Trainer:
             else:  # the last look has passed this very batch forward and backward, in probe mode
                 for norm in stack.norms():
                     norm.track()
-            stack.update(sgd)
+            stack.update(descent)
             for i, loss in zip(stack.members, losses, strict=True):
                 self._losses[i].append(loss)
                 self.steps[i] += 1
@@ -185,8 +186,8 @@ class Trainer:
         count = LAST_POPULATION_DIGITS if at_end else POPULATION_DIGITS
         return self.batches.population(count, size=self.training.batch_size, standardize=self.training.standardize)
 
-    def _sgd(self, step: int) -> Sgd:
-        return Sgd(self.training.rate(step), self.training.momentum, self.training.weight_decay)
+    def _descent(self, step: int) -> Descent:
+        return Descent.by(self.training, self.training.rate(step))
 
     def _group(self, members: Sequence[int]) -> list[Stack]:
         """One stack for each architecture and step among the members."""
@@ -252,7 +253,7 @@ class Trainer:
             histograms=None if plan.all_histograms else focus.layers,
             summaries=plan.summaries,
         )
-        gradients = probes.gradients(stack, *self._batch(step), self._sgd(step))
+        gradients = probes.gradients(stack, *self._batch(step), self._descent(step))
         next_losses = gradients.loss.tolist()
         if stack in self._stacks and not any(norm.has_noise for norm in stack.norms()):
             self._rehearsed[stack] = next_losses

@@ -98,7 +98,17 @@ class TestTrain:
         )
         assert command(f"train {options}") == 0
         found = last_line(capsys.readouterr().out)
-        training = TrainingConfig(16, 0.05, "cosine", 0.0, 0.5, 0.001, 20, True, 4)
+        training = TrainingConfig(
+            batch_size=16,
+            learning_rate=0.05,
+            schedule="cosine",
+            final_learning_rate=0.0,
+            momentum=0.5,
+            weight_decay=0.001,
+            steps=20,
+            standardize=True,
+            seed=4,
+        )
         network = NetworkConfig(2, 9, "relu", "he_normal", 0.5)
         experiment = Experiment(training, (Variant(network, BatchNormConfig(1e-3, 0.3, False, "after")),))
         frames = frames_of(experiment, mnist)

@@ -225,6 +225,17 @@ CONVOLUTIONS = Experiment(
 )
 
 
+WIDE = NetworkConfig(architecture="cnn", activation="relu", init="he_normal")
+NESTEROV = Experiment(
+    TrainingConfig(
+        steps=20, optimizer="nesterov", learning_rate=0.01, momentum=0.5, weight_decay=0.01, decayed="all", batch_size=8
+    ),
+    (Variant(WIDE), Variant(WIDE, BatchNormConfig())),
+)
+ADAM = Experiment(
+    TrainingConfig(steps=20, optimizer="adam", learning_rate=0.001, momentum=0.9, weight_decay=0.01, decayed="all"),
+    (Variant(CAREFUL), Variant(CAREFUL, BatchNormConfig())),
+)
 NORMALIZERS = Experiment(
     TrainingConfig(steps=20, learning_rate=0.02, momentum=0.5, weight_decay=0.01),
     (
@@ -277,8 +288,17 @@ class TestTheScript:
     @pytest.mark.slow
     @pytest.mark.parametrize(
         "experiment",
-        [Experiment(TrainingConfig(steps=20)), EVERYTHING, OPTIONS, CONVOLUTIONS, NORMALIZERS, MAPS],
-        ids=["twins", "everything", "batchnorm's options", "convolutions", "normalizers", "of maps"],
+        [Experiment(TrainingConfig(steps=20)), EVERYTHING, OPTIONS, CONVOLUTIONS, NORMALIZERS, MAPS, NESTEROV, ADAM],
+        ids=[
+            "twins",
+            "all",
+            "batchnorm's options",
+            "convolutions",
+            "normalizers",
+            "of maps",
+            "wide and Nesterov",
+            "Adam",
+        ],
     )
     def test_run_by_itself_gives_the_losses_of_the_trainer(
         self, experiment: Experiment, batches: Batches, tmp_path: Path, sample_file: Path
@@ -337,7 +357,7 @@ class TestTheScript:
         assert "\nA: no batchnorm, U[0,1) × 0.01\nB: batchnorm, U[0,1) × 0.01\n" in text
 
     @pytest.mark.parametrize("init", INITS)
-    @pytest.mark.parametrize("architecture", ["mlp", "lenet"])
+    @pytest.mark.parametrize("architecture", ["mlp", "lenet", "cnn"])
     def test_begins_with_the_trainers_weights(self, init: Init, architecture: Architecture) -> None:
         network = NetworkConfig(2, 7, init=init, init_scale=0.3, architecture=architecture)
         experiment = Experiment(TrainingConfig(seed=11), (Variant(network), Variant(network, BatchNormConfig())))

@@ -31,6 +31,7 @@ NETWORKS = {
     ),
     "LeNet": Variant(NetworkConfig(architecture="lenet", activation="leaky_relu"), BatchNormConfig()),
     "LeNet, after": Variant(NetworkConfig(architecture="lenet"), BatchNormConfig(position="after")),
+    "wide CNN": Variant(NetworkConfig(architecture="cnn", activation="relu", init="he_normal"), BatchNormConfig()),
 }
 
 
@@ -134,6 +135,11 @@ def test_weights_are_read_without_running_code(folded: Folded) -> None:
         (Variant(SMALL, BatchNormConfig()), 1, "variant: give 0 to 0, got 1"),
         (Variant(SMALL), 0, "variant: only a network with batchnorm has one to fold"),
         (Variant(SMALL, BatchNormConfig(inference="batch")), 0, "inference: give 'running' or 'population'"),
+        (
+            Variant(NetworkConfig(architecture="cnn"), BatchNormConfig(position="after")),
+            0,
+            "position: batchnorm after the activation stands before max pooling here.* give before",
+        ),
     ],
     ids=str,
 )

@@ -345,6 +345,9 @@ def test_sharpness_is_compared_with_the_limit() -> None:
     assert "(at most 25 times it on the way)" in sharpness_findings((far,), TWINS)[0]
     ended = replace(SHARP, limit=np.array([20.0, math.inf]))
     assert "where the learning rate is 0, and there is no limit" in sharpness_findings((ended,), TWINS)[0]
+    by_adam = replace(SHARP, limit=np.full(2, NAN))
+    assert sharpness_findings((by_adam,), TWINS)[0].endswith("30 at step 50; Adam's steps have no limit in it alone.")
+    assert "limit" not in [curve["name"] for curve in figures.sharpness_over_steps((by_adam,), TWINS, [])["data"]]
     broken = replace(SHARP, eigenvalue=np.array([5.0, NAN]))
     assert "has no largest eigenvalue" in sharpness_findings((broken,), TWINS)[0]
     nowhere = replace(SHARP, eigenvalue=np.array([NAN, NAN]), limit=np.full(2, math.inf))

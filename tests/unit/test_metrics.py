@@ -11,8 +11,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from torch import Tensor
 
 from bnviz.experiment.config import ACTIVATIONS, INITS, BatchNormConfig, Init, Layer, NetworkConfig, Variant
+from bnviz.nn.descent import Descent
 from bnviz.nn.initialization import draw
-from bnviz.nn.layers import ACTIVATION, Sgd
+from bnviz.nn.layers import ACTIVATION
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.frames import BINS, DEAD_SLOPE, PLACES, SATURATED, bin_range
 from bnviz.training import metrics, probes
@@ -150,15 +151,24 @@ def test_standard_deviations_and_norms_are_those_of_torch(
     torch.testing.assert_close(metrics.norms(matrices), torch.linalg.norm(expected, dim=1), rtol=1e-5, atol=0)
 
 
+OPTIMIZERS = [
+    Descent(0.1),
+    Descent(0.05, 0.9),
+    Descent(0.05, 0.9, 0.01),
+    Descent(0.05, 0.9, 0.01, "nesterov"),
+    Descent(0.01, 0.9, 0.01, "adam"),
+]
+
+
 class TestTheUpdateToDataRatio:
-    @pytest.mark.parametrize("sgd", [Sgd(0.1), Sgd(0.05, 0.9), Sgd(0.05, 0.9, 0.01)], ids=str)
-    def test_is_that_of_the_step_that_follows(self, sgd: Sgd) -> None:
+    @pytest.mark.parametrize("descent", OPTIMIZERS, ids=str)
+    def test_is_that_of_the_step_that_follows(self, descent: Descent) -> None:
         stack, x, labels = self.network()
         for _ in range(3):  # the velocity of momentum takes a few steps to matter
-            shown = probes.gradients(stack, x, labels, sgd).update_ratio
+            shown = probes.gradients(stack, x, labels, descent).update_ratio
             before = [li.weight.value.double() for li in stack.linears()]
             stack.losses(x, labels, "train")
-            stack.update(sgd)
+            stack.update(descent)
             after = [li.weight.value.double() for li in stack.linears()]
             for layer, (old, new) in enumerate(zip(before, after, strict=True)):
                 real = ((new - old).flatten(1).std(1) / old.flatten(1).std(1)).log10()

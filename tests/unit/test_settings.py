@@ -81,8 +81,12 @@ class TestEveryExperiment:
     @given(experiments)
     def test_has_an_address_without_the_defaults(self, experiment: Experiment) -> None:
         usual = {key: setting.default for key, setting in ALL_SETTINGS.items()}
-        if experiment.variants[0].network.architecture == "lenet":
-            usual["activation"] = "sigmoid"
+        usual["activation"] = {"mlp": "tanh", "lenet": "sigmoid", "cnn": "relu"}[
+            experiment.variants[0].network.architecture
+        ]
+        if experiment.training.optimizer != "sgd":
+            slower = {"nesterov": 0.1, "adam": 0.01}[experiment.training.optimizer]
+            usual |= {"learning_rate": 0.1 * slower, "final_learning_rate": 0.01 * slower, "momentum": 0.9}
         for key, text in to_query(experiment).items():
             of_the_letters_own = key.partition("_")[2] in ("architecture", "hidden_layers", "width", "activation")
             assert of_the_letters_own or ALL_SETTINGS[key].parse(text) != usual[key]
@@ -102,6 +106,23 @@ def test_lenet_comes_with_sigmoids(query: dict[str, str], activation: str) -> No
     assert problems == []
     assert {v.network.activation for v in experiment.variants} == {activation}
     assert to_query(experiment) == {k: v for k, v in query.items() if k != "architecture" or v != "mlp"}
+
+
+@pytest.mark.parametrize(
+    ("query", "rates"),
+    [
+        ({}, (0.1, 0.01, 0.0)),
+        ({"optimizer": "nesterov"}, (0.01, 0.001, 0.9)),
+        ({"optimizer": "adam"}, (0.001, 0.0001, 0.9)),
+        ({"optimizer": "adam", "momentum": "0"}, (0.001, 0.0001, 0.0)),
+    ],
+)
+def test_an_optimizer_comes_with_its_rates(query: dict[str, str], rates: tuple[float, float, float]) -> None:
+    experiment, problems = from_query(query)
+    t = experiment.training
+    assert problems == []
+    assert (t.learning_rate, t.final_learning_rate, t.momentum) == rates
+    assert to_query(experiment) == query
 
 
 def test_so_does_the_lenet_of_one_network_alone() -> None:

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
+from bnviz.experiment.choices import Optimizer
 from bnviz.experiment.config import BatchNormConfig, NetworkConfig, TrainingConfig, Variant
 from bnviz.experiment.presets import PRESETS
+from bnviz.nn.descent import Descent
+from bnviz.nn.layers import Parameter
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.landscape import NOISE_SIZES, WEIGHT_SCALES, Sharpness
 from bnviz.records.questions import (
@@ -26,7 +29,7 @@ from bnviz.records.questions import (
 from bnviz.training import weight_space
 from bnviz.training.batches import Batches
 from bnviz.training.questions import learning_rates, scaling, sharpness, slices
-from bnviz.training.questions.sharpness import TOLERANCE, hessian, largest_eigenvalue
+from bnviz.training.questions.sharpness import TOLERANCE, hessian, largest_eigenvalue, stability_limits
 from bnviz.training.trainer import Trainer
 from tests.unit.test_landscape import answered
 
@@ -124,6 +127,21 @@ class TestTheLargestEigenvalue:
             assert (found.eigenvalue > 0).all()
             assert found.limit[0] == pytest.approx(2 * 1.5 / 0.1)
             assert np.isinf(found.limit[-1])  # a rate of 0 is stable anywhere
+
+    @pytest.mark.parametrize("optimizer", ["sgd", "nesterov"])
+    @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+    def test_has_a_limit_that_parts_growing_from_shrinking_on_a_quadratic(
+        self, optimizer: Optimizer, momentum: float
+    ) -> None:
+        """Loss h w^2 / 2: with h a little below the limit w dies out, a little above it grows."""
+        t = TrainingConfig(momentum=momentum, optimizer=optimizer)
+        (limit,) = stability_limits(t, np.array([0.1]))
+        for share, shrinks in ((0.98, True), (1.02, False)):
+            w = Parameter(torch.ones(1, 1, 1))
+            for _ in range(2000):
+                w.descend(share * float(limit) * w.value, Descent.by(t, 0.1))
+            assert (abs(w.value.item()) < 1e-3) is shrinks
+        assert np.isnan(stability_limits(TrainingConfig(optimizer="adam"), np.array([0.1]))).all()
 
 
 class TestTheLargestRate:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bnviz.experiment.config import BatchNormConfig, replace
-from bnviz.nn.layers import Parameter, Sgd
+from bnviz.nn.descent import Descent
+from bnviz.nn.layers import Parameter
 from bnviz.nn.stacked import BatchNormState, Mode, StackedBatchNorm
 
 
@@ -213,26 +214,31 @@ class TestAStack:
             assert_near(together.running_mean[v], layer.running_mean[0])
             assert_near(together.running_var[v], layer.running_var[0])
 
-    @given(cases(), st.sampled_from([0.0, 0.9]))
-    def test_moves_gamma_and_beta_of_affine_layers_only(self, case: Case, momentum: float) -> None:
+    @given(
+        cases(),
+        st.sampled_from(
+            [Descent(0.1), Descent(0.1, 0.9), Descent(0.1, 0.9, 0.5, decays_all=True), Descent(0.1, 0.9, 0, "adam")]
+        ),
+    )
+    def test_moves_gamma_and_beta_of_affine_layers_only(self, case: Case, descent: Descent) -> None:
         layer = StackedBatchNorm(case.configs, learned(case))
         before = everything(layer)
         for x in case.inputs:
             layer.forward(x, "train")
             layer.backward(case.delta)
-            layer.update(Sgd(0.1, momentum))
+            layer.update(descent)
         for v, config in enumerate(case.configs):
             assert torch.equal(layer.gamma.value[v], before[0][v]) is not config.affine
             assert torch.equal(layer.beta.value[v], before[1][v]) is not config.affine
 
-    @given(cases())
-    def test_freezes_gamma_and_beta_at_once_when_affine_is_switched_off(self, case: Case) -> None:
+    @given(cases(), st.sampled_from([Descent(0.1, 0.9), Descent(0.1, 0.9, 0.5, "adam", decays_all=True)]))
+    def test_freezes_gamma_and_beta_at_once_when_affine_is_switched_off(self, case: Case, descent: Descent) -> None:
         """Also with momentum, whose velocity would carry them on for a while."""
         affine = [replace(config, affine=True) for config in case.configs]
         moving = StackedBatchNorm(affine, learned(case))
         moving.forward(case.inputs[0], "train")
         moving.backward(case.delta)
-        moving.update(Sgd(0.1, momentum=0.9))
+        moving.update(descent)
         frozen = StackedBatchNorm(
             [replace(config, affine=False) for config in case.configs],
             [moving.take(v) for v in range(len(case.configs))],
@@ -240,7 +246,7 @@ class TestAStack:
         before = everything(frozen)
         frozen.forward(case.inputs[1], "train")
         frozen.backward(case.delta)
-        frozen.update(Sgd(0.1, momentum=0.9))
+        frozen.update(descent)
         assert torch.equal(frozen.gamma.value, before[0])
         assert torch.equal(frozen.beta.value, before[1])
 
@@ -249,7 +255,7 @@ class TestAStack:
         taken = layer.take(0)
         layer.forward(torch.randn(1, 5, 2) + 3, "train")
         layer.backward(torch.randn(1, 5, 2))
-        layer.update(Sgd(0.5))
+        layer.update(Descent(0.5))
         assert torch.equal(taken.gamma.value, torch.ones(1, 2))
         assert torch.equal(taken.beta.value, torch.zeros(1, 2))
         assert torch.equal(taken.running_mean, torch.zeros(1, 2))

@@ -22,7 +22,8 @@ from bnviz.experiment.config import (
     Variant,
     replace,
 )
-from bnviz.nn.layers import Parameter, Sgd
+from bnviz.nn.descent import Descent
+from bnviz.nn.layers import Parameter
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.nn.stacked_normalizers import NormalizerState, StackedGroupNorm, StackedWeightStandardization
 from bnviz.training.batches import Batches
@@ -130,7 +131,7 @@ class TestANormalizerOfActivations:
         ours = StackedGroupNorm(configs, [learned(c, layer, 1, torch.float32) for c in configs])
         ours.forward(torch.randn(2, 5, 4))
         ours.backward(torch.randn(2, 5, 4))
-        ours.update(Sgd(0.5, 0.9))
+        ours.update(Descent(0.5, 0.9))
         fresh, moved = ours.take(1), ours.take(0)
         assert fresh.beta is not None
         assert torch.equal(fresh.gamma.value, torch.ones(1, 4))
@@ -256,7 +257,7 @@ def test_a_stack_of_every_normalizer_learns_as_torchs_networks_do(network: Netwo
         x = torch.rand(*[len(stack)] * each_its_own, 6, PIXELS, generator=generator)
         labels = torch.randint(CLASSES, x.shape[:-1], generator=generator)
         losses = stack.losses(x, labels, "train")
-        stack.update(Sgd(0.1, 0.9, 0.01))
+        stack.update(Descent(0.1, 0.9, 0.01))
         for v, (net, optimizer) in enumerate(zip(theirs, optimizers, strict=True)):
             own = (x[v], labels[v]) if each_its_own else (x, labels)
             loss = nn.functional.cross_entropy(net(own[0]), own[1])

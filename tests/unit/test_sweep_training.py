@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from bnviz.experiment.choices import Optimizer
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, replace
 from bnviz.experiment.sweep import Axis, Sweep, stacks
-from bnviz.nn.layers import Sgd
+from bnviz.nn.descent import Descent
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.sweep import SweepResults, batchnorm_gain, cells, is_tested_at
 from bnviz.training import device as device_module
@@ -179,26 +180,28 @@ class TestColumns:
     """A rate and a momentum for each network, against the same as numbers."""
 
     @pytest.mark.parametrize("decay", [0.0, 0.1])
-    @pytest.mark.parametrize("momentum", [0.0, 0.9])
-    def test_are_the_same_steps(self, batches: Batches, momentum: float, decay: float) -> None:
+    @pytest.mark.parametrize(("optimizer", "momentum"), [("sgd", 0.0), ("sgd", 0.9), ("nesterov", 0.9), ("adam", 0.9)])
+    def test_are_the_same_steps(self, batches: Batches, optimizer: Optimizer, momentum: float, decay: float) -> None:
         variants = [
             Variant(NETWORK),
             Variant(NETWORK, BatchNormConfig()),
             Variant(NETWORK, BatchNormConfig(position="after")),
         ]
 
+        first = 0.01 if optimizer == "adam" else 0.1
+
         def weights(rate: Any, momentum: Any) -> list[torch.Tensor]:
             stack = Stack(range(3), variants, [NetworkState.fresh(v, 0) for v in variants])
             for step in range(5):
                 stack.losses(*batches.at(step, seed=0, size=8, standardize=False), "train")
-                stack.update(Sgd(rate, momentum, decay))
+                stack.update(Descent(rate, momentum, decay, optimizer))
             return [li.weight.value for li in stack.linears()] + [norm.gamma.value for norm in stack.norms()]
 
-        column = torch.full((3, 1, 1), 0.1)
-        for a, b in zip(weights(0.1, momentum), weights(column, momentum), strict=True):
+        column = torch.full((3, 1, 1), first)
+        for a, b in zip(weights(first, momentum), weights(column, momentum), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
         if momentum:
-            for a, b in zip(weights(0.1, momentum), weights(column, torch.full((3, 1, 1), momentum)), strict=True):
+            for a, b in zip(weights(first, momentum), weights(column, torch.full((3, 1, 1), momentum)), strict=True):
                 torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
@@ -249,7 +252,7 @@ class TestTheDevice:
         x, labels = torch.empty(3, 8, 784, device="meta"), torch.empty(3, 8, dtype=torch.long, device="meta")
         column = torch.full((3, 1, 1), 0.1, device="meta")
         loss = stack.losses(x, labels, "train")
-        stack.update(Sgd(column, column, 0.1))
+        stack.update(Descent(column, column, 0.1))
         assert {t.device.type for t in (loss, stack.output.weight.value, stack.norms()[0].running_var)} == {"meta"}
 
     @pytest.mark.parametrize("name", ["cuda", "mps"])

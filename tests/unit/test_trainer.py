@@ -439,9 +439,19 @@ class TestEdits:
         assert first_layer(after, 0) == first_layer(fresh, 0) != first_layer(before, 0)
         assert plain(after.variants[1].layers) == plain(before.variants[1].layers)
 
-    @pytest.mark.parametrize("changes", [{"learning_rate": 0.5}, {"momentum": 0.9}, {"weight_decay": 0.1}], ids=str)
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"learning_rate": 0.5},
+            {"momentum": 0.9},
+            {"weight_decay": 0.1},
+            {"optimizer": "nesterov", "momentum": 0.5},
+            {"optimizer": "adam"},
+        ],
+        ids=str,
+    )
     def test_a_change_of_the_descent_keeps_the_weights_and_the_batches(
-        self, batches: Batches, changes: dict[str, float]
+        self, batches: Batches, changes: dict[str, Any]
     ) -> None:
         trainer, before = self.halfway(batches)
         after = trainer.edit(self.planned(self.with_training(**changes), keep_weights=True))
@@ -451,6 +461,21 @@ class TestEdits:
         edited = trainer.advance(steps=0)
         unedited, _ = self.halfway(batches, step=15)
         assert edited.variants[0].test_loss != unedited.advance(steps=0).variants[0].test_loss
+
+    def test_adam_begins_without_the_velocity_of_sgd(self, batches: Batches) -> None:
+        """So that no weight moves by more than the rate in its first step, and most by as much."""
+        trainer = trainer_of(replace(THREE, training=replace(THREE.training, momentum=0.9)), batches)
+        trainer.advance(steps=10)
+        adam = replace(THREE.training, optimizer="adam", learning_rate=0.001, schedule="constant")
+        change = plan(Experiment(trainer.training, trainer.variants), replace(THREE, training=adam), True)
+        assert change is not None
+        trainer.edit(change)
+        before = [linear.weight.value.clone() for linear in trainer.copy_of(0).linears()]
+        trainer.advance(steps=1)
+        for old, linear in zip(before, trainer.copy_of(0).linears(), strict=True):
+            moves = (linear.weight.value - old).abs()
+            assert moves.max() < 0.001 * 1.01
+            assert moves[moves > 0].median() == pytest.approx(0.001, rel=0.01)
 
     def test_a_new_batch_size_keeps_the_weights(self, batches: Batches) -> None:
         trainer, before = self.halfway(batches)

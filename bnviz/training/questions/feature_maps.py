@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from bnviz.experiment.config import SIDE
-from bnviz.nn.convolution import pool
+from bnviz.nn.pooling import pooling
 from bnviz.records.answers import Convolved, FeatureMaps
 from bnviz.records.frames import MAP_DIGITS, PROBE_DIGITS
 from bnviz.records.questions import MapsOfDigit
@@ -30,11 +30,11 @@ def maps_of_digit(trainer: Trainer, question: MapsOfDigit) -> Convolved:
     for i, variant in enumerate(trainer.variants):
         net = trainer.copy_of(i)
         guesses.append(int(net.forward(x, "probe")[0, digit].argmax()))
-        has_maps = layer < len(net.hidden) and variant.network.hidden[layer].kernel
-        found = net.places(layer, 0) if has_maps else {}
-        if found:
+        kind = variant.network.hidden[layer].pooling if layer < len(net.hidden) else None
+        found = net.places(layer, 0) if kind else {}
+        if kind:
             after = variant.normalizes == "post_activation"
-            found["pooled"] = pool(found["batchnorm_output" if after else "post_activation"])
+            found["pooled"] = pooling(kind).forward(found["batchnorm_output" if after else "post_activation"])
         places.append(found)
     names = dict.fromkeys(name for found in places for name in found)
     limits = {name: _limit([found[name] for found in places if name in found]) for name in names}

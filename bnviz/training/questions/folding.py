@@ -27,7 +27,8 @@ TIMED = 0.15  # seconds of each timing
 def folded_for_inference(trainer: Trainer, question: FoldedForInference) -> Folded:
     """Fold one network as it is and compare it with itself, in eval mode, in training mode and a little later.
 
-    Raises ValueError for a network that is not there, without batchnorm or statistics of its own, or that diverged.
+    Raises ValueError for a network that is not there, without batchnorm or statistics of its own, or that diverged, and
+    for batchnorm before max pooling.
     """
     variant, t = question.variant, trainer.training
     bn = _batchnorm_of(trainer, variant)
@@ -75,7 +76,13 @@ def _batchnorm_of(trainer: Trainer, variant: int) -> BatchNormConfig:
 
 def _without_batchnorm(network: nn.Sequential) -> nn.Sequential:
     """The folded network, less the places where batchnorm was."""
-    kept = [new for new, old in zip(fold(network), network, strict=True) if not isinstance(old, _BatchNorm)]
+    folded = fold(network)
+    if any(isinstance(layer, _BatchNorm) for layer in folded):
+        raise ValueError(
+            "position: batchnorm after the activation stands before max pooling here, which is not linear, so the "
+            "layer behind it cannot take it in; give before"
+        )
+    kept = [new for new, old in zip(folded, network, strict=True) if not isinstance(old, _BatchNorm)]
     return nn.Sequential(*kept)
 
 

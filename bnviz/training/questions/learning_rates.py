@@ -6,7 +6,7 @@ from collections.abc import Generator
 import numpy as np
 
 from bnviz.experiment.config import TrainingConfig, Variant
-from bnviz.nn.layers import Sgd
+from bnviz.nn.descent import Descent
 from bnviz.nn.network import NetworkState, Stack
 from bnviz.records.landscape import LEARNED_BELOW, SEARCH_SEEDS, SEARCH_STEPS, LargestRates
 from bnviz.records.questions import LargestLearningRates
@@ -74,12 +74,12 @@ def trains(
     LEARNED_BELOW.
     """
     stack = Stack([0], [variant], [NetworkState.fresh(variant, seed)])
-    sgd = Sgd(rate, training.momentum, training.weight_decay)
+    descent = Descent.by(training, rate)
     losses: list[float] = []
     for step in range(SEARCH_STEPS):
         x, labels = batches.at(step, seed=seed, size=training.batch_size, standardize=training.standardize)
         losses += stack.losses(x, labels, "train").tolist()
-        stack.update(sgd)
+        stack.update(descent)
         if not math.isfinite(losses[-1]):
             return False
         if step % STRIDE == 0:

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bnviz.experiment.config import TrainingConfig
 from bnviz.nn.network import Stack
+from bnviz.records.frames import Floats
 from bnviz.records.landscape import SHARPNESS_DIGITS, Sharpness
 from bnviz.records.questions import SharpnessAlongPath
 from bnviz.training import weight_space
@@ -55,9 +57,22 @@ def along_the_path(trainer: Trainer, asked: SharpnessAlongPath) -> Generator[flo
                 values.append(end.value)
         steps = np.array([step for step, _ in known])
         rates = np.array([t.rate(min(step, t.steps - 1)) for step in steps.tolist()])
-        limit = np.divide(2 * (1 + t.momentum), rates, out=np.full(len(rates), np.inf), where=rates > ZERO_RATE)
-        found.append(Sharpness(steps, np.array(values), limit))
+        found.append(Sharpness(steps, np.array(values), stability_limits(t, rates)))
     return tuple(found)
+
+
+def stability_limits(training: TrainingConfig, rates: Floats) -> Floats:
+    """Return the curvature above which each rate is unstable on a quadratic; inf for a rate of 0, NaN for Adam.
+
+    2 (1 + m) / rate with momentum m, and with Nesterov's 2 (1 + m) / ((1 + 2 m) rate) (Cohen et al. 2021, section 2).
+    Adam's steps are not proportional to gradients, and what limits them is not the Hessian alone (Cohen et al. 2022).
+    """
+    m = training.momentum
+    if training.optimizer == "adam":
+        return np.full(len(rates), np.nan)
+    most = 2 * (1 + m) / (1 + 2 * m if training.optimizer == "nesterov" else 1)
+    found: Floats = np.divide(most, rates, out=np.full(len(rates), np.inf), where=rates > ZERO_RATE)
+    return found
 
 
 def hessian(stack: Stack, images: Tensor, labels: Tensor) -> tuple[Product, int]:

@@ -20,12 +20,12 @@ def shift_of_gradients(trainer: Trainer, _: ShiftOfGradients) -> list[GradientSh
 
 
 def _gradient_shift(trainer: Trainer, variant: int) -> GradientShift:
-    x, labels, sgd = trainer.next_step(variant)
+    x, labels, descent = trainer.next_step(variant)
     net, later = trainer.copy_of(variant), trainer.copy_of(variant)
     net.losses(x, labels, "probe")
     before = [linear.gradient().double() for linear in net.linears()]
     later.losses(x, labels, "probe")
-    later.update(sgd)
+    later.update(descent)
     after = before[:1]
     for i in range(1, len(before)):
         net.hidden[i - 1] = later.hidden[i - 1]
