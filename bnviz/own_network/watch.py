@@ -26,12 +26,15 @@ from bnviz.store.watched import Ending, WatchedStore
 logger = logging.getLogger(__name__)
 
 BUDGET = 0.02  # share of the time that looks may take
+OWN_SIGHT = 0.85  # of what watching costs is seen by its own clock; what it pushes out of caches is not
 SOONEST = 0.2  # seconds between two looks
 SAMPLES = 2048  # values of a layer's outputs
 WEIGHTS = 4096  # weights of a layer, by which the size of a step is told
 CHANNELS = 16  # of a normalization layer, evenly spaced
 LOSSES = 2048  # that wait on an accelerator before they become one tensor
 TELL_EVERY = 0.5  # seconds between two times that losses are told between looks
+GLANCE_EVERY = 0.01  # seconds between two glances at the clock
+MOST_UNSEEN = 16  # steps between them
 
 
 @contextmanager
@@ -103,26 +106,29 @@ class Observer:
         self._spent, self._cost, self._looked = 0.0, 0.0, time.perf_counter()
         self._began = self._told = self._looked
         self._losses: list[Any] = []
-        self._first_loss: Any = None
+        self._first_loss = math.nan
         self._slopes: dict[nn.Module, Slopes | None] = {}
         self._network: Network | None = None
         self._rows: list[tuple[nn.Module, int]] = []
         self._failed = False
         self._look: _LookUnderWay | None = None
+        self._due, self._glanced, self._glanced_at, self._taking = 1, 0, self._began, 0.0
         self._guarded(self._begin_look)
 
     def step(self, loss: Tensor | float | None = None) -> None:
         """Tell of a step of the optimizer, and of its loss. Raises ValueError for a loss that is no scalar."""
-        began = time.perf_counter()
+        is_due = self.steps + 1 >= self._due
+        began = time.perf_counter() if is_due else 0.0
         if loss is None:
             loss = math.nan
         elif not isinstance(loss, float):
-            loss = checked_loss(loss)
+            checked_loss(loss)
             loss = loss.item() if loss.is_cpu else loss.detach()  # there it waits for no accelerator
         self._losses.append(loss)
-        if not self.steps:
-            self._first_loss = loss
         self.steps += 1
+        if not is_due:
+            return
+        self._count(began, time.perf_counter() - began)
         if self._look is not None:
             self._guarded(self._end_look)
         elif began - self._looked > SOONEST and self._is_affordable(began):
@@ -130,7 +136,20 @@ class Observer:
         elif began - self._told > TELL_EVERY or len(self._losses) > LOSSES:
             self._told = began
             self._guarded(self._tell_losses)
+        if self._look is not None:
+            self._due = self.steps + 1
         self._spent += time.perf_counter() - began
+
+    def _count(self, now: float, taking: float) -> None:
+        """Count what steps have cost since the last glance at the clock, and say when the next one is due.
+
+        taking: seconds that this step's loss took. The lesser of two in a row counts for the others, because a clock
+        also sees what else the machine does.
+        """
+        steps, seconds = self.steps - self._glanced, now - self._glanced_at
+        self._spent += min(taking, self._taking) * (steps - 1)
+        self._glanced, self._glanced_at, self._taking = self.steps, now, taking
+        self._due = self.steps + max(1, min(MOST_UNSEEN, 2 * steps, int(steps * GLANCE_EVERY / max(seconds, 1e-9))))
 
     def close(self, ending: Ending, problem: str) -> None:
         """Take the hooks off and write the run's end."""
@@ -141,7 +160,7 @@ class Observer:
         self._writer.close(ending, problem)
 
     def _is_affordable(self, now: float) -> bool:
-        return self._spent + self._writer.spent + self._cost <= self._budget * (now - self._began)
+        return self._spent + self._writer.spent + self._cost <= OWN_SIGHT * self._budget * (now - self._began)
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Look without ever stopping training: the first fault is logged, and there are no looks after it."""
@@ -174,8 +193,10 @@ class Observer:
     def _fetched(self) -> tuple[int, Floats]:
         """The first step whose loss waits, and the losses that do."""
         losses: Floats = _together(self._losses).cpu().numpy().astype(np.float64)
-        self._losses = []
-        return self.steps - len(losses) + 1, losses
+        self._losses, first_step = [], self.steps - len(losses) + 1
+        if first_step == 1:
+            self._first_loss = float(losses[0])
+        return first_step, losses
 
     def _end_look(self) -> None:
         look, self._look = self._look, None
@@ -194,7 +215,6 @@ class Observer:
         collected = Collected(look.sight, statistics_now(self._model), CHANNELS)
         gradients, updates = look.put_weights(collected)
         first_step, losses = self._fetched()
-        self._first_loss = float(self._first_loss)
         collected.fetch()
         seen = partial(
             _records, self._network, collected, self.steps, gradients, updates, float(losses[-1]), self._first_loss

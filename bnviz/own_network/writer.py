@@ -37,12 +37,12 @@ class LossCurve:
 
     def extend(self, first_step: int, losses: Floats) -> None:
         """Take the losses of consecutive steps."""
-        for step, loss in enumerate(losses.tolist(), first_step):
-            self._begun.append(loss)
-            if len(self._begun) == self.width:
-                self.steps.append(step)
-                self.losses.append(float(np.mean(self._begun)))
-                self._begun = []
+        first = first_step - len(self._begun)
+        begun = np.concatenate([self._begun, losses])
+        whole = len(begun) // self.width * self.width
+        self.steps.extend(range(first + self.width - 1, first + whole, self.width))
+        self.losses.extend(begun[:whole].reshape(-1, self.width).mean(axis=1).tolist())
+        self._begun = begun[whole:].tolist()
         while len(self.steps) > MOST_POINTS:
             pairs = len(self.steps) // 2 * 2
             self._begun = self.losses[pairs:] * self.width + self._begun

@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ import torch
 from torch import Tensor, nn
 
 import bnviz
+from benchmarks.watch import NETWORKS
 from bnviz.export.own_network import look_from_bytes, look_to_bytes, network_from_bytes, network_to_bytes
 from bnviz.findings.own_network import findings
 from bnviz.own_network import watch as watching
 from bnviz.own_network import writer as writing
 from bnviz.own_network.sight import Sight
-from bnviz.own_network.writer import LossCurve
+from bnviz.own_network.writer import LossCurve, Writer
 from bnviz.records.own_network import Look, Network
 from bnviz.records.watched_run import MOST_POINTS, WatchedRun
 from bnviz.store.errors import StoreError
@@ -44,6 +46,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every second step is looked at, and written before the next: a look begins at the end of one step."""
     monkeypatch.setattr(writing.Writer, "put", _at_once(writing.Writer.put))
     monkeypatch.setattr(watching, "SOONEST", -1.0)
+    monkeypatch.setattr(watching, "MOST_UNSEEN", 1)
     monkeypatch.setattr(watching.Observer, "_is_affordable", lambda self, now: True)
 
 
@@ -347,13 +350,36 @@ def _at_once(put: Callable[..., None]) -> Callable[..., None]:
     return waiting
 
 
-def test_a_thousand_looks_take_ten_megabytes_at_most() -> None:
+def two_hundred_layers() -> nn.Module:
+    return nn.Sequential(*[m for _ in range(67) for m in (nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU())])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("make", "shape", "least"), [*((*n, 1000) for n in NETWORKS.values()), (two_hundred_layers, (32,), 500)]
+)
+def test_a_thousand_looks_take_ten_megabytes_at_most(
+    store: WatchedStore, tmp_path: Path, make: Callable[[], nn.Module], shape: tuple[int, ...], least: int
+) -> None:
     torch.manual_seed(0)
-    layers = [m for _ in range(66) for m in (nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU())]
-    diagnosis = bnviz.diagnose(nn.Sequential(*layers), [torch.randn(32, 32)])
-    assert len(diagnosis.look.layers) == 198
-    assert writing.BYTES_A_LOOK * 1000 < 10e6
-    assert len(network_to_bytes(diagnosis.network)) < 20_000  # once a run
+    model = make()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with bnviz.watch(model, optimizer=optimizer) as observer:
+        loss = model(torch.randn(32, *shape)).square().mean()
+        loss.backward()
+        optimizer.step()
+        observer.step(loss)
+    run, seen, look = newest(store)
+    writer = Writer(store, run.id)
+    for step in range(2, 1001):
+        writer._keep(seen, step, look_to_bytes(replace(look, step=step)))
+    writer.close("finished", "")
+    kept = store.get(run.id)
+    store.close()
+    assert kept is not None
+    assert least <= len(kept.looks) <= 1001
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 10e6
+    assert len(network_to_bytes(seen)) < 20_000  # once a run
 
 
 def test_a_loss_curve_stays_short_and_keeps_its_mean() -> None:
@@ -365,6 +391,43 @@ def test_a_loss_curve_stays_short_and_keeps_its_mean() -> None:
     assert curve.losses[0] == pytest.approx(4.5)
     assert curve.steps[-1] <= 10_000
     assert np.ptp(np.diff(curve.losses)) == 0
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 100, 3000])
+def test_a_loss_curve_is_the_same_in_whatever_pieces_it_comes(pieces: int) -> None:
+    losses = np.random.default_rng(0).normal(size=9001)
+    curve, single = LossCurve(), LossCurve()
+    for first in range(0, len(losses), pieces):
+        curve.extend(first + 1, losses[first : first + pieces])
+    for step, loss in enumerate(losses, 1):
+        single.extend(step, np.array([loss]))
+    assert (curve.width, curve.steps) == (single.width, single.steps)
+    assert curve.losses == pytest.approx(single.losses)
+    assert curve.losses[0] == pytest.approx(losses[: curve.width].mean())
+
+
+def test_every_loss_is_kept_of_steps_that_are_too_quick_for_a_glance_at_the_clock(
+    store: WatchedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    glances = []
+    count = watching.Observer._count
+
+    def counted(self: watching.Observer, *arguments: float) -> None:
+        glances.append(self.steps)
+        count(self, *arguments)
+
+    monkeypatch.setattr(watching.Observer, "_count", counted)
+    monkeypatch.setattr(watching, "SOONEST", 1e6)
+    model = network()
+    with bnviz.watch(model) as observer:
+        for step in range(200):
+            if not step:
+                model(batch(0)[0])
+            observer.step(float(step))
+    run, _, _ = newest(store)
+    assert (run.steps.tolist(), run.losses.tolist()) == (list(range(1, 201)), list(range(200)))
+    assert max(np.diff(glances)) <= watching.MOST_UNSEEN
+    assert len(glances) < 100
 
 
 @pytest.mark.slow
