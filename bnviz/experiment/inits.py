@@ -17,6 +17,7 @@ Init = Literal[
     "he_uniform",
     "lecun_normal",
     "orthogonal",
+    "torch_default",
     "zeros",
 ]
 INITS: tuple[Init, ...] = get_args(Init)
@@ -30,7 +31,8 @@ class Scheme:
 
     shape: that of the density: even from 0 to its end, even around 0, a Gaussian around 0, that of an entry of a
     random orthonormal matrix, or none, if every weight is 0.
-    variance: of a weight, by n_in and n_out. latex: the law. idea: what it is made for, and its source.
+    variance: of a weight, by n_in and n_out. latex: the law. idea: what it is made for, and its source. draws_biases:
+    by the law of the weights; else they begin at 0.
     """
 
     name: str
@@ -38,10 +40,11 @@ class Scheme:
     variance: Callable[[int, int], float]
     latex: str
     idea: str
+    draws_biases: bool = False
 
     @property
     def fits_its_layer(self) -> bool:
-        """True for weights around 0 that are scaled to the number of inputs or outputs, to keep a variance as it is."""
+        """True for independent weights around 0 whose spread follows the number of inputs or outputs."""
         return self.shape in ("normal", "uniform") and self.variance(1, 1) != self.variance(2, 2)
 
 
@@ -111,6 +114,14 @@ SCHEMES: dict[Init, Scheme] = {
         lambda n_in, n_out: 1 / max(n_in, n_out),
         r"W^{\mathsf T}W=I\ \text{ or }\ WW^{\mathsf T}=I",
         "A square matrix keeps the length of every vector, not only on average (Saxe et al. 2014).",
+    ),
+    "torch_default": Scheme(
+        "PyTorch's default",
+        "uniform",
+        lambda n_in, n_out: 1 / (3 * n_in),
+        r"w,\,b\sim U\!\Big[\pm\tfrac{1}{\sqrt{n_{in}}}\Big]",
+        "What nn.Linear and nn.Conv2d begin with, biases too: a third of the variance that keeps a sum's as it is.",
+        draws_biases=True,
     ),
     "zeros": Scheme(
         "zeros",

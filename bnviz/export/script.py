@@ -5,8 +5,8 @@ from functools import lru_cache
 
 from bnviz.data import COUNTS, SOURCES
 from bnviz.experiment.choices import ADAM_EPS, SQUARED_DECAY, DataName
-from bnviz.experiment.config import Experiment, TrainingConfig, Variant
-from bnviz.experiment.inits import Init, init_name
+from bnviz.experiment.config import Experiment, NetworkConfig, TrainingConfig, Variant
+from bnviz.experiment.inits import SCHEMES, Init, init_name
 from bnviz.experiment.layers import MEAN_PIXEL, STD_PIXEL
 from bnviz.experiment.naming import kind_of
 from bnviz.export.script_layers import NN, own_layers, sequential, standardizing
@@ -94,13 +94,20 @@ def _builder(letter: str, variant: Variant) -> str:
             with torch.no_grad():
                 {_drawing(net.init)}
                 w.mul_({net.init_scale!r})
-                layer.bias.zero_()
+                {_biases(net)}
 {standardizing(variant)}    return network'''
 
 
 def scaled_images(*, standardize: bool) -> str:
     """Return the expression of what a network gets of pixels `images` from 0 to 255."""
     return f"((images / 255) - {MEAN_PIXEL}) / {STD_PIXEL}" if standardize else "images / 255"
+
+
+def _biases(net: NetworkConfig) -> str:
+    if not SCHEMES[net.init].draws_biases:
+        return "layer.bias.zero_()"
+    end = "1 / math.sqrt(w[0].numel())"
+    return f"init.uniform_(layer.bias, -{end}, {end}, generator=g).mul_({net.init_scale!r})"
 
 
 def _drawing(init: Init) -> str:

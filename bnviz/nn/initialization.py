@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from torch.nn import init
 
 from bnviz.experiment.config import Layer
-from bnviz.experiment.inits import Init
+from bnviz.experiment.inits import SCHEMES, Init
 
 Draw = Callable[[Tensor, Generator], Tensor]
 
@@ -29,6 +29,7 @@ _DRAW: dict[Init, Draw] = {
     "he_uniform": lambda w, g: init.kaiming_uniform_(w, nonlinearity="relu", generator=g),
     "lecun_normal": lambda w, g: init.normal_(w, std=1 / math.sqrt(w[0].numel()), generator=g),
     "orthogonal": lambda w, g: init.orthogonal_(w, generator=g),
+    "torch_default": lambda w, g: init.kaiming_uniform_(w, math.sqrt(5), generator=g),
     "zeros": lambda w, g: init.zeros_(w),
 }
 
@@ -37,3 +38,12 @@ def draw(scheme: Init, layer: Layer, scale: float, generator: Generator) -> Tens
     """Return a weight matrix (fan_in, units), float32, drawn by `scheme` and multiplied by `scale`."""
     weight = torch.empty(layer.units, layer.inputs, *[layer.kernel] * 2 if layer.kernel else [])
     return _DRAW[scheme](weight, generator).mul_(scale).flatten(1).t().contiguous()
+
+
+def draw_bias(scheme: Init, layer: Layer, scale: float, generator: Generator) -> Tensor:
+    """Return biases (1, units): zeros, or U[-1, 1) scale / sqrt(fan_in), drawn after the weights as in torch."""
+    bias = torch.zeros(1, layer.units)
+    if SCHEMES[scheme].draws_biases:
+        end = 1 / math.sqrt(layer.fan_in)
+        init.uniform_(bias, -end, end, generator=generator).mul_(scale)
+    return bias

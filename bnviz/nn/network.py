@@ -17,7 +17,7 @@ from torch import Tensor
 from bnviz.experiment.config import SIDE, Layer, Variant
 from bnviz.nn.convolution import Convolution
 from bnviz.nn.descent import Descent
-from bnviz.nn.initialization import draw
+from bnviz.nn.initialization import draw, draw_bias
 from bnviz.nn.layers import ACTIVATION, Linear, Parameter, cross_entropy, exchanged
 from bnviz.nn.pooling import AveragePooling, MaxPooling, pooling
 from bnviz.nn.stacked import BatchNormState, Mode, StackedBatchNorm
@@ -53,11 +53,10 @@ class NetworkState:
         """Draw the weights from the seed alone: two variants with one init start from the same weights."""
         generator = torch.Generator().manual_seed(seed)
         net = variant.network
-        state = NetworkState(
-            [Parameter(draw(net.init, layer, net.init_scale, generator)) for layer in net.layers],
-            [Parameter(torch.zeros(1, layer.units)) for layer in net.layers],
-            None,
-        )
+        drawn = [
+            [each(net.init, layer, net.init_scale, generator) for each in (draw, draw_bias)] for layer in net.layers
+        ]
+        state = NetworkState([Parameter(w) for w, _ in drawn], [Parameter(b) for _, b in drawn], None)
         return state.fit_normalizer(variant, seed)
 
     def fit_normalizer(self, variant: Variant, seed: int) -> "NetworkState":

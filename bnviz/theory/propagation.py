@@ -1,12 +1,13 @@
 r"""What theory says of an untrained network: how far activations spread on the way forward, and gradients back.
 
-Weights are independent, with mean mu and variance s^2, biases zero, f the activation, n units a layer. For one digit
-the pre-activations z of a layer are sums of many terms, so nearly Gaussian over the draw of the weights:
+Weights are independent, with mean mu and variance s^2. Biases have mean 0 and variance b^2, which is 0 except in
+PyTorch's default. f is the activation, n the units of a layer. For one digit the pre-activations z of a layer are sums
+of many terms, so nearly Gaussian over the draw of the weights:
 
-    E[z] = mu * sum_i h_i,    Var[z] = s^2 * sum_i h_i^2                                            (1)
+    E[z] = mu * sum_i h_i,    Var[z] = s^2 * sum_i h_i^2 + b^2                                      (1)
 
-which for mu = 0 is fan_in * Var[w] * E[h^2] (Glorot and Bengio 2010, eq. 5; He et al. 2015, eq. 7). The next sums are
-n E[f(z)] and n E[f(z)^2] under that Gaussian: the mean-field recursion (Poole et al. 2016, eq. 3). On the way back,
+which for mu = b = 0 is fan_in * Var[w] * E[h^2] (Glorot and Bengio 2010, eq. 5; He et al. 2015, eq. 7). The next sums
+are n E[f(z)] and n E[f(z)^2] under that Gaussian: the mean-field recursion (Poole et al. 2016, eq. 3). On the way back,
 with delta = dL/dz of the layer above, T1 = sum_j delta_j and T2 = sum_j delta_j^2,
 
     E[(dL/dh_i)^2] = s^2 T2 + mu^2 T1^2,    dL/dz_i = f'(z_i) dL/dh_i                                (2)
@@ -121,7 +122,7 @@ def _plain(network: NetworkConfig, inputs: Inputs, weights: list[WeightLaw]) -> 
     layers: list[Moments] = []
     sums, squares = inputs.sums, inputs.squares
     for w in weights[:-1]:
-        found = moments(network.activation, w.mean * sums, np.sqrt(w.variance * squares))
+        found = moments(network.activation, w.mean * sums, np.sqrt(w.variance * squares + w.bias))
         layers.append(found)
         sums, squares = network.width * found.f, network.width * found.f2
     return layers

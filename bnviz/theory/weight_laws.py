@@ -18,12 +18,14 @@ DENSITY_POINTS = 201
 
 @dataclass(frozen=True)
 class WeightLaw:
-    """The mean and variance of a weight; low and high: its density ends there, or little of it lies beyond."""
+    """The mean and variance of a weight; low and high: its density ends there, or little of it lies beyond. bias: the
+    variance of a bias, whose mean is 0."""
 
     mean: float
     variance: float
     low: float
     high: float
+    bias: float = 0.0
 
     @property
     def second_moment(self) -> float:
@@ -42,7 +44,7 @@ def law(scheme: Init, fan_in: int, fan_out: int, scale: float = 1.0) -> WeightLa
     end = math.sqrt(3) * deviation if shape == "uniform" else 4 * deviation
     if shape == "orthogonal":
         end = min(end, scale)  # no entry of a vector of length 1 is larger than 1
-    return WeightLaw(0.0, variance, -end, end)
+    return WeightLaw(0.0, variance, -end, end, variance if SCHEMES[scheme].draws_biases else 0.0)
 
 
 def density(scheme: Init, fan_in: int, fan_out: int, scale: float = 1.0) -> tuple[Array, Array]:

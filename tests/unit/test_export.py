@@ -366,9 +366,10 @@ class TestTheScript:
             built = script["NETWORKS"][letter]()
             linears = [m for m in built if isinstance(m, torch.nn.Linear | torch.nn.Conv2d)]
             state = NetworkState.fresh(variant, seed=11)
-            for linear, weight in zip(linears, state.weights, strict=True):
+            for linear, weight, bias in zip(linears, state.weights, state.biases, strict=True):
                 assert torch.equal(linear.weight.flatten(1).T, weight.value)
-                assert not linear.bias.any()
+                assert linear.bias is not None
+                assert torch.equal(linear.bias, bias.value[0])
 
     @settings(max_examples=20)
     @given(st.integers(0, 2**31 - 1), st.integers(1, 1024), st.integers(0, 3000))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor, nn
 
-from bnviz.experiment.choices import Position
+from bnviz.experiment.choices import Architecture, Position
 from bnviz.experiment.config import (
     CLASSES,
     INITS,
@@ -40,6 +40,7 @@ VARIANCE: dict[Init, Callable[[int, int], float]] = {
     "he_uniform": lambda fan_in, fan_out: 2 / fan_in,
     "lecun_normal": lambda fan_in, fan_out: 1 / fan_in,
     "orthogonal": lambda fan_in, fan_out: 1 / max(fan_in, fan_out),
+    "torch_default": lambda fan_in, fan_out: 1 / 3 / fan_in,
     "zeros": lambda fan_in, fan_out: 0.0,
 }
 RANGE: dict[Init, Callable[[int, int], tuple[float, float]]] = {
@@ -47,6 +48,7 @@ RANGE: dict[Init, Callable[[int, int], tuple[float, float]]] = {
     "rand_fan_in": lambda fan_in, fan_out: (0.0, 1 / math.sqrt(fan_in)),
     "xavier_uniform": lambda fan_in, fan_out: (-math.sqrt(6 / (fan_in + fan_out)), math.sqrt(6 / (fan_in + fan_out))),
     "he_uniform": lambda fan_in, fan_out: (-math.sqrt(6 / fan_in), math.sqrt(6 / fan_in)),
+    "torch_default": lambda fan_in, fan_out: (-1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in)),
 }
 TORCHS: dict[Init, Callable[[Tensor, Generator], Tensor]] = {
     "rand": lambda w, g: nn.init.uniform_(w, generator=g),
@@ -58,6 +60,7 @@ TORCHS: dict[Init, Callable[[Tensor, Generator], Tensor]] = {
     "he_uniform": lambda w, g: nn.init.kaiming_uniform_(w, nonlinearity="relu", generator=g),
     "lecun_normal": lambda w, g: nn.init.normal_(w, std=1 / math.sqrt(w.shape[1]), generator=g),
     "orthogonal": lambda w, g: nn.init.orthogonal_(w, generator=g),
+    "torch_default": lambda w, g: nn.init.kaiming_uniform_(w, a=math.sqrt(5), generator=g),
     "zeros": lambda w, g: nn.init.zeros_(w),
 }
 
@@ -132,6 +135,18 @@ class TestAFreshNetwork:
         assert [tuple(p.value.shape) for p in state.weights] == [(PIXELS, 7), (7, 7), (7, 7), (7, CLASSES)]
         assert all(not p.value.any() for p in state.biases)
         assert not any(p.velocity is not None for p in (*state.weights, *state.biases))
+
+    @pytest.mark.parametrize("architecture", ["mlp", "lenet", "cnn"])
+    def test_by_pytorchs_default_is_what_torch_makes_of_the_same_seed(self, architecture: Architecture) -> None:
+        network = NetworkConfig(2, 7, init="torch_default", architecture=architecture)
+        state = NetworkState.fresh(Variant(network), seed=5)
+        torch.manual_seed(5)
+        for layer, weight, bias in zip(network.layers, state.weights, state.biases, strict=True):
+            kernel = layer.kernel
+            made = nn.Conv2d(layer.inputs, layer.units, kernel) if kernel else nn.Linear(layer.inputs, layer.units)
+            assert torch.equal(made.weight.flatten(1).T, weight.value)
+            assert made.bias is not None
+            assert torch.equal(made.bias, bias.value[0])
 
     @pytest.mark.parametrize("init", INITS)
     @pytest.mark.parametrize("position", ["before", "after"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from bnviz.experiment.config import ACTIVATIONS, CLASSES, INITS, PIXELS, Activation, Init, Layer, NetworkConfig
-from bnviz.nn.initialization import draw
+from bnviz.nn.initialization import draw, draw_bias
 from bnviz.records.initialization import Inputs
 from bnviz.theory import propagation
 from bnviz.theory.weight_laws import density, law
@@ -42,8 +42,9 @@ class Drawn:
         f, h = torchs_activation(network.activation), x
         self.activations, outputs = [], []
         for depth, (i, o) in enumerate(pairwise(sizes)):
-            weight = draw(network.init, Layer(i, o), network.init_scale, generator).double()
-            z = (h @ weight).requires_grad_()
+            layer = network.init, Layer(i, o), network.init_scale, generator
+            weight, bias = draw(*layer).double(), draw_bias(*layer).double()
+            z = (h @ weight + bias).requires_grad_()
             outputs.append(z)
             if depth < network.hidden_layers:
                 normalized = nn.functional.batch_norm(z, None, None, training=True, eps=1e-5) if batchnorm else z
