@@ -1,6 +1,7 @@
 """What a run is, beside its numbers, as the JSON document of a run file."""
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -23,7 +24,8 @@ from bnviz.records.kept_run import KeptRun
 if TYPE_CHECKING:
     from bnviz.records.history import View
 
-FORMAT = 1
+FORMATS = 1, 2  # in the first one no column was packed
+MOST_PARTS = 10_000  # of a column
 _Seconds = Annotated[float, Field(ge=0, le=1e12)]
 
 
@@ -44,11 +46,22 @@ class Moment:
     finished: bool
 
 
+@dataclass(frozen=True, config=STRICT)
+class PackedColumn:
+    """A column that is packed. frames: its layout. odd: how many odd numbers stand beside it."""
+
+    table: Text
+    column: Text
+    frames: Annotated[tuple[tuple[Count, Count], ...], Field(max_length=MOST_PARTS)]
+    odd: Count
+
+
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Document(RecipeDocument):
     """All of a run but the numbers of its view."""
 
-    format: Literal[1]
+    format: Literal[1, 2]
+    packed: Annotated[tuple[PackedColumn, ...], Field(max_length=100)] | None = None
     version: Annotated[str, Field(pattern=r"^[\w.+-]{1,40}$")]
     findings: Annotated[tuple[Text, ...], Field(max_length=100)]
     markers: Annotated[tuple[_Marker, ...], Field(max_length=MOST_EDITS)]
@@ -73,11 +86,15 @@ class _Any:
 _DOCUMENT, _ANY = TypeAdapter(Document), TypeAdapter(_Any)
 
 
-def to_json(run: KeptRun) -> bytes:
-    """Return the document of a run. Raises DocumentError for one that `from_json` would not read."""
+def to_json(run: KeptRun, packed: Sequence[PackedColumn] = ()) -> bytes:
+    """Return the document of a run. packed: which of its columns are.
+
+    Raises DocumentError for one that `from_json` would not read.
+    """
     latest = run.view.latest
     document = fields_of(run.recipe) | {
-        "format": FORMAT,
+        "format": FORMATS[-1],
+        "packed": [vars(column) for column in packed],
         "version": run.version,
         "findings": run.findings,
         "markers": [
@@ -100,10 +117,13 @@ def from_json(text: bytes) -> Document:
     """Return the document. Raises DocumentError for any field that is missing, unknown or out of its range."""
     try:
         found = _ANY.validate_json(text).format
-        if found != FORMAT:
-            raise DocumentError(f"it has format {found}, and this version of bnviz reads format {FORMAT}")
+        if found not in FORMATS:
+            known = " and ".join(map(str, FORMATS))
+            raise DocumentError(f"it has format {found}, and this version of bnviz reads formats {known}")
         document = _DOCUMENT.validate_json(text)
     except ValidationError as error:
         raise DocumentError(explained(error.errors(include_url=False)[0])) from error
+    if found > 1 and document.packed is None:
+        raise DocumentError("packed is missing")
     document.recipe()
     return document

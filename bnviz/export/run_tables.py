@@ -6,13 +6,14 @@ layers of these frames one after the other, `units` their units, and so on down.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
 
 from bnviz.experiment.config import Experiment, Variant
 from bnviz.export.columns import BOOL, COUNTS, DOUBLE, FLOATS, INT, Column, Columns, WrongNumbersError
+from bnviz.export.packing import PACKED, Layout, layout_of
 from bnviz.records.frames import (
     BATCH_SIZES,
     BINS,
@@ -79,6 +80,15 @@ class TableWriter:
     def __init__(self) -> None:
         self._rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in ROWS}
         self._arrays: dict[str, list[tuple[Column, ...]]] = {name: [] for name in ARRAYS}
+        self._lengths = dict.fromkeys(ARRAYS, 0)
+        self._of_frames: dict[str, list[tuple[int, int]]] = {name: [] for name in PACKED}  # network, rows at its end
+
+    def layouts(self) -> dict[str, Layout]:
+        """Return how the rows of those tables that can be packed belong to frames."""
+        return {
+            name: layout_of((one, end - begin) for (_, begin), (one, end) in pairwise([(0, 0), *ends]))
+            for name, ends in self._of_frames.items()
+        }
 
     def tables(self) -> Tables:
         """Return all columns."""
@@ -125,6 +135,8 @@ class TableWriter:
             self._rows["smoothness"].append((smooth.rate, smooth.loss, smooth.gradient, smooth.gap))
             self._add("ahead", len(STEP_LENGTHS), smooth.losses, smooth.changes)
             self._add("weights", len(layers), smooth.weights)
+        for table, ends in self._of_frames.items():
+            ends.append((len(self._rows["networks"]), self._lengths[table]))
 
     def _layer(self, layer: LayerFrame, units: int) -> None:
         summaries = layer.summaries or {}
@@ -151,6 +163,7 @@ class TableWriter:
         if any(column.shape != (count,) for column in columns):
             raise WrongNumbersError(f"has numbers in {table} whose shape is not ({count},)")
         self._arrays[table].append(columns)
+        self._lengths[table] += count
 
 
 def _joined(table: str, parts: Sequence[Column], dtypes: tuple[str, ...]) -> Column:

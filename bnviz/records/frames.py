@@ -78,8 +78,8 @@ class Summary:
     """Distribution of the values at one place of a layer, finer than bins tell; all NaN if a value is no number.
 
     mean, variance: to the precision of float64. quantiles: (QUANTILES,) means of equal parts of the sorted values,
-    smallest first. Of all values, not of a sample: the mean of what batchnorm normalized hardly moves, that of a sample
-    of it does.
+    smallest first, rounded to a ten-thousandth of their range. Of all values, not of a sample: the mean of what
+    batchnorm normalized hardly moves, that of a sample of it does.
     """
 
     mean: float
@@ -91,12 +91,13 @@ class Summary:
 class LayerFrame:
     """One hidden layer over the probe digits.
 
-    mean: (units,) mean post-activation. saturated: (units,) share of digits, 0 to 1, at which the unit is saturated.
+    mean: (units,) mean post-activation, rounded to a hundredth of the layer's range or less. saturated: (units,) share
+    of digits, 0 to 1, at which the unit is saturated.
     dead: units whose slope is nearly 0 at every digit. always_saturated: units saturated at every digit.
     histograms: place -> (BINS + 3,) counts [below, the BINS bins, above, NaN or infinite]; empty in a layer that was
     not in focus when the frame was made. close_ups: place -> CloseUp, where all values lie in the middle tenth.
-    percentiles: (3, units) PERCENTILES of each unit's input to the activation function; summaries: place -> Summary.
-    Both only in kept frames of a run that is not watched for anything else.
+    percentiles: (3, units) PERCENTILES of each unit's input to the activation function, rounded as means are;
+    summaries: place -> Summary. Both only in kept frames of a run that is not watched for anything else.
     """
 
     mean: Floats

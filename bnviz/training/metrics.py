@@ -76,6 +76,20 @@ def summary_of_sorted(x: Floats) -> Summary:
     return Summary(float(x.mean(dtype=np.float64)), float(x.var(dtype=np.float64)), parts.astype(np.float32))
 
 
+def on_grid(values: Floats, bits: int) -> Floats:
+    """Return float32 values that are multiples of a power of two, 2^(bits - 1) to 2^bits of which make their range.
+
+    They take a few bits each in a file (`export/packing.py`); more than that would be finer than a picture of them.
+    Values whose range is nothing, or no number, are returned as they are.
+    """
+    spread = float(values.max()) - float(values.min())
+    if not 0 < spread < math.inf:
+        return values.astype(np.float32)
+    exponent = math.frexp(spread)[1] - bits
+    whole = np.rint(np.ldexp(values.astype(np.float64), -exponent))
+    return (np.ldexp(whole, exponent) + 0.0).astype(np.float32)  # + 0.0: no -0.0
+
+
 def saturated(activation: Activation, x: Tensor, y: Tensor) -> Tensor:
     """Return at which entries y = f(x) is saturated: f's slope is below 5.9 % of its steepest, for tanh |y| > 0.97.
 

@@ -1,7 +1,7 @@
 """One look at a stack of networks: it reads activations, gradients and test results and leaves the stack as it was."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,9 +18,14 @@ from bnviz.records.frames import (
     InferenceFrame,
     LayerFrame,
     Statistics,
+    Summary,
     bin_range,
 )
 from bnviz.training import metrics
+
+# Of the grids of what kept frames hold most of.
+UNIT_BITS = 8  # of what is measured of each unit, which is only looked at
+QUANTILE_BITS = 14  # of quantiles: calm layers move by a ten-thousandth of their range, and that is drawn
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ def _layer_frames(stack: Stack, layer: int, activation: str, *, counted: bool, s
         ordered = {name: np.sort(rows.flatten().numpy()) for name, rows in trace.places.items()} if trace else {}
         frames.append(
             LayerFrame(
-                mean=mean[place].numpy(),
+                mean=metrics.on_grid(mean[place].numpy(), UNIT_BITS),
                 saturated=saturated[place].numpy(),
                 dead=dead[place],
                 always_saturated=always[place],
@@ -128,11 +133,18 @@ def _layer_frames(stack: Stack, layer: int, activation: str, *, counted: bool, s
                     for name, values in ordered.items()
                     if (close := metrics.close_up_of_sorted(values, *bin_range(name, activation)))
                 },
-                percentiles=_percentiles(trace.activation_input) if trace and summaries else None,
-                summaries={n: metrics.summary_of_sorted(v) for n, v in ordered.items()} if summaries else None,
+                percentiles=metrics.on_grid(_percentiles(trace.activation_input), UNIT_BITS)
+                if trace and summaries
+                else None,
+                summaries={n: _summary(v) for n, v in ordered.items()} if summaries else None,
             )
         )
     return frames
+
+
+def _summary(ordered: Floats) -> Summary:
+    found = metrics.summary_of_sorted(ordered)
+    return replace(found, quantiles=metrics.on_grid(found.quantiles, QUANTILE_BITS))
 
 
 def _percentiles(values: Tensor) -> Floats:

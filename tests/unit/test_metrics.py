@@ -151,6 +151,22 @@ def test_standard_deviations_and_norms_are_those_of_torch(
     torch.testing.assert_close(metrics.norms(matrices), torch.linalg.norm(expected, dim=1), rtol=1e-5, atol=0)
 
 
+class TestAGrid:
+    @given(arrays("f4", st.integers(2, 200), elements=st.floats(-(2.0**100), 2.0**100, width=32)), st.integers(4, 16))
+    def test_has_its_steps_within_the_range_of_the_values(self, values: np.ndarray, bits: int) -> None:
+        found, spread = metrics.on_grid(values, bits), float(values.max()) - float(values.min())
+        assert found.dtype == np.float32
+        assert np.abs(found - values.astype(float)).max() <= spread / 2**bits + np.spacing(np.abs(values).max())
+
+    def test_holds_what_lies_on_it_already(self) -> None:
+        values = np.array([-3, 1.25, 0.75, 1e-9], np.float32)
+        assert metrics.on_grid(values, 5).tolist() == [-3, 1.25, 0.75, 0]
+
+    @pytest.mark.parametrize("values", [[2.3, 2.3], [1.1, math.nan], [1.1, math.inf], [math.inf, -math.inf]])
+    def test_leaves_what_has_no_range_as_it_is(self, values: list[float]) -> None:
+        np.testing.assert_array_equal(metrics.on_grid(np.array(values, np.float32), 8), np.array(values, np.float32))
+
+
 OPTIMIZERS = [
     Descent(0.1),
     Descent(0.05, 0.9),

@@ -226,7 +226,10 @@ class TestFrames:
         for i, variant in enumerate(kept.variants):
             for layer, trace in zip(variant.layers, trainer.copy_of(i).trace(probe)[0], strict=True):
                 expected = np.percentile(trace.activation_input.numpy(), (15, 50, 85), axis=0)
-                np.testing.assert_array_equal(layer.percentiles, expected)
+                assert layer.percentiles is not None
+                step = np.ptp(expected) / 2**7  # the widest that the grid may have
+                np.testing.assert_allclose(layer.percentiles, expected, atol=step / 2)
+                np.testing.assert_allclose(layer.mean, trace.places["post_activation"].mean(0), atol=step / 2)
                 assert layer.summaries is not None
                 means = {place: values.double().mean().item() for place, values in trace.places.items()}
                 assert {place: each.mean for place, each in layer.summaries.items()} == pytest.approx(means, abs=1e-9)

@@ -15,7 +15,7 @@ from bnviz.ui.sections.run_comparison import compare
 
 ROWS_SHOWN = 200  # rows at once; a search finds the others
 MOST_COMPARED = 6
-MOST_UPLOADED = 64  # MB; two networks of five layers take 6, of twenty 36
+MOST_UPLOADED = 64  # MB; two networks of five layers take 1.5
 SORTS: dict[Sort, str] = {
     "newest": "newest first",
     "oldest": "oldest first",
