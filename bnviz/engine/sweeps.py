@@ -8,7 +8,7 @@ more than its share, waits for another one together with its last checkpoint.
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +39,7 @@ WORKER_BYTES = 400 * 2**20  # of stacks on one worker; others wait
 RETRIES = 5  # workers lost with one stack before the sweep stops
 CLUSTER_PATIENCE = 20.0  # seconds that a lost cluster may take to come back
 
+DEVICES = ("cpu", "cuda", "mps")
 State = Literal["starting", "running", "paused", "finished", "cancelled", "stopped"]
 OVER = ("finished", "cancelled")
 
@@ -46,23 +47,26 @@ OVER = ("finished", "cancelled")
 class SweepMemory(Protocol):
     """What is remembered of networks that were trained in sweeps, whoever's they were; asked by any thread."""
 
-    def recall(self, experiments: Sequence[Experiment]) -> tuple[npt.NDArray[np.intp], SweepResults]:
-        """Return the places of those networks that were trained to their end, and what was found, a row each."""
+    def recall(
+        self, experiments: Sequence[Experiment], devices: Collection[str]
+    ) -> tuple[npt.NDArray[np.intp], SweepResults]:
+        """Return the places of those networks that were trained to their end on any of these kinds of devices, and
+        what was found, a row each."""
 
-    def learn(self, experiments: Sequence[Experiment], found: SweepResults) -> None:
+    def learn(self, experiments: Sequence[Experiment], device: str, found: SweepResults) -> None:
         """Remember networks that are trained to their end; must not block."""
 
-    def checkpoint(self, experiments: Sequence[Experiment]) -> tuple[bytes, float] | None:
+    def checkpoint(self, experiments: Sequence[Experiment], devices: Collection[str]) -> tuple[bytes, float] | None:
         """Return the last checkpoint of a stack of these networks, and its progress from 0 to 1."""
 
-    def save(self, experiments: Sequence[Experiment], saved: bytes, progress: float) -> None:
+    def save(self, experiments: Sequence[Experiment], device: str, saved: bytes, progress: float) -> None:
         """Remember a checkpoint, until they are trained to their end; must not block."""
 
 
 class _NoMemory:
     """Remembers nothing."""
 
-    def recall(self, experiments: Sequence[Experiment]) -> tuple[npt.NDArray[np.intp], SweepResults]:
+    def recall(self, *_: object) -> tuple[npt.NDArray[np.intp], SweepResults]:
         return np.empty(0, np.intp), SweepResults.nothing(0)
 
     def learn(self, *_: object) -> None:
@@ -185,8 +189,8 @@ class SweepRun:
     def _direct(self, before: Thread | None) -> None:
         if before is not None:
             before.join()
-        else:
-            self._recall()
+        elif not self._goes_on():
+            self._recall(DEVICES)  # to be looked at; whoever resumes it has the workers there are
         answered = time.monotonic()
         while self._goes_on():
             try:
@@ -218,17 +222,19 @@ class SweepRun:
         able = self._engine.client.run(abilities, workers=workers)
         if problem := next((a.problem for a in able.values() if a.problem), ""):
             raise ValueError(problem)
+        devices = {a.device for a in able.values()}
+        self._recall(devices)
         parts = stacks(self._experiments, min(a.networks for a in able.values()), len(workers))
         left = [unknown for part in parts if (unknown := [i for i in part if i not in self._known])]
-        saved = [self._memory.checkpoint(self._members(part)) for part in left]
+        saved = [self._memory.checkpoint(self._members(part), devices) for part in left]
         with self._changed:
             self._pool.fill(left, saved)
             if self._state == "starting":
                 self._become("running")
 
-    def _recall(self) -> None:
-        """Take what is remembered of these networks: it is not trained again."""
-        known, found = self._memory.recall(self._experiments)
+    def _recall(self, devices: Collection[str]) -> None:
+        """Take what is remembered of these networks from such devices: it is not trained again."""
+        known, found = self._memory.recall(self._experiments, devices)
         with self._changed:
             self._known = frozenset(known.tolist())
             self._found.take(known, found)
@@ -285,13 +291,13 @@ class SweepRun:
 
     def _train(self, actor: RemoteActor, mine: dict[int, PooledStack]) -> None:
         saved: dict[int, float] = {}  # monotonic time at which each was last saved, or taken
-        full = False
+        full, device = False, actor.call("device")
         while self._wait_for_work(mine):
             while not full and (stack := self._take(mine)) is not None:
                 full = actor.call("add", stack.number, self._members(stack.members), stack.saved) > WORKER_BYTES
                 saved[stack.number] = time.monotonic()
             for news in actor.call("advance") if mine else ():
-                self._record(mine[news.number], news)
+                self._record(mine[news.number], news, device)
                 if news.progress >= 1:
                     del mine[news.number]
                     full = False
@@ -299,7 +305,7 @@ class SweepRun:
                 stack.saved = actor.call("give", stack.number)
                 self._hand_over(mine.pop(stack.number))
                 full = False
-            self._save_one(actor, mine, saved)
+            self._save_one(actor, device, mine, saved)
 
     def _wait_for_work(self, mine: dict[int, PooledStack]) -> bool:
         """Wait until there is something to do; returns False at the end."""
@@ -326,7 +332,7 @@ class SweepRun:
             self._pool.put_back(stack)
             self._changed.notify_all()
 
-    def _save_one(self, actor: RemoteActor, mine: dict[int, PooledStack], saved: dict[int, float]) -> None:
+    def _save_one(self, actor: RemoteActor, device: str, mine: dict[int, PooledStack], saved: dict[int, float]) -> None:
         """Save one stack a slice, so that live runs on the same worker do not wait for long."""
         oldest = min(mine.values(), key=lambda s: saved[s.number], default=None)
         if oldest is None or time.monotonic() - saved[oldest.number] < SAVE_EVERY:
@@ -336,16 +342,16 @@ class SweepRun:
             may_save = self._pool.may_save(oldest)
         if may_save:
             oldest.saved = actor.call("save", oldest.number)
-            self._memory.save(self._members(oldest.members), oldest.saved, oldest.progress)
+            self._memory.save(self._members(oldest.members), device, oldest.saved, oldest.progress)
 
     # -- what changes -----------------------------------------------------------------------------------------------
 
-    def _record(self, stack: PooledStack, news: News) -> None:
+    def _record(self, stack: PooledStack, news: News, device: str) -> None:
         with self._changed:
             if self._state in OVER:
                 return
             if news.progress >= 1:
-                self._memory.learn(self._members(stack.members), news.found)
+                self._memory.learn(self._members(stack.members), device, news.found)
             self._found.take(stack.members, news.found)
             gone = max(news.progress - stack.progress, 0.0)
             stack.progress = news.progress

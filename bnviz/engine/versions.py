@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bnviz.experiment.package import VERSION
 
+LIVE_DEVICE = "cpu"  # that live runs train on, whatever BNVIZ_DEVICE says of sweeps
 KEY = "bnviz"  # under which a worker tells its scheduler
 TRAINS = ("data", "experiment", "nn", "records", "training")  # packages whose code decides what a network shows ...
 TELLS = "wording.py"  # ... but for how its numbers are written

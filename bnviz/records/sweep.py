@@ -67,6 +67,10 @@ class SweepResults:
         for name, values in vars(news).items():
             getattr(self, name)[members] = values
 
+    def rows(self, members: npt.NDArray[np.intp]) -> "SweepResults":
+        """Return the rows of some networks."""
+        return replace(self, **{name: values[members] for name, values in vars(self).items()})
+
     def copy(self) -> "SweepResults":
         """Return results that later rows do not change."""
         return replace(self, **{name: values.copy() for name, values in vars(self).items()})

@@ -20,9 +20,10 @@ _FILMS = sa.table("films", *map(sa.column, ("key", "made", "size")), sa.column("
 _F = _FILMS.c
 
 
-def film_key(recipe: Recipe, made_by: str) -> str:
-    """Return the key of what a recipe shows: another one for any other setting or version (`made_by`)."""
-    return digest(made_by, recipe_document.to_json(recipe))
+def film_key(recipe: Recipe, made_by: str, device: str) -> str:
+    """Return the key of what a recipe shows: another one for any other setting, change, version (`made_by`) or kind
+    of device."""
+    return digest(made_by, device, recipe_document.to_json(recipe))
 
 
 class StoredFilms:

@@ -25,9 +25,12 @@ _ONE = SweepResults.nothing(1)
 _ROW = sum(values.nbytes for values in vars(_ONE).values())  # bytes of what was found of one network
 
 
-def network_key(experiment: Experiment, made_from: str) -> str:
-    """Return the key of a network: another one for any other setting or version. made_from: the last."""
-    return digest(made_from, json.dumps(to_dict(experiment), sort_keys=True))
+def network_key(experiment: Experiment, made_from: str, device: str) -> str:
+    """Return the key of a network: another one for any other setting, version (`made_from`) or kind of device.
+
+    Kinds of devices round differently, so a network that trained on one is none of another.
+    """
+    return digest(made_from, device, json.dumps(to_dict(experiment), sort_keys=True))
 
 
 def stack_key(keys: Sequence[str]) -> str:

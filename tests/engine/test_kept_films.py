@@ -101,6 +101,14 @@ def test_a_film_of_another_version_is_never_found(store: Store, monkeypatch: pyt
     assert memory.film(recipe) is None
 
 
+def test_a_film_from_another_kind_of_device_is_never_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, recipe = Memory(lambda: store), Recipe(TWINS)
+    memory.keep_film(recipe, lambda: made_up_run())
+    wait_until(lambda: memory.film(recipe), "the film")
+    monkeypatch.setattr("bnviz.ui.web.memory.LIVE_DEVICE", "cuda")
+    assert memory.film(recipe) is None
+
+
 def test_films_keep_within_their_room(store: Store) -> None:
     run = made_up_run()
     store.films.keep("first", run)

@@ -223,19 +223,25 @@ def test_part_of_a_sweep_is_known_from_another_one(reborn: Reborn, store: Store)
     assert np.array_equal(found.train_loss[at], ends.train_loss)
 
 
-@pytest.mark.parametrize("other", ["digits", "another version", "seed"])
-def test_a_network_of_other_digits_or_another_version_is_another_one(
+@pytest.mark.parametrize("other", ["digits", "another version", "seed", "device"])
+def test_a_network_of_other_digits_another_version_or_device_is_another_one(
     other: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory = Memory(lambda: store)
     experiments = SWEEP.experiments()[:2]
-    memory.learn(experiments, SweepResults.nothing(2))
-    wait_until(lambda: len(memory.recall(experiments)[0]) == 2, "what was learned")
+    memory.learn(experiments, "cpu", SweepResults.nothing(2))
+    wait_until(lambda: len(memory.recall(experiments, ["cuda", "cpu"])[0]) == 2, "what was learned")
+    memory.save(experiments, "cpu", b"saved", 0.5)
+    wait_until(lambda: memory.checkpoint(experiments, ["mps", "cpu"]) == (b"saved", 0.5), "the checkpoint")
+    device = "cpu"
     if other == "another version":
         monkeypatch.setattr("bnviz.ui.web.memory.made_by", lambda: "another")
+    elif other == "device":
+        device = "cuda"
     elif other == "seed":
         experiments = [replace(e, training=replace(e.training, seed=9)) for e in experiments]
     else:
         experiments = [replace(e, training=replace(e.training, data="MNIST sample")) for e in experiments]
-    found, _ = memory.recall(experiments)
-    assert len(found) == 0
+    found, results = memory.recall(experiments, [device])
+    assert len(found) == len(results.steps) == 0
+    assert memory.checkpoint(experiments, [device]) is None

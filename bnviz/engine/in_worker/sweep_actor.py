@@ -36,9 +36,13 @@ class News:
 
 @dataclass(frozen=True)
 class Abilities:
-    """What a worker can train. networks: in a stack of the size that is fastest on its device. problem: why none."""
+    """What a worker can train. networks: in a stack of the size that is fastest on its device. problem: why none.
+
+    device: its kind, cpu, cuda or mps.
+    """
 
     networks: int
+    device: str
     problem: str = ""
 
 
@@ -51,9 +55,14 @@ class SweepActor:
         from bnviz.training.device import device
 
         torch.set_num_threads(1)  # the setting belongs to the calling thread, and actors have one of their own
-        self._batches = batches(data, device())
+        self._device = device()
+        self._batches = batches(data, self._device)
         self._stacks: dict[int, SweepStack] = {}
         _actors.add(self)
+
+    def device(self) -> str:
+        """Return the kind of the device that it trains on."""
+        return self._device
 
     def add(self, number: int, experiments: Sequence[Experiment], saved: bytes | None) -> int:
         """Take one stack more, as it was saved. Returns the bytes that all of them take."""
@@ -100,9 +109,9 @@ def abilities() -> Abilities:
     from bnviz.training.device import STACK_SIZE, device
 
     try:
-        return Abilities(STACK_SIZE[device()])
+        return Abilities(STACK_SIZE[device()], device())
     except ValueError as error:  # its BNVIZ_DEVICE is wrong; raised here, Dask would print it again for each worker
-        return Abilities(0, str(error))
+        return Abilities(0, "", str(error))
 
 
 def estimate(sweep: Sweep) -> float:

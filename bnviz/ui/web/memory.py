@@ -1,7 +1,7 @@
 """What this server remembers of what was trained: films, and networks of sweeps; in its store, in the background."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from queue import Full, Queue
 from threading import Thread
@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from bnviz.engine.versions import made_by
+from bnviz.engine.versions import LIVE_DEVICE, made_by
 from bnviz.experiment.config import Experiment
 from bnviz.records.kept_run import KeptRun
 from bnviz.records.recipe import Recipe
@@ -47,30 +47,38 @@ class Memory:
 
     def film(self, recipe: Recipe) -> KeptRun | None:
         """Return the finished run of a recipe."""
-        return self._ask(lambda store: store.films.find(film_key(recipe, made_by())))
+        return self._ask(lambda store: store.films.find(film_key(recipe, made_by(), LIVE_DEVICE)))
 
     def keep_film(self, recipe: Recipe, finished: Callable[[], KeptRun]) -> None:
         """Keep what a recipe shows from its beginning to its end."""
-        self._later(lambda store: store.films.keep(film_key(recipe, made_by()), finished()))
+        self._later(lambda store: store.films.keep(film_key(recipe, made_by(), LIVE_DEVICE), finished()))
 
-    def recall(self, experiments: Sequence[Experiment]) -> tuple[npt.NDArray[np.intp], SweepResults]:
-        """Return the places of those networks that were trained to their end, and what was found, a row each."""
-        keys = _keys(experiments)
-        found = self._ask(lambda store: store.networks.recall(keys))
-        return (np.empty(0, np.intp), SweepResults.nothing(0)) if found is None else found
+    def recall(
+        self, experiments: Sequence[Experiment], devices: Collection[str]
+    ) -> tuple[npt.NDArray[np.intp], SweepResults]:
+        """Return the places of those networks that were trained to their end on any of these kinds of devices, and
+        what was found, a row each."""
+        results, known = SweepResults.nothing(len(experiments)), np.zeros(len(experiments), np.bool_)
+        of_each = [_keys(experiments, device) for device in sorted(devices)]
+        for places, found in self._ask(lambda store: [store.networks.recall(keys) for keys in of_each]) or []:
+            results.take(places, found)
+            known[places] = True
+        (places,) = np.nonzero(known)
+        return places, results.rows(places)
 
-    def learn(self, experiments: Sequence[Experiment], found: SweepResults) -> None:
+    def learn(self, experiments: Sequence[Experiment], device: str, found: SweepResults) -> None:
         """Remember networks that are trained to their end."""
-        self._later(lambda store: store.networks.learn(_keys(experiments), found))
+        self._later(lambda store: store.networks.learn(_keys(experiments, device), found))
 
-    def checkpoint(self, experiments: Sequence[Experiment]) -> tuple[bytes, float] | None:
+    def checkpoint(self, experiments: Sequence[Experiment], devices: Collection[str]) -> tuple[bytes, float] | None:
         """Return the last checkpoint of a stack of these networks, and its progress from 0 to 1."""
-        keys = _keys(experiments)
-        return self._ask(lambda store: store.networks.checkpoint(keys))
+        of_each = [_keys(experiments, device) for device in sorted(devices)]
+        found = self._ask(lambda store: [store.networks.checkpoint(keys) for keys in of_each]) or []
+        return next((each for each in found if each is not None), None)
 
-    def save(self, experiments: Sequence[Experiment], saved: bytes, progress: float) -> None:
+    def save(self, experiments: Sequence[Experiment], device: str, saved: bytes, progress: float) -> None:
         """Remember a checkpoint, until they are trained to their end."""
-        self._later(lambda store: store.networks.save(_keys(experiments), saved, progress))
+        self._later(lambda store: store.networks.save(_keys(experiments, device), saved, progress))
 
     def _ask(self, question: Callable[[Store], T]) -> T | None:
         if not runs_are_kept():
@@ -105,6 +113,6 @@ class Memory:
                 logger.exception("what was trained is not remembered")
 
 
-def _keys(experiments: Sequence[Experiment]) -> list[str]:
+def _keys(experiments: Sequence[Experiment], device: str) -> list[str]:
     made_from = made_by()
-    return [network_key(experiment, made_from) for experiment in experiments]
+    return [network_key(experiment, made_from, device) for experiment in experiments]
