@@ -83,9 +83,8 @@ def main() -> bool:
     slowest = max(lists, key=lambda asked: lists[asked])
     writing, reading = longest(lambda: to_bytes(run)), longest(lambda: from_bytes(content))
     frames = len(run.view.variants[0].frames)
-    print(
-        f"{frames} frames of two five-layer networks: {len(content) / 1e6:.2f} MB (at most {LARGEST / 1e6}), written in {writing:.2f} s, ", end=""
-    )
+    size = f"{len(content) / 1e6:.2f} MB (at most {LARGEST / 1e6})"
+    print(f"{frames} frames of two five-layer networks: {size}, written in {writing:.2f} s, ", end="")
     print(f"read in {reading:.2f} s, opened by its id in {opening:.2f} s (at most {LONGEST_OPENING} s)")
     print(f"{RUNS:,} runs: the slowest list took {lists[slowest]:.3f} s (at most {LONGEST_LIST} s): {slowest}")
     return lists[slowest] < LONGEST_LIST and opening < LONGEST_OPENING and len(content) < LARGEST
