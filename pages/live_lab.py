@@ -5,6 +5,7 @@ from functools import partial
 
 import streamlit as st
 
+from bnviz.experiment.comparison import what_differs
 from bnviz.figures.style import Figure
 from bnviz.findings.live import live_findings
 from bnviz.findings.next_steps import next_steps
@@ -29,7 +30,7 @@ experiment = controls.chosen_experiment()
 first_screen = st.container(key="lab", gap=None)
 with first_screen:
     with st.container(horizontal=True, key="lab_head", vertical_alignment="center", wrap=False):
-        st.title("Same network, same weights, same digits. One difference: batch normalization.", anchor=False)
+        st.title(what_differs(experiment), anchor=False)
         with st.container(horizontal=True, key="lab_actions", width="content", wrap=False):
             present_button()
             pin_place = st.container(width="content")

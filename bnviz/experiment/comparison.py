@@ -11,10 +11,11 @@ from bnviz.experiment.config import (
     Variant,
 )
 from bnviz.experiment.inits import init_name
-from bnviz.experiment.naming import kind_of
-from bnviz.experiment.settings import COUNT, FIELDS, MLP_ONLY, flatten, table
+from bnviz.experiment.naming import kind_of, network_conditions
+from bnviz.experiment.settings import ARCHITECTURE, COUNT, FIELDS, MLP_ONLY, flatten, table
 
 Network = tuple[TrainingConfig, Variant]
+MOST_DIFFERENCES = 3  # that a title names
 Config = TrainingConfig | NetworkConfig | BatchNormConfig | NormalizerConfig
 
 
@@ -39,6 +40,30 @@ def distinguishing_settings(networks: Sequence[Network], always: Collection[str]
     titles = dict.fromkeys(title for row in rows for title in row)
     wanted = [t for t in titles if t in always or len({row[t] for row in rows if t in row}) > 1]
     return [{t: row[t] for t in wanted if t in row} for row in rows]
+
+
+def what_differs(experiment: Experiment) -> str:
+    """Return what the networks share and in what they differ.
+
+    >>> what_differs(Experiment())
+    'Same network, same weights, same digits. One difference: batch normalization.'
+    """
+    if len(experiment.variants) == 1:
+        return f"One network, {network_conditions(experiment)[0]}."
+    rows = distinguishing_settings([(experiment.training, variant) for variant in experiment.variants])
+    titles = dict.fromkeys(title for row in rows for title in row)
+    kinds = {row.get("Normalization") for row in rows}
+    name = {"Normalization": "batch normalization" if kinds == {"no batchnorm", "batchnorm"} else "normalization"}
+    found = [name.get(title, f"{title[0].lower()}{title[1:]}") for title in titles]
+    if titles.keys() & {FIELDS["network"][key].title for key in ARCHITECTURE}:
+        shared = "Same digits."
+    else:
+        shared = f"Same network,{'' if 'Init' in titles else ' same weights,'} same digits."
+    if len(found) > MOST_DIFFERENCES:
+        return f"{shared} {len(found)} differences."
+    if len(found) > 1:
+        return f"{shared} Differences: {', '.join(found[:-1])} and {found[-1]}."
+    return f"{shared} One difference: {found[0]}." if found else f"{shared} No difference."
 
 
 def changed_settings(old: Config, new: Config) -> list[str]:

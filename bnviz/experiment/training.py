@@ -20,6 +20,12 @@ class TrainingConfig:
     batch_size: int = Field(
         default=32, ge=1, le=1024, title="Batch size", description="Digits in one step; batchnorm needs at least 2."
     )
+    optimizer: Optimizer = Field(
+        default="sgd",
+        title="Optimizer",
+        description="What is made of a gradient: SGD, plain or with momentum; SGD that takes its gradient as if the "
+        "momentum's step were done (Nesterov); or Adam, which divides each weight's step by the size of its gradients.",
+    )
     learning_rate: float = Field(
         default=0.1, ge=1e-5, le=10.0, title="Learning rate", description="Step length at step 0."
     )
@@ -34,12 +40,6 @@ class TrainingConfig:
         le=10.0,
         title="Final rate",
         description="Learning rate at the last step (linear and cosine schedules).",
-    )
-    optimizer: Optimizer = Field(
-        default="sgd",
-        title="Optimizer",
-        description="What is made of a gradient: SGD, plain or with momentum; SGD that takes its gradient as if the "
-        "momentum's step were done (Nesterov); or Adam, which divides each weight's step by the size of its gradients.",
     )
     momentum: float = Field(
         default=0.0,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 
 from bnviz.experiment.comparison import (
@@ -9,6 +10,7 @@ from bnviz.experiment.comparison import (
     distinguishing_settings,
     network_settings,
     special_settings,
+    what_differs,
 )
 from bnviz.experiment.config import (
     BatchNormConfig,
@@ -50,6 +52,31 @@ def test_a_network_has_no_settings_of_what_it_lacks() -> None:
     told = network_settings(TRAINING, Variant(NetworkConfig(architecture="lenet")))
     assert told["Architecture"] == "LeNet"
     assert not {"Hidden layers", "Width", "ε", "Place"} & {*told}
+
+
+@pytest.mark.parametrize(
+    ("variants", "told"),
+    [
+        ((Variant(), Variant(normalizer=NormalizerConfig("layer"))), "same weights, same digits. One difference: norm"),
+        ((Variant(), Variant(CARELESS)), "Same network, same digits. One difference: init."),
+        (
+            (Variant(), Variant(NetworkConfig(width=64, activation="relu"), BatchNormConfig())),
+            "Same digits. Differences: batch normalization, width and activation.",
+        ),
+        (
+            (Variant(normalizer=NormalizerConfig("layer")), Variant(NetworkConfig(2, 64, "relu", "normal"))),
+            "Same digits. 5 differences.",
+        ),
+        (
+            (Variant(batchnorm=BatchNormConfig()), Variant(batchnorm=BatchNormConfig(momentum=0.01))),
+            "Same network, same weights, same digits. One difference: running momentum.",
+        ),
+        ((Variant(), Variant()), "Same network, same weights, same digits. No difference."),
+        ((Variant(batchnorm=BatchNormConfig()),), "One network, with batchnorm."),
+    ],
+)
+def test_the_title_of_the_lab_names_the_differences(variants: tuple[Variant, ...], told: str) -> None:
+    assert told in what_differs(Experiment(variants=variants))
 
 
 def test_twins_differ_in_batchnorm_alone() -> None:
