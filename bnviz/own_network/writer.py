@@ -13,7 +13,7 @@ from bnviz.export.own_network import look_to_bytes
 from bnviz.records.own_network import Floats, Look, Network
 from bnviz.records.watched_run import MOST_POINTS
 from bnviz.store.errors import StoreError
-from bnviz.store.watched import Ending, WatchedStore, curve_to_bytes
+from bnviz.store.watched import Ending, WatchedStore, curve_to_bytes, small_curve_to_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +50,10 @@ class LossCurve:
             self.losses = np.reshape(self.losses[:pairs], (-1, 2)).mean(axis=1).tolist()
             self.width *= 2
 
-    def to_bytes(self) -> bytes:
-        """Return the curve as the store keeps it."""
-        return curve_to_bytes(np.array(self.steps), np.array(self.losses))
+    def columns(self) -> dict[str, bytes]:
+        """Return the curve as the store keeps it, whole and small."""
+        steps, losses = np.array(self.steps), np.array(self.losses)
+        return {"curve": curve_to_bytes(steps, losses), "small": small_curve_to_bytes(steps, losses)}
 
 
 class Writer:
@@ -111,7 +112,7 @@ class Writer:
 
     def _write(self, seen: Seen | None, has_losses: bool) -> None:
         if seen is None:
-            told = {"step": self._step, "curve": self._curve.to_bytes()} if has_losses else {}
+            told = {"step": self._step, **self._curve.columns()} if has_losses else {}
             self._tell(lambda: self._store.alive(self._run_id, **told))
             return
         try:
@@ -132,7 +133,7 @@ class Writer:
             self._stride *= 2
             going += kept[1:-1:2]
             kept = [*kept[:-1:2], kept[-1]]
-        told = {"step": self._step, "curve": self._curve.to_bytes()}
+        told = {"step": self._step, **self._curve.columns()}
         first = None if self._told_network else network
         self._store.look(self._run_id, step, content, going, network=first, **told)
         self._told_network, self._kept = True, kept

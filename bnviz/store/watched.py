@@ -16,6 +16,7 @@ from bnviz.records.own_network import Floats, Look, Network
 from bnviz.records.watched_run import State, WatchedRun
 from bnviz.store.database import LOCK_PATIENCE, Database, default_url
 from bnviz.store.errors import DAMAGED, StoreError
+from bnviz.store.rows import SMALL_CURVE_POINTS
 
 Ending = Literal["finished", "failed"]
 SILENT_AFTER = 4.0  # seconds without a sign of life; one comes each second
@@ -26,6 +27,7 @@ _W = sa.table(
     *map(sa.column, ("id", "name", "host", "process", "started", "heard", "ending", "problem", "step")),
     sa.column("network", sa.LargeBinary),
     sa.column("curve", sa.LargeBinary),
+    sa.column("small", sa.LargeBinary),
 )
 _L = sa.table("looks", sa.column("run_id"), sa.column("step"), sa.column("content", sa.LargeBinary))
 
@@ -80,8 +82,11 @@ class WatchedStore:
         self.alive(run_id, ending=ending, problem=problem)
 
     def listed(self, *, curves: bool = False) -> list[WatchedRun]:
-        """Return the newest runs, without their networks, and with their curves if asked to."""
-        columns = [c for c in _W.c if c.name != "network" and (curves or c.name != "curve")]
+        """Return the newest runs, without their networks, and if asked to with small curves, whose last points are
+        those of the whole ones."""
+        columns: list[sa.ColumnElement[Any]] = [c for c in _W.c if c.name not in ("network", "curve", "small")]
+        if curves:  # the whole one for rows that were written before there were small ones
+            columns.append(sa.func.coalesce(_W.c.small, _W.c.curve).label("curve"))
         with self._database.reading() as connection:
             rows = connection.execute(sa.select(*columns).order_by(_W.c.started.desc()).limit(MOST_KEPT)).all()
         with _read():
@@ -151,6 +156,14 @@ def _read() -> Iterator[None]:
 def curve_to_bytes(steps: Floats, losses: Floats) -> bytes:
     """Return a loss curve, compressed."""
     return zlib.compress(np.stack([steps, losses]).astype(np.float32).tobytes(), 1)
+
+
+def small_curve_to_bytes(steps: Floats, losses: Floats) -> bytes:
+    """Return a loss curve at SMALL_CURVE_POINTS points, means of neighbours, and the last one as it is, compressed."""
+    if len(steps) > SMALL_CURVE_POINTS:
+        parts = np.array_split(np.arange(len(steps) - 1), SMALL_CURVE_POINTS)
+        steps, losses = (np.array([*(x[part].mean() for part in parts), x[-1]]) for x in (steps, losses))
+    return curve_to_bytes(steps, losses)
 
 
 def curve_from_bytes(content: bytes) -> tuple[Floats, Floats]:

@@ -12,7 +12,14 @@ from bnviz.records.own_network import Layer, LayerLook, Look, Network
 from bnviz.store import watched
 from bnviz.store.database import Database
 from bnviz.store.errors import StoreError
-from bnviz.store.watched import SILENT_AFTER, WatchedStore, curve_to_bytes
+from bnviz.store.rows import SMALL_CURVE_POINTS
+from bnviz.store.watched import (
+    SILENT_AFTER,
+    WatchedStore,
+    curve_from_bytes,
+    curve_to_bytes,
+    small_curve_to_bytes,
+)
 
 NETWORK = Network("mine", (Layer("0", "linear", "Linear", weights=True),), model="Sequential", parameters=72)
 
@@ -54,6 +61,27 @@ def test_looks_come_back_by_their_steps_with_the_curve_of_the_loss(store: Watche
     assert found is not None
     assert found.layers[0].mean == 2
     assert store.size("run") == len(look(2))
+
+
+def test_a_list_has_small_curves_with_the_last_loss_and_of_older_rows_the_whole_one(store: WatchedStore) -> None:
+    steps, losses = np.arange(1.0, 2001.0), np.linspace(2.0, 0.0, 2000, dtype=np.float32).astype(float)
+    whole, small = curve_to_bytes(steps, losses), small_curve_to_bytes(steps, losses)
+    store.begin("older", "mine")
+    store.alive("older", curve=whole)
+    store.begin("newer", "mine")
+    store.alive("newer", curve=whole, small=small)
+    found = {run.id: run for run in store.listed(curves=True)}
+    assert len(found["newer"].losses) == SMALL_CURVE_POINTS + 1
+    assert len(small) < len(whole) / 10
+    assert found["newer"].losses[-1] == losses[-1]
+    assert found["newer"].losses[:-1].mean() == pytest.approx(losses[:-1].mean(), rel=1e-3)
+    assert found["older"].losses.tolist() == losses.tolist()
+    assert all(run.losses.size == 0 for run in store.listed())
+    run = store.get("newer")
+    assert run is not None
+    assert run.losses.tolist() == losses.tolist()
+    few = small_curve_to_bytes(steps[:3], losses[:3])
+    assert curve_from_bytes(few)[1].tolist() == losses[:3].tolist()
 
 
 def test_a_run_that_gives_no_sign_of_life_has_ended_without_a_word(store: WatchedStore, clock: Clock) -> None:
