@@ -17,7 +17,7 @@ from bnviz.engine.counters import REPLAYS, STEPS
 from bnviz.engine.replayed_trainer import ReplayedTrainer, freed_on_error
 from bnviz.experiment.package import VERSION
 from bnviz.records.frames import Floats, Focus, Frame, LayerFrame, VariantFrame
-from bnviz.records.history import History, View
+from bnviz.records.history import VariantHistory, View
 from bnviz.records.kept_run import KeptRun
 from bnviz.records.questions import A, Question
 from bnviz.records.recipe import Recipe
@@ -36,7 +36,7 @@ class Film:
         self.recipe = recipe
         self.first = self.head = first  # the head: where the trainer is
         self.watchers: dict[object, Focus] = {}  # who they are, and what each looks at; kept by `Films`
-        self.is_kept = False  # where other servers find it
+        self.kept: set[int | None] = set()  # to which ticks other servers find it; None: to its end
         self._engine = engine
         self._trainer = trainer
         self._training = Lock()  # held while the trainer is called; a frame that is there is not waited for
@@ -45,22 +45,20 @@ class Film:
         self.bytes, self._spare_bytes = frame_bytes(first), 0  # of all frames, and of those that no history keeps
 
     @classmethod
-    def recorded_before(cls, engine: Engine, recipe: Recipe, frames: Sequence[Frame]) -> "Film":
-        """Return a film that is there from its beginning to its end."""
+    def recorded_before(
+        cls, engine: Engine, recipe: Recipe, frames: Sequence[Frame], until: int | None = None
+    ) -> "Film":
+        """Return a film that is there from its beginning to its end, or to a tick."""
         film = cls(engine, recipe, frames[0], None)
-        film.is_kept = True
+        film.kept.add(until)
         for frame in frames[1:]:
             film._record(frame, trained=False)
         return film
 
-    def as_run(self) -> KeptRun:
-        """Return the film as the run of somebody who has watched all of it."""
-        history = History(self.recipe.experiment, watch=self.recipe.watch)
+    def shown(self, until: int | None = None) -> list[Frame]:
+        """Return the frames up to a tick; None: all."""
         with self._recording:
-            frames = list(self._frames)
-        for frame in frames:
-            history.add(frame)
-        return KeptRun(self.recipe, VERSION, history.view())
+            return self._frames[: None if until is None else bisect_right(self._ticks, until)]
 
     @property
     def lost(self) -> bool:
@@ -202,20 +200,43 @@ class Film:
         return frame.finished or any(variant.step % every == 0 or variant.diverged for variant in moved)
 
 
+def as_run(recipe: Recipe, frames: Sequence[Frame]) -> KeptRun:
+    """Return frames of a film as a run: the first, the last, and those between that a history keeps.
+
+    Its curves begin at the first frame, which may be that after a change.
+    """
+    newest, first, last = recipe.newest, frames[0], frames[-1]
+    every = newest.training.kept_every(recipe.watch)
+    found = []
+    for i in range(len(newest.variants)):
+        kept = [first]
+        for frame in frames[1:]:
+            variant = frame.variants[i]
+            to_keep = variant.step % every == 0 or variant.diverged or frame is last
+            if to_keep and variant.step > kept[-1].variants[i].step:
+                kept.append(frame)
+        shown = tuple(replace(frame.variants[i], losses=np.empty(0)) for frame in kept)
+        losses = np.concatenate([np.empty(0), *(frame.variants[i].losses for frame in frames[1:])])
+        at = np.linspace(first.seconds, last.seconds, len(losses) + 1)[1:]
+        found.append(VariantHistory(1, losses, at, shown, tuple(frame.seconds for frame in kept)))
+    return KeptRun(recipe, VERSION, View(newest, tuple(found), last, ()))
+
+
 def frames_of(view: View) -> list[Frame]:
-    """Return the frames of a finished run that are in its history: whoever is shown them has that history.
+    """Return the frames of a film from the run that `as_run` made of it: whoever is shown them has its history.
 
     Empty if its curves are means of several steps, from which the losses of a frame do not follow.
     """
-    if any(history.stride != 1 for history in view.variants) or view.latest is None:
+    if any(history.stride != 1 or not history.frames for history in view.variants) or view.latest is None:
         return []
-    frames, seen = [], [0] * len(view.variants)
+    begins = [history.frames[0].step for history in view.variants]
+    frames, seen = [], list(begins)
     seconds = {f.step: s for v in view.variants for f, s in zip(v.frames, v.frame_seconds, strict=True)}
-    for step in sorted(seconds):
+    for step in sorted(step for step in seconds if step >= max(begins)):
         variants = []
         for i, history in enumerate(view.variants):
             found = next(frame for frame in reversed(history.frames) if frame.step <= step)
-            variants.append(replace(found, losses=history.losses[seen[i] : found.step]))
+            variants.append(replace(found, losses=history.losses[seen[i] - begins[i] : found.step - begins[i]]))
             seen[i] = max(seen[i], found.step)
         steps = [v.step for v in variants if not v.diverged] or [step]
         ended = step == max(seconds) and view.latest.finished

@@ -3,13 +3,13 @@
 import math
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Protocol
 
 from bnviz.engine.cluster import Engine
-from bnviz.engine.film import Film, frames_of
+from bnviz.engine.film import Film, as_run, frames_of
 from bnviz.engine.remote import WorkerLostError
 from bnviz.engine.replayed_trainer import ReplayedTrainer, freed_on_error
 from bnviz.experiment.config import Experiment, Watch
@@ -32,11 +32,11 @@ WIDEST_GAP = 0.3  # seconds between recorded frames, at the pace of a watcher; a
 class FilmLibrary(Protocol):
     """A library of films that nobody watches any more; asked by any thread."""
 
-    def film(self, recipe: Recipe) -> KeptRun | None:
-        """Return the finished run of a recipe; None if it is not known."""
+    def film(self, recipe: Recipe, until: int | None = None) -> KeptRun | None:
+        """Return what a recipe shows from its last change on, to a tick or its end; None if it is not known."""
 
-    def keep_film(self, recipe: Recipe, finished: Callable[[], KeptRun]) -> None:
-        """Keep what a recipe shows from its beginning to its end; must not block."""
+    def keep_film(self, recipe: Recipe, shown: Callable[[], KeptRun], until: int | None = None) -> None:
+        """Keep what a recipe shows from its last change on, to a tick or its end; must not block."""
 
 
 class Films:
@@ -49,26 +49,44 @@ class Films:
         self._making: defaultdict[Recipe, Lock] = defaultdict(Lock)
         self._sizes: dict[Recipe, int] = {}  # bytes of those that nobody watches
 
-    def trainer(self, watch: Watch | None) -> "FilmedTrainer":
-        """Return the trainer of one run."""
-        return FilmedTrainer(self, watch)
+    def trainer(self, watch: Watch | None, planned: Sequence[int] = ()) -> "FilmedTrainer":
+        """Return the trainer of one run. planned: the ticks of the changes that it will make."""
+        return FilmedTrainer(self, watch, planned)
 
-    def open(self, recipe: Recipe, who: object, focus: Focus) -> Film:
-        """Return the film of a recipe without changes, which one more watches."""
+    def open(self, recipe: Recipe, who: object, focus: Focus, until: int | None = None) -> Film:
+        """Return the film of a recipe without changes, which one more watches. until: the tick of a planned change."""
         with self._making[recipe]:
             if (film := self._watched(recipe, who, focus)) is not None:
                 return film
-            if (known := self._library and self._library.film(recipe)) and (frames := frames_of(known.view)):
-                return self._add(Film.recorded_before(self._engine, recipe, frames), who, focus)
+            if (film := self._recorded_before(recipe, until)) is not None:
+                return self._add(film, who, focus)
             trainer = ReplayedTrainer(self._engine, recipe.watch)
             first = trainer.start(recipe.experiment, focus)
             return self._add(Film(self._engine, recipe, first, trainer), who, focus)
 
-    def branch(self, film: Film, who: object, seen: Frame, edit: Edit, focus: Focus) -> Film:
-        """Return the film that a watcher's change leads to, from its present step on, and let it watch that."""
+    def branch(
+        self,
+        film: Film,
+        who: object,
+        seen: Frame,
+        edit: Edit,
+        focus: Focus,
+        *,
+        planned: bool = False,
+        until: int | None = None,
+    ) -> Film:
+        """Return the film that a watcher's change leads to, from its present step on, and let it watch that.
+
+        planned: whether all changes so far were known beforehand; until: the tick of the next one of those.
+        """
         recipe = replace(film.recipe, changes=(*film.recipe.changes, (seen.tick, edit)))
+        if planned:
+            self._keep(film, seen.tick)
         with self._making[recipe]:
-            if (known := self._watched(recipe, who, focus)) is None:
+            known = self._watched(recipe, who, focus)
+            if known is None and planned and (known := self._recorded_before(recipe, until)) is not None:
+                self._add(known, who, focus)
+            if known is None:
                 trainer = film.trainer_at(seen, take=len(film.watchers) == 1)
                 with freed_on_error(trainer):  # one that could not make the change is of no more use
                     try:
@@ -94,12 +112,26 @@ class Films:
         return own
 
     def keep(self, film: Film) -> None:
-        """Keep a film that has reached its end, if it began at the beginning and what is kept shows all of it."""
-        if self._library is None or film.is_kept or film.recipe.changes or film.first.tick:
-            return
-        film.is_kept = True
-        if film.recipe.experiment.training.steps < LOSS_POINTS:  # more steps are told as means of several
-            self._library.keep_film(film.recipe, film.as_run)
+        """Keep a film that has reached its end."""
+        self._keep(film, None)
+
+    def _keep(self, film: Film, until: int | None) -> None:
+        """Keep a film, or what it shows to a tick, if it has all of that from its last change on."""
+        recipe, frames = film.recipe, film.shown(until)
+        if self._library is None or until in film.kept or recipe.newest.training.steps >= LOSS_POINTS:
+            return  # so many steps are told as means of several, from which no film follows
+        begin = recipe.changes[-1][0] if recipe.changes else 0
+        whole = frames[0].tick == begin and (until is None or frames[-1].tick == until)
+        if whole and all(frame.tick == max(v.step for v in frame.variants) for frame in frames):
+            film.kept.add(until)
+            self._library.keep_film(recipe, lambda: as_run(recipe, frames), until)
+
+    def _recorded_before(self, recipe: Recipe, until: int | None) -> Film | None:
+        """The film of a recipe as it was kept: to a tick, or to its end."""
+        for end in dict.fromkeys((until, None)):
+            if (known := self._library and self._library.film(recipe, end)) and (frames := frames_of(known.view)):
+                return Film.recorded_before(self._engine, recipe, frames, end)
+        return None
 
     def leave(self, film: Film, who: object) -> None:
         """Note that somebody watches a film no more. One that nobody watches has no trainer."""
@@ -142,8 +174,8 @@ class FilmedTrainer:
     A call raises WorkerLostError if the worker is gone; then `recover`.
     """
 
-    def __init__(self, films: Films, watch: Watch | None) -> None:
-        self._films, self._watch = films, watch
+    def __init__(self, films: Films, watch: Watch | None, planned: Sequence[int] = ()) -> None:
+        self._films, self._watch, self._planned = films, watch, planned
         self._film: Film | None = None
         self._left: Recipe | None = None  # what it showed when it was stopped
         self._seen: Frame  # what the run shows
@@ -169,7 +201,7 @@ class FilmedTrainer:
     def start(self, experiment: Experiment, focus: Focus) -> Frame:
         """Begin with `experiment` at step 0."""
         self.stop()
-        self._film = self._films.open(Recipe(experiment, self._watch), self, focus)
+        self._film = self._films.open(Recipe(experiment, self._watch), self, focus, self._next_planned(0))
         return self._show(self._film.first)
 
     def resume(self, recipe: Recipe, frame: Frame) -> Frame:
@@ -200,14 +232,17 @@ class FilmedTrainer:
             found = self._here().advance(self._seen, steps, interval, evaluate=evaluate, focus=focus)
         if found:
             self._show(found[-1])
-            if found[-1].finished:
+            if found[-1].finished and self._is_planned(film.recipe):
                 self._films.keep(self._here())
         return found
 
     def edit(self, tick: int, edit: Edit, focus: Focus) -> Frame:
         """Apply a live change at the tick at which the run is."""
         assert tick == self._seen.tick
-        self._film = self._films.branch(self._here(), self, self._seen, edit, focus)
+        film = self._here()
+        planned = tick in self._planned and self._is_planned(film.recipe)
+        until = self._next_planned(tick)
+        self._film = self._films.branch(film, self, self._seen, edit, focus, planned=planned, until=until)
         return self._show(self._film.first)
 
     def inspect(self, question: Question[A]) -> A:
@@ -247,6 +282,12 @@ class FilmedTrainer:
         else:
             time.sleep(min(max(ahead - steps, 1) / min(self.speed, FASTEST), REST, interval))
         return []
+
+    def _next_planned(self, tick: int) -> int | None:
+        return next((at for at in self._planned if at > tick), None)
+
+    def _is_planned(self, recipe: Recipe) -> bool:
+        return all(tick in self._planned for tick, _ in recipe.changes)
 
     def _go_alone(self) -> None:
         self._film = self._films.alone(self._here(), self, self._seen)

@@ -82,7 +82,7 @@ class Run:
         self._playing = self._held = False
         self._notice, self._noticed = "", 0.0
         self._engine = engine
-        self._trainer = (films or Films(engine)).trainer(watch)
+        self._trainer = (films or Films(engine)).trainer(watch, [change.step for change in changes])
         self._applied = experiment  # what the trainer runs now
         self._made = 0  # of the planned changes
         self._repeated = note  # what it is trained up to, until it is there

@@ -1,4 +1,8 @@
-"""Films that are kept: what a run without changes shows, for whoever trains the same after a server began anew."""
+"""Films that are kept: what a run shows, for whoever trains the same after a server began anew.
+
+Of a run whose changes are known beforehand each stretch is a film of its own: until the first change, from there to the
+next one, and so on.
+"""
 
 import time
 from collections.abc import Callable
@@ -20,10 +24,10 @@ _FILMS = sa.table("films", *map(sa.column, ("key", "made", "size")), sa.column("
 _F = _FILMS.c
 
 
-def film_key(recipe: Recipe, made_by: str, device: str) -> str:
+def film_key(recipe: Recipe, made_by: str, device: str, until: int | None = None) -> str:
     """Return the key of what a recipe shows: another one for any other setting, change, version (`made_by`) or kind
-    of device."""
-    return digest(made_by, device, recipe_document.to_json(recipe))
+    of device. until: the tick at which a planned change ends it; None: it goes to its end."""
+    return digest(made_by, device, recipe_document.to_json(recipe), "" if until is None else str(until))
 
 
 class StoredFilms:
@@ -33,7 +37,7 @@ class StoredFilms:
         self._database, self._room, self._clock = database, int(SHARE * room), clock
 
     def find(self, key: str) -> KeptRun | None:
-        """Return the finished run of a film; None if there is none."""
+        """Return the run of a film; None if there is none."""
         with self._database.reading() as connection:
             content = connection.execute(sa.select(_F.content).where(_F.key == key)).scalar_one_or_none()
         try:
@@ -42,7 +46,7 @@ class StoredFilms:
             raise StoreError(str(error)) from error
 
     def keep(self, key: str, run: KeptRun) -> None:
-        """Keep a finished run as a film, unless it is there already or too large."""
+        """Keep a run as a film, unless it is there already or too large."""
         try:
             content = to_bytes(run)
         except RunFileError as error:

@@ -1,6 +1,6 @@
 """Films that outlive a server: whoever trains the same afterwards is shown them, to the bit and without a trainer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -8,6 +8,7 @@ from bnviz.engine.cluster import Engine
 from bnviz.engine.films import Films
 from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment, NetworkConfig, Watch, replace
+from bnviz.experiment.scenario import Change
 from bnviz.records.recipe import Recipe
 from bnviz.store.films import StoredFilms
 from bnviz.store.store import Store
@@ -67,6 +68,64 @@ def test_a_change_of_a_film_branches_off_as_from_a_run(engine: Engine, store: St
         run.edit(changed, keep_weights=True)
         played(settled(run))
     assert record(again) == record(alone)
+
+
+PLANNED = (
+    Change(90, TWINS.with_variant(0, replace(TWINS.variants[0], batchnorm=TWINS.variants[1].batchnorm))),
+    Change(200, replace(TWINS, training=replace(TWINS.training, learning_rate=0.02))),
+)
+
+
+def scripted(
+    engine: Engine, store: Store, runs: list[Run], changes: Sequence[Change] = PLANNED, experiment: Experiment = TWINS
+) -> Run:
+    """A run with changes that are known beforehand, of a server of its own."""
+    runs.append(Run(engine, experiment, changes=changes, films=Films(engine, Memory(lambda: store))))
+    return settled(runs[-1])
+
+
+def stretches(store: Store) -> int:
+    with store._database.reading() as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM films").scalar_one())
+
+
+def test_a_film_with_planned_changes_is_shown_again_without_a_trainer(
+    engine: Engine, store: Store, runs: list[Run]
+) -> None:
+    alone = Run(engine, TWINS, changes=PLANNED)
+    runs.append(alone)
+    played(settled(alone))
+    first = played(scripted(engine, store, runs))
+    wait_until(lambda: stretches(store) == 3, "the film")  # to each change, and to the end
+    for run in (alone, first):
+        run.close()
+    wait_until(lambda: not any(engine.load().values()), "the end of its trainer")
+    again = played(scripted(engine, store, runs))
+    assert not any(engine.load().values())
+    assert record(again) == record(first) == record(alone)
+    assert len(again.view().markers) == 2
+    again.step()
+    again.close()
+    assert stretches(store) == 3
+
+
+def test_a_film_with_another_planned_change_is_shown_only_up_to_that(
+    engine: Engine, store: Store, runs: list[Run]
+) -> None:
+    played(scripted(engine, store, runs)).close()
+    wait_until(lambda: stretches(store) == 3, "the film")
+    wait_until(lambda: not any(engine.load().values()), "the end of its trainer")
+    other = (PLANNED[0], Change(200, replace(TWINS, training=replace(TWINS.training, learning_rate=0.03))))
+    changed, alone = scripted(engine, store, runs, other), Run(engine, TWINS, changes=other)
+    runs.append(alone)
+    changed.set_speed(500.0)
+    played(settled(changed))
+    assert any(engine.load().values())
+    assert record(changed) == record(played(settled(alone)))
+    wait_until(lambda: stretches(store) == 4, "the stretch that is another one")
+    elsewhere = (Change(91, PLANNED[0].experiment),)
+    assert record(played(scripted(engine, store, runs, elsewhere))) != record(changed)
+    wait_until(lambda: stretches(store) == 6, "its own stretches")
 
 
 def test_a_film_goes_at_the_pace_that_is_asked_for(engine: Engine, store: Store, runs: list[Run]) -> None:

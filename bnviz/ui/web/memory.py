@@ -45,13 +45,15 @@ class Memory:
                 self._waiting.put_nowait(None)
                 self._thread.join(CLOSING_TIMEOUT)
 
-    def film(self, recipe: Recipe) -> KeptRun | None:
-        """Return the finished run of a recipe."""
-        return self._ask(lambda store: store.films.find(film_key(recipe, made_by(), LIVE_DEVICE)))
+    def film(self, recipe: Recipe, until: int | None = None) -> KeptRun | None:
+        """Return what a recipe shows from its last change on, to a tick or its end."""
+        key = film_key(recipe, made_by(), LIVE_DEVICE, until)
+        return self._ask(lambda store: store.films.find(key))
 
-    def keep_film(self, recipe: Recipe, finished: Callable[[], KeptRun]) -> None:
-        """Keep what a recipe shows from its beginning to its end."""
-        self._later(lambda store: store.films.keep(film_key(recipe, made_by(), LIVE_DEVICE), finished()))
+    def keep_film(self, recipe: Recipe, shown: Callable[[], KeptRun], until: int | None = None) -> None:
+        """Keep what a recipe shows from its last change on, to a tick or its end."""
+        key = film_key(recipe, made_by(), LIVE_DEVICE, until)
+        self._later(lambda store: store.films.keep(key, shown()))
 
     def recall(
         self, experiments: Sequence[Experiment], devices: Collection[str]
