@@ -48,7 +48,8 @@ class Diagnosis:
                 lines.append(f"  - and {counted(len(findings) - FINDINGS_SHOWN, 'more layer')}")
             for what, text in (("means", first.meaning), ("do", first.advice), ("threshold", _threshold(first))):
                 lines += textwrap.wrap(f"{what}: {text}", WIDTH, initial_indent="    ", subsequent_indent="      ")
-            lines += [f"    see: {APP}{first.lab}", ""]
+            lines.append(f"    see: {APP}{first.lab}")
+            lines += [f"      ({first.instead})", ""] if first.instead else [""]
         return "\n".join([*lines, *self.network.unseen]).rstrip()
 
     __repr__ = __str__
@@ -59,7 +60,7 @@ class Diagnosis:
             + "<br>".join(escape(finding.text) for finding in f[:FINDINGS_SHOWN])
             + (f"<br>and {counted(len(f) - FINDINGS_SHOWN, 'more layer')}" if len(f) > FINDINGS_SHOWN else "")
             + f"</td><td>{escape(f[0].meaning)}</td><td>{escape(f[0].advice)}</td>"
-            f'<td><a href="{escape(APP + f[0].lab)}">in the lab</a></td></tr>'
+            f'<td><a href="{escape(APP + f[0].lab)}">in the lab</a>{_instead(f[0])}</td></tr>'
             for f in self._rules()
         ]
         head = "".join(f"<th>{name}</th>" for name in ("severity", "rule", "found", "it means", "what to do", "see"))
@@ -79,6 +80,10 @@ class Diagnosis:
 
 def _threshold(finding: Finding) -> str:
     return f"{finding.threshold} ({finding.source})"
+
+
+def _instead(finding: Finding) -> str:
+    return f" ({escape(finding.instead)})" if finding.instead else ""
 
 
 def _plain(value: float) -> float | None:

@@ -159,9 +159,11 @@ def _layer_look(use: Use, had: dict[str, Floats], gradient: float, update: float
         low, high = float(fit.min()), float(fit.max())
         high = high if high > low else low + max(abs(low), 1e-30) * 1e-6
         counts = np.histogram(fit, BINS, (low, high))[0]
+    with np.errstate(invalid="ignore"):  # of infinities; what comes of it is told as it is
+        mean, std = (float(sample.mean()), float(sample.std())) if sample.size else (math.nan, math.nan)
     return LayerLook(
-        float(sample.mean()) if sample.size else math.nan,
-        float(sample.std()) if sample.size else math.nan,
+        mean,
+        std,
         np.quantile(fit, QUANTILES) if fit.size else np.full(len(QUANTILES), math.nan),
         counts,
         low,

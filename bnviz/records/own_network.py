@@ -150,6 +150,7 @@ class Finding:
     rule: its key. layer: the layer's name, or empty for the whole network. numbers: what was measured, by name.
     threshold: what they were compared with, in words. text: what was found, with the numbers. meaning: what it does.
     advice: what to do. lab: the address, below that of the app, of a page that shows it.
+    instead: what that shows in its place, where the lab cannot have the very fault.
     """
 
     rule: str
@@ -162,3 +163,4 @@ class Finding:
     advice: str
     lab: str
     source: str
+    instead: str = ""

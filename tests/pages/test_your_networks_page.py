@@ -81,6 +81,13 @@ def test_a_watched_network_is_shown_with_its_findings(store: WatchedStore) -> No
     assert "(/training_and_inference?" in text
 
 
+def test_a_finding_says_what_the_lab_shows_in_its_place_where_it_has_another(store: WatchedStore) -> None:
+    with bnviz.watch(model := network(), name="one by one") as observer:
+        observer.step(model(torch.randn(32, 8)).mean() - model(10 + torch.randn(32, 8)).mean())
+    text = said(page(id=next(run.id for run in store.listed() if run.name == "one by one")))
+    assert ") (running statistics that are those of one batch of two, as the lab has one kind of digits)" in text
+
+
 def test_a_network_without_findings_says_so(store: WatchedStore) -> None:
     run_id = store.listed()[0].id if store.listed() else watched(store, nn.Linear(8, 2), "healthy")
     assert "No rule finds anything wrong at this step." in said(page(id=run_id))

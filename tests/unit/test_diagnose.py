@@ -432,6 +432,15 @@ def test_a_diagnosis_is_html_in_a_notebook(told: Diagnosis) -> None:
     assert "<b>" not in html
 
 
+def test_what_the_lab_shows_in_place_of_a_fault_is_told_where_it_has_another() -> None:
+    model, data, options = CASES["used_twice"][0]()
+    diagnosis = bnviz.diagnose(model, data or batches(), **options)
+    words = "running statistics that are those of one batch of two, as the lab has a layer for each place"
+    assert f"      ({words})\n" in f"{diagnosis}\n"
+    assert f"in the lab</a> ({words})</td>" in diagnosis._repr_html_()
+    assert {f["instead"] for f in json.loads(diagnosis.to_json())["findings"] if f["rule"] == "used_twice"} == {words}
+
+
 def test_a_diagnosis_is_json(told: Diagnosis) -> None:
     document = json.loads(told.to_json())
     assert document["name"] == "mine"

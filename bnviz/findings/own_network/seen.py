@@ -79,4 +79,5 @@ def found(rule: str, severity: Severity, layer: Layer | None, text: str, thresho
         known.advice,
         known.lab,
         known.source,
+        known.instead,
     )

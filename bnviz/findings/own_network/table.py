@@ -17,7 +17,8 @@ class Rule:
     """One thing that goes wrong with networks.
 
     limits: the thresholds by name. source: where they are from. meaning: what it does to the network. advice: what to
-    do. page, experiment: a page of bnviz, by its path, and what is trained there to see the same fault.
+    do. page, experiment: a page of bnviz, by its path, and what is trained there to see the same fault. instead: what
+    that shows in its place, where the lab cannot have the very fault.
     """
 
     limits: dict[str, float]
@@ -26,6 +27,7 @@ class Rule:
     advice: str
     page: str = ""
     experiment: Experiment | None = None
+    instead: str = ""
 
     @property
     def lab(self) -> str:
@@ -41,6 +43,20 @@ def _shown_with(batchnorm: BatchNormConfig, network: NetworkConfig | None = None
     return Experiment(TrainingConfig(batch_size=batch, steps=200), twins)
 
 
+def _decayed(weight_decay: float, steps: int) -> Experiment:
+    """Weight decay on γ and β too, which are then seen as the spread of the histograms before the activation."""
+    training = TrainingConfig(weight_decay=weight_decay, decayed="all", steps=steps)
+    return Experiment(training, (Variant(NetworkConfig(init="xavier_normal"), BatchNormConfig()),))
+
+
+def _overflowing() -> Experiment:
+    """Without batchnorm, NaN at the third step."""
+    network = NetworkConfig(hidden_layers=3, activation="relu", init="normal")
+    return Experiment(
+        TrainingConfig(learning_rate=10.0, steps=100), (Variant(network), Variant(network, BatchNormConfig()))
+    )
+
+
 _STALE = SYMPTOMS["stale_statistics"].experiment
 _INFERENCE, _INSIDE = "training_and_inference", "inside_batchnorm"
 
@@ -51,7 +67,7 @@ RULES: dict[str, Rule] = {
         "One such number makes every output NaN, and a running average never forgets it.",
         "Find the first step at which it comes up: a smaller learning rate, clipped gradients, or a division by "
         "zero in the loss. The running statistics have to be reset (reset_running_stats) or measured anew.",
-        experiment=PRESETS["fast"].experiment,
+        experiment=_overflowing(),
     ),
     "few_values": Rule(
         {"values": 2},
@@ -67,6 +83,7 @@ RULES: dict[str, Rule] = {
         "elsewhere its statistics are those of one example, with the weight of a whole batch.",
         "DataLoader(..., drop_last=True), or another batch size.",
         experiment=PRESETS["tiny_batch"].experiment,
+        instead="batches of two, as the lab leaves an incomplete batch out",
     ),
     "never_updated": Rule(
         {"counter": 0},
@@ -95,6 +112,7 @@ RULES: dict[str, Rule] = {
         "torch.optim.swa_utils.update_bn(batches, model). If not, look at how they are prepared in training and here.",
         _INFERENCE,
         _STALE,
+        "statistics that have not settled, as the lab asks with digits like those of its training",
     ),
     "variance_near_eps": Rule(
         {"times": 10, "channels": 0.1, "serious": 0.5},
@@ -131,6 +149,7 @@ RULES: dict[str, Rule] = {
         "Give each kind of input a normalization of its own, or mix them in every batch.",
         _INFERENCE,
         _shown_with(BatchNormConfig(momentum=1.0), batch=2),
+        "running statistics that are those of one batch of two, as the lab has one kind of digits",
     ),
     "used_twice": Rule(
         {"uses": 1},
@@ -139,6 +158,7 @@ RULES: dict[str, Rule] = {
         "Give each place a layer of its own; weights may be shared, normalization should not.",
         _INFERENCE,
         _shown_with(BatchNormConfig(momentum=1.0), batch=2),
+        "running statistics that are those of one batch of two, as the lab has a layer for each place",
     ),
     "half_frozen": Rule(
         {},
@@ -161,7 +181,7 @@ RULES: dict[str, Rule] = {
         "van Laarhoven 2017: without gradient, a weight falls as (1 − rate λ)^t",
         "Weight decay pulls γ and β to 0. It does not bound the network, whose next layer makes up for it.",
         "Two parameter groups: weights with decay; γ, β and biases with weight_decay=0.",
-        _INSIDE,
+        experiment=_decayed(0.01, 1500),
     ),
     "dropout_before": Rule(
         {},
@@ -170,6 +190,7 @@ RULES: dict[str, Rule] = {
         "Dropout after the last batchnorm, or none where there is batchnorm.",
         _INFERENCE,
         _shown_with(BatchNormConfig(noise=0.5)),
+        "noise on the statistics in train mode alone, as the lab has no dropout",
     ),
     "no_effect": Rule(
         {"gamma": 0.01, "channels": 0.5},
@@ -177,7 +198,7 @@ RULES: dict[str, Rule] = {
         "What these channels pass on does not depend on the input any more, but on β alone.",
         "Less weight decay on γ, or a smaller network: pruning by γ removes just such channels (Liu et al. 2017). "
         "In the last layer of a residual branch γ = 0 is a way to begin, and grows.",
-        _INSIDE,
+        experiment=_decayed(1.0, 200),
     ),
     "saturated": Rule(
         {"share": 0.5},

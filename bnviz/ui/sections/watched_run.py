@@ -147,4 +147,5 @@ def show_findings(found: tuple[Finding, ...]) -> None:
                 + "\n".join(f"- {text}" for text in texts)
                 + f"\n\n{page.plain(first.meaning)} **What to do:** "
                 f"{page.plain(first.advice)} [See it in the lab]({first.lab})"
+                + (f" ({first.instead})" if first.instead else "")
             )
