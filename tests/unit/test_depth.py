@@ -119,6 +119,14 @@ class TestFeatureMaps:
         words = figures.channel_histograms(found, experiment, layer=0)["layout"]["xaxis"]["title"]["text"]
         assert words == "post-activation or pre-activation"
 
+    def test_of_the_wide_cnn_are_pooled_to_their_largest_values(self, batches: Batches) -> None:
+        network = NetworkConfig(architecture="cnn", activation="relu", init="he_normal")
+        found = answer(trainer_of(Experiment(variants=(Variant(network),)), batches), MapsOfDigit(1, 5)).variants[0]
+        assert found is not None
+        outputs = torch.from_numpy(found.maps["post_activation"])
+        assert outputs.shape == (50, 8, 8)
+        assert torch.equal(torch.from_numpy(found.maps["pooled"]), functional.max_pool2d(outputs, 2))
+
     def test_without_batchnorm_have_nothing_normalized(self, convolved: Convolved) -> None:
         assert convolved.variants[0] is not None
         assert set(convolved.variants[0].maps) == {"pre_activation", "post_activation", "pooled"}
