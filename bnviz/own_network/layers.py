@@ -38,12 +38,17 @@ def kind_of(module: nn.Module) -> Kind | None:
 def layers_of(model: nn.Module) -> dict[nn.Module, tuple[str, Kind]]:
     """Return the path and the kind of every module that is looked at; of one that has several paths, the first."""
     kinds = ((module, name, kind_of(module)) for name, module in model.named_modules())
-    return {m: (name.removeprefix(_COMPILED) or type(m).__name__, kind) for m, name, kind in kinds if kind}
+    return {m: (name.replace(_COMPILED, "") or type(m).__name__, kind) for m, name, kind in kinds if kind}
 
 
 def is_compiled(model: nn.Module) -> bool:
     """Return whether a model was compiled, so that its layers are run past their hooks."""
     return isinstance(model, torch._dynamo.OptimizedModule) or model._compiled_call_impl is not None
+
+
+def compiled_in(model: nn.Module) -> set[nn.Module]:
+    """Return the modules of a model's parts that were compiled."""
+    return {module for part in model.modules() if is_compiled(part) for module in part.modules()}
 
 
 def normalizes_over_batch(module: nn.Module) -> bool:

@@ -1,6 +1,7 @@
 """What a sight of a model has collected, as records."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -33,9 +34,13 @@ def network_of(
     unseen = []
     if is_compiled(sight.model):
         unseen.append("The model is compiled: activations and the statistics of batches are not seen.")
+    elif sight.compiled:
+        unseen.append(
+            f"Parts of the model are compiled: activations and the statistics of batches are not seen of "
+            f"{_first(sight.layers[module][0] for module in sight.compiled)}."
+        )
     if missed:
-        shown = ", ".join(missed[:5]) + (f" and {len(missed) - 5} more" if len(missed) > 5 else "")
-        unseen.append(f"Not called in a forward pass, so what goes through is not seen: {shown}.")
+        unseen.append(f"Not called in a forward pass, so what goes through is not seen: {_first(missed)}.")
     if sight.functions:
         unseen.append(
             f"Activations called as functions are not seen: {sight.functions} places. Modules, such as "
@@ -50,6 +55,11 @@ def network_of(
         type(sight.model).__name__,
         sum(p.numel() for p in sight.model.parameters()),
     )
+
+
+def _first(names: Iterable[str]) -> str:
+    shown = list(names)
+    return ", ".join(shown[:5]) + (f" and {len(shown) - 5} more" if len(shown) > 5 else "")
 
 
 def _layer(use: Use, optimizer: torch.optim.Optimizer | None) -> Layer:

@@ -10,6 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 from bnviz.own_network.layers import (
     Slopes,
+    compiled_in,
     is_compiled,
     layers_of,
     normalizes_over_batch,
@@ -88,6 +89,8 @@ class Sight:
     def __post_init__(self) -> None:
         """Find the layers."""
         self.layers = layers_of(self.model)
+        inside = compiled_in(self.model)
+        self.compiled = [module for module in self.layers if module in inside]
 
     def attach(self) -> None:
         """Put the hooks on."""
@@ -96,7 +99,7 @@ class Sight:
             return
         before, after, end = self.guard(self._before), self.guard(self._after), self.guard(self._end)
         self.hold(self.model.register_forward_pre_hook(self.guard(self._begin), prepend=True))
-        for module in self.layers:
+        for module in (m for m in self.layers if m not in self.compiled):  # a hook there is compiled anew at each look
             self.hold(module.register_forward_pre_hook(before))
             self.hold(module.register_forward_hook(after))
         self.hold(self.model.register_forward_hook(end, always_call=True))
@@ -122,12 +125,20 @@ class Sight:
 
     def _end(self, model: nn.Module, args: Any, output: Any) -> None:
         if self._seeing and output is not None:
+            if self.compiled and not self.passes:
+                self._add_compiled()
             self.passes += 1
             first = next(_tensors(args), None)
             if not self.examples and first is not None and first.dim():
                 self.examples = len(first)
         self._seeing = False
         self._let_go()
+
+    def _add_compiled(self) -> None:
+        """Take the layers of compiled parts along; all layers then stand in the order in which the model has them."""
+        self.uses |= {(m, 0): Use(m, *self.layers[m]) for m in self.compiled}
+        places = {module: place for place, module in enumerate(self.layers)}
+        self.uses = dict(sorted(self.uses.items(), key=lambda item: (places[item[0][0]], item[0][1])))
 
     def _before(self, module: nn.Module, args: tuple[Any, ...]) -> None:
         if not self._seeing or not args or not isinstance(args[0], Tensor):

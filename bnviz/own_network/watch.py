@@ -52,8 +52,8 @@ def watch(
     optimizer: tells of weight decay, and when gradients are complete. budget: share of the time that looks may take,
     above 0 to 1; they are spaced by what they cost. classes: of a classifier whose loss is the cross-entropy, for the
     rule on the first loss. Training is not changed by a bit: nothing is drawn at random, nothing written to the model.
-    Hooks are on it only during the step of a look. Of a compiled model (`torch.compile`), which runs past hooks,
-    weights, gradients and running statistics are seen, and no activations.
+    Hooks are on it only during the step of a look. Of a compiled model or part (`torch.compile`), which gets none,
+    because it runs past them or is compiled anew, weights, gradients and running statistics are seen; no activations.
 
     Raises ValueError with the argument's name, and StoreError if the database cannot be written; then nothing is
     left behind.

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,13 @@ import torch
 from torch import Tensor, nn
 
 import bnviz
-from benchmarks.watch import NETWORKS
 from bnviz.export.own_network import look_from_bytes, look_to_bytes, network_from_bytes, network_to_bytes
 from bnviz.findings.own_network import findings
 from bnviz.own_network import watch as watching
 from bnviz.own_network import writer as writing
 from bnviz.own_network.sight import Sight
-from bnviz.own_network.writer import LossCurve, Writer
 from bnviz.records.own_network import Look, Network
-from bnviz.records.watched_run import MOST_POINTS, WatchedRun
+from bnviz.records.watched_run import WatchedRun
 from bnviz.store.errors import StoreError
 from bnviz.store.watched import WatchedStore
 
@@ -303,6 +301,34 @@ def test_of_a_compiled_model_weights_and_running_statistics_are_seen(store: Watc
 
 
 @pytest.mark.usefixtures("often")
+def test_a_compiled_part_is_compiled_once_and_its_weights_and_running_statistics_are_seen(store: WatchedStore) -> None:
+    def parts() -> nn.Module:
+        linear, norm, relu, _, last = network()
+        part = torch.compile(nn.Sequential(linear, norm), backend="eager")
+        assert isinstance(part, nn.Module)
+        return nn.Sequential(OrderedDict(part=part, relu=relu, last=last))
+
+    torch._dynamo.reset()
+    alone = train(parts(), steps=9, watched=False)
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    model = parts()
+    assert train(model, steps=9) == alone
+    assert torch._dynamo.utils.counters["frames"]["ok"] == 1
+    assert hooks(model) == 0
+    _, seen, look = newest(store)
+    assert [layer.name for layer in seen.layers] == ["part.0", "part.1", "relu", "last"]
+    assert seen.unseen == (
+        "Parts of the model are compiled: activations and the statistics of batches are not seen of part.0, part.1.",
+    )
+    told = look.layers[1].normalization
+    assert told is not None
+    assert (told.counter, len(told.values)) == (9, 0)
+    assert look.layers[0].gradient > 0
+    assert [bool(np.isnan(layer.std)) for layer in look.layers] == [True, True, False, False]
+
+
+@pytest.mark.usefixtures("often")
 def test_two_models_in_one_process_are_two_runs(store: WatchedStore) -> None:
     one, other = network(), Shared()
     with bnviz.watch(one, name="one") as a, bnviz.watch(other, name="other") as b:
@@ -348,62 +374,6 @@ def _at_once(put: Callable[..., None]) -> Callable[..., None]:
             time.sleep(0.001)
 
     return waiting
-
-
-def two_hundred_layers() -> nn.Module:
-    return nn.Sequential(*[m for _ in range(67) for m in (nn.Linear(32, 32), nn.BatchNorm1d(32), nn.ReLU())])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("make", "shape", "least"), [*((*n, 1000) for n in NETWORKS.values()), (two_hundred_layers, (32,), 500)]
-)
-def test_a_thousand_looks_take_ten_megabytes_at_most(
-    store: WatchedStore, tmp_path: Path, make: Callable[[], nn.Module], shape: tuple[int, ...], least: int
-) -> None:
-    torch.manual_seed(0)
-    model = make()
-    optimizer = torch.optim.SGD(model.parameters(), 0.01)
-    with bnviz.watch(model, optimizer=optimizer) as observer:
-        loss = model(torch.randn(32, *shape)).square().mean()
-        loss.backward()
-        optimizer.step()
-        observer.step(loss)
-    run, seen, look = newest(store)
-    writer = Writer(store, run.id)
-    for step in range(2, 1001):
-        writer._keep(seen, step, look_to_bytes(replace(look, step=step)))
-    writer.close("finished", "")
-    kept = store.get(run.id)
-    store.close()
-    assert kept is not None
-    assert least <= len(kept.looks) <= 1001
-    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 10e6
-    assert len(network_to_bytes(seen)) < 20_000  # once a run
-
-
-def test_a_loss_curve_stays_short_and_keeps_its_mean() -> None:
-    curve = LossCurve()
-    for first in range(1, 10_000, 100):
-        curve.extend(first, np.arange(first, first + 100, dtype=np.float64))
-    assert MOST_POINTS / 2 < len(curve.steps) <= MOST_POINTS
-    assert curve.width == 8
-    assert curve.losses[0] == pytest.approx(4.5)
-    assert curve.steps[-1] <= 10_000
-    assert np.ptp(np.diff(curve.losses)) == 0
-
-
-@pytest.mark.parametrize("pieces", [1, 7, 100, 3000])
-def test_a_loss_curve_is_the_same_in_whatever_pieces_it_comes(pieces: int) -> None:
-    losses = np.random.default_rng(0).normal(size=9001)
-    curve, single = LossCurve(), LossCurve()
-    for first in range(0, len(losses), pieces):
-        curve.extend(first + 1, losses[first : first + pieces])
-    for step, loss in enumerate(losses, 1):
-        single.extend(step, np.array([loss]))
-    assert (curve.width, curve.steps) == (single.width, single.steps)
-    assert curve.losses == pytest.approx(single.losses)
-    assert curve.losses[0] == pytest.approx(losses[: curve.width].mean())
 
 
 def test_every_loss_is_kept_of_steps_that_are_too_quick_for_a_glance_at_the_clock(
