@@ -3,7 +3,7 @@
 Visitors without a browser (`benchmarks/visitor.py`), each with an experiment of its own, on the machine that also
 serves: absolute figures are that machine's. Parts: `table` (updates and steps a second of each visitor), `solo` (one
 visitor at full speed, against the same trainer with the same looks in a process of its own), `faults`, `churn` (those
-who come and go), `chaos` (a process killed at random again and again).
+who come and go), `chaos` (a process killed at random again and again), `permalinks` (pages of a kept run).
 `python -m benchmarks.load --parts table,faults --visitors 1,10,20 --seconds 20`.
 """
 
@@ -22,7 +22,9 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.visitor import Seen, Visitor
+from benchmarks.store import five_layers
+from benchmarks.visitor import Opener, Seen, Visitor
+from bnviz.store.store import Store
 from tests.browser.conftest import Server
 
 SETTLED = 5.0  # seconds after the last visitor's Train that are not counted
@@ -32,6 +34,8 @@ FIRST = 0.8  # seconds from Train to the first moved chart, for 95 % of 20 visit
 SOLO = 0.85  # of the steps of the trainer alone
 FAULTS = {"worker killed": 8.0, "worker hangs": 8.0, "scheduler killed": 8.0}  # seconds of silence at most, for 95 %
 GROWTH = 1.05  # of the memory early on, which it may have at the end
+OPENED = 1.0  # seconds from the address of a kept run to all of its figures, for 95 %
+OPENINGS, OPENINGS_A_SECOND = 100, 10
 LONG = "steps=100000"
 _ALONE = """
 import sys, time, torch
@@ -224,10 +228,31 @@ def chaos(count: int, seconds: float) -> bool:
     return held("nobody lost, all move", moving == count and not any(one.lost for one in seen))
 
 
+def permalinks() -> bool:
+    """Open the page of a run of two five-layer networks with all its frames, again and again."""
+    run = five_layers()
+    with serving() as server:
+        store = Store.open(f"sqlite:///{server.log.parent / '.local/share/bnviz/runs.sqlite'}")
+        run_id = store.keep(run, "somebody")
+        store.close()
+        Opener(server.url, run_id).leave()  # the first visitor of a server waits for its imports
+        come = []
+        begin = time.monotonic()
+        for number in range(OPENINGS):
+            time.sleep(max(0.0, begin + number / OPENINGS_A_SECOND - time.monotonic()))
+            come.append(Opener(server.url, run_id))
+        for opener in come:
+            opener.leave()
+    times = sorted(float("inf") if opener.opened is None else opener.opened for opener in come)
+    within = times[int(0.95 * (OPENINGS - 1))]
+    print(f"{OPENINGS} openings of a kept run, {OPENINGS_A_SECOND} a second: {spread(times)} s; 95 % {within:.2f} s")
+    return held(f"opened within {OPENED:g} s (95 %)", within <= OPENED)
+
+
 def main() -> int:
     """Run the parts that are asked for; 1 if a promise is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
-    parser.add_argument("--parts", default="table,solo,faults,churn,chaos", help="by commas")
+    parser.add_argument("--parts", default="table,solo,faults,churn,chaos,permalinks", help="by commas")
     parser.add_argument("--visitors", default="1,5,10,20,30,60", help="of the table, by commas")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
     parser.add_argument("--long", type=float, default=600.0, help="seconds of churn and of chaos")
@@ -238,6 +263,7 @@ def main() -> int:
         "faults": lambda: faults(20, told.seconds),
         "churn": lambda: churn(30, told.long),
         "chaos": lambda: chaos(20, told.long),
+        "permalinks": permalinks,
     }
     unknown = set(told.parts.split(",")) - set(parts)
     if unknown:

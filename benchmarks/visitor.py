@@ -1,4 +1,4 @@
-"""A visitor of the live lab without a browser: it speaks Streamlit's protocol and asks for news, as the page does."""
+"""Visitors without a browser: they speak Streamlit's protocol and ask for news, as the pages do."""
 
 import json
 import random
@@ -59,6 +59,9 @@ class Seen:
 class Visitor:
     """One tab: opens the lab, presses Train, and looks at it until it leaves."""
 
+    address = ""  # of the page
+    awaited = "play"  # the key of a widget that the page has
+
     def __init__(self, url: str, query: str, speed: str = "200") -> None:
         self.seen = Seen()
         self._speed = speed
@@ -95,23 +98,26 @@ class Visitor:
                 if not self._ready.wait(PATIENCE):
                     self.seen.lost = "no page came"
                 elif not self.seen.refused:
-                    self._rerun()  # chooses the speed
-                    time.sleep(CHOSEN)
-                    self.seen.pressed = time.monotonic()
-                    self._rerun(self._ids["play"])
-                    self._look()
+                    self._stay()
         except (OSError, ConnectionClosed, InvalidHandshake, HTTPException) as error:
             self.seen.lost = f"{type(error).__name__}: {error}"
+
+    def _stay(self) -> None:
+        self._rerun()  # chooses the speed
+        time.sleep(CHOSEN)
+        self.seen.pressed = time.monotonic()
+        self._rerun(self._ids["play"])
+        self._look()
 
     def _rerun(self, pressed: str = "") -> None:
         message = BackMsg()
         state = message.rerun_script
-        state.query_string, state.page_script_hash = self._query, self._page
+        state.query_string, state.page_script_hash, state.page_name = self._query, self._page, self.address
         state.context_info.timezone, state.context_info.locale, state.context_info.url = "UTC", "en", self._url
         state.cached_message_hashes.extend(list(self._known))
         for widget, told in self._values.items():
             state.widget_states.widgets.add(id=widget).json_value = told
-        if self._ready.is_set():
+        if self._ready.is_set() and "speed" in self._ids:
             state.widget_states.widgets.add(id=self._ids["speed"]).string_array_value.data.append(self._speed)
         if pressed:
             state.widget_states.widgets.add(id=pressed).trigger_value = True
@@ -137,7 +143,7 @@ class Visitor:
         elif kind == "page_info_changed":
             self._query = message.page_info_changed.query_string
         elif kind == "script_finished":
-            if (self._news and "play" in self._ids) or self.seen.refused:
+            if (self._news and self.awaited in self._ids) or self.seen.refused:
                 self._ready.set()
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
             self._draw(message.delta.new_element)
@@ -183,3 +189,24 @@ class Visitor:
     def _show(self, step: int) -> None:
         if not self.seen.steps or self.seen.steps[-1][1] != step:
             self.seen.steps.append((time.monotonic(), step))
+
+
+class Opener(Visitor):
+    """One tab that opens the page of a kept run. opened: the seconds until it has all figures; None if it never had."""
+
+    address = "runs"
+    awaited = "stored_open"
+
+    def __init__(self, url: str, run_id: str) -> None:
+        self.opened: float | None = None
+        self._began = time.monotonic()
+        super().__init__(url, f"id={run_id}")
+
+    def _stay(self) -> None:
+        connection = HTTPConnection(self._parts.hostname or "", self._parts.port, timeout=PATIENCE)
+        connection.request("GET", f"{self._news}?seen=")
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        if answer.status == 200 and json.loads(body)["figures"]:
+            self.opened = time.monotonic() - self._began
