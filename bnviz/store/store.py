@@ -5,6 +5,8 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
+from threading import Lock
 from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
@@ -27,6 +29,7 @@ ROOM = "BNVIZ_RUNS_MB"
 USUAL_ROOM = 2000  # MB
 UNDO = 3600.0  # seconds until what was deleted is gone
 MOST_SEARCHED = 10  # words
+MOST_OPENED = 4  # runs in memory, of some 15 MB, for those who open the same one after each other
 
 _RUNS = sa.table(
     "runs",
@@ -62,6 +65,7 @@ class Store:
     def __init__(self, database: Database, room: int, clock: Callable[[], float] = time.time) -> None:
         """Take a database that is open. room: bytes of all files. clock: seconds since 1970."""
         self._database, self._room, self._clock = database, room, clock
+        self._reading, self._opened = Lock(), dict[bytes, KeptRun]()  # by what their files hold; last the newest
         self.notes, self.networks = Notes(database, clock), Networks(database, clock)
         self.films = StoredFilms(database, room, clock)
 
@@ -118,10 +122,21 @@ class Store:
             content = connection.execute(
                 asked.where(_R.id == _text("id", run_id), _R.deleted.is_(None))
             ).scalar_one_or_none()
-        try:
-            return None if content is None else from_bytes(content)
-        except RunFileError as error:
-            raise StoreError(str(error)) from error
+        return None if content is None else self._run_of(content)
+
+    def _run_of(self, content: bytes) -> KeptRun:
+        """The run of a file; the same object for all who open the same one."""
+        key = sha256(content).digest()
+        with self._reading:
+            if (known := self._opened.pop(key, None)) is None:
+                try:
+                    known = from_bytes(content)
+                except RunFileError as error:
+                    raise StoreError(str(error)) from error
+            self._opened[key] = known
+            if len(self._opened) > MOST_OPENED:
+                del self._opened[next(iter(self._opened))]
+            return known
 
     def listed(
         self, owner: str, *, search: str = "", sort: Sort = "newest", limit: int = 100, offset: int = 0

@@ -404,6 +404,21 @@ def test_a_file_that_was_spoiled_is_refused_and_the_rest_is_there(store: Store, 
     assert store.get(other) is not None
 
 
+def test_whoever_opens_the_same_run_gets_the_same_object_until_it_is_another_one(store: Store) -> None:
+    run_id = store.keep(made_up_run(), ME)
+    opened = store.get(run_id)
+    assert store.get(run_id) is opened
+    store.keep(made_up_run(seed=1), ME, run_id=run_id)
+    assert plain(store.get(run_id)) == plain(made_up_run(seed=1))
+    others = [store.keep(made_up_run(seed=seed), ME) for seed in range(2, 2 + store_module.MOST_OPENED)]
+    assert [plain(store.get(other)) for other in others] == [
+        plain(made_up_run(seed=seed)) for seed in range(2, 2 + store_module.MOST_OPENED)
+    ]
+    assert len(store._opened) == store_module.MOST_OPENED
+    store.delete(run_id, ME)
+    assert store.get(run_id) is None
+
+
 def test_the_columns_of_the_code_are_those_of_the_migrations(url: str) -> None:
     Store.open(url).close()
     engine = sa.create_engine(url)

@@ -1,5 +1,6 @@
 """A kept run on a page: every chart, as it was; to look at and to copy, never to control."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from html import escape
 
@@ -9,6 +10,7 @@ from bnviz.engine.bell import Bell
 from bnviz.experiment.addresses import address_of
 from bnviz.experiment.config import Experiment
 from bnviz.export.run_file import to_bytes
+from bnviz.records.frames import Frame
 from bnviz.records.history import History, View
 from bnviz.records.kept_run import KeptRun
 from bnviz.records.live import Status
@@ -69,8 +71,15 @@ def show_kept(run_id: str, kept: KeptRun, tab: str) -> None:
         history_slider(past)
     place = st.container(key="stored_news")
     charts = more_charts(first, known.experiment)
+
+    def seen_by_others(frame: Frame) -> tuple[tuple[object, ...], Hashable] | None:
+        """Return the run, which all who opened it have as the same object, and what its charts follow from."""
+        return ((known.kept, frame), charts) if past.step is None else None
+
     with place:
-        publish(past, known.status, charts.figures, findings=lambda _: plain_findings(kept))
+        publish(
+            past, known.status, charts.figures, findings=lambda _: plain_findings(known.kept), shared=seen_by_others
+        )
 
 
 def plain_findings(kept: KeptRun) -> list[str]:
