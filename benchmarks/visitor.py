@@ -19,6 +19,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 DRAWN = 0.016  # seconds that a browser takes for an answer at least
+CHARTS = 7  # of a kept run
 CHOSEN = 0.5  # seconds between two things that a hand does
 PATIENCE = 60.0  # seconds for a page and its first figures
 _STEP = re.compile(r"step ([\d,]+)")
@@ -140,6 +141,8 @@ class Visitor:
         kind = message.WhichOneof("type")
         if kind == "new_session":
             self._page = message.new_session.page_script_hash
+        elif kind == "navigation":
+            self._page = message.navigation.page_script_hash
         elif kind == "page_info_changed":
             self._query = message.page_info_changed.query_string
         elif kind == "script_finished":
@@ -208,5 +211,5 @@ class Opener(Visitor):
         answer = connection.getresponse()
         body = answer.read()
         connection.close()
-        if answer.status == 200 and json.loads(body)["figures"]:
+        if answer.status == 200 and len(json.loads(body)["figures"]) == CHARTS:
             self.opened = time.monotonic() - self._began
