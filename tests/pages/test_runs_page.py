@@ -18,7 +18,7 @@ from bnviz.records.recipe import Recipe
 from bnviz.store.store import Store
 from bnviz.training.batches import Batches
 from bnviz.training.trainer import train
-from bnviz.ui.sections import run_comparison
+from bnviz.ui.sections import run_comparison, stored_run
 from bnviz.ui.sections.stored_run import plain_findings
 from bnviz.ui.web import kept as server_store
 from tests.builders import twins
@@ -95,6 +95,28 @@ def test_a_run_is_seen_by_whoever_has_its_address(store: Store, run: KeptRun) ->
     assert address(app)["id"] == run_id
     assert [button.label for button in app.button if button.key == "stored_open"]
     assert not app.warning
+
+
+def test_what_a_run_shows_is_read_and_made_once_for_all_who_open_it(
+    store: Store, run: KeptRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[Any, Any]] = []
+
+    def publish(past: Any, *_: object, shared: Any, **__: object) -> None:
+        told.append((past.view().latest, shared(past.view().latest)))
+
+    monkeypatch.setattr(stored_run, "publish", publish)
+    run_id = store.keep(run, "somebody-else")
+    others = [store.keep(run.with_findings(("Another sentence.",)), "x"), store.keep(run, "somebody-else")]
+    seen = []
+    for opened in (run_id, run_id, *others):
+        page(id=opened)
+        seen.append(told[-1])
+    (first, one), (second, again), *different = seen
+    assert first is second
+    assert one == again
+    assert len({key for _, (_, key) in (seen[0], *different)}) == 3
+    assert all(kept_alive == () for _, (kept_alive, _) in seen)
 
 
 def test_what_a_strangers_file_says_of_a_run_is_shown_as_text(run: KeptRun) -> None:

@@ -73,8 +73,9 @@ def show_kept(run_id: str, kept: KeptRun, tab: str) -> None:
     charts = more_charts(first, known.experiment)
 
     def seen_by_others(frame: Frame) -> tuple[tuple[object, ...], Hashable] | None:
-        """Return the run, which all who opened it have as the same object, and what its charts follow from."""
-        return ((known.kept, frame), charts) if past.step is None else None
+        """Return what the charts follow from: by its words, because a run that nobody looks at need not stay here."""
+        told = run_id, known.kept.recipe, frame.tick, frame.seconds, known.kept.findings
+        return ((), (*told, charts)) if past.step is None else None
 
     with place:
         publish(

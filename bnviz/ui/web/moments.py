@@ -32,7 +32,7 @@ def moment_of(seen: tuple[object, ...], key: Hashable, make: Callable[[], Moment
     """Return a moment; made if nobody has asked for it yet.
 
     seen: the film and its frame, which are told by their identities: of the same step there may be another frame, which
-    looked at more. key: what else the figures follow from.
+    looked at more. key: what else the figures follow from; of a kept run, all.
     """
     place = (*map(id, seen), key)
     with _lock:
