@@ -14,7 +14,7 @@ from bnviz.experiment.wording import percent, points, with_minus_signs
 from bnviz.records.reproduction import Chart, Claim, Result, Results, Table
 from bnviz.training.batches import Batches
 from bnviz.training.reproduction.normalizers import normalizers
-from bnviz.training.reproduction.published_networks import lenet, sigmoid
+from bnviz.training.reproduction.published_networks import lenet, sigmoid, wide_cnn
 from bnviz.training.reproduction.trials import STUDENT_T, Bench, clearly_higher, lines, mean, mean_and_spread, twins
 from bnviz.training.trainer import Trainer
 
@@ -250,6 +250,7 @@ EXPERIMENTS: tuple[Callable[[Bench], Result], ...] = (
     bias,
     sigmoid,
     lenet,
+    wide_cnn,
 )
 
 
