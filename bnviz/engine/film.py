@@ -6,9 +6,10 @@ between kept moments go after a while: who comes later sees fewer, and the same 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from threading import Lock
+from typing import Protocol
 
 import numpy as np
 
@@ -24,6 +25,16 @@ from bnviz.records.recipe import Recipe
 
 MOST_FRAMES = 1200  # of one film: a minute of smooth motion
 MOST_BYTES = 20_000_000  # of the frames of one film that no history keeps
+
+
+class FilmLibrary(Protocol):
+    """A library of films that nobody watches any more; asked by any thread."""
+
+    def film(self, recipe: Recipe, until: int | None = None) -> KeptRun | None:
+        """Return what a recipe shows from its last change on, to a tick or its end; None if it is not known."""
+
+    def keep_film(self, recipe: Recipe, shown: Callable[[], KeptRun], until: int | None = None) -> None:
+        """Keep what a recipe shows from its last change on, to a tick or its end; must not block."""
 
 
 class Film:

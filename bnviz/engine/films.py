@@ -3,20 +3,18 @@
 import math
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
-from typing import Protocol
 
 from bnviz.engine.cluster import Engine
-from bnviz.engine.film import Film, as_run, frames_of
+from bnviz.engine.film import Film, FilmLibrary, as_run, frames_of
 from bnviz.engine.remote import WorkerLostError
 from bnviz.engine.replayed_trainer import ReplayedTrainer, freed_on_error
 from bnviz.experiment.config import Experiment, Watch
 from bnviz.experiment.edits import Edit
 from bnviz.records.frames import Focus, Frame
 from bnviz.records.history import LOSS_POINTS
-from bnviz.records.kept_run import KeptRun
 from bnviz.records.questions import A, Question
 from bnviz.records.recipe import Recipe
 
@@ -27,16 +25,6 @@ FEW = 3  # watchers of a film, of whom each may get a trainer of its own for a s
 SLOW = 10  # ... and of many each who wants so few steps a second: such a trainer has next to nothing to do
 DENSE = 20  # steps, at most, between two frames that many watch, each at a pace of its own
 WIDEST_GAP = 0.3  # seconds between recorded frames, at the pace of a watcher; above, it gets a trainer that makes more
-
-
-class FilmLibrary(Protocol):
-    """A library of films that nobody watches any more; asked by any thread."""
-
-    def film(self, recipe: Recipe, until: int | None = None) -> KeptRun | None:
-        """Return what a recipe shows from its last change on, to a tick or its end; None if it is not known."""
-
-    def keep_film(self, recipe: Recipe, shown: Callable[[], KeptRun], until: int | None = None) -> None:
-        """Keep what a recipe shows from its last change on, to a tick or its end; must not block."""
 
 
 class Films:

@@ -11,7 +11,8 @@ from bnviz.engine.allowance import Allowance, TooFastError
 from bnviz.engine.capacity import TooManyRunsError, most_runs
 from bnviz.engine.cluster import Engine
 from bnviz.engine.counters import REFUSALS
-from bnviz.engine.films import FilmLibrary, Films
+from bnviz.engine.film import FilmLibrary
+from bnviz.engine.films import Films
 from bnviz.engine.run import SPEEDS, Run
 from bnviz.engine.sweeps import SweepMemory, SweepRun
 from bnviz.experiment.config import Experiment, Watch

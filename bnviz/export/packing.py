@@ -87,7 +87,7 @@ def unpack(packed: Packed, layout: Layout, dtype: str) -> Column:
 
 
 def _parts(layout: Layout) -> Iterator[tuple[int, int, int]]:
-    """Where the rows of frames of one size begin and end, and how many rows each frame has."""
+    """Yield where the rows of frames of one size begin and end, and how many rows each frame has."""
     end = 0
     for frames, rows in layout:
         begin, end = end, end + frames * rows

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from bnviz.own_network.checks import checked_budget, checked_loss, checked_model, checked_name
 from bnviz.own_network.layers import Slopes
+from bnviz.own_network.look_under_way import LookUnderWay
 from bnviz.own_network.looking import Collected, network_of, statistics_now
-from bnviz.own_network.sight import Sight, Use, sample_of
+from bnviz.own_network.sight import Use
 from bnviz.own_network.writer import Writer
 from bnviz.records.own_network import Floats, Look, Network
 from bnviz.store.database import DATABASE
@@ -28,8 +29,6 @@ logger = logging.getLogger(__name__)
 BUDGET = 0.02  # share of the time that looks may take
 OWN_SIGHT = 0.85  # of what watching costs is seen by its own clock; what it pushes out of caches is not
 SOONEST = 0.2  # seconds between two looks
-SAMPLES = 2048  # values of a layer's outputs
-WEIGHTS = 4096  # weights of a layer, by which the size of a step is told
 CHANNELS = 16  # of a normalization layer, evenly spaced
 LOSSES = 2048  # that wait on an accelerator before they become one tensor
 TELL_EVERY = 0.5  # seconds between two times that losses are told between looks
@@ -111,7 +110,7 @@ class Observer:
         self._network: Network | None = None
         self._rows: list[tuple[nn.Module, int]] = []
         self._failed = False
-        self._look: _LookUnderWay | None = None
+        self._look: LookUnderWay | None = None
         self._due, self._glanced, self._glanced_at, self._taking = 1, 0, self._began, 0.0
         self._guarded(self._begin_look)
 
@@ -180,7 +179,7 @@ class Observer:
             self._look = None
 
     def _begin_look(self) -> None:
-        self._look = _LookUnderWay(self._model, self._optimizer, self._slopes, self._fault)
+        self._look = LookUnderWay(self._model, self._optimizer, self._slopes, self._fault)
         self._look.began_at = self._spent + self._writer.spent
 
     def _tell_losses(self) -> None:
@@ -237,64 +236,6 @@ def _records(
 ) -> tuple[Network, Look]:
     look = collected.look(step, gradients, updates, loss=loss, first_loss=first_loss)
     return network, look
-
-
-class _LookUnderWay:
-    """One look, from the end of the step before to the end of its own."""
-
-    def __init__(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer | None,
-        slopes: dict[nn.Module, Slopes | None],
-        fault: Callable[[Exception], None],
-    ) -> None:
-        self.spent, self.began_at = 0.0, 0.0
-        self._fault = fault
-        self.sight = Sight(model, SAMPLES, slopes, guard=self._timed)
-        weights = {
-            m: m._parameters.get("weight")
-            for m, (_, kind) in self.sight.layers.items()
-            if kind in ("linear", "convolution")
-        }
-        self.weights = {m: w for m, w in weights.items() if w is not None}
-        self._before = {m: sample_of(w, WEIGHTS) for m, w in self.weights.items()}
-        self._norms: list[Tensor] | None = None
-        self._learning: list[nn.Module] = []
-        self.sight.attach()
-        if optimizer is not None:
-            self.sight.hold(optimizer.register_step_pre_hook(self._timed(lambda *_: self._see_gradients())))
-
-    def _timed(self, hook: Callable[..., None]) -> Callable[..., None]:
-        def seen(*arguments: Any) -> None:
-            began = time.perf_counter()
-            try:
-                hook(*arguments)
-            except Exception as error:  # a look is never worth a training run
-                self._fault(error)
-            self.spent += time.perf_counter() - began
-
-        return seen
-
-    def _see_gradients(self) -> None:
-        """Take the norms of the gradients, at the first step of the optimizer since the look began."""
-        learning = {m: w.grad for m, w in self.weights.items() if w.grad is not None}
-        if learning and self._norms is None:
-            self._learning = list(learning)
-            self._norms = list(torch._foreach_norm(list(learning.values())))
-
-    def put_weights(self, collected: Collected) -> tuple[dict[nn.Module, str], dict[nn.Module, str]]:
-        """Send gradients and steps along; return under which names."""
-        self._see_gradients()
-        gradients = {module: f"gradient {place}" for place, module in enumerate(self._learning)}
-        for module, norm in zip(self._learning, self._norms or [], strict=True):
-            collected.put(gradients[module], norm)
-        updates = {module: f"update {place}" for place, module in enumerate(self.weights)}
-        for module, weight in self.weights.items():
-            before = self._before[module].float()
-            step = sample_of(weight, WEIGHTS).float() - before
-            collected.put(updates[module], step.std(correction=0) / before.std(correction=0))
-        return gradients, updates
 
 
 def _together(losses: list[Any]) -> Tensor:

@@ -50,7 +50,7 @@ def _decayed(weight_decay: float, steps: int) -> Experiment:
 
 
 def _overflowing() -> Experiment:
-    """Without batchnorm, NaN at the third step."""
+    """Return networks of which that without batchnorm has NaN at the third step."""
     network = NetworkConfig(hidden_layers=3, activation="relu", init="normal")
     return Experiment(
         TrainingConfig(learning_rate=10.0, steps=100), (Variant(network), Variant(network, BatchNormConfig()))
