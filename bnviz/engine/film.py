@@ -45,6 +45,7 @@ class Film:
 
     def __init__(self, engine: Engine, recipe: Recipe, first: Frame, trainer: ReplayedTrainer | None) -> None:
         self.recipe = recipe
+        self.may_be_kept = True  # unless a visitor has brought its first frame
         self.first = self.head = first  # the head: where the trainer is
         self.watchers: dict[object, Focus] = {}  # who they are, and what each looks at; kept by `Films`
         self.kept: set[int | None] = set()  # to which ticks other servers find it; None: to its end

@@ -89,12 +89,14 @@ class Films:
     def kept(self, recipe: Recipe, who: object, frame: Frame) -> Film:
         """Return a film that begins where a run was, for whoever goes on with that."""
         film = Film(self._engine, recipe, frame, None)
+        film.may_be_kept = False  # the frame may be from anybody's file
         film.watchers[who] = Focus()
         return film
 
     def alone(self, film: Film, who: object, seen: Frame) -> Film:
         """Return a film for one watcher alone, which goes on where that is."""
         own = Film(self._engine, film.recipe, seen, film.trainer_at(seen, take=len(film.watchers) == 1))
+        own.may_be_kept = film.may_be_kept
         own.watchers[who] = film.watchers[who]
         self.leave(film, who)
         return own
@@ -105,9 +107,12 @@ class Films:
 
     def _keep(self, film: Film, until: int | None) -> None:
         """Keep a film, or what it shows to a tick, if it has all of that from its last change on."""
-        recipe, frames = film.recipe, film.shown(until)
-        if self._library is None or until in film.kept or recipe.newest.training.steps >= LOSS_POINTS:
+        recipe = film.recipe
+        if self._library is None or not film.may_be_kept or until in film.kept:
+            return
+        if recipe.newest.training.steps >= LOSS_POINTS:
             return  # so many steps are told as means of several, from which no film follows
+        frames = film.shown(until)
         begin = recipe.changes[-1][0] if recipe.changes else 0
         whole = frames[0].tick == begin and (until is None or frames[-1].tick == until)
         if whole and all(frame.tick == max(v.step for v in frame.variants) for frame in frames):

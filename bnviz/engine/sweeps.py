@@ -189,24 +189,27 @@ class SweepRun:
     def _direct(self, before: Thread | None) -> None:
         if before is not None:
             before.join()
-        elif not self._goes_on():
-            self._recall(DEVICES)  # to be looked at; whoever resumes it has the workers there are
+        elif self._state == "cancelled":
+            self._recall(DEVICES)  # to be looked at
+        for device in DEVICES:
+            if self._goes_on():
+                self._recall([device], whole=True)  # what is wholly known takes no workers
         answered = time.monotonic()
         while self._goes_on():
             try:
-                workers = self._engine.workers()
-                if workers:
+                if workers := self._engine.workers():
                     if not self._pool:
                         self._cut(workers)
-                    self._employ(workers)
+                    if self._goes_on():  # not all of it was known
+                        self._employ(workers)
                     answered = time.monotonic()
                     self._say("")
                 elif time.monotonic() - answered > CLUSTER_PATIENCE:
                     raise EngineUnavailableError("no training worker is left")
             except (EngineUnavailableError, OSError, CommClosedError, CancelledError) as error:
-                why = str(error).rstrip(".")
                 if time.monotonic() - answered > CLUSTER_PATIENCE:
-                    self._stop(f"The cluster was lost: {why}. What is finished is kept; Resume trains the rest.")
+                    lost = f"The cluster was lost: {str(error).rstrip('.')}."
+                    self._stop(f"{lost} What is finished is kept; Resume trains the rest.")
                     return
                 self._say("The cluster does not answer. What is finished is kept; the rest waits for it …")
             except Exception as error:  # whatever a worker raises, the user must hear of it
@@ -222,8 +225,7 @@ class SweepRun:
         able = self._engine.client.run(abilities, workers=workers)
         if problem := next((a.problem for a in able.values() if a.problem), ""):
             raise ValueError(problem)
-        devices = {a.device for a in able.values()}
-        self._recall(devices)
+        self._recall(devices := {a.device for a in able.values()})
         parts = stacks(self._experiments, min(a.networks for a in able.values()), len(workers))
         left = [unknown for part in parts if (unknown := [i for i in part if i not in self._known])]
         saved = [self._memory.checkpoint(self._members(part), devices) for part in left]
@@ -232,13 +234,15 @@ class SweepRun:
             if self._state == "starting":
                 self._become("running")
 
-    def _recall(self, devices: Collection[str]) -> None:
-        """Take what is remembered of these networks from such devices: it is not trained again."""
+    def _recall(self, devices: Collection[str], *, whole: bool = False) -> None:
+        """Take what is remembered of these networks from such devices. whole: all of them or nothing."""
         known, found = self._memory.recall(self._experiments, devices)
+        if whole and len(known) < self.sweep.count:
+            return
         with self._changed:
             self._known = frozenset(known.tolist())
             self._found.take(known, found)
-            if len(known) == self.sweep.count:
+            if len(known) == self.sweep.count and self._goes_on():
                 self._become("finished")
             elif len(known):
                 self._tell()

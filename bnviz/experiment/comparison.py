@@ -55,10 +55,10 @@ def what_differs(experiment: Experiment) -> str:
     kinds = {row.get("Normalization") for row in rows}
     name = {"Normalization": "batch normalization" if kinds == {"no batchnorm", "batchnorm"} else "normalization"}
     found = [name.get(title, f"{title[0].lower()}{title[1:]}") for title in titles]
-    if titles.keys() & {FIELDS["network"][key].title for key in ARCHITECTURE}:
-        shared = "Same digits."
-    else:
-        shared = f"Same network,{'' if 'Init' in titles else ' same weights,'} same digits."
+    same = [] if titles.keys() & {FIELDS["network"][key].title for key in ARCHITECTURE} else ["network"]
+    if not titles.keys() & {"Init", *(FIELDS["network"][key].title for key in ("architecture", *MLP_ONLY))}:
+        same.append("weights")
+    shared = ", same ".join(["Same", *same, "digits"]).replace("Same, same", "Same") + "."
     if len(found) > MOST_DIFFERENCES:
         return f"{shared} {len(found)} differences."
     if len(found) > 1:

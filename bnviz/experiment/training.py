@@ -46,14 +46,14 @@ class TrainingConfig:
         ge=0.0,
         le=0.999,
         title="Momentum",
-        description="Share of the step before that is taken again; 0 is plain SGD. Of Adam it is β₁.",
+        description="Share of the step before that is taken again; SGD with 0 is plain SGD. Of Adam it is β₁.",
     )
     weight_decay: float = Field(
         default=0.0,
         ge=0.0,
         le=1.0,
         title="Weight decay",
-        description="L2 penalty, whose gradient is this times the value, on the weights.",
+        description="L2 penalty, whose gradient is this times the value; on what Decays says.",
     )
     decayed: Decayed = Field(
         default="weights",

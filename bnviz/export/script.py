@@ -73,9 +73,8 @@ def _optimizer(t: TrainingConfig) -> str:
     if t.optimizer == "adam":
         betas = t.momentum, SQUARED_DECAY
         return f"torch.optim.Adam(groups, lr=learning_rate(0), betas={betas}, eps={ADAM_EPS!r})"
-    nesterov = (
-        ", nesterov=True" if t.optimizer == "nesterov" and t.momentum else ""
-    )  # torch refuses it without momentum
+    # Without momentum there is none of Nesterov's either, and torch refuses it.
+    nesterov = ", nesterov=True" if t.optimizer == "nesterov" and t.momentum else ""
     return f"torch.optim.SGD(groups, lr=learning_rate(0), momentum={t.momentum!r}{nesterov})"
 
 

@@ -60,7 +60,7 @@ class Descent:
             value.sub_(direction, alpha=self.rate)
 
     def adams_direction(self, velocity: Tensor, square: Tensor, steps: Tensor) -> Tensor:
-        """Return what `subtract` gets of Adam's two averages after so many steps, one a network."""
+        """Return what `subtract` gets of Adam's two averages, (V, ...) each, after so many steps, (V, 1, ...)."""
         momentum = self.momentum_for(velocity)
         if isinstance(momentum, Tensor):
             logarithm: float | Tensor = momentum.log()

@@ -44,7 +44,7 @@ class Parameter:
         self.velocity = self.square = self.steps = None
 
     def descend(self, gradient: Tensor, descent: Descent, *, decays: bool = False) -> None:
-        """Take a step. decays: with weight decay; biases, gamma and beta usually have none."""
+        """Take a step by a gradient of the values' shape. decays: with weight decay, as weights alone usually have."""
         if decays and descent.weight_decay:
             gradient = gradient.add(self.value, alpha=descent.weight_decay)
         momentum = descent.momentum_for(gradient)
@@ -59,7 +59,7 @@ class Parameter:
         descent.subtract(self.value, gradient)
 
     def direction(self, gradient: Tensor, descent: Descent) -> Tensor:
-        """Return what `descend` with weight decay would subtract, over the rate, and change nothing."""
+        """Return what `descend` with weight decay would subtract, over the rate, in the gradient's shape."""
         if descent.weight_decay:
             gradient = gradient.add(self.value, alpha=descent.weight_decay)
         if not descent.moves:

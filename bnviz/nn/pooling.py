@@ -1,6 +1,6 @@
 """Pooling over 2 × 2 values for V networks at once, forward and backward written out.
 
-(..., H, W) -> (..., H / 2, W / 2). A pooling keeps what its backward pass needs from the last forward pass.
+(..., H, W) -> (..., H / 2, W / 2), H and W even. A pooling keeps what its backward pass needs.
 """
 
 import torch

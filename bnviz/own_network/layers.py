@@ -19,7 +19,7 @@ ACTIVATIONS = (
     *(nn.Softshrink, nn.PReLU, nn.Softsign, nn.Tanhshrink),
 )
 WITHOUT_SLOPE = (nn.RReLU, nn.PReLU)  # random, and one function for each channel
-_COMPILED = "_orig_mod."  # what `torch.compile` puts before paths
+_COMPILED = "_orig_mod"  # what `torch.compile` puts into paths
 FAR_INPUT = 1e4  # where an activation that is flat at an end is flat
 _KINDS: dict[Kind, tuple[type[nn.Module], ...]] = {
     "linear": (nn.Linear, nn.Bilinear),
@@ -38,7 +38,11 @@ def kind_of(module: nn.Module) -> Kind | None:
 def layers_of(model: nn.Module) -> dict[nn.Module, tuple[str, Kind]]:
     """Return the path and the kind of every module that is looked at; of one that has several paths, the first."""
     kinds = ((module, name, kind_of(module)) for name, module in model.named_modules())
-    return {m: (name.replace(_COMPILED, "") or type(m).__name__, kind) for m, name, kind in kinds if kind}
+    return {m: (_without_compiled(name) or type(m).__name__, kind) for m, name, kind in kinds if kind}
+
+
+def _without_compiled(path: str) -> str:
+    return ".".join(part for part in path.split(".") if part != _COMPILED)
 
 
 def is_compiled(model: nn.Module) -> bool:

@@ -90,7 +90,7 @@ class Sight:
         """Find the layers."""
         self.layers = layers_of(self.model)
         inside = compiled_in(self.model)
-        self.compiled = [module for module in self.layers if module in inside]
+        self.compiled = {module: None for module in self.layers if module in inside}  # in their order
 
     def attach(self) -> None:
         """Put the hooks on."""

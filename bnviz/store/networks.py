@@ -28,7 +28,8 @@ _ROW = sum(values.nbytes for values in vars(_ONE).values())  # bytes of what was
 def network_key(experiment: Experiment, made_from: str, device: str) -> str:
     """Return the key of a network: another one for any other setting, version (`made_from`) or kind of device.
 
-    Kinds of devices round differently, so a network that trained on one is none of another.
+    Kinds of devices round differently, so a network that trained on one is none of another. One whose stack went from
+    one kind to another is known by the kind that it ended on.
     """
     return digest(made_from, device, json.dumps(to_dict(experiment), sort_keys=True))
 

@@ -1,6 +1,6 @@
 """Films that outlive a server: whoever trains the same afterwards is shown them, to the bit and without a trainer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -9,6 +9,8 @@ from bnviz.engine.films import Films
 from bnviz.engine.run import Run
 from bnviz.experiment.config import Experiment, NetworkConfig, Watch, replace
 from bnviz.experiment.scenario import Change
+from bnviz.records.frames import Focus, Frame
+from bnviz.records.kept_run import KeptRun
 from bnviz.records.recipe import Recipe
 from bnviz.store.films import StoredFilms
 from bnviz.store.store import Store
@@ -68,6 +70,32 @@ def test_a_change_of_a_film_branches_off_as_from_a_run(engine: Engine, store: St
         run.edit(changed, keep_weights=True)
         played(settled(run))
     assert record(again) == record(alone)
+
+
+class Shelf:
+    """A library that notes what it is given."""
+
+    def __init__(self) -> None:
+        self.recipes: list[Recipe] = []
+
+    def film(self, recipe: Recipe, until: int | None = None) -> KeptRun | None:
+        return None
+
+    def keep_film(self, recipe: Recipe, shown: Callable[[], KeptRun], until: int | None = None) -> None:
+        self.recipes.append(recipe)
+
+
+def test_a_film_that_begins_with_a_frame_of_a_file_is_not_kept_for_others(engine: Engine) -> None:
+    """Whoever made the file may have written into it what he liked."""
+    recipe, shelf = Recipe(replace(TWINS, training=replace(TWINS.training, seed=44))), Shelf()
+    frames: list[Frame] = []
+    for brought in (False, True):
+        trainer = Films(engine, shelf).trainer(None)
+        frames.append(trainer.resume(recipe, frames[0]) if brought else trainer.start(recipe.experiment, Focus()))
+        while not trainer.advance(300, None, evaluate=True, focus=Focus())[-1].finished:
+            pass
+        trainer.stop()
+        assert shelf.recipes == [recipe]
 
 
 PLANNED = (

@@ -1,7 +1,7 @@
 """What is under way is found again by another server: runs to the bit, sweeps without training a network twice."""
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import pytest
@@ -221,6 +221,30 @@ def test_part_of_a_sweep_is_known_from_another_one(reborn: Reborn, store: Store)
     assert "4 of the networks were trained before" in large.status.notice
     at = [0, 1, 6, 7]  # the lowest and the highest rate, without and with batchnorm
     assert np.array_equal(found.train_loss[at], ends.train_loss)
+
+
+class Nobody:
+    """An engine without workers."""
+
+    def workers(self) -> list[str]:
+        return []
+
+
+def test_a_sweep_that_is_known_as_a_whole_takes_no_workers(store: Store) -> None:
+    memory, nobody = Memory(lambda: store), cast(Engine, Nobody())
+    experiments = SWEEP.experiments()
+    ends = SweepResults.nothing(len(experiments))
+    ends.steps[:] = np.arange(len(experiments))
+    memory.learn(experiments, "cuda", ends)
+    memory.learn(experiments[1:], "cpu", SweepResults.nothing(len(experiments) - 1))
+    wait_until(lambda: len(memory.recall(experiments, ["cuda"])[0]) == len(experiments), "what was learned")
+    run = SweepRun(nobody, SWEEP, memory=memory)
+    assert run.wait(60)
+    assert run.status.state == "finished"
+    assert run.found().steps.tolist() == ends.steps.tolist()  # all of one device
+    cancelled = SweepRun(nobody, SWEEP, memory=memory, state="cancelled")
+    wait_until(lambda: cancelled.found().steps.any(), "what is known, to be looked at")
+    assert cancelled.status.state == "cancelled"
 
 
 @pytest.mark.parametrize("other", ["digits", "another version", "seed", "device"])

@@ -60,6 +60,10 @@ def test_a_network_has_no_settings_of_what_it_lacks() -> None:
         ((Variant(), Variant(normalizer=NormalizerConfig("layer"))), "same weights, same digits. One difference: norm"),
         ((Variant(), Variant(CARELESS)), "Same network, same digits. One difference: init."),
         (
+            (Variant(), Variant(NetworkConfig(activation="relu"))),
+            "Same weights, same digits. One difference: activation.",
+        ),
+        (
             (Variant(), Variant(NetworkConfig(width=64, activation="relu"), BatchNormConfig())),
             "Same digits. Differences: batch normalization, width and activation.",
         ),
