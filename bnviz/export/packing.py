@@ -22,6 +22,7 @@ BESIDE: dict[str, Columns] = {"grids": {"g": ("int32",)}, "odd": {"row": INT, "v
 BLOCK = 64  # rows
 _EXPONENTS = -1200, 1200  # more than a float64 has
 _ANY = np.iinfo(np.int32).max
+_AT_ONCE = 2**16  # numbers that are unpacked at a time, because that takes several times their room
 
 Layout = Sequence[tuple[int, int]]  # how many frames, and how many rows each of them has; one after the other
 
@@ -69,21 +70,40 @@ def pack(column: Column, layout: Layout) -> Packed | None:
 
 def unpack(packed: Packed, layout: Layout, dtype: str) -> Column:
     """Return the column. Raises WrongNumbersError for parts that do not fit together, whoever made them."""
-    if any(rows < 1 for _, rows in layout) or sum(frames * rows for frames, rows in layout) != len(packed.k):
+    if any(min(part) < 1 for part in layout) or sum(frames * rows for frames, rows in layout) != len(packed.k):
         raise WrongNumbersError("has frames that are not of the size of its numbers")
     if len(packed.g) != blocks(layout) or not np.all((packed.g >= _EXPONENTS[0]) & (packed.g <= _EXPONENTS[1])):
         raise WrongNumbersError("has impossible numbers in grids.g")
     if not np.all((packed.rows >= 0) & (packed.rows < len(packed.k))):
         raise WrongNumbersError("has impossible numbers in odd.row")
-    k = packed.k.astype(np.int64)
-    change = np.where(k & 1, -(k >> 1) - 1, k >> 1).astype(np.float64)
-    found = np.empty(len(k), dtype)
+    found = np.empty(len(packed.k), dtype)
+    done = 0
     with np.errstate(over="ignore", invalid="ignore"):  # in what a stranger has made
-        change = np.ldexp(change, np.repeat(packed.g, _block_sizes(layout)))
         for begin, end, rows in _parts(layout):
-            found[begin:end] = np.cumsum(change[begin:end].reshape(-1, rows), axis=0).reshape(-1)
+            k = packed.k[begin:end].reshape(-1, rows)
+            used, done = done, done + blocks([k.shape])
+            _unpack_part(k, packed.g[used:done].reshape(len(k), -1), found[begin:end].reshape(-1, rows))
         found[packed.rows] = packed.values
     return found
+
+
+def _unpack_part(k: Column, g: Column, found: Column) -> None:
+    """Unpack frames of one size into `found`, some at a time. k, found: (frames, rows). g: (frames, blocks)."""
+    frames, rows = k.shape
+    wide = min(rows, _AT_ONCE)
+    high = _AT_ONCE // wide
+    for left in range(0, rows, wide):
+        columns = slice(left, left + wide)
+        block = np.arange(left, min(left + wide, rows)) // BLOCK
+        before = None
+        for top in range(0, frames, high):
+            z = k[top : top + high, columns].astype(np.int64)
+            z = np.where(z & 1, -(z >> 1) - 1, z >> 1)
+            x = np.ldexp(z.astype(np.float64), g[top : top + high, block])
+            if before is not None:
+                x[0] += before
+            np.cumsum(x, axis=0, out=x)
+            found[top : top + high, columns], before = x, x[-1]
 
 
 def _parts(layout: Layout) -> Iterator[tuple[int, int, int]]:
@@ -95,9 +115,8 @@ def _parts(layout: Layout) -> Iterator[tuple[int, int, int]]:
 
 
 def _block_sizes(layout: Layout) -> npt.NDArray[np.int64]:
-    sizes = [
-        np.tile([BLOCK] * (rows // BLOCK) + [rows % BLOCK] * (rows % BLOCK > 0), frames) for frames, rows in layout
-    ]
+    """How many rows each block has."""
+    sizes = [np.tile(np.diff(np.append(np.arange(0, rows, BLOCK), rows)), frames) for frames, rows in layout]
     return np.concatenate(sizes).astype(np.int64) if sizes else np.empty(0, np.int64)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FORMATS = 1, 2  # in the first one no column was packed
 MOST_PARTS = 10_000  # of a column
 _Seconds = Annotated[float, Field(ge=0, le=1e12)]
+_Some = Annotated[int, Field(ge=1, le=10**9)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -52,7 +53,7 @@ class PackedColumn:
 
     table: Text
     column: Text
-    frames: Annotated[tuple[tuple[Count, Count], ...], Field(max_length=MOST_PARTS)]
+    frames: Annotated[tuple[tuple[_Some, _Some], ...], Field(max_length=MOST_PARTS)]
     odd: Count
 
 

@@ -6,6 +6,7 @@ import math
 import resource
 import struct
 import time
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -22,8 +23,9 @@ from hypothesis import strategies as st
 
 from bnviz.experiment.config import BatchNormConfig, Experiment, NetworkConfig, TrainingConfig, Variant, Watch
 from bnviz.experiment.edits import Edit, plan
-from bnviz.export.columns import BOOL, COUNTS, FLOATS, from_parquet, to_parquet
-from bnviz.export.packing import BESIDE, layout_of, pack, unpack
+from bnviz.export import packing
+from bnviz.export.columns import BOOL, COUNTS, FLOATS, WrongNumbersError, from_parquet, to_parquet
+from bnviz.export.packing import BESIDE, blocks, layout_of, pack, unpack
 from bnviz.export.run_file import RunFileError, from_bytes, to_bytes
 from bnviz.export.run_tables import TABLES
 from bnviz.records.history import History
@@ -526,11 +528,51 @@ class TestAPackedColumn:
         assert small is not None
         assert unpack(small, layout, "int32").tobytes() == whole.tobytes()
 
+    @pytest.mark.parametrize("at_once", [1, 70, 500, 10**6])
+    def test_is_unpacked_in_pieces_of_any_size(self, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+        layout = [(9, 200), (30, 3), (1, 64)]
+        values = (np.random.default_rng(0).integers(-99, 99, 9 * 200 + 30 * 3 + 64) / 8).astype(np.float32)
+        small = pack(values, layout)
+        monkeypatch.setattr(packing, "_AT_ONCE", at_once)
+        assert small is not None
+        assert unpack(small, layout, "float32").tobytes() == values.tobytes()
+
+    @pytest.mark.parametrize("part", [(0, 10**9), (10**9, 0), (-1, 5), (-1, -5)])
+    def test_without_a_frame_or_a_row_is_refused_at_once(self, part: tuple[int, int]) -> None:
+        small = pack(np.ones(12, np.float32), [(3, 4)])
+        assert small is not None
+        tracemalloc.start()
+        with pytest.raises(WrongNumbersError, match="not of the size of its numbers"):
+            unpack(small, [(3, 4), part], "float32")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 10**6
+
+    @pytest.mark.parametrize(("frames", "rows"), [(1, 4_000_000), (4_000_000, 1), (2000, 2000)])
+    def test_of_zeros_without_end_takes_less_than_four_times_what_the_zip_declares(self, frames: int, rows: int) -> None:
+        found, layout = members(), [(frames, rows)]
+        document = json.loads(found["run.json"])
+        document["packed"].append({"table": "quantiles", "column": "value", "frames": layout, "odd": 0})
+        grids = from_parquet(found["grids.parquet"], BESIDE["grids"], 10**6)["g"]
+        hostile = found | {
+            "run.json": json.dumps(document).encode(),
+            "quantiles.parquet": to_parquet({"value": np.zeros(frames * rows, np.int64)}),
+            "grids.parquet": to_parquet({"g": np.append(grids, np.zeros(blocks(layout), np.int32))}),
+        }
+        content = packed(hostile)
+        assert len(content) < 200_000
+        tracemalloc.start()
+        assert "too many rows in quantiles" in refused(content)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4 * sum(map(len, hostile.values()))
+
     @pytest.mark.parametrize(
         ("change", "said"),
         [
             (lambda c: c.update(frames=[[10**9, 10**9]]), "not of the size of its numbers"),
-            (lambda c: c.update(frames=[[1, 0], *c["frames"]]), "not of the size of its numbers"),
+            (lambda c: c.update(frames=[*c["frames"], [1, 0]]), "frames.2.1: '0' is not allowed"),
+            (lambda c: c.update(frames=[*c["frames"], [0, 10**9]]), "packed.0.frames.2.0: '0' is not allowed"),
             (lambda c: c.update(frames=[[5, 1], *c["frames"]]), "not of the size of its numbers"),
             (lambda c: c.update(frames=[[0, 10**9]] * 20_000), "frames"),
             (lambda c: c.update(odd=10**9), "too few rows in odd"),
@@ -540,7 +582,7 @@ class TestAPackedColumn:
             (lambda c: c.update(table="networks", column="frames"), "packed columns are not those of a run"),
             (lambda c: c.update(column="saturated"), "packed columns are not those of a run"),
         ],
-        ids=range(10),
+        ids=range(11),
     )
     def test_that_is_told_wrongly_is_refused(self, change: Callable[[dict[str, Any]], object], said: str) -> None:
         names = [(c["table"], c["column"]) for c in json.loads(members()["run.json"])["packed"]]
