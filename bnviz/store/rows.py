@@ -14,7 +14,7 @@ from bnviz.experiment.naming import network_names
 from bnviz.records.frames import Floats, VariantFrame
 from bnviz.records.kept_run import KeptRun
 
-SMALL_CURVE_POINTS = 40  # of a small curve
+SMALL_CURVE_POINTS = 40  # of a small curve, at most
 
 
 @dataclass(frozen=True)

@@ -159,9 +159,12 @@ def curve_to_bytes(steps: Floats, losses: Floats) -> bytes:
 
 
 def small_curve_to_bytes(steps: Floats, losses: Floats) -> bytes:
-    """Return a loss curve at SMALL_CURVE_POINTS points, means of neighbours, and the last one as it is, compressed."""
+    """Return a loss curve at no more than SMALL_CURVE_POINTS points, compressed.
+
+    Those of a longer one are means of neighbours, and the last one as it is.
+    """
     if len(steps) > SMALL_CURVE_POINTS:
-        parts = np.array_split(np.arange(len(steps) - 1), SMALL_CURVE_POINTS)
+        parts = np.array_split(np.arange(len(steps) - 1), SMALL_CURVE_POINTS - 1)
         steps, losses = (np.array([*(x[part].mean() for part in parts), x[-1]]) for x in (steps, losses))
     return curve_to_bytes(steps, losses)
 

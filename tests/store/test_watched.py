@@ -64,14 +64,15 @@ def test_looks_come_back_by_their_steps_with_the_curve_of_the_loss(store: Watche
 
 
 def test_a_list_has_small_curves_with_the_last_loss_and_of_older_rows_the_whole_one(store: WatchedStore) -> None:
-    steps, losses = np.arange(1.0, 2001.0), np.linspace(2.0, 0.0, 2000, dtype=np.float32).astype(float)
+    count = 1 + 50 * (SMALL_CURVE_POINTS - 1)
+    steps, losses = np.arange(1.0, count + 1), np.linspace(2.0, 0.0, count, dtype=np.float32).astype(float)
     whole, small = curve_to_bytes(steps, losses), small_curve_to_bytes(steps, losses)
     store.begin("older", "mine")
     store.alive("older", curve=whole)
     store.begin("newer", "mine")
     store.alive("newer", curve=whole, small=small)
     found = {run.id: run for run in store.listed(curves=True)}
-    assert len(found["newer"].losses) == SMALL_CURVE_POINTS + 1
+    assert len(found["newer"].losses) == SMALL_CURVE_POINTS
     assert len(small) < len(whole) / 10
     assert found["newer"].losses[-1] == losses[-1]
     assert found["newer"].losses[:-1].mean() == pytest.approx(losses[:-1].mean(), rel=1e-3)
@@ -80,8 +81,11 @@ def test_a_list_has_small_curves_with_the_last_loss_and_of_older_rows_the_whole_
     run = store.get("newer")
     assert run is not None
     assert run.losses.tolist() == losses.tolist()
-    few = small_curve_to_bytes(steps[:3], losses[:3])
-    assert curve_from_bytes(few)[1].tolist() == losses[:3].tolist()
+    for count in (3, SMALL_CURVE_POINTS):
+        few = small_curve_to_bytes(steps[:count], losses[:count])
+        assert curve_from_bytes(few)[1].tolist() == losses[:count].tolist()
+    more = curve_from_bytes(small_curve_to_bytes(steps[: SMALL_CURVE_POINTS + 1], losses[: SMALL_CURVE_POINTS + 1]))
+    assert len(more[1]) == SMALL_CURVE_POINTS
 
 
 def test_a_run_that_gives_no_sign_of_life_has_ended_without_a_word(store: WatchedStore, clock: Clock) -> None:
