@@ -1,6 +1,7 @@
 """The page of kept runs, with a database of its own."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +114,21 @@ def test_what_a_run_shows_is_read_and_made_once_for_all_who_open_it(
         page(id=opened)
         seen.append(told[-1])
     (first, one), (second, again), *different = seen
+    latest = run.view.latest
+    assert latest is not None
+    tested_later = [replace(v, tested_at=(v.tested_at or 0) + 1) for v in latest.variants]
+    on_others = [replace(v, tested_on_all=not v.tested_on_all) for v in latest.variants]
+    app = page(id=run_id)
+    for variants in (tested_later, on_others):  # kept anew at the same tick
+        now = replace(run, view=replace(run.view, latest=replace(latest, variants=tuple(variants))))
+        store.keep(now, "somebody-else", run_id=run_id)
+        app.run()
+        different.append(told[-1])
+        assert [v.tested for v in told[-1][0].variants] == [v.tested for v in variants]
     assert first is second
     assert one == again
-    assert len({key for _, (_, key) in (seen[0], *different)}) == 3
-    assert all(kept_alive == () for _, (kept_alive, _) in seen)
+    assert len({key for _, (_, key) in (seen[0], *different)}) == 5
+    assert all(kept_alive == () for _, (kept_alive, _) in (*seen, *different))
 
 
 def test_what_a_strangers_file_says_of_a_run_is_shown_as_text(run: KeptRun) -> None:

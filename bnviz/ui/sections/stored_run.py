@@ -47,7 +47,8 @@ class StoredRun:
 
 def show_kept(run_id: str, kept: KeptRun, tab: str) -> None:
     """Draw a kept run with all charts of the live lab, its history and what may be done with a copy of it."""
-    which = run_id, kept.view.latest and kept.view.latest.tick  # an address may be kept anew, further on
+    latest = kept.view.latest
+    which = run_id, latest and _told(latest)  # an address may be kept anew, further on
     if st.session_state.get("stored_run", (None, None))[0] != which:
         st.session_state["stored_run"] = which, StoredRun(kept, History.of(kept.view, watch=kept.recipe.watch))
     known: StoredRun = st.session_state["stored_run"][1]
@@ -74,13 +75,19 @@ def show_kept(run_id: str, kept: KeptRun, tab: str) -> None:
 
     def seen_by_others(frame: Frame) -> tuple[tuple[object, ...], Hashable] | None:
         """Return what the charts follow from: by its words, because a run that nobody looks at need not stay here."""
-        told = run_id, known.kept.recipe, frame.tick, frame.seconds, known.kept.findings
+        told = run_id, known.kept.recipe, known.kept.version, known.kept.findings, _told(frame)
         return ((), (*told, charts)) if past.step is None else None
 
     with place:
         publish(
             past, known.status, charts.figures, findings=lambda _: plain_findings(known.kept), shared=seen_by_others
         )
+
+
+def _told(frame: Frame) -> Hashable:
+    """Return what tells a frame of a run from others of it, also of one tick: it may have been looked at more since."""
+    looked = ((v.tested, v.tested_on_all, *(bool(each.histograms) for each in v.layers)) for v in frame.variants)
+    return frame.tick, frame.seconds, frame.finished, *looked
 
 
 def plain_findings(kept: KeptRun) -> list[str]:
