@@ -91,6 +91,12 @@ def from_bytes(content: bytes) -> KeptRun:
         raise RunFileError(f"it {error}") from error
 
 
+def unpacked_size(content: bytes) -> int:
+    """Return the bytes that are in a file which `from_bytes` has read."""
+    with ZipFile(io.BytesIO(content)) as archive:
+        return sum(entry.file_size for entry in archive.infolist())
+
+
 def _unpacked(content: bytes) -> dict[str, bytes]:
     """Return the members by name. No more is unpacked than the zip declares, which is bounded first."""
     if len(content) > MOST_PACKED or content.count(_ENTRY) > 1000:

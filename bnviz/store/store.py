@@ -5,13 +5,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
-from threading import Lock
 from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-from bnviz.export.run_file import RunFileError, from_bytes, to_bytes
+from bnviz.export.run_file import RunFileError, to_bytes
 from bnviz.records.history import new_id
 from bnviz.records.kept_run import KeptRun
 from bnviz.store.database import LOCK_PATIENCE, Database, default_url
@@ -19,6 +17,7 @@ from bnviz.store.errors import StoreError
 from bnviz.store.films import StoredFilms
 from bnviz.store.networks import Networks
 from bnviz.store.notes import Notes
+from bnviz.store.opened import OpenedRuns
 from bnviz.store.room import oldest_beyond
 from bnviz.store.rows import RunRow, run_row, searched, summary, words
 
@@ -29,7 +28,6 @@ ROOM = "BNVIZ_RUNS_MB"
 USUAL_ROOM = 2000  # MB
 UNDO = 3600.0  # seconds until what was deleted is gone
 MOST_SEARCHED = 10  # words
-MOST_OPENED = 4  # runs in memory, of some 15 MB, for those who open the same one after each other
 
 _RUNS = sa.table(
     "runs",
@@ -65,7 +63,7 @@ class Store:
     def __init__(self, database: Database, room: int, clock: Callable[[], float] = time.time) -> None:
         """Take a database that is open. room: bytes of all files. clock: seconds since 1970."""
         self._database, self._room, self._clock = database, room, clock
-        self._reading, self._opened = Lock(), dict[bytes, KeptRun]()  # by what their files hold; last the newest
+        self._opened = OpenedRuns()
         self.notes, self.networks = Notes(database, clock), Networks(database, clock)
         self.films = StoredFilms(database, room, clock)
 
@@ -118,25 +116,13 @@ class Store:
     def get(self, run_id: str) -> KeptRun | None:
         """Return the run with that id, whoever's it is; None if there is none."""
         asked = sa.select(_FILES.c.content).join_from(_FILES, _RUNS, _R.id == _FILES.c.run_id)
+        run_id = _text("id", run_id)
         with self._database.reading() as connection:
-            content = connection.execute(
-                asked.where(_R.id == _text("id", run_id), _R.deleted.is_(None))
-            ).scalar_one_or_none()
-        return None if content is None else self._run_of(content)
-
-    def _run_of(self, content: bytes) -> KeptRun:
-        """The run of a file; the same object for all who open the same one."""
-        key = sha256(content).digest()
-        with self._reading:
-            if (known := self._opened.pop(key, None)) is None:
-                try:
-                    known = from_bytes(content)
-                except RunFileError as error:
-                    raise StoreError(str(error)) from error
-            self._opened[key] = known
-            if len(self._opened) > MOST_OPENED:
-                del self._opened[next(iter(self._opened))]
-            return known
+            content = connection.execute(asked.where(_R.id == run_id, _R.deleted.is_(None))).scalar_one_or_none()
+        try:
+            return None if content is None else self._opened.run_of(run_id, content)
+        except RunFileError as error:
+            raise StoreError(str(error)) from error
 
     def listed(
         self, owner: str, *, search: str = "", sort: Sort = "newest", limit: int = 100, offset: int = 0
@@ -172,7 +158,9 @@ class Store:
 
     def delete(self, run_id: str, owner: str) -> bool:
         """Delete a run of this owner, which is gone in an hour or when room is needed. Returns whether there is one."""
-        return self._write(run_id, owner, deleted=self._clock())
+        if deleted := self._write(run_id, owner, deleted=self._clock()):
+            self._opened.forget([_text("id", run_id)])
+        return deleted
 
     def restore(self, run_id: str, owner: str) -> bool:
         """Bring a deleted run back. Returns whether it was still there."""
@@ -213,6 +201,7 @@ class Store:
     def _drop(self, connection: sa.Connection, run_ids: Sequence[str]) -> None:
         connection.execute(sa.delete(_FILES).where(_FILES.c.run_id.in_(run_ids)))
         connection.execute(sa.delete(_RUNS).where(_R.id.in_(run_ids)))
+        self._opened.forget(run_ids)
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:

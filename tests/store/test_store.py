@@ -7,14 +7,18 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from bnviz.experiment.config import Experiment, NetworkConfig
+from bnviz.export.run_file import from_bytes, to_bytes, unpacked_size
 from bnviz.records.history import History, new_id
+from bnviz.records.kept_run import KeptRun
 from bnviz.records.recipe import Recipe
+from bnviz.store import opened as opened_module
 from bnviz.store import store as store_module
 from bnviz.store.errors import LATER, StoreError
 from bnviz.store.rows import SMALL_CURVE_POINTS
@@ -410,13 +414,59 @@ def test_whoever_opens_the_same_run_gets_the_same_object_until_it_is_another_one
     assert store.get(run_id) is opened
     store.keep(made_up_run(seed=1), ME, run_id=run_id)
     assert plain(store.get(run_id)) == plain(made_up_run(seed=1))
-    others = [store.keep(made_up_run(seed=seed), ME) for seed in range(2, 2 + store_module.MOST_OPENED)]
-    assert [plain(store.get(other)) for other in others] == [
-        plain(made_up_run(seed=seed)) for seed in range(2, 2 + store_module.MOST_OPENED)
-    ]
-    assert len(store._opened) == store_module.MOST_OPENED
+    seeds = range(2, 2 + opened_module.MOST_OPENED)
+    others = [store.keep(made_up_run(seed=seed), ME) for seed in seeds]
+    assert [plain(store.get(other)) for other in others] == [plain(made_up_run(seed=seed)) for seed in seeds]
+    assert store.get(others[0]) is store.get(others[0])
+    assert len(store._opened._opened) == opened_module.MOST_OPENED
     store.delete(run_id, ME)
     assert store.get(run_id) is None
+
+
+def test_runs_in_memory_are_bounded_by_their_bytes_and_go_when_they_are_deleted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = unpacked_size(to_bytes(RUN))
+    monkeypatch.setattr(opened_module, "MOST_OF_ONE", int(1.5 * one))
+    monkeypatch.setattr(opened_module, "MOST_BYTES", int(2.5 * one))
+    first, second, third = (store.keep(RUN, ME) for _ in range(3))
+    opened = [store.get(run_id) for run_id in (first, second, third)]
+    assert store._opened.size() == 2 * one
+    assert store.get(third) is opened[2]
+    assert store.get(second) is opened[1]
+    assert store.get(first) is not opened[0]
+    store.delete(first, ME)
+    store.delete(second, ME)
+    assert store._opened.size() == 0
+    large = store.keep(made_up_run(frames=8), ME)
+    assert plain(store.get(large)) == plain(made_up_run(frames=8))
+    assert store._opened.size() == 0
+
+
+def test_a_run_that_takes_long_to_read_holds_up_those_alone_who_open_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, fast = store.keep(made_up_run(seed=1), ME), store.keep(RUN, ME)
+    begun, go_on, read = Event(), Event(), list[int]()
+
+    def slowly(content: bytes) -> KeptRun:
+        run = from_bytes(content)
+        if plain(run) == plain(made_up_run(seed=1)):
+            read.append(1)
+            begun.set()
+            assert go_on.wait(60)
+        return run
+
+    monkeypatch.setattr(opened_module, "from_bytes", slowly)
+    with ThreadPoolExecutor(3) as pool:
+        one, same = pool.submit(store.get, slow), pool.submit(store.get, slow)
+        try:
+            assert begun.wait(60)
+            assert plain(pool.submit(store.get, fast).result(20)) == plain(RUN)
+        finally:
+            go_on.set()
+        assert one.result(60) is same.result(60)
+    assert len(read) == 1
 
 
 def test_the_columns_of_the_code_are_those_of_the_migrations(url: str) -> None:

@@ -549,7 +549,7 @@ class TestAPackedColumn:
         assert peak < 10**6
 
     @pytest.mark.parametrize(("frames", "rows"), [(1, 4_000_000), (4_000_000, 1), (2000, 2000)])
-    def test_of_zeros_without_end_takes_less_than_four_times_what_the_zip_declares(self, frames: int, rows: int) -> None:
+    def test_of_zeros_without_end_takes_no_four_times_what_the_zip_declares(self, frames: int, rows: int) -> None:
         found, layout = members(), [(frames, rows)]
         document = json.loads(found["run.json"])
         document["packed"].append({"table": "quantiles", "column": "value", "frames": layout, "odd": 0})
