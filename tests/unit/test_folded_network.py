@@ -42,7 +42,10 @@ def trained(variant: Variant, batches: Batches, steps: int = 12, **training: Any
     return trainer
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow) if name == "wide CNN" else name for name in NETWORKS],
+)
 def trainer(request: pytest.FixtureRequest, batches: Batches) -> Trainer:
     return trained(NETWORKS[request.param], batches, standardize=request.param == "after")
 

@@ -176,6 +176,7 @@ def test_a_bias_before_batchnorm_is_measured_to_do_nothing(bench: Bench) -> None
 
 
 class TestBatchSizeAgainstNormalizer:
+    @pytest.mark.slow
     def test_trains_every_normalizer_and_finds_two_modes_in_batchnorm_alone(self, batches: Batches) -> None:
         found = of_normalizers._trained(Bench(batches, (0,), True, lambda _: None), 8, digits=160)
         assert len(found) == len(of_normalizers.NAMES)
