@@ -69,7 +69,7 @@ class Films:
         """
         recipe = replace(film.recipe, changes=(*film.recipe.changes, (seen.tick, edit)))
         if planned:
-            self._keep(film, seen.tick)
+            self.keep(film, seen.tick)
         with self._making[recipe]:
             known = self._watched(recipe, who, focus)
             if known is None and planned and (known := self._recorded_before(recipe, until)) is not None:
@@ -101,12 +101,9 @@ class Films:
         self.leave(film, who)
         return own
 
-    def keep(self, film: Film) -> None:
-        """Keep a film that has reached its end."""
-        self._keep(film, None)
-
-    def _keep(self, film: Film, until: int | None) -> None:
-        """Keep a film, or what it shows to a tick, if it has all of that from its last change on."""
+    def keep(self, film: Film, until: int | None = None) -> None:
+        """Keep a film that has reached its end, or what it shows to a tick, if it has all of that from its last change
+        on."""
         recipe = film.recipe
         if self._library is None or not film.may_be_kept or until in film.kept:
             return

@@ -59,8 +59,5 @@ USUAL_RATES: dict[str, tuple[float, float, float]] = {
     "nesterov": (0.01, 0.001, 0.9),
     "adam": (0.001, 0.0001, 0.9),
 }
-USUAL_ACTIVATION: dict[str, Activation] = {
-    "mlp": "tanh",
-    "lenet": "sigmoid",
-    "cnn": "relu",
-}  # what an architecture comes with
+# What an architecture comes with.
+USUAL_ACTIVATION: dict[str, Activation] = {"mlp": "tanh", "lenet": "sigmoid", "cnn": "relu"}

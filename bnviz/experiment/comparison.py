@@ -13,6 +13,7 @@ from bnviz.experiment.config import (
 from bnviz.experiment.inits import init_name
 from bnviz.experiment.naming import kind_of, network_conditions
 from bnviz.experiment.settings import ARCHITECTURE, COUNT, FIELDS, MLP_ONLY, flatten, table
+from bnviz.experiment.wording import capitalized, listed
 
 Network = tuple[TrainingConfig, Variant]
 MOST_DIFFERENCES = 3  # that a title names
@@ -54,16 +55,20 @@ def what_differs(experiment: Experiment) -> str:
     titles = dict.fromkeys(title for row in rows for title in row)
     kinds = {row.get("Normalization") for row in rows}
     name = {"Normalization": "batch normalization" if kinds == {"no batchnorm", "batchnorm"} else "normalization"}
-    found = [name.get(title, f"{title[0].lower()}{title[1:]}") for title in titles]
+    found = [name.get(title, _in_a_sentence(title)) for title in titles]
     same = [] if titles.keys() & {FIELDS["network"][key].title for key in ARCHITECTURE} else ["network"]
     if not titles.keys() & {"Init", *(FIELDS["network"][key].title for key in ("architecture", *MLP_ONLY))}:
         same.append("weights")
-    shared = ", same ".join(["Same", *same, "digits"]).replace("Same, same", "Same") + "."
+    shared = capitalized(", ".join(f"same {each}" for each in (*same, "digits"))) + "."
     if len(found) > MOST_DIFFERENCES:
         return f"{shared} {len(found)} differences."
-    if len(found) > 1:
-        return f"{shared} Differences: {', '.join(found[:-1])} and {found[-1]}."
-    return f"{shared} One difference: {found[0]}." if found else f"{shared} No difference."
+    if not found:
+        return f"{shared} No difference."
+    return f"{shared} {'One difference' if len(found) == 1 else 'Differences'}: {listed(found)}."
+
+
+def _in_a_sentence(title: str) -> str:
+    return title[0].lower() + title[1:]
 
 
 def changed_settings(old: Config, new: Config) -> list[str]:
@@ -75,7 +80,7 @@ def changed_settings(old: Config, new: Config) -> list[str]:
     parts: dict[type, str] = {TrainingConfig: "training", NetworkConfig: "network", BatchNormConfig: "batchnorm"}
     part = parts.get(type(new), "normalizer")
     return [
-        f"{setting.title[0].lower()}{setting.title[1:]} {setting.name_of(getattr(new, field))}"
+        f"{_in_a_sentence(setting.title)} {setting.name_of(getattr(new, field))}"
         for field, setting in FIELDS[part].items()
         if getattr(old, field) != getattr(new, field)
     ]

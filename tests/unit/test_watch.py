@@ -8,7 +8,7 @@ import sys
 import textwrap
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,6 @@ from bnviz.store.errors import StoreError
 from bnviz.store.watched import WatchedStore
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WatchedStore]:
-    monkeypatch.setenv("BNVIZ_DATABASE", f"sqlite:///{tmp_path / 'runs.sqlite'}")
-    opened = WatchedStore.open()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """What of a watched run is written: looks of a few kilobytes, and a loss curve that stays short."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,14 +15,6 @@ from bnviz.export.own_network import look_to_bytes, network_to_bytes
 from bnviz.own_network.writer import LossCurve, Writer
 from bnviz.records.watched_run import MOST_POINTS
 from bnviz.store.watched import WatchedStore
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WatchedStore]:
-    monkeypatch.setenv("BNVIZ_DATABASE", f"sqlite:///{tmp_path / 'runs.sqlite'}")
-    opened = WatchedStore.open()
-    yield opened
-    opened.close()
 
 
 def two_hundred_layers() -> nn.Module:
